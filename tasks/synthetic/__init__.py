@@ -1,0 +1,1 @@
+"""Synthetic tyres with exact geometry: generator, renderer, videos and training data."""
