@@ -1,0 +1,145 @@
+"""The whole model, with the calls of the published implementation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from tsr import weights
+from tsr.config import TSRConfig
+from tsr.errors import TSRError, WeightsError
+from tsr.field import Decoder, Renderer
+from tsr.transformer import Transformer, TriplaneTokenizer, TriplaneUpsample
+from tsr.vit import ImageTokenizer
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    ImageLike = Image | NDArray[Any] | Tensor
+
+
+class TSR(nn.Module):
+    """TripoSR.
+
+    Args:
+        cfg: The model's configuration, or the mapping it is made from. Weights are random;
+            :meth:`from_pretrained` loads them.
+    """
+
+    def __init__(self, cfg: TSRConfig | Mapping[str, Any]) -> None:
+        super().__init__()
+        self.cfg = cfg if isinstance(cfg, TSRConfig) else TSRConfig.from_dict(cfg)
+        self.image_tokenizer = ImageTokenizer(self.cfg.image_tokenizer)
+        self.tokenizer = TriplaneTokenizer(self.cfg.tokenizer)
+        self.backbone = Transformer(self.cfg.backbone)
+        self.post_processor = TriplaneUpsample(self.cfg.post_processor)
+        self.decoder = Decoder(self.cfg.decoder)
+        self.renderer = Renderer(self.cfg.renderer)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        pretrained_model_name_or_path: str,
+        config_name: str = "config.yaml",
+        weight_name: str = "model.ckpt",
+    ) -> TSR:
+        """Load a model from a local folder, or from the model hub if there is no such folder.
+
+        Raises:
+            ConfigError: The configuration is wrong.
+            WeightsError: The weights are missing or do not fit the configuration.
+        """
+        config_path, weight_path = weights.locate(
+            str(pretrained_model_name_or_path), config_name, weight_name
+        )
+        cfg = TSRConfig.load(config_path)
+        with torch.device("meta"):
+            model = cls(cfg)
+        state = weights.read(weight_path)
+        try:
+            model.load_state_dict(state, strict=True, assign=True)
+        except RuntimeError as exc:
+            raise WeightsError(f"{weight_path} does not fit {config_path}: {exc}") from exc
+        return model.eval()
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Scene codes of images, differentiable.
+
+        Args:
+            images: ``(B, 3, H, W)`` float 0..1; resized to the model's size if they differ.
+
+        Returns:
+            ``(B, 3, C, S, S)``.
+        """
+        size = self.cfg.cond_image_size
+        if images.shape[-2:] != (size, size):
+            images = F.interpolate(
+                images, (size, size), mode="bilinear", align_corners=False, antialias=True
+            )
+        image_tokens = self.image_tokenizer(images)
+        tokens = self.backbone(self.tokenizer(len(images)), image_tokens)
+        codes: Tensor = self.post_processor(self.tokenizer.detokenize(tokens))
+        return codes
+
+    def decode_points(self, codes: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Raw density ``(B, N)`` and raw colour ``(B, N, 3)``, differentiable, in one piece.
+
+        Args:
+            codes: ``(B, 3, C, S, S)``.
+            points: ``(B, N, 3)`` in -radius..radius.
+        """
+        out = self.renderer.query_raw(self.decoder, points, codes)
+        return out["density"][..., 0], out["features"]
+
+    def forward(
+        self, image: ImageLike | Sequence[ImageLike], device: str | torch.device | None = None
+    ) -> Tensor:
+        """Scene codes of one image or several, without gradients.
+
+        Args:
+            image: PIL image, array or tensor ``(H, W, 3)``, batch ``(B, H, W, 3)``, or a sequence
+                of single images of any sizes.
+            device: Where to compute; the model must be there. Default: where the model is.
+
+        Returns:
+            ``(B, 3, C, S, S)`` float32.
+        """
+        where = torch.device(device) if device is not None else self.tokenizer.embeddings.device
+        with torch.inference_mode():
+            codes = self.encode(self.prepare(image).to(where))
+        return codes.clone()  # a normal tensor: autograd refuses inference tensors
+
+    def prepare(self, image: ImageLike | Sequence[ImageLike]) -> Tensor:
+        """Images as :meth:`forward` takes them to ``(B, 3, size, size)`` float 0..1."""
+        items = list(image) if isinstance(image, list | tuple) else [image]
+        if not items:
+            raise TSRError("no image given")
+        size = (self.cfg.cond_image_size, self.cfg.cond_image_size)
+        return torch.cat(
+            [
+                F.interpolate(
+                    _to_tensor(item), size, mode="bilinear", align_corners=False, antialias=True
+                )
+                for item in items
+            ]
+        )
+
+
+def _to_tensor(image: Any) -> Tensor:
+    """One image or a batch of equal sizes to ``(B, 3, H, W)`` float 0..1."""
+    tensor = image if isinstance(image, Tensor) else torch.from_numpy(np.array(image))
+    if tensor.dtype == torch.uint8:
+        tensor = tensor.float() / 255.0
+    elif not tensor.is_floating_point():
+        raise TSRError(f"images must be uint8 or float 0..1, not {tensor.dtype}")
+    if tensor.ndim == 3:
+        tensor = tensor[None]
+    if tensor.ndim != 4 or tensor.shape[-1] != 3:
+        raise TSRError(f"images must be (H, W, 3) or (B, H, W, 3), not {tuple(tensor.shape)}")
+    return tensor.float().permute(0, 3, 1, 2)

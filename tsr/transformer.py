@@ -1,0 +1,145 @@
+"""Triplane tokens, the transformer that fills them from image tokens, and the upsampling.
+
+Source: arXiv 2403.02151, section 2. Shapes: B images, C channels, P plane size, N = 3 * P * P.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tsr.config import BackboneConfig, PostProcessorConfig, TokenizerConfig
+
+
+class TriplaneTokenizer(nn.Module):
+    """The learned tokens, plane-major, then row, then column."""
+
+    def __init__(self, cfg: TokenizerConfig) -> None:
+        super().__init__()
+        self.cfg = cfg
+        c, p = cfg.num_channels, cfg.plane_size
+        self.embeddings = nn.Parameter(torch.randn(3, c, p, p) * c**-0.5)
+
+    def forward(self, batch_size: int) -> Tensor:
+        """Tokens ``(B, C, N)``."""
+        tokens = self.embeddings.permute(1, 0, 2, 3).flatten(1)  # (C, 3 * P * P)
+        return tokens.expand(batch_size, -1, -1)
+
+    def detokenize(self, tokens: Tensor) -> Tensor:
+        """``(B, C, N)`` to planes ``(B, 3, C, P, P)``."""
+        p = self.cfg.plane_size
+        return tokens.reshape(*tokens.shape[:2], 3, p, p).transpose(1, 2)
+
+
+class Attention(nn.Module):
+    """Multi-head attention to ``context``, without biases on queries, keys and values."""
+
+    def __init__(self, channels: int, context: int, heads: int, head_dim: int) -> None:
+        super().__init__()
+        self.heads = heads
+        inner = heads * head_dim
+        self.to_q = nn.Linear(channels, inner, bias=False)
+        self.to_k = nn.Linear(context, inner, bias=False)
+        self.to_v = nn.Linear(context, inner, bias=False)
+        self.to_out = nn.ModuleList([nn.Linear(inner, channels)])
+
+    def forward(self, x: Tensor, context: Tensor) -> Tensor:
+        """``(B, N, C)`` attending to ``(B, M, context)``."""
+        q, k, v = (
+            y.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (B, heads, N or M, head_dim)
+            for y in (self.to_q(x), self.to_k(context), self.to_v(context))
+        )
+        y: Tensor = self.to_out[0](
+            F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+        )
+        return y
+
+
+class GEGLU(nn.Module):
+    """A linear layer whose second half gates the first (arXiv 2002.05202)."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.proj = nn.Linear(inputs, 2 * outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(..., inputs)`` to ``(..., outputs)``."""
+        value, gate = self.proj(x).chunk(2, dim=-1)
+        y: Tensor = value * F.gelu(gate)
+        return y
+
+
+class FeedForward(nn.Module):
+    """GEGLU to four times the width and back."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.net = nn.Sequential(
+            GEGLU(channels, 4 * channels), nn.Identity(), nn.Linear(4 * channels, channels)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, N, C)`` to ``(B, N, C)``."""
+        y: Tensor = self.net(x)
+        return y
+
+
+class Block(nn.Module):
+    """Self-attention, cross-attention to the image, feed-forward; each pre-norm and residual."""
+
+    def __init__(self, cfg: BackboneConfig) -> None:
+        super().__init__()
+        h, d = cfg.num_attention_heads, cfg.attention_head_dim
+        inner = h * d
+        self.norm1 = nn.LayerNorm(inner)
+        self.attn1 = Attention(inner, inner, h, d)
+        self.norm2 = nn.LayerNorm(inner)
+        self.attn2 = Attention(inner, cfg.cross_attention_dim, h, d)
+        self.norm3 = nn.LayerNorm(inner)
+        self.ff = FeedForward(inner)
+
+    def forward(self, x: Tensor, image_tokens: Tensor) -> Tensor:
+        """``(B, N, C)`` to ``(B, N, C)``."""
+        y = self.norm1(x)
+        x = x + self.attn1(y, y)
+        x = x + self.attn2(self.norm2(x), image_tokens)
+        z: Tensor = self.ff(self.norm3(x))
+        return x + z
+
+
+class Transformer(nn.Module):
+    """The backbone; its input is added to its output."""
+
+    def __init__(self, cfg: BackboneConfig) -> None:
+        super().__init__()
+        self.cfg = cfg
+        inner = cfg.num_attention_heads * cfg.attention_head_dim
+        self.norm = nn.GroupNorm(cfg.norm_num_groups, cfg.in_channels, eps=1e-6)
+        self.proj_in = nn.Linear(cfg.in_channels, inner)
+        self.transformer_blocks = nn.ModuleList(Block(cfg) for _ in range(cfg.num_layers))
+        self.proj_out = nn.Linear(inner, cfg.in_channels)
+
+    def forward(self, tokens: Tensor, image_tokens: Tensor) -> Tensor:
+        """Triplane tokens ``(B, C, N)`` and image tokens ``(B, M, D)`` to ``(B, C, N)``."""
+        x = self.proj_in(self.norm(tokens).transpose(1, 2))  # (B, N, C)
+        for block in self.transformer_blocks:
+            x = block(x, image_tokens)
+        y: Tensor = self.proj_out(x)
+        return y.transpose(1, 2) + tokens
+
+
+class TriplaneUpsample(nn.Module):
+    """A transposed convolution on each plane."""
+
+    def __init__(self, cfg: PostProcessorConfig) -> None:
+        super().__init__()
+        self.cfg = cfg
+        self.upsample = nn.ConvTranspose2d(
+            cfg.in_channels, cfg.out_channels, kernel_size=cfg.stride, stride=cfg.stride
+        )
+
+    def forward(self, planes: Tensor) -> Tensor:
+        """``(B, 3, C, P, P)`` to ``(B, 3, C', stride * P, stride * P)``."""
+        y: Tensor = self.upsample(planes.flatten(0, 1))
+        return y.reshape(-1, 3, *y.shape[1:])
