@@ -1,0 +1,167 @@
+"""What can be rendered, and rays against it: first hits, shadows, ambient occlusion."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from embreex import rtcore_scene
+from embreex.mesh_construction import TriangleMesh
+from numpy.typing import NDArray
+
+Float32Array = NDArray[np.float32]
+IntArray = NDArray[np.int32]
+
+_OCCLUSION_RAYS = 24
+_CACHED_CASTERS = 4
+
+
+class Surface(Protocol):
+    """How surface points reflect light."""
+
+    @property
+    def albedo(self) -> Float32Array:
+        """Diffuse reflectance ``(N, 3)``, linear, 0 to 1."""
+
+    @property
+    def specular(self) -> Float32Array:
+        """Mirror reflectance at normal incidence ``(N,)``: 0.04 for rubber, above 0.5 for metal."""
+
+    @property
+    def roughness(self) -> Float32Array:
+        """Perceptual roughness ``(N,)``, 0 (mirror) to 1."""
+
+
+class Renderable(Protocol):
+    """A triangle mesh with materials, in the tyre frame (metres)."""
+
+    @property
+    def vertices(self) -> Float32Array:
+        """``(V, 3)`` in metres."""
+
+    @property
+    def faces(self) -> IntArray:
+        """``(F, 3)``."""
+
+    @property
+    def normals(self) -> Float32Array:
+        """``(V, 3)``, unit, outward."""
+
+    def material(self, face_index: IntArray, points: Float32Array) -> Surface:
+        """The material at points ``(N, 3)`` on the faces ``(N,)``."""
+
+
+@dataclass(frozen=True)
+class Hits:
+    """First hits of those rays that hit.
+
+    Args:
+        ray: ``(N,)`` index of the ray.
+        face: ``(N,)`` index of the face.
+        points: ``(N, 3)``.
+        distance: ``(N,)`` along the ray.
+        normals: ``(N, 3)`` smooth shading normals, towards the ray's origin.
+        flat_normals: ``(N, 3)`` normals of the faces, towards the ray's origin.
+        openness: ``(N,)`` share of the cosine-weighted hemisphere that is not occluded.
+    """
+
+    ray: NDArray[np.int64]
+    face: IntArray
+    points: Float32Array
+    distance: Float32Array
+    normals: Float32Array
+    flat_normals: Float32Array
+    openness: Float32Array
+
+
+def normalized(vectors: Float32Array) -> Float32Array:
+    """Vectors ``(N, 3)`` divided by their lengths."""
+    length = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
+    return np.asarray(vectors / np.maximum(length, 1e-20)[:, None], dtype=np.float32)
+
+
+class RayCaster:
+    """Rays against one renderable.
+
+    Args:
+        renderable: What the rays meet; not copied, must not change.
+    """
+
+    def __init__(self, renderable: Renderable) -> None:
+        self.renderable = renderable
+        self._vertices = np.ascontiguousarray(renderable.vertices, dtype=np.float32)
+        self._faces = np.ascontiguousarray(renderable.faces, dtype=np.int32)
+        self._corner_normals = np.asarray(renderable.normals, dtype=np.float32)[self._faces]
+        self._scene = rtcore_scene.EmbreeScene()
+        TriangleMesh(self._scene, self._vertices[self._faces])
+        self.low = self._vertices.min(axis=0)
+        self.high = self._vertices.max(axis=0)
+        self.size = float(np.linalg.norm(self.high - self.low))
+        self.corner_openness = self._vertex_openness()[self._faces]
+
+    def cast(self, origins: Float32Array, directions: Float32Array) -> Hits:
+        """First hits of rays: origins ``(N, 3)``, unit directions ``(N, 3)``."""
+        found = self._scene.run(origins, directions, output=1)
+        ray = np.flatnonzero(found["primID"] >= 0)
+        face = found["primID"][ray]
+        u, v = found["u"][ray], found["v"][ray]
+        weights = np.stack([1 - u - v, u, v], axis=1)
+        towards = -directions[ray]
+        flat = normalized(found["Ng"][ray])
+        flat *= np.where(np.einsum("ij,ij->i", flat, towards) < 0, -1, 1)[:, None]
+        smooth = normalized(np.einsum("nk,nkd->nd", weights, self._corner_normals[face]))
+        smooth *= np.where(np.einsum("ij,ij->i", smooth, flat) < 0, -1, 1)[:, None]
+        behind = np.minimum(np.einsum("ij,ij->i", smooth, towards) - 0.02, 0)
+        smooth = normalized(smooth - behind[:, None] * towards)
+        distance = found["tfar"][ray]
+        return Hits(
+            ray=ray,
+            face=face,
+            points=origins[ray] - distance[:, None] * towards,
+            distance=distance,
+            normals=smooth,
+            flat_normals=flat,
+            openness=np.einsum("nk,nk->n", weights, self.corner_openness[face]),
+        )
+
+    def blocked(
+        self, origins: Float32Array, directions: Float32Array, reach: float = 1e30
+    ) -> NDArray[np.bool_]:
+        """Whether rays meet anything within ``reach`` of their origins, ``(N,)``."""
+        reaches = np.full(len(origins), reach, dtype=np.float32)
+        return np.asarray(
+            self._scene.run(origins, directions, dists=reaches, query="OCCLUDED") >= 0
+        )
+
+    def _vertex_openness(self) -> Float32Array:
+        """Unoccluded share of each vertex's cosine-weighted hemisphere, ``(V,)``, smoothed once."""
+        rng = np.random.default_rng(0)
+        normals = np.asarray(self.renderable.normals, dtype=np.float32)
+        origins = self._vertices + normals * np.float32(5e-4 * self.size)
+        count = len(normals)
+        free = np.zeros(count, dtype=np.float32)
+        for _ in range(_OCCLUSION_RAYS):
+            sphere = normalized(rng.standard_normal((count, 3), dtype=np.float32))
+            free += ~self.blocked(origins, normalized(normals + 0.999 * sphere), self.size)
+        free /= _OCCLUSION_RAYS
+        total, weight = np.zeros(count), np.zeros(count)
+        mean = free[self._faces].mean(axis=1)
+        for k in range(3):
+            total += np.bincount(self._faces[:, k], weights=mean, minlength=count)
+            weight += np.bincount(self._faces[:, k], minlength=count)
+        return np.where(weight > 0, total / np.maximum(weight, 1), free).astype(np.float32)
+
+
+_casters: deque[RayCaster] = deque(maxlen=_CACHED_CASTERS)
+
+
+def caster_of(renderable: Renderable) -> RayCaster:
+    """The renderable's ray caster; the latest few are kept, so that many views cost one build."""
+    for caster in _casters:
+        if caster.renderable is renderable:
+            return caster
+    caster = RayCaster(renderable)
+    _casters.append(caster)
+    return caster
