@@ -18,6 +18,8 @@ from tasks.synthetic.raycast import Float32Array, Hits, RayCaster, Renderable, c
 
 Vector = tuple[float, float, float]
 
+_SHADOW_RAYS = 3
+
 
 @dataclass(frozen=True)
 class Light:
@@ -224,9 +226,10 @@ def shade(caster: RayCaster, hits: Hits, directions: Float32Array, look: Look) -
         reflected = 0.5 * joint * np.exp(joint * (mirrored @ direction - 1))
         reflected *= np.clip(8 * received, 0, 1)
         if index == 0:
-            lit = _key_light_reaches(caster, hits, light)
-            received *= lit
-            reflected *= lit
+            facing_it = np.flatnonzero(received)
+            lit = _key_light_reaches(caster, hits, light, facing_it)
+            received[facing_it] *= lit
+            reflected[facing_it] *= lit
         else:
             received *= openness
             reflected *= openness
@@ -259,14 +262,26 @@ def _srgb_table() -> NDArray[np.uint8]:
 _SRGB = _srgb_table()
 
 
-def _key_light_reaches(caster: RayCaster, hits: Hits, light: Light) -> Float32Array:
-    """Whether one random ray per hit reaches the light, ``(N,)``: averaged, a soft shadow."""
-    rng = np.random.default_rng(len(hits.ray))
-    blur = np.float32(0.7 / math.sqrt(light.sharpness))
-    jitter = blur * rng.standard_normal((len(hits.ray), 3), dtype=np.float32)
-    directions = normalized(np.asarray(light.direction, dtype=np.float32) + jitter)
-    origins = hits.points + hits.flat_normals * np.float32(4e-4 * caster.size)
-    return np.asarray(~caster.blocked(origins, directions), dtype=np.float32)
+def _key_light_reaches(
+    caster: RayCaster, hits: Hits, light: Light, facing: NDArray[np.intp]
+) -> Float32Array:
+    """Share of the light that each of the hits ``facing`` gets: rays to three parts of a disc."""
+    count = len(facing)
+    rng = np.random.default_rng(count)
+    axis = np.asarray(light.direction, dtype=np.float32)
+    side = np.cross(axis, np.eye(3, dtype=np.float32)[int(np.argmin(np.abs(axis)))])
+    side = (side / np.linalg.norm(side)).astype(np.float32)
+    disc = np.stack([side, np.cross(axis, side)]) * np.float32(1.4 / math.sqrt(light.sharpness))
+    turn = rng.random(count, dtype=np.float32) * np.float32(2 * math.pi)
+    radius = rng.random(count, dtype=np.float32)
+    origins = hits.points[facing] + hits.flat_normals[facing] * np.float32(4e-4 * caster.size)
+    free = np.zeros(count, dtype=np.float32)
+    for k in range(_SHADOW_RAYS):
+        angle = turn + np.float32(2 * math.pi * k / _SHADOW_RAYS)
+        spot = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+        spot *= np.sqrt((radius + k) / _SHADOW_RAYS)[:, None]
+        free += ~caster.blocked(origins, normalized((axis + spot @ disc).astype(np.float32)))
+    return free / np.float32(_SHADOW_RAYS)
 
 
 def _sampled_light(
