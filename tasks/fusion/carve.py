@@ -1,0 +1,54 @@
+"""Carving with the silhouettes of all posed frames."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.fusion.views import View, sample_map
+
+Field = NDArray[np.float32]
+
+
+def silhouette_distance(
+    points: NDArray[np.float32], views: Sequence[View], *, outliers: int, margin_px: float
+) -> Field:
+    """How far points lie inside the silhouettes, as judged by all frames but the worst few.
+
+    A point that leaves a frame is not judged by it. Holes inside masks were filled beforehand, so
+    that only what lies outside an outline is carved.
+
+    Args:
+        points: ``(N, 3)`` tyre frame, metres.
+        views: Posed frames with masks.
+        outliers: Frames, by count, that may call a point outside and be wrong.
+        margin_px: Masks are widened by this much.
+
+    Returns:
+        ``(N,)`` metres, positive inside; the ``outliers + 1``-th smallest over the frames.
+    """
+    lowest = [np.full(len(points), np.inf, np.float32) for _ in range(outliers + 1)]
+    exact = points.astype(np.float64)
+    for view in views:
+        projected = view.camera.project(exact)
+        signed = sample_map(view.signed, projected[:, :2], outside=np.inf)
+        depth = np.maximum(projected[:, 2], 1e-6).astype(np.float32)
+        value = (signed + np.float32(margin_px)) * depth / np.float32(view.camera.fx)
+        value[~np.isfinite(value) | (projected[:, 2] <= 0)] = np.inf
+        for k, low in enumerate(lowest):
+            lowest[k] = np.minimum(low, value)
+            value = np.maximum(low, value)
+    return lowest[-1]
+
+
+def mean_silhouette_iou(
+    hits: Sequence[NDArray[np.bool_]], views: Sequence[View]
+) -> tuple[float, float]:
+    """Mean and least overlap of rendered silhouettes with the masks."""
+    overlaps = [
+        float((h & v.mask).sum() / max(1, (h | v.mask).sum()))
+        for h, v in zip(hits, views, strict=True)
+    ]
+    return float(np.mean(overlaps)), float(np.min(overlaps))

@@ -1,0 +1,172 @@
+"""The frames' fields, sampled in the common grid and combined."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from tasks.camera import Camera, Similarity
+from tasks.fusion.grid import CylinderGrid, Field
+from tsr.system import TSR
+
+FloatArray = NDArray[np.float64]
+LOG_SURFACE = math.log(25.0)
+"""Log of the density at the surface."""
+
+LOG_FLOOR = 1e-12
+
+
+class FrameField(Protocol):
+    """What a frame knows about space, in its own crop frame."""
+
+    def log_density(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Log-density less that of the surface at ``(N, 3)``: positive inside, ``(N,)``."""
+
+    def colours(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Colours at ``(N, 3)``, ``(N, 3)`` sRGB in 0..1."""
+
+
+class NetworkField:
+    """The field of one scene code.
+
+    Args:
+        model: The network.
+        code: ``(3, C, H, W)`` scene code.
+    """
+
+    def __init__(self, model: TSR, code: torch.Tensor) -> None:
+        self._model = model
+        self._code = code
+
+    @torch.inference_mode()
+    def _query(self, points: NDArray[np.float32], key: str) -> NDArray[np.float32]:
+        device = next(self._model.parameters()).device
+        out = self._model.renderer.query_triplane(
+            self._model.decoder,
+            torch.from_numpy(np.ascontiguousarray(points)).to(device),
+            self._code.to(device=device, dtype=torch.float32),
+        )
+        value: NDArray[np.float32] = out[key].float().cpu().numpy()
+        return value
+
+    def log_density(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Log-density less that of the surface at ``(N, 3)``."""
+        density = self._query(points, "density_act")[:, 0]
+        return np.asarray(np.log(np.maximum(density, LOG_FLOOR)) - LOG_SURFACE, np.float32)
+
+    def colours(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Colours at ``(N, 3)``."""
+        return self._query(points, "color")
+
+
+@dataclass(frozen=True)
+class PosedField:
+    """A frame's field with its camera and the similarity from the tyre frame to the crop frame."""
+
+    index: int
+    field: FrameField
+    camera: Camera
+    to_crop: Similarity
+
+
+def sample_fields(
+    fields: Sequence[PosedField],
+    grid: CylinderGrid,
+    inside: NDArray[np.bool_],
+    *,
+    clip: float,
+) -> NDArray[np.float32]:
+    """Clipped log-density of every frame at the grid's nodes.
+
+    Args:
+        fields: Posed fields.
+        grid: The common grid.
+        inside: Nodes to evaluate; the others are known to be empty.
+        clip: Bound of the log-density on either side.
+
+    Returns:
+        ``(N, R, T, Z)`` float32.
+    """
+    points = grid.points()[inside.reshape(-1)].astype(np.float64)
+    out = np.full((len(fields), inside.size), -clip, np.float32)
+    for row, posed in zip(out, fields, strict=True):
+        local = posed.to_crop.apply(points).astype(np.float32)
+        row[inside.reshape(-1)] = np.clip(posed.field.log_density(local), -clip, clip)
+    return out.reshape(len(fields), *grid.shape)
+
+
+def facing_weights(
+    fields: Sequence[PosedField], grid: CylinderGrid, fused: Field, *, floor: float
+) -> NDArray[np.float32]:
+    """How well each frame knows each node: what faces its camera well, what is hidden little.
+
+    The weight falls with the depth of solid that lies between node and camera in the fused field,
+    found by marching from the node towards the camera, and rises with the incidence.
+
+    Args:
+        fields: Posed fields.
+        grid: The common grid.
+        fused: ``(R, T, Z)`` a first fused log-density.
+        floor: Weight of a frame at a node that it cannot see.
+
+    Returns:
+        ``(N, R, T, Z)`` float32, ``floor`` to 1.
+    """
+    coarse = CylinderGrid(grid.radii[::2], grid.angles[::2], grid.heights[::2])
+    occupied = (fused[::2, ::2, ::2] > 0).astype(np.float32)
+    nodes = coarse.points().astype(np.float64)
+    radius = float(grid.radii[-1])
+    step = 2.0 * coarse.step
+    outs = []
+    for posed in fields:
+        towards = posed.camera.centre - nodes
+        towards /= np.linalg.norm(towards, axis=1, keepdims=True)
+        solid = np.zeros(len(nodes))
+        limit_z = float(grid.heights[-1])
+        for k in range(1, math.ceil(2.2 * radius / step)):
+            p = nodes + (k * step) * towards
+            within = (np.hypot(p[:, 0], p[:, 1]) < radius) & (np.abs(p[:, 2]) < limit_z)
+            if not within.any():
+                break
+            rows = np.nonzero(within & (solid < 0.25 * radius))[0]
+            solid[rows] += step * coarse.sample(occupied, p[rows])
+        weight = np.exp(-np.maximum(solid - step, 0.0) / (0.08 * radius))
+        full = weight.reshape(coarse.shape)
+        outs.append(floor + (1.0 - floor) * _double(full, grid.shape))
+    return np.stack(outs).astype(np.float32)
+
+
+def _double(values: FloatArray, shape: tuple[int, int, int]) -> FloatArray:
+    """Repeat values of every second node to the full grid."""
+    for axis, n in enumerate(shape):
+        values = np.repeat(values, 2, axis=axis).take(np.arange(n), axis=axis, mode="clip")
+    return values
+
+
+def robust_mean(
+    values: NDArray[np.float32], weights: NDArray[np.float32], *, spread: float
+) -> tuple[Field, Field, Field]:
+    """Weighted mean over the frames in which values far from the median count less.
+
+    Args:
+        values: ``(N, ...)``.
+        weights: ``(N, ...)`` not negative.
+        spread: Distance from the mean at which a value's weight is halved.
+
+    Returns:
+        The mean, the weighted standard deviation, and the effective number of frames.
+    """
+    w = weights
+    mean = (w * values).sum(0) / np.maximum(w.sum(0), 1e-6)
+    for _ in range(2):
+        w = weights / (1.0 + ((values - mean) / spread) ** 2)
+        mean = (w * values).sum(0) / np.maximum(w.sum(0), 1e-6)
+    variance = (w * (values - mean) ** 2).sum(0) / np.maximum(w.sum(0), 1e-6)
+    effective = weights.sum(0) ** 2 / np.maximum((weights**2).sum(0), 1e-6)
+    return mean, np.sqrt(variance), effective

@@ -1,0 +1,162 @@
+"""The axle as a prior: the revolved field, and as much of the rest as the frames agree on."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+
+from tasks.fusion.grid import CylinderGrid, Field
+
+
+@dataclass(frozen=True)
+class RevolvedField:
+    """The blended field and what was found about its symmetry.
+
+    Args:
+        field: ``(R, T, Z)`` log-density.
+        kept: ``(R, Z)`` share of the deviation from the revolved field that was kept, 0 to 1.
+        fold: Order of the rotational symmetry that was used, 1 for none.
+    """
+
+    field: Field
+    kept: Field
+    fold: int
+
+
+def revolve_and_blend(
+    grid: CylinderGrid,
+    mean: Field,
+    spread: Field,
+    effective: Field,
+    confidence: Field,
+    *,
+    strength: float,
+) -> RevolvedField:
+    """Blend the fused field with its mean around the axle.
+
+    At every (r, z) the deviation from the revolved mean is kept in proportion to how much of its
+    power the spread of the frames cannot explain (a Wiener filter): a smooth tread and sidewall
+    follow the revolved profile, spokes follow the evidence at their angle. Spokes repeat: where
+    the deviation repeats n times around, its n-fold mean, which has n times the evidence, is used
+    before what is left.
+
+    Args:
+        grid: The common grid.
+        mean: ``(R, T, Z)`` fused log-density.
+        spread: Standard deviation over the frames.
+        effective: Effective number of frames.
+        confidence: Weight of the evidence at a node (how well any frame saw it).
+        strength: How much larger than measured the noise is taken to be; 0 keeps everything.
+    """
+    total = np.maximum(confidence.sum(axis=1), 1e-6)
+    centre = (confidence * mean).sum(axis=1) / total  # (R, Z)
+    residual = mean - centre[:, None]
+    noise = strength * (spread**2 / np.maximum(effective, 1.0)).mean(axis=1)
+    fold = detect_fold(grid, residual, confidence)
+    shared = np.zeros_like(residual)
+    if fold > 1:
+        repeated = fold_mean(residual, confidence, fold)
+        keep = _wiener((repeated**2).mean(axis=1), noise / fold)
+        shared = keep[:, None] * repeated
+    rest = residual - shared
+    keep_rest = _wiener((confidence * rest**2).sum(axis=1) / total, noise)
+    seen = confidence / np.maximum(confidence.max(axis=1, keepdims=True), 1e-6)
+    field = centre[:, None] + shared + keep_rest[:, None] * seen * rest
+    return RevolvedField(field.astype(np.float32), keep_rest.astype(np.float32), fold)
+
+
+def _wiener(power: NDArray[np.float32], noise: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Share of a signal to keep, from its power and the noise's, smoothed over (r, z)."""
+    power, noise = gaussian_filter(power, 1.0), gaussian_filter(noise, 1.0)
+    return np.asarray(np.clip(1.0 - noise / np.maximum(power, 1e-9), 0.0, 1.0), np.float32)
+
+
+def fold_mean(residual: Field, confidence: Field, fold: int) -> Field:
+    """Weighted mean of a field and its rotations by multiples of ``2 pi / fold``."""
+    n_t = residual.shape[1]
+    angle = np.arange(n_t)
+    top = np.zeros_like(residual)
+    bottom = np.full_like(residual, 1e-6)
+    for k in range(fold):
+        at = (angle + k * n_t / fold) % n_t
+        low = np.floor(at).astype(np.int64)
+        share = (at - low).astype(np.float32)[None, :, None]
+        after = (low + 1) % n_t
+        value = (1 - share) * residual[:, low] + share * residual[:, after]
+        weight = (1 - share) * confidence[:, low] + share * confidence[:, after]
+        top += weight * value
+        bottom += weight
+    return top / bottom
+
+
+def detect_fold(
+    grid: CylinderGrid, residual: Field, confidence: Field, *, least: float = 0.35
+) -> int:
+    """Order of the rotational symmetry inside the rim, 1 where none stands out.
+
+    Args:
+        grid: The common grid.
+        residual: ``(R, T, Z)`` deviation from the revolved field.
+        confidence: ``(R, T, Z)`` weight of the evidence.
+        least: Correlation of the residual with its rotations that counts as a symmetry.
+    """
+    inner = (grid.radii > 0.2 * grid.radii[-1]) & (grid.radii < 0.7 * grid.radii[-1])
+    area = grid.radii[inner, None, None]
+    signal = (residual * confidence)[inner] * np.sqrt(area)
+    n_t = signal.shape[1]
+    spectrum = (np.abs(np.fft.rfft(signal, axis=1)) ** 2).sum(axis=(0, 2))
+    spectrum[0] = 0.0
+    total = float(spectrum.sum())
+    if total <= 0.0:
+        return 1
+    power = np.zeros(n_t)
+    for k in range(1, min(len(spectrum), n_t // 2)):
+        power[k] = spectrum[k]
+    best, best_score = 1, least
+    for fold in range(3, 25):
+        share = float(power[fold::fold].sum()) / total
+        chance = 1.0 / fold
+        score = (share - chance) / (1.0 - chance)
+        if score > best_score + 0.02:
+            best, best_score = fold, score
+    return best
+
+
+def warp_to_profile(
+    grid: CylinderGrid, fused: Field, outer_radius: NDArray[np.float64], *, most: float
+) -> Field:
+    """Stretch a field along the radius so that its mean outer surface meets a known profile.
+
+    Args:
+        grid: The common grid.
+        fused: ``(R, T, Z)`` log-density.
+        outer_radius: ``(Z,)`` radius of the true outer surface at every height; 0 where unknown.
+        most: Largest relative change of the radius that is believed.
+
+    Returns:
+        The stretched field; heights whose stretch would be larger than ``most`` keep theirs.
+    """
+    mean = fused.mean(axis=1)  # (R, Z)
+    out = fused.copy()
+    for k, target in enumerate(outer_radius):
+        inside = np.nonzero(mean[:, k] > 0)[0]
+        if target <= 0 or len(inside) == 0 or inside[-1] + 1 >= len(grid.radii):
+            continue
+        i = int(inside[-1])
+        a, b = float(mean[i, k]), float(mean[i + 1, k])
+        found = float(grid.radii[i]) + grid.step * a / max(a - b, 1e-6)
+        ratio = found / target
+        if abs(math.log(ratio)) > most:
+            continue
+        fade = np.clip((grid.radii / target - 0.6) / 0.3, 0.0, 1.0)
+        at = np.clip(
+            grid.radii * (1.0 + fade * (ratio - 1.0)) / grid.step, 0, len(grid.radii) - 1.001
+        )
+        low = at.astype(np.int64)
+        share = (at - low).astype(np.float32)[:, None]
+        out[:, :, k] = (1 - share) * fused[low, :, k] + share * fused[low + 1, :, k]
+    return out

@@ -1,0 +1,213 @@
+"""Posed frames in the tyre frame: scaled cameras, clean masks, signed distances."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.camera import Camera
+from tasks.errors import InputError
+from tasks.records import ObjectEstimate
+
+FloatArray = NDArray[np.float64]
+MaskArray = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class TyrePlacement:
+    """Where the tyre frame lies in the world: ``p_tyre = scale * axes @ (p_world - centre)``.
+
+    Args:
+        axes: ``(3, 3)``, rows are the tyre frame's x, y (up) and z (axle) in the world.
+        centre: ``(3,)`` world.
+        scale: Metres per world unit.
+    """
+
+    axes: FloatArray
+    centre: FloatArray
+    scale: float
+
+    def camera(self, camera: Camera) -> Camera:
+        """The same camera, posed in the tyre frame (metres)."""
+        return replace(
+            camera,
+            rotation=camera.rotation @ self.axes.T,
+            translation=self.scale * (camera.rotation @ self.centre + camera.translation),
+        )
+
+    def moved(self, rotation: FloatArray, shift: FloatArray, stretch: float) -> TyrePlacement:
+        """The placement after ``p_new = stretch * rotation.T @ (p_old - shift)``."""
+        return TyrePlacement(
+            axes=rotation.T @ self.axes,
+            centre=self.centre + self.axes.T @ shift / self.scale,
+            scale=self.scale * stretch,
+        )
+
+
+def place_tyre(tyre: ObjectEstimate, diameter_m: float) -> TyrePlacement:
+    """The tyre frame of an estimate, in metres for the given outer diameter."""
+    axle = tyre.axle / np.linalg.norm(tyre.axle)
+    up = tyre.up - (tyre.up @ axle) * axle
+    up /= np.linalg.norm(up)
+    axes = np.stack([np.cross(up, axle), up, axle])
+    return TyrePlacement(axes, np.asarray(tyre.centre, float), diameter_m / (2.0 * tyre.radius))
+
+
+@dataclass(frozen=True)
+class View:
+    """A posed frame with its mask, reduced to a working size.
+
+    Args:
+        index: The frame's index.
+        camera: Pinhole of the reduced mask, posed in the tyre frame.
+        mask: ``(H, W)`` largest component of the foreground, its holes filled.
+        signed: ``(H, W)`` float32, pixels to the mask's outline, positive inside.
+    """
+
+    index: int
+    camera: Camera
+    mask: MaskArray
+    signed: NDArray[np.float32]
+
+
+def resized_camera(camera: Camera, width: int, height: int) -> Camera:
+    """The camera of the frame resampled to another size."""
+    kx, ky = width / camera.width, height / camera.height
+    return replace(
+        camera,
+        fx=camera.fx * kx,
+        fy=camera.fy * ky,
+        cx=camera.cx * kx,
+        cy=camera.cy * ky,
+        width=width,
+        height=height,
+    )
+
+
+def working_size(width: int, height: int, longest: int) -> tuple[int, int]:
+    """Width and height reduced so that the longest side is at most ``longest`` pixels."""
+    k = min(1.0, longest / max(width, height))
+    return max(1, round(width * k)), max(1, round(height * k))
+
+
+def read_image(path: Path, flags: int) -> NDArray[np.uint8]:
+    """Read an image file.
+
+    Raises:
+        InputError: The file is missing or is not an image.
+    """
+    image = cv2.imread(str(path), flags)
+    if image is None:
+        raise InputError(
+            "merge-image-unreadable",
+            stage="merge",
+            what=f"{path} is not a readable image",
+            advice="Delete the artifact, so that it is made again, and rerun",
+        )
+    return np.asarray(image, dtype=np.uint8)
+
+
+def clean_mask(alpha: NDArray[np.uint8]) -> MaskArray:
+    """The largest component of ``alpha >= 128`` with its holes filled."""
+    return filled(alpha >= 128)
+
+
+def filled(mask: MaskArray) -> MaskArray:
+    """The largest component of a mask with its holes filled."""
+    contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    out = np.zeros(mask.shape, np.uint8)
+    if contours:
+        cv2.drawContours(out, [max(contours, key=cv2.contourArea)], -1, 1, cv2.FILLED)
+    return out.astype(bool)
+
+
+def signed_pixels(mask: MaskArray) -> NDArray[np.float32]:
+    """Distance in pixels to a mask's outline, positive inside; a frame's border is no outline."""
+    if not mask.any():
+        return np.full(mask.shape, -1e4, np.float32)
+    m = mask.astype(np.uint8)
+    outside = cv2.distanceTransform(1 - m, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    inside = (
+        cv2.distanceTransform(m, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        if not mask.all()
+        else np.full(mask.shape, 1e4, np.float32)
+    )
+    signed = np.where(mask, inside - 0.5, 0.5 - outside)
+    return signed.astype(np.float32)
+
+
+def load_views(
+    cameras: dict[int, Camera],
+    alpha_paths: dict[int, Path],
+    placement: TyrePlacement,
+    *,
+    longest_px: int,
+) -> list[View]:
+    """Read the masks of all posed frames whose foreground is not empty."""
+    views = []
+    for index in sorted(set(cameras) & set(alpha_paths)):
+        camera = cameras[index]
+        alpha = read_image(alpha_paths[index], cv2.IMREAD_GRAYSCALE)
+        width, height = working_size(alpha.shape[1], alpha.shape[0], longest_px)
+        if (width, height) != (alpha.shape[1], alpha.shape[0]):
+            alpha = np.asarray(
+                cv2.resize(alpha, (width, height), interpolation=cv2.INTER_AREA), np.uint8
+            )
+        mask = clean_mask(alpha)
+        if mask.any():
+            posed = placement.camera(resized_camera(camera, width, height))
+            views.append(View(index, posed, mask, signed_pixels(mask)))
+    return views
+
+
+def repose_views(
+    views: Iterable[View], cameras: dict[int, Camera], placement: TyrePlacement
+) -> list[View]:
+    """The same views after the tyre frame was placed anew."""
+    return [
+        replace(
+            v,
+            camera=placement.camera(
+                resized_camera(cameras[v.index], v.camera.width, v.camera.height)
+            ),
+        )
+        for v in views
+    ]
+
+
+def sample_map(
+    image: NDArray[np.float32], pixels: FloatArray, *, outside: float
+) -> NDArray[np.float32]:
+    """Sample a map bilinearly at pixel coordinates.
+
+    Args:
+        image: ``(H, W)`` or ``(H, W, 3)`` float32.
+        pixels: ``(N, 2)``; the centre of the top-left pixel is (0.5, 0.5).
+        outside: Value beyond the frame.
+
+    Returns:
+        ``(N,)`` or ``(N, 3)`` float32.
+    """
+    n = len(pixels)
+    columns = 4096  # cv2.remap takes no more than 32767 rows or columns
+    rows = max(1, math.ceil(n / columns))
+    flat = np.full((rows * columns, 2), -10.0, np.float32)
+    flat[:n] = np.clip(pixels - 0.5, -10.0, 32000.0)
+    grid = flat.reshape(rows, columns, 2)
+    out = np.empty((rows, columns, *image.shape[2:]), np.float32)
+    for r in range(0, rows, 8192):
+        out[r : r + 8192] = cv2.remap(
+            image,
+            np.ascontiguousarray(grid[r : r + 8192, :, 0]),
+            np.ascontiguousarray(grid[r : r + 8192, :, 1]),
+            cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_CONSTANT,
+            borderValue=(outside,) * 4,
+        )
+    return out.reshape(rows * columns, *image.shape[2:])[:n]

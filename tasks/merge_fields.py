@@ -1,0 +1,335 @@
+"""Merge: the fields of the chosen frames become one closed, coloured surface in the tyre frame.
+
+The stage reads top to bottom: place the tyre, fit its outer profile and axle to all outlines,
+sample every frame's field in one cylindrical grid, combine the clipped log-densities, let symmetry
+fill what was not seen, carve, march once, colour from the frames.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from tasks.camera import world_to_crop_frame
+from tasks.errors import ReconstructionError
+from tasks.fusion.carve import mean_silhouette_iou, silhouette_distance
+from tasks.fusion.colour import Colouring, colour_surface
+from tasks.fusion.fields import (
+    FrameField,
+    NetworkField,
+    PosedField,
+    facing_weights,
+    robust_mean,
+    sample_fields,
+)
+from tasks.fusion.grid import CylinderGrid, gradient_norm, make_grid
+from tasks.fusion.profile import ProfileFit, fit_profile
+from tasks.fusion.revolve import revolve_and_blend, warp_to_profile
+from tasks.fusion.surface import (
+    Surface,
+    cartesian_field,
+    is_watertight,
+    march,
+    outer_radius,
+    signed_volume,
+    simplify,
+    smooth,
+)
+from tasks.fusion.views import TyrePlacement, View, filled, load_views, place_tyre, repose_views
+from tasks.fusion.visibility import Caster
+from tasks.records import CodedFrame, MergedMesh, PoseEstimate
+from tsr.system import TSR
+
+STAGE = "merge"
+
+
+class MergeConfig(BaseModel):
+    """Parameters of the merge."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    mc_resolution: int = Field(
+        256, ge=32, le=1024, description="voxels along the longest side when marching"
+    )
+    diameter_mm: float = Field(
+        720.0, ge=50.0, le=5000.0, description="outer diameter of the tyre, millimetres"
+    )
+    grid_steps: int = Field(
+        64, ge=16, le=256, description="radial steps of the fusion grid, axle to outer radius"
+    )
+    grid_angles: int = Field(192, ge=48, le=1024, description="steps around the axle")
+    clip: float = Field(4.0, ge=0.5, le=20.0, description="bound of a frame's log-density")
+    spread: float = Field(
+        3.0, ge=0.1, le=20.0, description="log-density from the mean at which trust is halved"
+    )
+    hidden_weight: float = Field(
+        0.05, ge=0.001, le=1.0, description="weight of a frame where it cannot see"
+    )
+    symmetry: float = Field(
+        2.0, ge=0.0, le=100.0, description="how strongly deviations from the revolved field shrink"
+    )
+    warp: float = Field(
+        0.06, ge=0.0, le=0.3, description="largest relative change of radius to meet the outlines"
+    )
+    outlier_masks: int = Field(
+        1, ge=0, le=5, description="masks that may be wrong about a point when carving"
+    )
+    margin_px: float = Field(
+        2.0, ge=0.0, le=20.0, description="widening of the masks, pixels at mask_px"
+    )
+    mask_px: int = Field(640, ge=64, le=4096, description="longest side of the masks, pixels")
+    colour_px: int = Field(1280, ge=64, le=8192, description="longest side of the images, pixels")
+    colour_frames: int = Field(3, ge=1, le=16, description="frames blended at a vertex")
+    smoothing: int = Field(3, ge=0, le=50, description="rounds of Taubin smoothing")
+    face_budget: int = Field(
+        0, ge=0, le=20_000_000, description="most faces of the mesh, 0 for no reduction"
+    )
+
+
+@dataclass(frozen=True)
+class _Fused:
+    """The fused field with what the frames say about it, all ``(R, T, Z)``."""
+
+    grid: CylinderGrid
+    field: NDArray[np.float32]
+    spread: NDArray[np.float32]
+    fold: int
+    kept: float
+    frames: int
+
+
+def merge_fields(
+    model: TSR,
+    scene_codes: torch.Tensor,
+    coded_frames: Sequence[CodedFrame],
+    poses: PoseEstimate,
+    frame_paths: dict[int, Path],
+    alpha_paths: dict[int, Path],
+    config: MergeConfig,
+) -> MergedMesh:
+    """Merge the scene codes of the chosen frames into one mesh.
+
+    Args:
+        model: The network that made the codes.
+        scene_codes: ``(N, 3, C, H, W)``, one per chosen frame.
+        coded_frames: ``N`` chosen frames with the crops that the network saw.
+        poses: Cameras of the registered frames and the tyre's rough place.
+        frame_paths: Images of all candidate frames.
+        alpha_paths: Masks of all candidate frames.
+        config: Parameters.
+
+    Returns:
+        A closed mesh in the tyre frame, metres.
+
+    Raises:
+        ReconstructionError: No chosen frame has a pose, or the fused field is empty.
+    """
+    fields = {
+        frame.index: NetworkField(model, code)
+        for frame, code in zip(coded_frames, scene_codes, strict=True)
+    }
+    return merge_frame_fields(fields, coded_frames, poses, frame_paths, alpha_paths, config)
+
+
+def merge_frame_fields(
+    fields: Mapping[int, FrameField],
+    coded_frames: Sequence[CodedFrame],
+    poses: PoseEstimate,
+    frame_paths: dict[int, Path],
+    alpha_paths: dict[int, Path],
+    config: MergeConfig,
+) -> MergedMesh:
+    """Merge fields of any origin; see :func:`merge_fields`."""
+    chosen = [f for f in coded_frames if f.index in poses.cameras and f.index in fields]
+    if not chosen:
+        raise ReconstructionError(
+            "merge-no-pose",
+            stage=STAGE,
+            what="none of the chosen frames has a pose",
+            advice="Use a video in which the camera moves around the tyre, or state the motion",
+        )
+    warnings: list[str] = []
+    placement = place_tyre(poses.tyre, config.diameter_mm / 1000.0)
+    views = load_views(poses.cameras, alpha_paths, placement, longest_px=config.mask_px)
+    placement, fit, views = _fit_outlines(views, poses, placement, config)
+    if fit.outliers:
+        warnings.append(f"{len(fit.outliers)} masks do not fit the tyre and were left out")
+    trusted = [v for v in views if v.index not in fit.outliers]
+
+    posed = _pose_fields(fields, chosen, poses, placement)
+    fused = _fuse(posed, trusted, fit, config)
+    surface = _surface(fused, config)
+    if surface is None:
+        raise ReconstructionError(
+            "merge-empty",
+            stage=STAGE,
+            what=f"the fused field of {len(posed)} frames is empty",
+            advice="Check the masks and the poses; film the tyre alone against a plain ground",
+        )
+    colouring = _colour(surface, posed, views, poses, placement, frame_paths, config)
+    return _finish(surface, fused, colouring, fit, trusted, config, warnings)
+
+
+def _fit_outlines(
+    views: list[View], poses: PoseEstimate, placement: TyrePlacement, config: MergeConfig
+) -> tuple[TyrePlacement, ProfileFit, list[View]]:
+    """Fit axle, centre and outer profile to the outlines and place the tyre frame by them."""
+    radius = config.diameter_mm / 2000.0
+    half_width = poses.tyre.half_width * placement.scale
+    fit = fit_profile(views, radius, half_width)
+    placement = placement.moved(fit.rotation, fit.shift, 1.0)
+    return placement, fit, repose_views(views, poses.cameras, placement)
+
+
+def _pose_fields(
+    fields: Mapping[int, FrameField],
+    chosen: Sequence[CodedFrame],
+    poses: PoseEstimate,
+    placement: TyrePlacement,
+) -> list[PosedField]:
+    posed = []
+    for frame in chosen:
+        camera = placement.camera(poses.cameras[frame.index])
+        to_crop = world_to_crop_frame(camera, frame.crop, np.zeros(3))
+        posed.append(PosedField(frame.index, fields[frame.index], camera, to_crop))
+    return posed
+
+
+def _fuse(
+    posed: Sequence[PosedField], views: Sequence[View], fit: ProfileFit, config: MergeConfig
+) -> _Fused:
+    """Sample, combine, revolve, anchor and carve."""
+    low, high = fit.profile.extent
+    grid = make_grid(
+        fit.profile.radius,
+        max(-low, high),
+        steps=config.grid_steps,
+        angles=config.grid_angles,
+    )
+    hull = silhouette_distance(
+        grid.points(), views, outliers=config.outlier_masks, margin_px=config.margin_px
+    ).reshape(grid.shape)
+    r, z = np.meshgrid(grid.radii, grid.heights, indexing="ij")
+    outer = fit.profile.signed(r, z).astype(np.float32)
+    if math.isfinite(fit.residual_px):
+        hull = np.minimum(hull, outer[:, None, :] + 0.5 * np.float32(grid.step))
+    values = sample_fields(posed, grid, hull > -2.5 * grid.step, clip=config.clip)
+    even = np.ones_like(values)
+    first, _, _ = robust_mean(values, even, spread=config.spread)
+    weights = facing_weights(posed, grid, first, floor=config.hidden_weight)
+    mean, spread, effective = robust_mean(values, weights, spread=config.spread)
+    confidence = weights.max(axis=0)
+    blended = revolve_and_blend(grid, mean, spread, effective, confidence, strength=config.symmetry)
+    field = blended.field
+    slope = np.float32(2.0 / grid.step)
+    if math.isfinite(fit.residual_px):
+        field = warp_to_profile(grid, field, _outer_radii(fit, grid), most=config.warp)
+    field = np.minimum(field, np.clip(slope * hull, -config.clip, config.clip))
+    field[-1], field[:, :, 0], field[:, :, -1] = -config.clip, -config.clip, -config.clip
+    return _Fused(grid, field, spread, blended.fold, float(blended.kept.mean()), len(posed))
+
+
+def _outer_radii(fit: ProfileFit, grid: CylinderGrid) -> NDArray[np.float64]:
+    """Radius of the fitted profile at every height where its surface faces outwards."""
+    curve = fit.profile.curve()
+    count = len(curve)
+    facing = np.r_[-count // 6 : count // 6 + 1]
+    r, z = curve[facing].T
+    order = np.argsort(z)
+    return np.asarray(np.interp(grid.heights, z[order], r[order], left=0.0, right=0.0))
+
+
+def _surface(fused: _Fused, config: MergeConfig) -> Surface | None:
+    volume, origin, voxel = cartesian_field(
+        fused.grid, fused.field, config.mc_resolution, outside=-config.clip
+    )
+    spacing_z = (fused.grid.heights[-1] - fused.grid.heights[0]) / (volume.shape[2] - 2)
+    surface = march(volume, origin, (voxel, voxel, float(spacing_z)))
+    if surface is None:
+        return None
+    return simplify(smooth(surface, rounds=config.smoothing), config.face_budget)
+
+
+def _colour(
+    surface: Surface,
+    posed: Sequence[PosedField],
+    views: Sequence[View],
+    poses: PoseEstimate,
+    placement: TyrePlacement,
+    frame_paths: dict[int, Path],
+    config: MergeConfig,
+) -> Colouring:
+    return colour_surface(
+        surface,
+        {i: placement.camera(c) for i, c in poses.cameras.items()},
+        frame_paths,
+        {v.index: v.signed for v in views},
+        posed,
+        best=config.colour_frames,
+        longest_px=config.colour_px,
+        tolerance_m=0.004 * config.diameter_mm / 1000.0,
+    )
+
+
+def _finish(
+    surface: Surface,
+    fused: _Fused,
+    colouring: Colouring,
+    fit: ProfileFit,
+    views: Sequence[View],
+    config: MergeConfig,
+    warnings: list[str],
+) -> MergedMesh:
+    """Scale to the diameter, centre, and write down provenance and figures."""
+    vertices = surface.vertices
+    slope = gradient_norm(fused.grid, fused.field)
+    spread = fused.grid.sample(fused.spread, vertices)
+    steep = fused.grid.sample(slope, vertices)
+    disagreement = np.minimum(spread / np.maximum(steep, 1.0), 0.1 * config.diameter_mm / 1000.0)
+    caster = Caster(surface)
+    hits = [filled(caster.depth_map(v.camera, max(v.mask.shape)).hits) for v in views]
+    iou, worst = mean_silhouette_iou(hits, views) if views else (math.nan, math.nan)
+
+    scale = config.diameter_mm / 2000.0 / outer_radius(vertices)
+    centre = 0.5 * (vertices.min(axis=0) + vertices.max(axis=0))
+    placed = (vertices - centre) * scale
+    scaled = Surface(placed, surface.faces)
+    inferred = colouring.seen_by == 0
+    closed = is_watertight(scaled)
+    if not closed:
+        warnings.append("the surface is not closed")
+    if iou < 0.85:
+        warnings.append(f"the mesh covers the masks by {iou:.2f} only; poses or masks may be wrong")
+    figures = {
+        "frames_fused": float(fused.frames),
+        "vertices": float(len(placed)),
+        "faces": float(len(surface.faces)),
+        "watertight": float(closed),
+        "volume_m3": signed_volume(scaled),
+        "width_mm": float(1000.0 * np.ptp(placed[:, 2])),
+        "silhouette_iou": iou,
+        "silhouette_iou_worst": worst,
+        "outline_residual_px": fit.residual_px if math.isfinite(fit.residual_px) else -1.0,
+        "outlier_masks": float(len(fit.outliers)),
+        "disagreement_median_mm": float(1000.0 * np.median(disagreement) * scale),
+        "share_inferred": float(inferred.mean()),
+        "symmetry_fold": float(fused.fold),
+        "symmetry_kept": fused.kept,
+    }
+    return MergedMesh(
+        vertices=placed.astype(np.float32),
+        faces=surface.faces.astype(np.int32),
+        colours=colouring.colours,
+        seen_by=colouring.seen_by,
+        disagreement=(disagreement * scale).astype(np.float32),
+        inferred=np.asarray(inferred, np.bool_),
+        figures=figures,
+        warnings=tuple(warnings),
+    )
