@@ -1,0 +1,167 @@
+"""The rubber body: a revolved section whose crown carries grooves and wear."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tasks.synthetic.profile import BoolArray, FloatArray, Section
+from tasks.synthetic.shapes import IntArray, Mesh, grid_faces, outward, segments
+from tasks.synthetic.spec import Part, WearSpec
+from tasks.synthetic.tread import TWO_PI, Pattern
+from tasks.synthetic.wear import radius_loss
+
+WALL = 4e-5
+"""Half the run of a groove's wall in the mesh, metres; the inside query has none."""
+
+
+@dataclass(frozen=True)
+class Rubber:
+    """The tyre without its wheel.
+
+    Args:
+        section: Outer contour.
+        cavity: Hollow of a bare tyre; None for a mounted one, whose chamber counts as solid.
+        pattern: Grooves.
+        wear: Loss of radius.
+    """
+
+    section: Section
+    cavity: Section | None
+    pattern: Pattern
+    wear: WearSpec | None
+
+    @property
+    def radius(self) -> float:
+        """Of the new tyre."""
+        return float(self.section.top_r.max())
+
+    def loss(self, theta: FloatArray, z: FloatArray) -> FloatArray:
+        """Radius lost to wear."""
+        half = float(self.section.top_z[-1])
+        # No wear beyond the shoulder: it fades out above the widest point.
+        room = (self.section.top(z) - self.section.belly_radius) / (
+            0.35 * (self.radius - self.section.belly_radius)
+        )
+        loss = radius_loss(self.wear, theta, z, radius=self.radius, half=half)
+        return np.asarray(loss * np.clip(room, 0.0, 1.0))
+
+    def _surface(
+        self, theta: FloatArray, z: FloatArray, depth: FloatArray, top: FloatArray
+    ) -> FloatArray:
+        worn = top - self.loss(theta, z) if self.wear is not None else top
+        return np.minimum(worn, self.pattern.cut_radius(self.section, z, depth))
+
+    def contains(self, r: FloatArray, theta: FloatArray, z: FloatArray) -> BoolArray:
+        """Below the worn crown, between the sidewalls, not in a groove, not in the hollow."""
+        s = self.section
+        inside = np.zeros(len(r), dtype=bool)
+        near = np.flatnonzero(
+            (r >= s.bead_radius) & (r <= self.radius) & (np.abs(z) <= s.half_width)
+        )
+        if len(near) == 0:
+            return inside
+        rn, zn, tn = r[near], z[near], theta[near]
+        upper = rn >= s.belly_radius
+        ok = np.where(upper, rn <= s.top(zn), np.abs(zn) <= s.side(rn))
+        high = np.flatnonzero(upper & ok)
+        if len(high):
+            rh, zh, th = rn[high], zn[high], tn[high]
+            u = th - self.pattern.shift(zh)
+            depth = self.pattern.depth[self.pattern.u_cell(u), self.pattern.z_cell(zh)]
+            ok[high] = rh <= self._surface(th, zh, depth, s.top(zh))
+        if self.cavity is not None:
+            c = self.cavity
+            hollow = np.where(rn >= c.belly_radius, rn <= c.top(zn), np.abs(zn) <= c.side(rn))
+            ok &= ~hollow
+        inside[near] = ok
+        return inside
+
+    def mesh(self, detail: float) -> Mesh:
+        """A grid of u lines and section points, with doubled lines at every groove edge."""
+        u, u_cell = self._u_lines(detail)
+        z, z_cell = self._z_columns(detail)
+        top = self.section.top(z)
+        depth = self.pattern.depth[np.ix_(u_cell, z_cell)]
+        theta = u[:, None] + self.pattern.shift(z)[None, :]
+        zz = np.broadcast_to(z, theta.shape)
+        crown = self._surface(theta, zz, depth, np.broadcast_to(top, theta.shape))
+        rest, rest_part = self._rest()
+        fade = np.linspace(1.0, 0.0, len(rest) + 2)[1:-1]
+        shift = self.pattern.shift(z)
+        rest_shift = shift[-1] * fade + shift[0] * (1.0 - fade)
+        angle = np.concatenate([theta, u[:, None] + rest_shift[None, :]], axis=1)
+        ones = np.ones((len(u), 1))
+        r = np.concatenate([crown, ones * rest[:, 0]], axis=1)
+        zs = np.concatenate([zz, ones * rest[:, 1]], axis=1)
+        vertices = np.stack([r * np.cos(angle), r * np.sin(angle), zs], axis=-1).reshape(-1, 3)
+        faces = grid_faces(len(u), r.shape[1], wrap_m=True)
+        lim = self.pattern.floor_z
+        strip = np.full(r.shape[1], Part.SIDEWALL, dtype=np.uint8)
+        edge = max(lim, 0.5 * float(self.section.top_z[-1]))
+        mid = (z[1:] + z[:-1]) / 2
+        strip[: len(z) - 1][np.abs(mid) <= edge] = Part.TREAD
+        strip[len(z) :] = rest_part
+        part = np.tile(np.repeat(strip, 2), len(u))
+        return outward(Mesh(vertices, faces, part))
+
+    def _u_lines(self, detail: float) -> tuple[FloatArray, IntArray]:
+        edges = self.pattern.u_edges
+        step = TWO_PI / segments(detail)
+        if len(edges) == 1:
+            n = segments(detail)
+            return np.arange(n) * step, np.zeros(n, dtype=np.int64)
+        gap = np.diff(np.append(edges, edges[0] + TWO_PI))
+        small = WALL / self.radius
+        n_fill = np.maximum(np.ceil(gap / step).astype(np.int64), 1)  # quads between two edges
+        cell = np.repeat(np.arange(len(edges)), n_fill + 1)
+        first = np.repeat(np.cumsum(n_fill + 1) - (n_fill + 1), n_fill + 1)
+        k = np.arange(len(cell)) - first
+        share = k / n_fill[cell]
+        u = edges[cell] + small + share * (gap[cell] - 2 * small)
+        return u, cell
+
+    def _z_columns(self, detail: float) -> tuple[FloatArray, IntArray]:
+        p, s = self.pattern, self.section
+        inner = p.z_edges[1:-1]
+        plain = np.concatenate([s.top_z, p.sweep_z, [-p.floor_z, p.floor_z]])
+        if self.wear is not None:
+            n = max(8, round(80 * detail))
+            plain = np.concatenate([plain, np.linspace(-p.floor_z, p.floor_z, n)])
+        plain = plain[(plain >= s.top_z[0]) & (plain <= s.top_z[-1])]
+        if len(inner):
+            near = np.abs(plain[:, None] - inner[None, :]).min(axis=1)
+            plain = plain[near > 3 * WALL]
+        plain = np.unique(np.round(plain, 7))
+        plain[0], plain[-1] = s.top_z[0], s.top_z[-1]
+        z = np.concatenate([plain, inner - WALL, inner + WALL])
+        k = np.arange(len(inner))
+        cell = np.concatenate([p.z_cell(plain), k, k + 1])
+        order = np.argsort(z, kind="stable")
+        return z[order], cell[order]
+
+    def _rest(self) -> tuple[FloatArray, IntArray]:
+        """The section's points from the +z belly round the bead to the -z belly, and their parts."""
+        s = self.section
+        right = np.stack([s.side_r, s.side_z], axis=1)[-2::-1]  # belly -> bead
+        left = (right * [1.0, -1.0])[::-1]
+        walls = np.full(len(right), Part.SIDEWALL, dtype=np.int64)
+        bead = np.array([Part.BEAD])
+        if self.cavity is None:
+            part = np.concatenate([walls[:-1], bead, walls[:-1], [Part.SIDEWALL]])
+            return np.concatenate([right, left]), part
+        c = self.cavity
+        up = np.stack([c.side_r, c.side_z], axis=1)
+        over = np.stack([c.top_r, c.top_z], axis=1)[-2:0:-1]
+        down = (up * [1.0, -1.0])[::-1]
+        hollow = np.concatenate([up, over, down])
+        inner = np.full(len(hollow), Part.INNER, dtype=np.int64)
+        part = np.concatenate([walls[:-1], bead, inner[:-1], bead, walls])
+        return np.concatenate([right, hollow, left]), part
+
+
+def cylinder(points: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Cylinder coordinates ``(r, theta, z)`` of points ``(N, 3)``, theta in -π..π."""
+    x, y = points[:, 0], points[:, 1]
+    return np.hypot(x, y), np.arctan2(y, x), points[:, 2]
