@@ -8,6 +8,7 @@ the training seconds spent, so that a budget of time, not of steps, ends in a fi
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import logging
 import math
@@ -28,6 +29,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from tasks.synthetic.augment import augment_view, clean_view
 from tasks.synthetic.dataset import ARRAYS
+from tsr.config import TSRConfig
 from tsr.system import TSR
 
 logger = logging.getLogger(__name__)
@@ -139,7 +141,7 @@ def loss_of(model: TSR, batch: dict[str, Tensor], config: TrainConfig) -> tuple[
         both = torch.cat([batch["points"], batch["surface"]], dim=1)
         raw, raw_colour = model.decode_points(codes, both)
     count = batch["points"].shape[1]
-    logit = raw[:, :count, 0].float() - LOG_SURFACE
+    logit = raw[:, :count].float() - LOG_SURFACE
     valid = (batch["points"].abs().amax(-1) < model.renderer.cfg.radius).float()
     occupancy = F.binary_cross_entropy_with_logits(
         logit, batch["inside"].float(), weight=valid, reduction="sum"
@@ -161,7 +163,7 @@ def validate(model: TSR, reader: ShardReader, views: int = 2) -> dict[str, float
                 p = _transform(shard["to_crop"][k, view], shard["points"][k][:count])
                 raw, _ = model.decode_points(codes[k : k + 1], torch.from_numpy(p)[None])
                 inside = shard["inside"][k][:count]
-                guess = (raw[0, :, 0] > LOG_SURFACE).numpy() & (
+                guess = (raw[0] > LOG_SURFACE).numpy() & (
                     np.abs(p).max(axis=1) < model.renderer.cfg.radius
                 )
                 scores.append((guess & inside).sum() / max((guess | inside).sum(), 1))
@@ -180,9 +182,10 @@ class Trainer:
         self.run_dir = run_dir
         run_dir.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(config.seed)
-        self.model = TSR.from_config(model_config).to(config.device)
-        self.average = TSR.from_config(model_config).to(config.device)
-        self.average.load_state_dict(self.model.state_dict())
+        self.model = TSR(TSRConfig.load(model_config)).to(config.device)
+        with torch.no_grad():  # start near the surface's density: the bias alone would take long
+            self.model.decoder.layers[-1].bias[0] = LOG_SURFACE - 1.0
+        self.average = copy.deepcopy(self.model)
         matrices, others = [], []
         for name, p in self.model.named_parameters():
             hidden = p.ndim == 2 and ("backbone" in name or ".layer." in name)

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.camera import Camera, Crop, crop_of_box, look_at, world_to_crop_frame
+from tasks.synthetic.raycast import caster_of
 from tasks.synthetic.render import render_view, sample_look
 from tasks.synthetic.spec import TRAIN_SEEDS, VALIDATION_SEEDS
 from tasks.synthetic.tyre import Tyre, build_tyre, sample_spec
@@ -43,7 +44,7 @@ class ShardConfig:
         detail: Density of the rendered mesh (see ``build_tyre``).
     """
 
-    views: int = 6
+    views: int = 10
     size_px: int = 128
     points: int = 49152
     surface_points: int = 4096
@@ -135,6 +136,7 @@ def make_tyre_data(seed: int, config: ShardConfig) -> dict[str, NDArray[np.gener
     rng = np.random.default_rng([seed, 7])
     tyre = build_tyre(sample_spec(seed), detail=config.detail)
     size = config.size_px
+    caster_of(tyre, occlusion_rays=10)  # coarse shading is enough for small views
     rgba = np.empty((config.views, size, size, 4), np.uint8)
     to_crop = np.empty((config.views, 3, 4), np.float32)
     for k in range(config.views):

@@ -87,9 +87,10 @@ class RayCaster:
 
     Args:
         renderable: What the rays meet; not copied, must not change.
+        occlusion_rays: Rays per vertex for its openness; fewer are faster and noisier.
     """
 
-    def __init__(self, renderable: Renderable) -> None:
+    def __init__(self, renderable: Renderable, occlusion_rays: int = _OCCLUSION_RAYS) -> None:
         self.renderable = renderable
         self._vertices = np.ascontiguousarray(renderable.vertices, dtype=np.float32)
         self._faces = np.ascontiguousarray(renderable.faces, dtype=np.int32)
@@ -99,7 +100,7 @@ class RayCaster:
         self.low = self._vertices.min(axis=0)
         self.high = self._vertices.max(axis=0)
         self.size = float(np.linalg.norm(self.high - self.low))
-        self.corner_openness = self._vertex_openness()[self._faces]
+        self.corner_openness = self._vertex_openness(occlusion_rays)[self._faces]
 
     def cast(self, origins: Float32Array, directions: Float32Array) -> Hits:
         """First hits of rays: origins ``(N, 3)``, unit directions ``(N, 3)``."""
@@ -135,17 +136,17 @@ class RayCaster:
             self._scene.run(origins, directions, dists=reaches, query="OCCLUDED") >= 0
         )
 
-    def _vertex_openness(self) -> Float32Array:
+    def _vertex_openness(self, rays: int) -> Float32Array:
         """Unoccluded share of each vertex's cosine-weighted hemisphere, ``(V,)``, smoothed once."""
         rng = np.random.default_rng(0)
         normals = np.asarray(self.renderable.normals, dtype=np.float32)
         origins = self._vertices + normals * np.float32(5e-4 * self.size)
         count = len(normals)
         free = np.zeros(count, dtype=np.float32)
-        for _ in range(_OCCLUSION_RAYS):
+        for _ in range(rays):
             sphere = normalized(rng.standard_normal((count, 3), dtype=np.float32))
             free += ~self.blocked(origins, normalized(normals + 0.999 * sphere), self.size)
-        free /= _OCCLUSION_RAYS
+        free /= rays
         total, weight = np.zeros(count), np.zeros(count)
         mean = free[self._faces].mean(axis=1)
         for k in range(3):
@@ -157,11 +158,11 @@ class RayCaster:
 _casters: deque[RayCaster] = deque(maxlen=_CACHED_CASTERS)
 
 
-def caster_of(renderable: Renderable) -> RayCaster:
+def caster_of(renderable: Renderable, occlusion_rays: int = _OCCLUSION_RAYS) -> RayCaster:
     """The renderable's ray caster; the latest few are kept, so that many views cost one build."""
     for caster in _casters:
         if caster.renderable is renderable:
             return caster
-    caster = RayCaster(renderable)
+    caster = RayCaster(renderable, occlusion_rays)
     _casters.append(caster)
     return caster
