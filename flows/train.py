@@ -1,0 +1,112 @@
+"""Train the bundled tyre model: generate views, train from the last checkpoint, publish.
+
+Killed at any point, the flow goes on where it was: shards that exist are kept, the trainer resumes
+from its last checkpoint. Generation and training are processes of their own, side by side.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from prefect import flow, get_run_logger, task
+from prefect.artifacts import create_image_artifact, create_markdown_artifact
+from prefect.futures import wait
+
+from tasks.training_report import TrainingLog, plot_curves
+
+MODEL_DIR = Path(__file__).parents[1] / "configs" / "models" / "tyre-mini"
+
+
+@task(name="generate views", task_run_name="generate {split} views", retries=2)
+def generate(data_dir: Path, split: str, shards: int) -> None:
+    """Generate the shards that are missing, in a process of its own at low priority."""
+    command = [sys.executable, "-m", "tasks.synthetic.dataset", str(data_dir)]
+    subprocess.run(
+        [*command, "--split", split, "--shards", str(shards)],
+        check=True,
+        preexec_fn=lambda: os.nice(5),  # the trainer comes first
+    )
+
+
+@task(name="train network", retries=3)
+def train(data_dir: Path, run_dir: Path, minutes: float, device: str) -> None:
+    """Train from the last checkpoint until the budget is spent; show the curves meanwhile."""
+    logger = get_run_logger()
+    command = [sys.executable, "-m", "tasks.train_model", "--data", str(data_dir)]
+    command += ["--run", str(run_dir), "--minutes", str(minutes), "--device", device]
+    command += ["--model", str(MODEL_DIR / "config.yaml")]
+    with subprocess.Popen(command) as trainer:
+        try:
+            while trainer.poll() is None:
+                time.sleep(30)
+                _show_curves(run_dir)
+        finally:
+            trainer.terminate()
+    if trainer.returncode:
+        raise RuntimeError(f"the trainer ended with exit code {trainer.returncode}")
+    _show_curves(run_dir)
+    logger.info("training finished: %s", TrainingLog.read(run_dir / "log.jsonl").scores[-1])
+
+
+def _show_curves(run_dir: Path) -> None:
+    log_path = run_dir / "log.jsonl"
+    if not log_path.exists():
+        return
+    log = TrainingLog.read(log_path)
+    plot_curves(log, run_dir / "curves.png")
+    picture = base64.b64encode((run_dir / "curves.png").read_bytes()).decode()
+    create_image_artifact(key="training-curves", image_url=f"data:image/png;base64,{picture}")
+    if log.scores:
+        rows = "\n".join(
+            f"| {s['step']:.0f} | {s['seconds'] / 60:.0f} | {s['iou_median']:.3f} |"
+            for s in log.scores[-10:]
+        )
+        create_markdown_artifact(
+            key="training-scores", markdown=f"| step | minutes | median IoU |\n|---|---|---|\n{rows}"
+        )
+
+
+@task(name="publish weights")
+def publish(run_dir: Path, target: Path) -> None:
+    """Put the best weights into the model's folder, completely or not at all."""
+    scratch = target.with_suffix(".tmp")
+    shutil.copyfile(run_dir / "best.safetensors", scratch)
+    scratch.replace(target)
+
+
+@flow(name="train", flow_run_name="train tyre-mini, {minutes} min")
+def train_tyre_model(
+    *,
+    work_dir: Path = Path("work/training"),
+    minutes: float = 100.0,
+    shards: int = 250,
+    device: str = "cpu",
+    publish_to: Path | None = None,
+) -> None:
+    """Generate data and train.
+
+    Args:
+        work_dir: Where shards and checkpoints are kept between runs.
+        minutes: Training time, resumptions included.
+        shards: Training shards of 32 tyres with 6 views.
+        device: ``cpu`` or ``cuda``.
+        publish_to: Where the best weights go, such as the model's folder; None to leave them.
+    """
+    data_dir = work_dir / "data"
+    generate(data_dir, "validation", 3)
+    generate(data_dir, "train", min(4, shards))
+    more = generate.submit(data_dir, "train", shards)
+    train(data_dir, work_dir / "run", minutes, device)
+    wait([more])
+    if publish_to is not None:
+        publish(work_dir / "run", publish_to)
+
+
+if __name__ == "__main__":
+    train_tyre_model()
