@@ -1,0 +1,221 @@
+"""Stage *estimate poses*: cameras of the frames and the tyre as a solid of revolution.
+
+Structure from motion gives the cameras: on whole frames where the background moves with the
+tyre, on the tyre alone where the background stands still. The solid is fitted to the masks'
+outlines, which is also the test of the cameras. Where structure from motion fails, a constant
+rate is assumed and said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.camera import Camera
+from tasks.errors import ReconstructionError
+from tasks.poses.config import PoseConfig
+from tasks.poses.motion import arc_deg, background_motion, name_motion, world_up
+from tasks.poses.outline import Outline, read_outline
+from tasks.poses.sfm import FeatureStore, Reconstruction, pairs_to_match
+from tasks.poses.solid import Solid, Views, fit_solid
+from tasks.records import ObjectEstimate, PoseEstimate
+
+__all__ = ["PoseConfig", "estimate_poses"]
+
+FloatArray = NDArray[np.float64]
+STAGE = "estimate poses"
+MIN_FRAMES = 3
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """Cameras with the solid fitted to them, and why they are refused (empty if they are not)."""
+
+    method: str
+    cameras: dict[int, Camera]
+    solid: Solid
+    overlaps: dict[int, float]
+    figures: dict[str, float]
+    refused: str
+
+
+def estimate_poses(
+    frame_paths: dict[int, Path],
+    alpha_paths: dict[int, Path],
+    times_s: dict[int, float],
+    config: PoseConfig,
+    scratch_dir: Path,
+) -> PoseEstimate:
+    """Estimate the frames' cameras and the tyre's centre, axle and size.
+
+    Args:
+        frame_paths: Images by frame index.
+        alpha_paths: 8-bit masks by frame index, of the frames' sizes.
+        times_s: Time of each frame in seconds.
+        config: Settings.
+        scratch_dir: An existing folder for intermediate files.
+
+    Returns:
+        Cameras of the registered frames and the tyre, in one world of arbitrary scale.
+
+    Raises:
+        ReconstructionError: Too few frames show a tyre, or no method explains the masks.
+    """
+    outlines = _outlines(alpha_paths)
+    refused: list[str] = []
+    background = "unknown"
+    if config.motion != "spin":
+        store = FeatureStore(frame_paths, scratch_dir / "whole", config)
+        pairs = pairs_to_match(store.indices, config)
+        store.match(pairs)
+        apart = [(a, b) for a, b in pairs if _steps(store.indices, a, b) >= 3] or pairs
+        background = background_motion(store.raw_matches(apart), outlines)
+        if background != "still":
+            attempt = _judge("sfm", store.reconstruct(), outlines, len(frame_paths), config)
+            if isinstance(attempt, _Attempt) and not attempt.refused:
+                return _estimate(attempt, outlines, config, still=False)
+            refused.append(attempt if isinstance(attempt, str) else attempt.refused)
+    masks = _inner_masks(alpha_paths, outlines, scratch_dir / "inner")
+    masked = {i: p for i, p in frame_paths.items() if i in masks}
+    store = FeatureStore(masked, scratch_dir / "tyre", config, masks)
+    store.match(pairs_to_match(store.indices, config))
+    attempt = _judge("sfm-masked", store.reconstruct(), outlines, len(frame_paths), config)
+    if isinstance(attempt, _Attempt) and not attempt.refused:
+        still = config.motion == "spin" or (config.motion == "auto" and background == "still")
+        return _estimate(attempt, outlines, config, still=still)
+    refused.append(attempt if isinstance(attempt, str) else attempt.refused)
+    raise ReconstructionError(
+        "poses-failed",
+        stage=STAGE,
+        what="no camera poses were found (" + "; ".join(refused) + ")",
+        advice="Film slowly around the tyre, whole tyre in view, before a textured background.",
+    )
+
+
+def _outlines(alpha_paths: Mapping[int, Path]) -> dict[int, Outline]:
+    """Outlines of the frames that show an object; refuses a video with hardly any."""
+    found = {i: read_outline(p) for i, p in sorted(alpha_paths.items())}
+    outlines = {i: o for i, o in found.items() if o is not None and o.valid.mean() > 0.5}
+    if len(outlines) < MIN_FRAMES:
+        raise ReconstructionError(
+            "poses-no-tyre",
+            stage=STAGE,
+            what=f"only {len(outlines)} of {len(alpha_paths)} frames show a whole object",
+            advice="Film one tyre so that it is in view as a whole.",
+        )
+    return outlines
+
+
+def _steps(indices: list[int], a: int, b: int) -> int:
+    """Frames from one to the other along the closed sequence."""
+    apart = abs(indices.index(a) - indices.index(b))
+    return min(apart, len(indices) - apart)
+
+
+def _inner_masks(
+    alpha_paths: Mapping[int, Path], outlines: Mapping[int, Outline], folder: Path
+) -> dict[int, Path]:
+    """Masks shrunk by a few pixels, so that features do not mix tyre and background."""
+    folder.mkdir(exist_ok=True)
+    written: dict[int, Path] = {}
+    for i, outline in outlines.items():
+        alpha = cv2.imread(str(alpha_paths[i]), cv2.IMREAD_GRAYSCALE)
+        margin = max(2, round(0.01 * outline.size))
+        inside = np.where(np.asarray(alpha) > 127, 255, 0).astype(np.uint8)
+        shrunk = cv2.erode(inside, np.ones((2 * margin + 1, 2 * margin + 1), np.uint8))
+        written[i] = folder / f"{i:06d}.png"
+        cv2.imwrite(str(written[i]), shrunk)
+    return written
+
+
+def _judge(
+    method: str,
+    found: Reconstruction | None,
+    outlines: Mapping[int, Outline],
+    total: int,
+    config: PoseConfig,
+) -> _Attempt | str:
+    """Fit the solid to the cameras found and decide whether they can be right."""
+    if found is None:
+        return f"{method}: no pair of frames to start from"
+    share = len(found.cameras) / total
+    used = [i for i in found.cameras if i in outlines]
+    if share < config.min_registered_share or len(used) < MIN_FRAMES:
+        return f"{method}: {len(found.cameras)} of {total} frames registered"
+    views = Views([found.cameras[i] for i in used], [outlines[i] for i in used])
+    solid = fit_solid(views)
+    shares = views.overlaps(solid)
+    overlaps = dict(zip(used, shares.tolist(), strict=True))
+    arc = arc_deg(views.cameras, solid.centre)
+    depth = np.array([c.project(solid.centre[None])[0, 2] for c in found.cameras.values()])
+    refused = ""
+    if arc < config.min_arc_deg:
+        refused = f"{method}: the cameras span {arc:.0f} degrees only"
+    elif np.median(shares) < config.min_silhouette_iou:
+        refused = f"{method}: the masks do not fit the cameras"
+    elif np.mean(depth > 1.05 * solid.half_width) < 0.9:
+        refused = f"{method}: the tyre lies behind the cameras"
+    figures = {
+        "registered_share": share,
+        "reprojection_px": found.error_px,
+        "sparse_points": float(len(found.points)),
+        "arc_deg": arc,
+        "outline_residual_percent": float(np.median(np.abs(views.residuals(solid)))),
+    }
+    return _Attempt(method, found.cameras, solid, overlaps, figures, refused)
+
+
+def _estimate(
+    attempt: _Attempt, outlines: Mapping[int, Outline], config: PoseConfig, *, still: bool
+) -> PoseEstimate:
+    """Orient the solid and write down figures and warnings."""
+    cameras = [attempt.cameras[i] for i in sorted(attempt.cameras)]
+    solid = attempt.solid
+    axle = _towards_better_seen_face(solid, cameras)
+    rising = world_up(cameras)
+    motion = name_motion(cameras, solid.centre, axle, rising, still=still)
+    if motion == "spin":
+        rising = -cameras[0].rotation[1]
+    elif config.motion == "orbit":
+        motion = "orbit"
+    warnings: list[str] = []
+    lean = float(np.degrees(np.arcsin(min(1.0, abs(rising @ axle)))))
+    if lean > 60.0:
+        warnings.append("the tyre lies on its side; up is taken from the first frame")
+        rising = -cameras[0].rotation[1]
+    up = rising - (rising @ axle) * axle
+    up /= np.linalg.norm(up)
+    values = np.array(list(attempt.overlaps.values()))
+    doubtful = [i for i, v in attempt.overlaps.items() if v < config.flag_iou]
+    if doubtful:
+        listed = ", ".join(str(i) for i in doubtful[:12])
+        warnings.append(f"masks of {len(doubtful)} frames disagree with the solid: {listed}")
+    missing = len(outlines) - len(attempt.overlaps)
+    if missing > 0:
+        warnings.append(f"{missing} frames with a mask have no pose")
+    figures = {
+        **attempt.figures,
+        "silhouette_iou_mean": float(values.mean()),
+        "silhouette_iou_worst": float(values.min()),
+        "doubtful_masks": float(len(doubtful)),
+        "axle_lean_deg": lean,
+    }
+    tyre = ObjectEstimate(solid.centre, axle, up, solid.radius, solid.half_width)
+    return PoseEstimate(attempt.method, motion, attempt.cameras, tyre, figures, tuple(warnings))
+
+
+def _towards_better_seen_face(solid: Solid, cameras: list[Camera]) -> FloatArray:
+    """The axle with the sign of the face that the cameras see more of; of equals, see first."""
+    away = np.stack([c.centre - solid.centre for c in cameras])
+    away /= np.linalg.norm(away, axis=1, keepdims=True)
+    facing = away @ solid.axle
+    ahead, behind = np.clip(facing, 0, None).sum(), np.clip(-facing, 0, None).sum()
+    if abs(ahead - behind) > 0.1 * (ahead + behind):
+        return solid.axle if ahead > behind else -solid.axle
+    first = facing[np.abs(facing) > 0.3]
+    return solid.axle if len(first) == 0 or first[0] > 0 else -solid.axle
