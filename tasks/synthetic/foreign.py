@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 import trimesh
 from numpy.typing import NDArray
 
-from tasks.synthetic.raycast import Float32Array, IntArray
+from tasks.synthetic.raycast import Float32Array, IntArray, sampled
 
 _TEXTURE_SIDE = 1024
 _LONGEST_EDGE = 0.06
@@ -61,7 +60,9 @@ class ForeignWheel:
         uv = np.einsum("nk,nkd->nd", weights, self.uv[corners])
         for index, texture in enumerate(self.textures):
             here = np.flatnonzero(self.texture_of_face[face_index] == index)
-            albedo[here] *= _sampled(texture, uv[here])
+            x = (uv[here, 0] % 1) * texture.shape[1] - 0.5
+            y = ((1 - uv[here, 1]) % 1) * texture.shape[0] - 0.5
+            albedo[here] *= sampled(texture, x, y)
         return Paint(albedo, paint[:, 3], paint[:, 4])
 
 
@@ -195,17 +196,3 @@ def _barycentric(corners: Float32Array, points: Float32Array) -> Float32Array:
     area = np.maximum(aa * bb - ab * ab, 1e-20)
     v, w = (bb * pa - ab * pb) / area, (aa * pb - ab * pa) / area
     return np.asarray(np.clip(np.stack([1 - v - w, v, w], axis=1), 0, 1), dtype=np.float32)
-
-
-def _sampled(texture: Float32Array, uv: Float32Array) -> Float32Array:
-    """Bilinear samples ``(N, 3)`` of a repeating texture at ``(N, 2)``, v upwards."""
-    height, width = texture.shape[:2]
-    x = (uv[:, 0] % 1) * width - 0.5
-    y = (1 - uv[:, 1]) % 1 * height - 0.5
-    count = max(len(uv), 1)
-    rows = -(-count // 32000)
-    padded = np.zeros((2, rows * 32000), dtype=np.float32)
-    padded[0, : len(uv)], padded[1, : len(uv)] = x, y
-    grid = padded.reshape(2, rows, 32000)
-    sampled = cv2.remap(texture, grid[0], grid[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
-    return np.asarray(sampled.reshape(-1, 3)[: len(uv)], dtype=np.float32)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
+import cv2
 import numpy as np
 from embreex import rtcore_scene
 from embreex.mesh_construction import TriangleMesh
@@ -14,8 +15,10 @@ from numpy.typing import NDArray
 Float32Array = NDArray[np.float32]
 IntArray = NDArray[np.int32]
 
-_OCCLUSION_RAYS = 24
+_OCCLUSION_RAYS = 32
+_SMOOTHINGS = 2
 _CACHED_CASTERS = 4
+_ROW = 1024
 
 
 class Surface(Protocol):
@@ -49,8 +52,20 @@ class Renderable(Protocol):
     def normals(self) -> Float32Array:
         """``(V, 3)``, unit, outward."""
 
-    def material(self, face_index: IntArray, points: Float32Array) -> Surface:
+    def material(self, face_index: IntArray, points: NDArray[Any]) -> Surface:
         """The material at points ``(N, 3)`` on the faces ``(N,)``."""
+
+
+class Wheel(Renderable, Protocol):
+    """A renderable wheel of known size."""
+
+    @property
+    def diameter(self) -> float:
+        """Outer diameter, metres."""
+
+    @property
+    def width(self) -> float:
+        """Size along the axle, metres."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +95,16 @@ def normalized(vectors: Float32Array) -> Float32Array:
     """Vectors ``(N, 3)`` divided by their lengths."""
     length = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
     return np.asarray(vectors / np.maximum(length, 1e-20)[:, None], dtype=np.float32)
+
+
+def sampled(image: Float32Array, x: Float32Array, y: Float32Array) -> Float32Array:
+    """Bilinear samples ``(N, C)`` of an image, which repeats, at positions ``(N,)`` in pixels."""
+    count = len(x)
+    grid = np.zeros((2, -(-max(count, 1) // _ROW) * _ROW), dtype=np.float32)
+    grid[0, :count], grid[1, :count] = x, y
+    u, v = grid.reshape(2, -1, _ROW)
+    values = cv2.remap(image, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+    return np.asarray(values.reshape(-1, image.shape[2])[:count], dtype=np.float32)
 
 
 class RayCaster:
@@ -137,22 +162,34 @@ class RayCaster:
         )
 
     def _vertex_openness(self, rays: int) -> Float32Array:
-        """Unoccluded share of each vertex's cosine-weighted hemisphere, ``(V,)``, smoothed once."""
-        rng = np.random.default_rng(0)
-        normals = np.asarray(self.renderable.normals, dtype=np.float32)
+        """Unoccluded share of each vertex's cosine-weighted hemisphere, ``(V,)``, smoothed.
+
+        All vertices share their random directions: neighbours then differ by what they see alone.
+        """
+        normals = np.ascontiguousarray(self.renderable.normals, dtype=np.float32)
         origins = self._vertices + normals * np.float32(5e-4 * self.size)
-        count = len(normals)
-        free = np.zeros(count, dtype=np.float32)
-        for _ in range(rays):
-            sphere = normalized(rng.standard_normal((count, 3), dtype=np.float32))
-            free += ~self.blocked(origins, normalized(normals + 0.999 * sphere), self.size)
+        free = np.zeros(len(normals), dtype=np.float32)
+        for direction in _sphere_directions(rays):
+            free += ~self.blocked(origins, normalized(normals + direction), self.size)
         free /= rays
-        total, weight = np.zeros(count), np.zeros(count)
-        mean = free[self._faces].mean(axis=1)
-        for k in range(3):
-            total += np.bincount(self._faces[:, k], weights=mean, minlength=count)
-            weight += np.bincount(self._faces[:, k], minlength=count)
-        return np.where(weight > 0, total / np.maximum(weight, 1), free).astype(np.float32)
+        flat = self._faces.T.ravel()
+        weight = np.maximum(np.bincount(flat, minlength=len(free)), 1)
+        for _ in range(_SMOOTHINGS):
+            mean = np.tile(free[self._faces].mean(axis=1), 3)
+            free = (np.bincount(flat, weights=mean, minlength=len(free)) / weight).astype(
+                np.float32
+            )
+        return free
+
+
+def _sphere_directions(count: int) -> Float32Array:
+    """Evenly spread directions ``(N, 3)``, a little shorter than 1. Source: Fibonacci's spiral."""
+    k = np.arange(count) + 0.5
+    height = 1 - 2 * k / count
+    angle = k * (np.pi * (3 - np.sqrt(5)))
+    ring = np.sqrt(1 - height**2)
+    directions = np.stack([ring * np.cos(angle), ring * np.sin(angle), height], axis=1)
+    return np.asarray(0.999 * directions, dtype=np.float32)
 
 
 _casters: deque[RayCaster] = deque(maxlen=_CACHED_CASTERS)

@@ -1,73 +1,17 @@
-"""Pictures of one tyre: light, shading and a camera.
-
-Lights are spherical Gaussian lobes, so a lamp, a window and a whole bright wall are one formula;
-the first is the key light and casts shadows. Everything is computed in linear light and turned
-into sRGB at the end.
-"""
+"""Pictures of one tyre: light, shading and a camera."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.camera import Camera, FloatArray
-from tasks.synthetic.raycast import Float32Array, Hits, RayCaster, Renderable, caster_of, normalized
+from tasks.camera import Camera
+from tasks.synthetic.lighting import Light, Look, Parts, light_disc, sample_look, to_srgb
+from tasks.synthetic.raycast import Float32Array, Hits, RayCaster, Renderable, caster_of
 
-Vector = tuple[float, float, float]
-
-_SHADOW_RAYS = 3
-
-
-@dataclass(frozen=True)
-class Light:
-    """A light from one direction, more or less spread.
-
-    Args:
-        direction: Unit vector towards the light.
-        colour: Linear RGB that a white surface facing the light sends back.
-        sharpness: Of the spherical Gaussian: 4 is a wall, 30 a window, 400 a lamp.
-    """
-
-    direction: Vector
-    colour: Vector
-    sharpness: float
-
-
-@dataclass(frozen=True)
-class Look:
-    """Lighting and the camera's rendering of it.
-
-    Args:
-        lights: The first is the key light and casts shadows.
-        up: Unit vector towards the sky or ceiling.
-        sky, ground: Linear RGB of the surroundings above and below.
-        exposure: Gain on linear light.
-        contrast: Exponent around middle grey, 1 is neutral.
-        saturation: 1 is neutral.
-        balance: Gain per channel.
-        sheen: Extra reflection at grazing angles, as on rubber, 0 to 1.
-    """
-
-    lights: tuple[Light, ...]
-    up: Vector = (0.0, 1.0, 0.0)
-    sky: Vector = (0.5, 0.5, 0.5)
-    ground: Vector = (0.2, 0.2, 0.2)
-    exposure: float = 1.0
-    contrast: float = 1.0
-    saturation: float = 1.0
-    balance: Vector = (1.0, 1.0, 1.0)
-    sheen: float = 0.3
-
-    def rotated(self, rotation: FloatArray) -> Look:
-        """The same light with all directions turned by ``rotation`` ``(3, 3)``."""
-        return replace(
-            self,
-            up=_turned(rotation, self.up),
-            lights=tuple(replace(x, direction=_turned(rotation, x.direction)) for x in self.lights),
-        )
+__all__ = ["Light", "Look", "RenderedView", "render_view", "sample_look"]
 
 
 @dataclass(frozen=True)
@@ -83,29 +27,6 @@ class RenderedView:
     rgba: NDArray[np.uint8]
     depth: Float32Array
     face_index: NDArray[np.int32]
-
-
-def sample_look(rng: np.random.Generator) -> Look:
-    """Draw the light of a studio, a garage or a yard and a phone's exposure of it."""
-    level = rng.uniform(0.35, 1.1)
-    warm = rng.normal(0, 0.08)
-    key = _sampled_light(rng, rng.uniform(0.5, 2.2) * level, warm, (25, 85), (8, 500))
-    fills = [
-        _sampled_light(rng, rng.uniform(0.1, 0.9) * level, rng.normal(0, 0.1), (-10, 80), (3, 60))
-        for _ in range(int(rng.integers(1, 5)))
-    ]
-    sky = level * rng.uniform(0.25, 1.0) * _tint(rng.normal(0, 0.06))
-    ground = sky * rng.uniform(0.15, 0.8) * _tint(rng.normal(0, 0.06))
-    return Look(
-        lights=(key, *fills),
-        sky=_vector(sky),
-        ground=_vector(ground),
-        exposure=float(np.exp(rng.normal(0.1, 0.35))),
-        contrast=float(rng.uniform(0.85, 1.2)),
-        saturation=float(rng.uniform(0.6, 1.25)),
-        balance=_vector(_tint(rng.normal(0, 0.05))),
-        sheen=float(rng.uniform(0.0, 0.6)),
-    )
 
 
 def render_view(
@@ -137,7 +58,8 @@ def render_view(
         (y0 + (np.arange(rows) + 0.5) / s).astype(np.float32),
     )
     hits, directions = cast_pixels(caster, camera, grid[0].ravel(), grid[1].ravel())
-    light = shade(caster, hits, directions, look)
+    part = hits.ray // columns % s * s + hits.ray % s  # columns is a multiple of s
+    light = shade(caster, hits, directions, look, part, s * s)
 
     covered = np.zeros(rows * columns, dtype=np.float32)
     covered[hits.ray] = 1
@@ -177,18 +99,31 @@ def cast_pixels(
     caster: RayCaster, camera: Camera, u: Float32Array, v: Float32Array
 ) -> tuple[Hits, Float32Array]:
     """First hits of the rays through pixels, and the directions ``(N, 3)`` of those that hit."""
-    rotation = camera.rotation.astype(np.float32)
-    x = (u - np.float32(camera.cx)) / np.float32(camera.fx)
-    y = (v - np.float32(camera.cy)) / np.float32(camera.fy)
-    directions = x[:, None] * rotation[0] + y[:, None] * rotation[1] + rotation[2]
-    directions /= np.sqrt(x * x + y * y + 1)[:, None]
+    directions = pixel_rays(camera, u, v)
     origins = np.empty_like(directions)
     origins[:] = camera.centre
     hits = caster.cast(origins, directions)
     return hits, directions[hits.ray]
 
 
-def shade(caster: RayCaster, hits: Hits, directions: Float32Array, look: Look) -> Float32Array:
+def pixel_rays(camera: Camera, u: Float32Array, v: Float32Array) -> Float32Array:
+    """Unit directions ``(N, 3)`` through pixels: ``Camera.rays`` in single precision."""
+    rotation = camera.rotation.astype(np.float32)
+    x = (u - np.float32(camera.cx)) / np.float32(camera.fx)
+    y = (v - np.float32(camera.cy)) / np.float32(camera.fy)
+    directions = x[:, None] * rotation[0] + y[:, None] * rotation[1] + rotation[2]
+    directions /= np.sqrt(x * x + y * y + 1)[:, None]
+    return np.asarray(directions, dtype=np.float32)
+
+
+def shade(
+    caster: RayCaster,
+    hits: Hits,
+    directions: Float32Array,
+    look: Look,
+    part: Parts = 0,
+    parts: int = 1,
+) -> Float32Array:
     """Linear RGB ``(N, 3)`` that hits send back along their rays.
 
     Args:
@@ -196,6 +131,8 @@ def shade(caster: RayCaster, hits: Hits, directions: Float32Array, look: Look) -
         hits: The points.
         directions: ``(N, 3)`` unit, from the camera to the points.
         look: In the object's frame.
+        part: Which part of the key light each hit looks at, one or ``(N,)``.
+        parts: How many parts there are; a pixel should average over all.
     """
     surface = caster.renderable.material(hits.face, hits.points)
     albedo = np.asarray(surface.albedo, dtype=np.float32)
@@ -209,6 +146,7 @@ def shade(caster: RayCaster, hits: Hits, directions: Float32Array, look: Look) -
     fresnel += np.float32(0.25 * look.sheen) * grazing * (1 - f0)
     lobe = 0.5 / (roughness**4 * np.maximum(facing, 0.1))  # Wang et al. 2009, All-frequency SVBRDF
 
+    lift = np.float32(4e-4 * caster.size)
     up = np.asarray(look.up, dtype=np.float32)
     sky, ground = (np.asarray(x, dtype=np.float32) for x in (look.sky, look.ground))
     diffuse = ground + (0.5 + 0.5 * (normals @ up))[:, None] * (sky - ground)
@@ -227,7 +165,10 @@ def shade(caster: RayCaster, hits: Hits, directions: Float32Array, look: Look) -
         reflected *= np.clip(8 * received, 0, 1)
         if index == 0:
             facing_it = np.flatnonzero(received)
-            lit = _key_light_reaches(caster, hits, light, facing_it)
+            here = part if isinstance(part, int) else part[facing_it]
+            towards = light_disc(light, _noise(hits.ray[facing_it], parts), here, parts)
+            origins = hits.points[facing_it] + lift * hits.flat_normals[facing_it]
+            lit = ~caster.blocked(origins, towards)
             received[facing_it] *= lit
             reflected[facing_it] *= lit
         else:
@@ -242,73 +183,7 @@ def shade(caster: RayCaster, hits: Hits, directions: Float32Array, look: Look) -
     return np.asarray(light_out, dtype=np.float32)
 
 
-def to_srgb(light: Float32Array, look: Look) -> NDArray[np.uint8]:
-    """Linear RGB ``(..., 3)`` through exposure, balance and a soft shoulder to sRGB bytes."""
-    x = light * np.asarray(look.balance, dtype=np.float32) * np.float32(look.exposure)
-    grey = x.mean(axis=-1, keepdims=True)
-    x = np.maximum(grey + np.float32(look.saturation) * (x - grey), 0)
-    x = np.where(x > 0.7, 0.7 + 0.3 * (1 - np.exp(-(np.maximum(x, 0.7) - 0.7) / 0.3)), x)
-    x = 0.18 * (x / 0.18) ** np.float32(look.contrast)
-    index = np.clip(x * (len(_SRGB) - 1), 0, len(_SRGB) - 1).astype(np.int32)
-    return np.asarray(_SRGB[index], dtype=np.uint8)
-
-
-def _srgb_table() -> NDArray[np.uint8]:
-    x = np.linspace(0, 1, 8192)
-    y = np.where(x <= 0.0031308, 12.92 * x, 1.055 * np.maximum(x, 1e-9) ** (1 / 2.4) - 0.055)
-    return np.asarray(np.rint(255 * y), dtype=np.uint8)
-
-
-_SRGB = _srgb_table()
-
-
-def _key_light_reaches(
-    caster: RayCaster, hits: Hits, light: Light, facing: NDArray[np.intp]
-) -> Float32Array:
-    """Share of the light that each of the hits ``facing`` gets: rays to three parts of a disc."""
-    count = len(facing)
-    rng = np.random.default_rng(count)
-    axis = np.asarray(light.direction, dtype=np.float32)
-    side = np.cross(axis, np.eye(3, dtype=np.float32)[int(np.argmin(np.abs(axis)))])
-    side = (side / np.linalg.norm(side)).astype(np.float32)
-    disc = np.stack([side, np.cross(axis, side)]) * np.float32(1.4 / math.sqrt(light.sharpness))
-    turn = rng.random(count, dtype=np.float32) * np.float32(2 * math.pi)
-    radius = rng.random(count, dtype=np.float32)
-    origins = hits.points[facing] + hits.flat_normals[facing] * np.float32(4e-4 * caster.size)
-    free = np.zeros(count, dtype=np.float32)
-    for k in range(_SHADOW_RAYS):
-        angle = turn + np.float32(2 * math.pi * k / _SHADOW_RAYS)
-        spot = np.stack([np.cos(angle), np.sin(angle)], axis=1)
-        spot *= np.sqrt((radius + k) / _SHADOW_RAYS)[:, None]
-        free += ~caster.blocked(origins, normalized((axis + spot @ disc).astype(np.float32)))
-    return free / np.float32(_SHADOW_RAYS)
-
-
-def _sampled_light(
-    rng: np.random.Generator,
-    strength: float,
-    warmth: float,
-    elevations_deg: tuple[float, float],
-    sharpness: tuple[float, float],
-) -> Light:
-    azimuth = rng.uniform(0, 2 * math.pi)
-    elevation = math.radians(rng.uniform(*elevations_deg))
-    direction = (
-        math.cos(elevation) * math.sin(azimuth),
-        math.sin(elevation),
-        math.cos(elevation) * math.cos(azimuth),
-    )
-    spread = float(np.exp(rng.uniform(*np.log(sharpness))))
-    return Light(direction, _vector(strength * _tint(warmth)), spread)
-
-
-def _tint(warmth: float) -> FloatArray:
-    return np.array([1 + warmth, 1.0, 1 - warmth])
-
-
-def _vector(values: FloatArray) -> Vector:
-    return float(values[0]), float(values[1]), float(values[2])
-
-
-def _turned(rotation: FloatArray, vector: Vector) -> Vector:
-    return _vector(rotation @ np.asarray(vector))
+def _noise(ray: NDArray[np.int64], parts: int) -> Float32Array:
+    """Two numbers, 0 to 1, for each ray: the same in every picture of the same grid."""
+    table = np.random.default_rng(parts).random((2, 4099), dtype=np.float32)
+    return np.asarray(table[:, ray % 4099], dtype=np.float32)

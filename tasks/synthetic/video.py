@@ -1,0 +1,258 @@
+"""Videos of generated tyres with the truth about every camera.
+
+``python -m tasks.synthetic.video --seed S --motion orbit --out X.mp4`` writes ``X.mp4`` and
+``X.truth.json`` beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.camera import Camera
+from tasks.synthetic.lighting import Look, sample_look, to_srgb
+from tasks.synthetic.motion import MOTIONS, Shot, VideoMotion, plan_shot
+from tasks.synthetic.places import PLACES, build_place
+from tasks.synthetic.raycast import Float32Array, Wheel
+from tasks.synthetic.scene import Moment, Scene, camera_in_tyre_frame
+from tasks.synthetic.tyre import build_tyre, sample_spec
+
+_CODECS = {".mp4": "mp4v", ".mov": "mp4v", ".avi": "MJPG", ".webm": "VP80", ".mkv": "VP80"}
+_SAMPLES = 4
+_METERED_GREY = 0.2
+"""Linear light that a phone's exposure brings the picture's geometric mean to."""
+
+
+@dataclass(frozen=True)
+class VideoTruth:
+    """What is known about a video.
+
+    Args:
+        seed: Of everything.
+        motion: See :data:`tasks.synthetic.motion.VideoMotion`.
+        place: See :data:`tasks.synthetic.places.PLACES`.
+        fps: Frames per second.
+        diameter: Of the tyre, metres.
+        width: Of the tyre along its axle, metres.
+        cameras: One per frame, in the tyre frame (for a tyre that moves: as the tyre sees them).
+    """
+
+    seed: int
+    motion: VideoMotion
+    place: str
+    fps: float
+    diameter: float
+    width: float
+    cameras: tuple[Camera, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The truth as plain JSON types."""
+        return {**self.__dict__, "cameras": [c.to_dict() for c in self.cameras]}
+
+    @classmethod
+    def from_dict(cls, record: dict[str, Any]) -> VideoTruth:
+        """The inverse of :meth:`to_dict`."""
+        return cls(**{**record, "cameras": tuple(map(Camera.from_dict, record["cameras"]))})
+
+
+@dataclass(frozen=True)
+class Phone:
+    """What a phone adds to the light.
+
+    Args:
+        shutter: Share of the time between frames during which it is open.
+        noise: Standard deviation at middle grey, in levels of 255.
+        vignette: Light lost in the corners, 0 to 1.
+        drift: Exposure's relative change over the video.
+    """
+
+    shutter: float
+    noise: float
+    vignette: float
+    drift: float
+
+
+def make_orbit_video(
+    seed: int,
+    path: Path,
+    *,
+    num_frames: int = 72,
+    size: tuple[int, int] = (640, 480),
+    motion: VideoMotion = "orbit",
+    fps: float = 15.0,
+    place: str | None = None,
+    wheel: Wheel | None = None,
+) -> VideoTruth:
+    """Render and write a video and, beside it, ``<stem>.truth.json``.
+
+    Args:
+        seed: Of the tyre and of everything else.
+        path: ``.mp4``, ``.mov``, ``.avi``, ``.webm`` or ``.mkv``.
+        num_frames: At least 2.
+        size: Width and height.
+        motion: How it is filmed.
+        fps: Frames per second.
+        place: One of :data:`tasks.synthetic.places.PLACES`; drawn if not given.
+        wheel: To film instead of the seed's tyre.
+
+    Returns:
+        The truth that was written.
+    """
+    subject: Wheel = build_tyre(sample_spec(seed)) if wheel is None else wheel
+    rng = np.random.default_rng([seed, MOTIONS.index(motion)])
+    shot = plan_shot(
+        motion,
+        rng,
+        diameter=subject.diameter,
+        width=subject.width,
+        size=size,
+        num_frames=num_frames,
+    )
+    place = place or str(rng.choice(PLACES, p=[0.3, 0.25, 0.2, 0.15, 0.1]))
+    frames = film(subject, shot, place, rng, num_frames=num_frames)
+    write_video(path, frames, fps)
+    truth = VideoTruth(
+        seed=seed,
+        motion=motion,
+        place=place,
+        fps=fps,
+        diameter=float(subject.diameter),
+        width=float(subject.width),
+        cameras=tuple(
+            camera_in_tyre_frame(shot.moment_at(k / (num_frames - 1))) for k in range(num_frames)
+        ),
+    )
+    truth_path(path).write_text(json.dumps(truth.to_dict()))
+    return truth
+
+
+def truth_path(video: Path) -> Path:
+    """Where a video's truth lies."""
+    return video.with_name(f"{video.stem}.truth.json")
+
+
+def read_truth(video: Path) -> VideoTruth:
+    """The truth beside a video."""
+    return VideoTruth.from_dict(json.loads(truth_path(video).read_text()))
+
+
+def film(
+    wheel: Wheel, shot: Shot, place: str, rng: np.random.Generator, *, num_frames: int
+) -> Iterator[NDArray[np.uint8]]:
+    """Frames ``(H, W, 3)`` uint8 sRGB of a planned video, one after the other."""
+    look = sample_look(rng)
+    background = build_place(
+        place,
+        look,
+        seed=int(rng.integers(2**31)),
+        clear_radius=shot.clear_radius,
+        support=shot.support,
+    )
+    scene = Scene(wheel, background, floor_levels=shot.floor_levels)
+    phone = Phone(
+        shutter=float(rng.uniform(0.02, 0.15)),
+        noise=float(rng.uniform(0.8, 3.5)),
+        vignette=float(rng.uniform(0.0, 0.25)),
+        drift=float(rng.uniform(-0.12, 0.12)),
+    )
+    look = replace(look, exposure=_metered(scene, shot.moment_at(0.0)) * rng.uniform(0.8, 1.25))
+    step = phone.shutter / (num_frames - 1)
+    still = shot.moment_at(0.0).camera is shot.moment_at(1.0).camera and shot.support.radius == 0
+    for index in range(num_frames):
+        time = index / (num_frames - 1)
+        offsets = (np.arange(_SAMPLES) / (_SAMPLES - 1) - 0.5) * step
+        moments = [shot.moment_at(time + (0.0 if still else float(o))) for o in offsets]
+        now = replace(look, exposure=look.exposure * (1 + phone.drift * (time - 0.5)))
+        yield _developed(scene.light(moments), now, phone, rng)
+
+
+def write_video(path: Path, frames: Iterable[NDArray[np.uint8]], fps: float) -> None:
+    """Write RGB frames of one size to a video; its suffix chooses the codec.
+
+    Raises:
+        ValueError: If the suffix is not one of those known, or there are no frames.
+        OSError: If the codec cannot be had or the file cannot be written.
+    """
+    codec = _CODECS.get(path.suffix.lower())
+    if codec is None:
+        raise ValueError(f"{path.name}: no codec for this suffix; use one of {sorted(_CODECS)}")
+    writer: cv2.VideoWriter | None = None
+    try:
+        for frame in frames:
+            if writer is None:
+                size = (frame.shape[1], frame.shape[0])
+                writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*codec), fps, size)
+                if not writer.isOpened():
+                    raise OSError(f"{path}: cannot write {codec} video of {size[0]}x{size[1]}")
+            writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
+    finally:
+        if writer is not None:
+            writer.release()
+    if writer is None:
+        raise ValueError(f"{path.name}: there are no frames to write")
+
+
+def _metered(scene: Scene, moment: Moment) -> float:
+    """The exposure that an automatic camera would choose, from a small picture."""
+    camera = moment.camera
+    shrink = 96 / camera.width
+    small = replace(
+        camera,
+        fx=camera.fx * shrink,
+        fy=camera.fy * shrink,
+        cx=camera.cx * shrink,
+        cy=camera.cy * shrink,
+        width=96,
+        height=max(round(camera.height * shrink), 1),
+    )
+    light = scene.light([replace(moment, camera=small)])
+    return float(_METERED_GREY / np.exp(np.log(light.mean(axis=2) + 1e-3).mean()))
+
+
+def _developed(
+    light: Float32Array, look: Look, phone: Phone, rng: np.random.Generator
+) -> NDArray[np.uint8]:
+    """The frame that a phone makes of linear light ``(H, W, 3)``: dark corners, tone, noise."""
+    height, width = light.shape[:2]
+    y, x = np.ogrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
+    falloff = (1 - phone.vignette * ((x * x + y * y) / 2) ** 1.5).astype(np.float32)
+    image = to_srgb(light * falloff[..., None], look).astype(np.float32)
+    common = rng.standard_normal((height, width, 1), dtype=np.float32)
+    single = rng.standard_normal((height, width, 3), dtype=np.float32)
+    strength = phone.noise * (1.3 - 0.6 * image / 255)
+    image += strength * (0.8 * common + 0.5 * single)
+    return np.asarray(np.clip(np.rint(image), 0, 255), dtype=np.uint8)
+
+
+def main() -> None:
+    """Write the video of a seed."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--motion", choices=MOTIONS, default="orbit")
+    parser.add_argument("--place", choices=PLACES)
+    parser.add_argument("--frames", type=int, default=72)
+    parser.add_argument("--fps", type=float, default=15.0)
+    parser.add_argument("--size", type=int, nargs=2, default=(640, 480), metavar=("W", "H"))
+    parser.add_argument("--out", type=Path, required=True)
+    a = parser.parse_args()
+    make_orbit_video(
+        a.seed,
+        a.out,
+        num_frames=a.frames,
+        size=tuple(a.size),
+        motion=a.motion,
+        fps=a.fps,
+        place=a.place,
+    )
+
+
+if __name__ == "__main__":
+    main()
