@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from tasks.synthetic.profile import FloatArray
 from tasks.synthetic.spec import Band, Colour, Lettering, LookSpec
 
 Rng = np.random.Generator
@@ -71,7 +72,8 @@ def invented_word(rng: Rng) -> str:
 
 
 def _size_label(rng: Rng) -> str:
-    return f"{5 * int(rng.integers(31, 68))}/{5 * int(rng.integers(5, 16))} R{int(rng.integers(13, 23))}"
+    width, aspect, rim = rng.integers((31, 5, 13), (68, 16, 23))
+    return f"{5 * width}/{5 * aspect} R{rim}"
 
 
 def sample_look(rng: Rng, family: str, *, race: bool) -> LookSpec:
@@ -110,7 +112,7 @@ def sample_look(rng: Rng, family: str, *, race: bool) -> LookSpec:
     )
 
 
-def _tinted(base: float, tint: np.ndarray) -> Colour:  # type: ignore[type-arg]
+def _tinted(base: float, tint: FloatArray) -> Colour:
     c = np.clip(base * (1.0 + tint), 0.004, 0.9)
     return float(c[0]), float(c[1]), float(c[2])
 

@@ -73,7 +73,7 @@ def paint_sidewall(look: LookSpec, low: float, high: float) -> SidewallTexture:
         ink = _word(text, rows)
         if ink.shape[1] > 0.95 * COLUMNS / text.repeats:
             size = (int(0.95 * COLUMNS / text.repeats), ink.shape[0])
-            ink = cv2.resize(ink, size, interpolation=cv2.INTER_AREA)
+            ink = np.asarray(cv2.resize(ink, size, interpolation=cv2.INTER_AREA), np.float32)
         top = int((1.0 - text.high) * rows)
         ink = ink[: rows - top]
         for k in range(text.repeats):

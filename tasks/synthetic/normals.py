@@ -26,16 +26,16 @@ def split_creases(
     size = np.linalg.norm(area, axis=1)
     unit = area / np.maximum(size, 1e-30)[:, None]
     n_vertices, n_faces = len(mesh.vertices), len(mesh.faces)
-    vertex = mesh.faces.reshape(-1)  # (3F,)
-    face = np.repeat(np.arange(n_faces), 3)
+    by_size = np.argsort(size, kind="stable")
+    vertex = mesh.faces[by_size].reshape(-1)  # (3F,)
+    face = np.repeat(by_size, 3)
     group = np.empty(3 * n_faces, dtype=np.int64)
     open_ = np.arange(3 * n_faces)
     passes = 4
     for k in range(passes):
         v, f = vertex[open_], face[open_]
-        order = np.argsort(size[f], kind="stable")  # the largest face is written last and leads
         lead = np.zeros(n_vertices, dtype=np.int64)
-        lead[v[order]] = f[order]
+        lead[v] = f  # the largest face is written last and leads
         near = np.einsum("ij,ij->i", unit[f], unit[lead[v]]) > cosine
         group[open_[near]] = v[near] + k * n_vertices
         open_ = open_[~near]
@@ -45,7 +45,7 @@ def split_creases(
     used = np.zeros(passes * n_vertices + 3 * n_faces, dtype=bool)
     used[group] = True
     new = np.cumsum(used) - 1
-    corner = new[group]
+    corner = np.asarray(new[group], dtype=np.int64)
     count = int(new[-1]) + 1
     source = np.empty(count, dtype=np.int64)
     source[corner] = vertex
@@ -53,5 +53,7 @@ def split_creases(
         [np.bincount(corner, weights=area[face, a], minlength=count) for a in range(3)], axis=1
     )
     length = np.linalg.norm(normals, axis=1, keepdims=True)
-    normals /= np.maximum(length, 1e-30)
-    return mesh.vertices[source], corner.reshape(-1, 3), normals
+    normals = normals / np.maximum(length, 1e-30)
+    faces = np.empty((n_faces, 3), dtype=np.int64)
+    faces[by_size] = corner.reshape(-1, 3)
+    return mesh.vertices[source], faces, normals

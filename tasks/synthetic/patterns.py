@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
 from tasks.synthetic.spec import Cut, ProfileSpec, TreadSpec
 
 Rng = np.random.Generator
+EDGES = 120
+"""Most groove edges round the tyre, give or take."""
+
 Sweep = tuple[tuple[float, float], ...]
 
 
@@ -23,10 +27,10 @@ def sample_tread(rng: Rng, kind: str, profile: ProfileSpec) -> TreadSpec:
     if kind == "grooved":
         return TreadSpec(kind, tuple(_rings(rng, edge, half, depth, int(rng.integers(2, 6)))))
     if kind == "lug":
-        return _lugs(rng, edge, profile)
+        return _limited(_lugs(rng, edge, profile))
     if kind in ("vee", "inter", "wet"):
-        return _swept(rng, kind, edge, half, depth)
-    return _blocks(rng, kind, edge, half, depth)
+        return _limited(_swept(rng, kind, edge, half, depth))
+    return _limited(_blocks(rng, kind, edge, half, depth))
 
 
 def _pitches(rng: Rng, low: int, high: int, *, multiple: int = 1) -> tuple[float, ...]:
@@ -34,6 +38,12 @@ def _pitches(rng: Rng, low: int, high: int, *, multiple: int = 1) -> tuple[float
     if rng.random() < 0.4:
         return (1.0,) * n
     return tuple(float(v) for v in rng.choice([0.85, 1.0, 1.15], n))
+
+
+def _limited(spec: TreadSpec) -> TreadSpec:
+    """The same pattern with no more pitches than a mesh for training can show."""
+    edges = {u for c in spec.cuts if c.u1 - c.u0 < 1.0 for u in (c.u0, c.u1)}
+    return replace(spec, pitches=spec.pitches[: max(12, EDGES // max(len(edges), 1))])
 
 
 def _rings(rng: Rng, edge: float, half: float, depth: float, n: int) -> list[Cut]:

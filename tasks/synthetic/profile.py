@@ -1,6 +1,6 @@
 """The rubber's cross-section as polylines that mesh and inside query share.
 
-Above the widest point the section is the height field ``r <= top(z)``; below it, ``|z| <= side(r)``.
+Above the widest point the section is the height field ``r <= top(z)``, below it ``|z| <= side(r)``.
 """
 
 from __future__ import annotations
@@ -73,10 +73,11 @@ def _section(
     reach: float,
     height: float,
     belly: float,
+    points: int = 15,
 ) -> Section:
     belly_r = bead_radius + belly * (radius - bead_radius)
     edge_r = radius - crown_drop
-    z = np.linspace(0.0, tread_half, 6)
+    z = np.linspace(0.0, tread_half, max(3, points // 3))
     crown = np.stack([z, radius - crown_drop * (z / tread_half) ** 2], axis=1)
     room = half - tread_half
     slope = -2.0 * crown_drop / tread_half
@@ -87,7 +88,7 @@ def _section(
             (half, belly_r + height * (edge_r - belly_r)),
             (half, belly_r),
         ],
-        15,
+        points,
     )
     upper = np.concatenate([crown, shoulder[1:]])
     fall = belly_r - bead_radius
@@ -98,7 +99,7 @@ def _section(
             (bead_half + 0.3 * (half - bead_half), bead_radius + 0.3 * fall),
             (bead_half, bead_radius),
         ],
-        11,
+        max(7, points - 4),
     )[::-1]
     return Section(
         np.concatenate([-upper[:0:-1, 0], upper[:, 0]]),
@@ -146,6 +147,7 @@ def cavity_section(spec: ProfileSpec, outer: Section, depth: float) -> Section:
         reach=0.6,
         height=0.6,
         belly=spec.belly,
+        points=9,
     )
     top = np.minimum(inner.top_r, outer.top(inner.top_z) - 0.004 - depth)
     top = np.maximum(top, inner.belly_radius + 1e-4 * np.cos(inner.top_z / half * np.pi / 2))

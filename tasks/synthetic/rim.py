@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -11,6 +12,8 @@ from tasks.synthetic.shapes import Body, Lathe, Prisms, Spokes
 from tasks.synthetic.spec import Part, RimSpec
 
 KNOTS = 15
+
+Depth = Callable[[FloatArray], FloatArray]
 
 
 def lip_plane(spec: RimSpec, section: Section) -> float:
@@ -83,14 +86,8 @@ def _barrel(spec: RimSpec, section: Section, z_lip: float) -> Body:
     return Lathe(np.array(half + middle + other), Part.RIM)
 
 
-def _spokes(  # noqa: C901 - one branch per family of wheels
-    spec: RimSpec,
-    r0: float,
-    r1: float,
-    front,
-    back,
-    *,
-    behind: bool,  # type: ignore[no-untyped-def]
+def _spokes(
+    spec: RimSpec, r0: float, r1: float, front: Depth, back: Depth, *, behind: bool
 ) -> list[Body]:
     r = np.linspace(r0, r1, KNOTS)
     s = (r - r0) / (r1 - r0)
@@ -137,7 +134,7 @@ def _spokes(  # noqa: C901 - one branch per family of wheels
     return [family(twist, half)]
 
 
-def _disc(spec: RimSpec, r0: float, r1: float, front, back) -> list[Body]:  # type: ignore[no-untyped-def]
+def _disc(spec: RimSpec, r0: float, r1: float, front: Depth, back: Depth) -> list[Body]:
     def ring(a: float, b: float) -> Body:
         r = np.linspace(a, b, 10)
         return Lathe(

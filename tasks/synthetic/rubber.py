@@ -79,39 +79,63 @@ class Rubber:
         return inside
 
     def mesh(self, detail: float) -> Mesh:
-        """A grid of u lines and section points, with doubled lines at every groove edge."""
+        """A grid of u lines and section points, with doubled lines at every groove edge.
+
+        The sidewalls and the inside go without the lines that only the grooves need.
+        """
         u, u_cell = self._u_lines(detail)
         z, z_cell = self._z_columns(detail)
-        top = self.section.top(z)
         depth = self.pattern.depth[np.ix_(u_cell, z_cell)]
-        theta = u[:, None] + self.pattern.shift(z)[None, :]
+        shift = self.pattern.shift(z)
+        theta = u[:, None] + shift
         zz = np.broadcast_to(z, theta.shape)
-        crown = self._surface(theta, zz, depth, np.broadcast_to(top, theta.shape))
+        crown = self._surface(theta, zz, depth, np.broadcast_to(self.section.top(z), theta.shape))
+        kept = self._kept_lines(u, detail)
         rest, rest_part = self._rest()
         fade = np.linspace(1.0, 0.0, len(rest) + 2)[1:-1]
-        shift = self.pattern.shift(z)
-        rest_shift = shift[-1] * fade + shift[0] * (1.0 - fade)
-        angle = np.concatenate([theta, u[:, None] + rest_shift[None, :]], axis=1)
-        ones = np.ones((len(u), 1))
-        r = np.concatenate([crown, ones * rest[:, 0]], axis=1)
-        zs = np.concatenate([zz, ones * rest[:, 1]], axis=1)
-        vertices = np.stack([r * np.cos(angle), r * np.sin(angle), zs], axis=-1).reshape(-1, 3)
-        faces = grid_faces(len(u), r.shape[1], wrap_m=True)
-        lim = self.pattern.floor_z
-        strip = np.full(r.shape[1], Part.SIDEWALL, dtype=np.uint8)
-        edge = max(lim, 0.5 * float(self.section.top_z[-1]))
-        mid = (z[1:] + z[:-1]) / 2
-        strip[: len(z) - 1][np.abs(mid) <= edge] = Part.TREAD
-        strip[len(z) :] = rest_part
-        part = np.tile(np.repeat(strip, 2), len(u))
-        return outward(Mesh(vertices, faces, part))
+        angle = u[kept, None] + (shift[-1] * fade + shift[0] * (1.0 - fade))
+        n, m = theta.shape
+        vertices = np.concatenate(
+            [
+                _cartesian(crown, theta, zz),
+                _cartesian(
+                    np.broadcast_to(rest[:, 0], angle.shape),
+                    angle,
+                    np.broadcast_to(rest[:, 1], angle.shape),
+                ),
+            ]
+        )
+        full = np.arange(n * m).reshape(n, m)
+        few = n * m + np.arange(angle.size).reshape(angle.shape)
+        faces = [
+            grid_faces(n, m, wrap_m=False),
+            grid_faces(*angle.shape, wrap_m=False) + n * m,
+            _join_rings(full[:, -1], few[:, 0], kept),
+            _join_rings(full[:, 0], few[:, -1], kept)[:, ::-1],
+        ]
+        edge = max(self.pattern.floor_z, 0.5 * float(self.section.top_z[-1]))
+        tread = np.abs(z[1:] + z[:-1]) / 2 <= edge
+        strip = np.where(tread, Part.TREAD, Part.SIDEWALL)
+        part = np.concatenate(
+            [
+                np.tile(np.repeat(strip, 2), n),
+                np.tile(np.repeat(rest_part, 2), len(kept)),
+                np.full(len(faces[2]) + len(faces[3]), Part.SIDEWALL),
+            ]
+        )
+        return outward(Mesh(vertices, np.concatenate(faces), part.astype(np.uint8)))
+
+    def _kept_lines(self, u: FloatArray, detail: float) -> IntArray:
+        """Those u lines that also run over sidewalls and bead."""
+        target = np.arange(segments(detail)) * (TWO_PI / segments(detail))
+        return np.unique(np.searchsorted(u, target).clip(0, len(u) - 1))
 
     def _u_lines(self, detail: float) -> tuple[FloatArray, IntArray]:
         edges = self.pattern.u_edges
         step = TWO_PI / segments(detail)
         if len(edges) == 1:
             n = segments(detail)
-            return np.arange(n) * step, np.zeros(n, dtype=np.int64)
+            return np.arange(n, dtype=np.float64) * step, np.zeros(n, dtype=np.int64)
         gap = np.diff(np.append(edges, edges[0] + TWO_PI))
         small = WALL / self.radius
         n_fill = np.maximum(np.ceil(gap / step).astype(np.int64), 1)  # quads between two edges
@@ -129,7 +153,8 @@ class Rubber:
         if self.wear is not None:
             n = max(8, round(80 * detail))
             plain = np.concatenate([plain, np.linspace(-p.floor_z, p.floor_z, n)])
-        plain = plain[(plain >= s.top_z[0]) & (plain <= s.top_z[-1])]
+        plain = np.unique(plain[(plain >= s.top_z[0]) & (plain <= s.top_z[-1])])
+        plain = self._thinned(plain, detail)
         if len(inner):
             near = np.abs(plain[:, None] - inner[None, :]).min(axis=1)
             plain = plain[near > 3 * WALL]
@@ -141,15 +166,34 @@ class Rubber:
         order = np.argsort(z, kind="stable")
         return z[order], cell[order]
 
+    def _thinned(self, z: FloatArray, detail: float) -> FloatArray:
+        """Columns of which many stay where the contour or the sweep bends, few elsewhere."""
+        step = np.stack(
+            [np.diff(z), np.diff(self.section.top(z)), self.radius * np.diff(self.pattern.shift(z))]
+        )
+        length = np.linalg.norm(step, axis=0)
+        way = step / np.maximum(length, 1e-12)
+        turn = np.arccos(np.clip((way[:, 1:] * way[:, :-1]).sum(axis=0), -1.0, 1.0))
+        gap = 0.010 if self.wear is None else 0.006
+        cost = length / gap
+        cost[1:] += turn / 0.09
+        slot = np.floor(np.concatenate([[0.0], np.cumsum(cost)]) * min(detail, 2.0))
+        keep = np.concatenate([[True], np.diff(slot) > 0])
+        keep[-1] = True
+        return np.asarray(z[keep])
+
     def _rest(self) -> tuple[FloatArray, IntArray]:
-        """The section's points from the +z belly round the bead to the -z belly, and their parts."""
+        """The section's points from the +z belly round the bead to the -z belly.
+
+        Also the parts of the strips between them.
+        """
         s = self.section
         right = np.stack([s.side_r, s.side_z], axis=1)[-2::-1]  # belly -> bead
         left = (right * [1.0, -1.0])[::-1]
         walls = np.full(len(right), Part.SIDEWALL, dtype=np.int64)
         bead = np.array([Part.BEAD])
         if self.cavity is None:
-            part = np.concatenate([walls[:-1], bead, walls[:-1], [Part.SIDEWALL]])
+            part = np.concatenate([walls[:-1], bead, walls[:-1]])
             return np.concatenate([right, left]), part
         c = self.cavity
         up = np.stack([c.side_r, c.side_z], axis=1)
@@ -157,7 +201,7 @@ class Rubber:
         down = (up * [1.0, -1.0])[::-1]
         hollow = np.concatenate([up, over, down])
         inner = np.full(len(hollow), Part.INNER, dtype=np.int64)
-        part = np.concatenate([walls[:-1], bead, inner[:-1], bead, walls])
+        part = np.concatenate([walls[:-1], bead, inner[:-1], bead, walls[:-1]])
         return np.concatenate([right, hollow, left]), part
 
 
@@ -165,3 +209,18 @@ def cylinder(points: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Cylinder coordinates ``(r, theta, z)`` of points ``(N, 3)``, theta in -π..π."""
     x, y = points[:, 0], points[:, 1]
     return np.hypot(x, y), np.arctan2(y, x), points[:, 2]
+
+
+def _cartesian(r: FloatArray, theta: FloatArray, z: FloatArray) -> FloatArray:
+    return np.stack([r * np.cos(theta), r * np.sin(theta), z], axis=-1).reshape(-1, 3)
+
+
+def _join_rings(many: IntArray, few: IntArray, kept: IntArray) -> IntArray:
+    """Triangles between a ring of vertices and one that only has those at ``kept``."""
+    n, m = len(many), len(few)
+    j = np.arange(n)
+    near = np.searchsorted(kept, j, side="right") - 1  # -1: before the first, that is the last
+    fans = np.stack([many[j], many[(j + 1) % n], few[near % m]], axis=1)
+    nxt = (np.arange(m) + 1) % m
+    wedges = np.stack([few, many[kept[nxt]], few[nxt]], axis=1)
+    return np.concatenate([fans, wedges])

@@ -221,7 +221,7 @@ def _rim(rng: Rng, family: str, profile: ProfileSpec) -> RimSpec:
         drop=_between(rng, (0.004, 0.018)) if rng.random() < 0.6 else 0.0,
         cap=cap,
         bolts=0 if cap in ("nut", "dome") else bolts,
-        back=choose(rng, {"open": 5, "brake": 2, "drum": 1, "closed": 1}),
+        back=choose(rng, {"open": 8, "brake": 1.2, "drum": 0.6, "closed": 0.6}),
         cover_hole=_between(rng, (0.03, 0.55 * radius)) if rng.random() < 0.6 else 0.0,
     )
 

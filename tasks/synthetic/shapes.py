@@ -86,9 +86,9 @@ class Lathe:
 
     def mesh(self, detail: float) -> Mesh:
         """Its watertight surface."""
-        n = segments(detail)
-        angle = np.arange(n) * (2 * math.pi / n)
         r, z = self.points[:, 0], self.points[:, 1]
+        n = segments(detail * min(1.0, 0.3 + 3.0 * float(r.max())))
+        angle = np.arange(n) * (2 * math.pi / n)
         vertices = np.stack(
             np.broadcast_arrays(
                 np.cos(angle)[:, None] * r, np.sin(angle)[:, None] * r, np.zeros((n, 1)) + z

@@ -64,6 +64,7 @@ class Pattern:
         r = section.top(edge)
         slope = max((r[1] - r[0]) / 0.002, -0.6)
         floor = inner + slope * np.maximum(np.abs(z) - lim, 0.0) - depth
+        floor = np.maximum(floor, section.belly_radius + 0.001)
         return np.where(depth > 0.0, floor, np.inf)
 
 

@@ -1,7 +1,7 @@
 """Builds a tyre from its spec: mesh, exact inside query, known wear and material.
 
-Tyre frame: metres, +Z along the axle towards the outer face, +Y up, origin on the axle in the middle
-of the bounding box's width.
+Tyre frame: metres, +Z along the axle towards the outer face, +Y up, origin on the axle, in the
+middle of the bounding box's width.
 """
 
 from __future__ import annotations
@@ -108,7 +108,9 @@ def build_tyre(spec: TyreSpec, *, detail: float = 1.0) -> Tyre:
     """
     section = outer_section(spec.profile)
     half = float(section.top_z[-1])
-    pattern = build_pattern(spec.tread, section, spec.profile.tread_share * half)
+    # A round tyre's pattern follows the crown far beyond its short middle arc.
+    share = spec.profile.tread_share
+    pattern = build_pattern(spec.tread, section, (share if share > 0.5 else 0.75) * half)
     hollow = spec.rim is None
     cavity = cavity_section(spec.profile, section, pattern.max_depth) if hollow else None
     rubber = Rubber(section, cavity, pattern, spec.wear)
