@@ -51,7 +51,7 @@ def sample_planes(codes: Tensor, positions: Tensor) -> Tensor:
         padding_mode="zeros",
         align_corners=False,
     )  # (3B, C, N, 1)
-    return out.reshape(b, -1, positions.shape[1]).transpose(1, 2)
+    return out.reshape(b, 3 * codes.shape[2], positions.shape[1]).transpose(1, 2)
 
 
 class Renderer(nn.Module):
@@ -106,7 +106,7 @@ class Renderer(nn.Module):
         pieces = [self.query_raw(decoder, p, codes) for p in self._chunks(points)]
         out = {
             key: torch.cat([piece[key] for piece in pieces], dim=1).reshape(
-                *positions.shape[:-1], -1
+                *positions.shape[:-1], pieces[0][key].shape[-1]
             )
             for key in ("density", "features")
         }
@@ -115,5 +115,5 @@ class Renderer(nn.Module):
         return out
 
     def _chunks(self, points: Tensor) -> tuple[Tensor, ...]:
-        size = self.chunk_size // len(points) or points.shape[1]
+        size = self.chunk_size // len(points) if self.chunk_size else points.shape[1]
         return torch.split(points, max(size, 1), dim=1)

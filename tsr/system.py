@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -14,11 +14,14 @@ from torch import Tensor, nn
 from tsr import weights
 from tsr.config import TSRConfig
 from tsr.errors import TSRError, WeightsError
+from tsr.extract import ExtractOptions, colours, extract_surface_of_code
 from tsr.field import Decoder, Renderer
 from tsr.transformer import Transformer, TriplaneTokenizer, TriplaneUpsample
 from tsr.vit import ImageTokenizer
+from tsr.volume import render_rays, spherical_rays
 
 if TYPE_CHECKING:
+    import trimesh
     from PIL.Image import Image
 
     ImageLike = Image | NDArray[Any] | Tensor
@@ -129,6 +132,98 @@ class TSR(nn.Module):
                 for item in items
             ]
         )
+
+    def extract_mesh(
+        self,
+        scene_codes: Tensor,
+        has_vertex_color: bool = True,
+        resolution: int = 256,
+        threshold: float = 25.0,
+        options: ExtractOptions | None = None,
+    ) -> list[trimesh.Trimesh]:
+        """Meshes of scene codes.
+
+        Args:
+            scene_codes: ``(B, 3, C, S, S)``.
+            has_vertex_color: Whether to query the vertices' colours.
+            resolution: Grid points per axis.
+            threshold: Density of the surface.
+            options: How to extract; :data:`tsr.extract.PARITY` is what the published
+                implementation does, the default is much faster and smoother.
+        """
+        import trimesh
+
+        meshes = []
+        for code in scene_codes:
+            surface = extract_surface_of_code(self, code, resolution, threshold, options)
+            paint = colours(self, code, surface.vertices) if has_vertex_color else None
+            mesh = trimesh.Trimesh(
+                vertices=surface.vertices.cpu().numpy(),
+                faces=surface.faces.cpu().numpy(),
+                vertex_colors=None if paint is None else paint.cpu().numpy(),
+                process=False,
+            )
+            mesh.metadata["warnings"] = list(surface.warnings)
+            meshes.append(mesh)
+        return meshes
+
+    @torch.no_grad()
+    def render(
+        self,
+        scene_codes: Tensor,
+        n_views: int,
+        elevation_deg: float = 0.0,
+        camera_distance: float = 1.9,
+        fovy_deg: float = 40.0,
+        height: int = 256,
+        width: int = 256,
+        return_type: Literal["pil", "np", "pt"] = "pil",
+    ) -> list[list[Any]]:
+        """Views of scene codes from cameras evenly around the z axis, on white.
+
+        Args:
+            scene_codes: ``(B, 3, C, S, S)``.
+            n_views: Cameras; the first is on +x.
+            elevation_deg: Of the cameras above the xy plane.
+            camera_distance: From the origin.
+            fovy_deg: Vertical field of view.
+            height: Of the images, pixels.
+            width: Of the images, pixels.
+            return_type: PIL images, or arrays or tensors ``(height, width, 3)`` in 0..1.
+
+        Returns:
+            For each scene code the list of its views.
+        """
+        if return_type not in ("pil", "np", "pt"):
+            raise TSRError(f"return_type must be 'pil', 'np' or 'pt', not {return_type!r}")
+        origins, directions = spherical_rays(
+            n_views, elevation_deg, camera_distance, fovy_deg, height, width
+        )
+        views = []
+        for code in scene_codes:
+            views.append(
+                [
+                    _as_image(
+                        render_rays(
+                            self.renderer, self.decoder, code, o.to(code.device), d.to(code.device)
+                        ),
+                        return_type,
+                    )
+                    for o, d in zip(origins, directions, strict=True)
+                ]
+            )
+        return views
+
+
+def _as_image(image: Tensor, kind: str) -> Any:
+    if kind == "pt":
+        return image
+    pixels = image.cpu().numpy()
+    if kind == "np":
+        return pixels
+    from PIL import Image
+
+    return Image.fromarray((pixels * 255.0).astype(np.uint8))
 
 
 def _to_tensor(image: Any) -> Tensor:

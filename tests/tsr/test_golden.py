@@ -2,10 +2,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+import trimesh
+from PIL import Image
+from scipy.spatial import cKDTree
 
+from tsr.extract import PARITY
 from tsr.system import TSR
+from tsr.utils import resize_foreground
 
 
 def relative(a: torch.Tensor, b: torch.Tensor) -> float:
@@ -44,3 +50,35 @@ def test_gradients_reach_every_part(tiny: TSR, golden: dict[str, torch.Tensor]) 
     parameters = [tiny.get_parameter(n) for n in names]
     grads = torch.autograd.grad(raw.sum() + colour.sum(), parameters, allow_unused=True)
     assert [n for n, g in zip(names, grads, strict=True) if g is None] == []
+
+
+def test_mesh_matches(tiny: TSR, golden: dict[str, torch.Tensor]) -> None:
+    mesh = tiny.extract_mesh(golden["scene_codes"], True, resolution=48, options=PARITY)[0]
+    expected = golden["mesh_vertices"].double().numpy()  # some of them more than once
+    tolerance = 1e-4 * 2 * tiny.cfg.renderer.radius
+    distance, nearest = cKDTree(expected).query(mesh.vertices)
+    assert distance.max() < tolerance
+    assert cKDTree(mesh.vertices).query(expected)[0].max() < tolerance
+    colours = golden["mesh_colors"].numpy()[nearest].astype(int)
+    assert np.abs(mesh.visual.vertex_colors.astype(int) - colours).max() <= 1
+    inside = [
+        np.einsum("ij,ij->i", m.triangles_center, m.face_normals * m.area_faces[:, None]).sum() / 3
+        for m in (mesh, trimesh.Trimesh(expected, golden["mesh_faces"].numpy(), process=False))
+    ]
+    assert inside[0] == pytest.approx(inside[1], rel=0.1)  # faces wind the same way
+
+
+def test_render_matches(tiny: TSR, golden: dict[str, torch.Tensor]) -> None:
+    # In the file every pixel of a view holds the colour of the camera's central ray.
+    views = tiny.render(
+        golden["scene_codes"], 3, elevation_deg=12.0, height=25, width=25, return_type="pt"
+    )
+    centres = torch.stack(views[0])[:, 12, 12]
+    assert relative(centres[:, None, None].expand(-1, 24, 24, -1), golden["render"]) < 1e-3
+    assert tiny.render(golden["scene_codes"], 1, height=8, width=6)[0][0].size == (6, 8)
+
+
+def test_resize_foreground_matches(golden: dict[str, torch.Tensor]) -> None:
+    image = Image.fromarray(golden["foreground_in"].numpy())
+    resized = np.asarray(resize_foreground(image, 0.85))
+    np.testing.assert_array_equal(resized, golden["foreground_out"].numpy())

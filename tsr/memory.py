@@ -1,0 +1,40 @@
+"""Running out of a device's memory: half the chunk, once, then a clear error."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TypeVar
+
+import torch
+
+from tsr.errors import OutOfMemoryError
+
+logger = logging.getLogger(__name__)
+Result = TypeVar("Result")
+
+
+def halve_once(work: Callable[[int], Result], size: int, what: str) -> Result:
+    """``work(size)``; if the device runs out of memory, ``work(size // 2)``.
+
+    Args:
+        work: Does the whole job in chunks of at most the given size.
+        size: The size to try first, at least 1.
+        what: What is counted, for the messages ("points", "images").
+
+    Raises:
+        OutOfMemoryError: Half the size does not fit either.
+    """
+    try:
+        return work(size)
+    except torch.OutOfMemoryError:
+        half = max(size // 2, 1)
+        logger.warning("out of memory with %d %s at once; trying %d", size, what, half)
+    torch.cuda.empty_cache()
+    try:
+        return work(half)
+    except torch.OutOfMemoryError as exc:
+        raise OutOfMemoryError(
+            f"the device ran out of memory with {size} and with {half} {what} at once; free "
+            "memory on it, choose a smaller chunk or resolution, or use the CPU"
+        ) from exc

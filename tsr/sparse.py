@@ -1,0 +1,328 @@
+"""The zero surface of a field on a grid, evaluating only the points near it.
+
+A coarse lattice is evaluated completely. Level by level the spacing is halved in blocks of 8³ cells
+around the surface; values are predicted there by linear interpolation, and the cells that the
+surface may cross by this prediction, with a margin, are evaluated. Then, until nothing changes,
+every cell whose corners differ in sign is evaluated, also across blocks: a surface that was found
+anywhere is followed to its end. What can be missed is a detached part (or hollow) that lies between
+the points of the coarse lattice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from tsr.errors import TSRError
+from tsr.marching import CORNERS, triangulate
+
+Field = Callable[[Tensor], Tensor]
+"""Grid points ``(N, 3)`` int64 to values ``(N,)`` float32, inside > 0."""
+
+B = 8
+"""Cells of a block along an axis."""
+POINTS = B**3
+
+
+@dataclass(frozen=True)
+class SparseSurface:
+    """A surface and how it was found.
+
+    Args:
+        vertices: ``(V, 3)`` float32, in units of grid cells.
+        faces: ``(F, 3)`` int64, wound outwards.
+        evaluated: Points at which the field was evaluated.
+        coarse_stride: Grid cells to a cell of the coarse lattice; 1 means nothing can be missed.
+        thin_cells: Coarse cells that hold surface although neither they nor a neighbour showed any
+            on the coarse lattice: evidence of parts thinner than a coarse cell.
+        suspect_cells: Cells near the threshold for which half the coarse spacing settled nothing.
+    """
+
+    vertices: Tensor
+    faces: Tensor
+    evaluated: int
+    coarse_stride: int
+    thin_cells: int
+    suspect_cells: int
+
+
+def extract_surface(
+    field: Field,
+    resolution: int,
+    *,
+    coarse_cells: int = 32,
+    margin: float = 0.25,
+    device: torch.device | None = None,
+) -> SparseSurface:
+    """Extract the surface where a field changes sign.
+
+    Args:
+        field: Evaluated in batches; may be asked for any grid point.
+        resolution: Grid points per axis.
+        coarse_cells: At least this many cells per axis on the coarse lattice, unless the grid has
+            fewer; ``resolution - 1`` or more evaluates every point.
+        margin: Share of a cell's range of values by which the prediction may be wrong.
+        device: Where to compute.
+    """
+    if resolution < 2:
+        raise TSRError(f"resolution must be at least 2, not {resolution}")
+    stride = 1
+    while -(-(resolution - 1) // (2 * stride)) >= coarse_cells:
+        stride *= 2
+    device = device or torch.device("cpu")
+    level = _Level(field, resolution, stride, margin, device)
+    level.start()
+    coarse = level
+    suspects = 0
+    while stride > 1:
+        parent, stride = level, stride // 2
+        level = _Level(field, resolution, stride, margin, device)
+        level.refine(parent, watch=parent is coarse)
+        level.evaluated += parent.evaluated
+        if parent is coarse:
+            suspects = level.suspects
+    blocks, x, y, z = torch.nonzero(level.mixed(), as_tuple=True)
+    local = torch.stack([x, y, z], 1)
+    cells = level.blocks[blocks] * B + local  # (N, 3)
+    steps = torch.tensor([(9 * i + j) * 9 + k for i, j, k in CORNERS], device=device)
+    halo = (blocks * 729 + (x * 9 + y) * 9 + z)[:, None] + steps  # (N, 8)
+    keys = level.halo.reshape(-1)[halo]
+    vertices, faces = triangulate(cells, level.values[keys], keys, len(level.values))
+    thin = coarse.unexpected(cells, level.stride) if level is not coarse else 0
+    return SparseSurface(vertices, faces, level.evaluated, coarse.stride, thin, suspects)
+
+
+class _Level:
+    """Values on the lattice of one spacing, in blocks.
+
+    A block owns 8³ points; its cells also need the points of the neighbours beyond its upper
+    faces, which is what ``halo`` points to.
+    """
+
+    def __init__(
+        self, field: Field, resolution: int, stride: int, margin: float, device: torch.device
+    ) -> None:
+        self.field = field
+        self.last = resolution - 1
+        self.stride = stride
+        self.margin = margin
+        self.device = device
+        self.cells = -(-self.last // stride)  # per axis
+        self.side = -(-self.cells // B)  # blocks per axis
+        self.evaluated = 0
+        self.suspects = 0
+
+    def start(self) -> None:
+        """Evaluate the whole lattice."""
+        n = torch.arange(self.side, device=self.device)
+        self._allocate(torch.cartesian_prod(n, n, n))
+        self._evaluate(self._corners(self.valid))
+
+    def refine(self, parent: _Level, *, watch: bool) -> None:
+        """Refine around the parent's surface; ``watch`` also looks into its suspicious cells."""
+        near = parent.dilate(parent.mixed())
+        suspicious = parent.suspicious() & ~near if watch else torch.zeros_like(near)
+        octants = (near | suspicious).reshape(-1, 2, 4, 2, 4, 2, 4)
+        block, i, j, k = torch.nonzero(octants.amax((2, 4, 6)), as_tuple=True)
+        octant = torch.stack([i, j, k], 1)
+        blocks = parent.blocks[block] * 2 + octant
+        known = (blocks < self.side).all(1)
+        block, octant, blocks = block[known], octant[known], blocks[known]
+        forced = torch.empty(0, 3, dtype=torch.int64, device=self.device)
+        while True:
+            self._allocate(torch.cat([blocks, forced]))
+            self._predict(parent, block, octant)
+            if len(forced):
+                self._evaluate(self._only(slice(len(blocks), None)))
+            if watch:
+                self._evaluate(self._corners(self._children(suspicious, block, octant)))
+            self._evaluate(self._corners(self._crossed()))
+            while self._evaluate(self._corners(self.mixed() & ~self._settled())):
+                pass
+            missing = self._missing()
+            if not len(missing):
+                break
+            forced = torch.unique(torch.cat([forced, missing]), dim=0)
+        if watch:
+            left = self._children(suspicious, block, octant)
+            left = left & self.suspicious()[: len(left)] & ~self.dilate(self.mixed())[: len(left)]
+            self.suspects = int(left.sum())
+
+    def mixed(self) -> Tensor:
+        """Cells ``(nb, 8, 8, 8)`` whose corners differ in sign."""
+        inside = self.values[self.halo] > 0
+        return _pool(inside, torch.logical_or) & ~_pool(inside, torch.logical_and) & self.valid
+
+    def dilate(self, cells: Tensor) -> Tensor:
+        """Cells ``(nb, 8, 8, 8)`` that share a point with given ones, across blocks."""
+        return _pool(self._corners(cells)[self.halo], torch.logical_or) & self.valid
+
+    def suspicious(self) -> Tensor:
+        """Cells without a change of sign that come near one, judged by the slope around them."""
+        low, high = self._range()
+        same = (low > 0) | (high <= 0)
+        spread = torch.zeros_like(self.values)
+        widest = _pool_up(high - low)  # (nb, 9, 9, 9): the steepest cell around each point
+        spread.scatter_reduce_(0, self.halo.flatten(), widest.flatten(), "amax")
+        steep = _pool(spread[self.halo], torch.maximum)
+        nearest = torch.minimum(low.abs(), high.abs())
+        return same & (nearest < 0.5 * steep) & self.valid
+
+    def unexpected(self, cells: Tensor, stride: int) -> int:
+        """How many of this level's cells hold fine cells but lie apart from its own surface."""
+        own = cells * stride // self.stride
+        expected = torch.zeros((self.side * B,) * 3, dtype=torch.bool, device=self.device)
+        blocks, x, y, z = torch.nonzero(self.dilate(self.mixed()), as_tuple=True)
+        at = self.blocks[blocks] * B + torch.stack([x, y, z], 1)
+        expected[at[:, 0], at[:, 1], at[:, 2]] = True
+        found = torch.zeros_like(expected)
+        found[own[:, 0], own[:, 1], own[:, 2]] = True
+        return int((found & ~expected).sum())
+
+    def _allocate(self, blocks: Tensor) -> None:
+        self.blocks = blocks  # (nb, 3)
+        n, side = len(blocks), self.side + 1
+        upper = torch.tensor(CORNERS, device=self.device)
+        flat = torch.tensor([side * side, side, 1], device=self.device)
+        wanted = (blocks @ flat)[:, None] + upper @ flat  # (nb, 8)
+        slot = torch.full((side**3,), -1, dtype=torch.int64, device=self.device)
+        slot[wanted[:, 0]] = torch.arange(n, device=self.device)
+        mark = torch.zeros(side**3, dtype=torch.bool, device=self.device)
+        mark[wanted.flatten()] = True
+        extra = torch.nonzero(mark & (slot < 0))[:, 0]
+        slot[extra] = torch.arange(n, n + len(extra), device=self.device)
+        self.slot = slot.reshape(side, side, side)
+        where = torch.stack([extra // (side * side), extra // side % side, extra % side], 1)
+        self.owners = torch.cat([blocks, where])  # (no, 3)
+        p = torch.arange(9, device=self.device)
+        x, y, z = torch.meshgrid(p, p, p, indexing="ij")
+        which = (x // B * 4 + y // B * 2 + z // B).flatten()
+        local = (x % B * 64 + y % B * 8 + z % B).flatten()
+        self.halo = (slot[wanted][:, which] * POINTS + local).reshape(n, 9, 9, 9)
+        self.values = torch.zeros(len(self.owners) * POINTS, device=self.device)
+        self.known = torch.zeros(len(self.values), dtype=torch.bool, device=self.device)
+        p = p[:B]
+        inside = blocks[:, :, None] * B + p < self.cells  # (nb, 3, 8)
+        self.valid = (
+            inside[:, 0, :, None, None] & inside[:, 1, None, :, None] & inside[:, 2, None, None, :]
+        )
+
+    def _evaluate(self, points: Tensor) -> int:
+        """Evaluate marked points ``(no * 512,)`` not known yet; returns how many."""
+        new = torch.nonzero(points & ~self.known)[:, 0]
+        if not len(new):
+            return 0
+        local = torch.stack([new % 512 // 64, new % 64 // 8, new % 8], 1)
+        index = (self.owners[new // POINTS] * B + local) * self.stride
+        self.values[new] = self.field(index.clamp_(max=self.last))
+        self.known[new] = True
+        self.evaluated += len(new)
+        return len(new)
+
+    def _predict(self, parent: _Level, block: Tensor, octant: Tensor) -> None:
+        """Values by linear interpolation of the parent's; its own points stay known."""
+        p = torch.arange(5, device=self.device)
+        x, y, z = (octant[:, d, None] * 4 + p for d in range(3))  # (n, 5) each
+        at = (x[:, :, None, None] * 9 + y[:, None, :, None]) * 9 + z[:, None, None, :]
+        source = parent.halo.flatten(1)[block[:, None], at.flatten(1)]  # (n, 125)
+        coarse = parent.values[source].reshape(-1, 5, 5, 5)
+        own = self.halo[: len(block)]
+        self.values[own] = _upsample(coarse)
+        even = own[:, ::2, ::2, ::2].flatten(1)
+        self.known[even[parent.known[source]]] = True
+
+    def _range(self) -> tuple[Tensor, Tensor]:
+        values = self.values[self.halo]
+        return _pool(values, torch.minimum), _pool(values, torch.maximum)
+
+    def _crossed(self) -> Tensor:
+        """Cells that the surface may cross by the prediction."""
+        low, high = self._range()
+        slack = (high - low) * self.margin
+        return (low - slack <= 0) & (high + slack > 0) & self.valid
+
+    def _settled(self) -> Tensor:
+        return _pool(self.known[self.halo], torch.logical_and)
+
+    def _corners(self, cells: Tensor) -> Tensor:
+        """Marks ``(no * 512,)`` of the corners of cells; fewer blocks than all may be given."""
+        marks = torch.zeros_like(self.known)
+        marks[self.halo[: len(cells)][_pool_up(cells)]] = True
+        return marks
+
+    def _only(self, blocks: slice) -> Tensor:
+        marks = torch.zeros_like(self.known)
+        marks[self.halo[blocks].flatten()] = True
+        return marks
+
+    def _children(self, cells: Tensor, block: Tensor, octant: Tensor) -> Tensor:
+        """The parent's cells at this spacing, ``(n, 8, 8, 8)``."""
+        p = torch.arange(4, device=self.device)
+        x, y, z = (octant[:, d, None] * 4 + p for d in range(3))
+        part: Tensor = cells[
+            block[:, None, None, None], x[:, :, None, None], y[:, None, :, None], z[:, None, None]
+        ]
+        for dim in (1, 2, 3):
+            part = torch.repeat_interleave(part, 2, dim)
+        return part
+
+    def _missing(self) -> Tensor:
+        """Blocks ``(n, 3)`` next to a face that the surface crosses but not in the list."""
+        inside = self.values[self.halo] > 0  # (nb, 9, 9, 9)
+        found = []
+        for dim in range(3):
+            for end, step in ((0, -1), (B, 1)):
+                face = inside.select(dim + 1, end)
+                rows = face[:, :-1] | face[:, 1:], face[:, :-1] & face[:, 1:]
+                some = rows[0][..., :-1] | rows[0][..., 1:]
+                every = rows[1][..., :-1] & rows[1][..., 1:]
+                valid = self.valid.select(dim + 1, min(end, B - 1))
+                crossed = (some & ~every & valid).flatten(1).any(1)
+                neighbour = self.blocks[crossed]
+                neighbour[:, dim] += step
+                fits = (neighbour[:, dim] >= 0) & (neighbour[:, dim] < self.side)
+                found.append(neighbour[fits])
+        blocks = torch.cat(found)
+        slot = self.slot[blocks[:, 0], blocks[:, 1], blocks[:, 2]]
+        unlisted = (slot < 0) | (slot >= len(self.blocks))
+        unique: Tensor = torch.unique(blocks[unlisted], dim=0)
+        return unique
+
+
+def _pool(points: Tensor, join: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """``(n, 9, 9, 9)`` at points to ``(n, 8, 8, 8)`` at cells: all eight corners joined."""
+    for dim in (3, 2, 1):
+        points = join(points.narrow(dim, 0, B), points.narrow(dim, 1, B))
+    return points
+
+
+def _pool_up(cells: Tensor) -> Tensor:
+    """``(n, 8, 8, 8)`` at cells to ``(n, 9, 9, 9)`` at points: the largest of the cells around."""
+    for dim in (1, 2, 3):
+        shape = list(cells.shape)
+        shape[dim] += 1
+        points = torch.zeros(shape, dtype=cells.dtype, device=cells.device)
+        points.narrow(dim, 0, shape[dim] - 1).copy_(cells)
+        upper = points.narrow(dim, 1, shape[dim] - 1)
+        torch.maximum(upper, cells, out=upper)
+        cells = points
+    return cells
+
+
+def _upsample(values: Tensor) -> Tensor:
+    """``(n, 5, 5, 5)`` to ``(n, 9, 9, 9)``, linearly."""
+    for dim in (1, 2, 3):
+        n = values.shape[dim]
+        shape = list(values.shape)
+        shape[dim] = 2 * n - 1
+        out = values.new_empty(shape)
+        index = [slice(None)] * 4
+        index[dim] = slice(0, None, 2)
+        out[tuple(index)] = values
+        index[dim] = slice(1, None, 2)
+        out[tuple(index)] = (values.narrow(dim, 0, n - 1) + values.narrow(dim, 1, n - 1)) / 2
+        values = out
+    return values
