@@ -68,7 +68,8 @@ def _show_curves(run_dir: Path) -> None:
             for s in log.scores[-10:]
         )
         create_markdown_artifact(
-            key="training-scores", markdown=f"| step | minutes | median IoU |\n|---|---|---|\n{rows}"
+            key="training-scores",
+            markdown=f"| step | minutes | median IoU |\n|---|---|---|\n{rows}",
         )
 
 

@@ -173,6 +173,4 @@ def world_to_crop_frame(camera: Camera, crop: Crop, object_centre: FloatArray) -
     focal = stretch * math.sqrt(camera.fx * camera.fy)  # of the virtual camera along this ray
     scale = VIEW_WIDTH * focal / (crop.side * depth)
     rotation = axes @ camera.rotation
-    return Similarity(
-        scale, rotation, scale * axes @ (camera.translation - depth * forward)
-    )
+    return Similarity(scale, rotation, scale * axes @ (camera.translation - depth * forward))

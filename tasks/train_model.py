@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from safetensors.torch import save_file
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 
 from tasks.synthetic.augment import augment_view, clean_view
 from tasks.synthetic.dataset import ARRAYS
@@ -44,14 +44,16 @@ class TrainConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     minutes: float = Field(100.0, gt=0, description="training time, minutes, resumptions included")
-    decay_share: float = Field(0.4, gt=0, le=1, description="last share of the time with falling rate")
-    batch: int = Field(32, ge=1, description="views in a batch")
+    decay_share: float = Field(
+        0.4, gt=0, le=1, description="last share of the time with falling rate"
+    )
+    batch: int = Field(16, ge=1, description="views in a batch")
     points: int = Field(2048, ge=64, description="points of known occupancy for each view")
     colour_points: int = Field(192, ge=0, description="coloured surface points for each view")
     colour_weight: float = Field(0.5, ge=0, description="weight of the colour's squared error")
     learning_rate: float = Field(1.2e-3, gt=0, description="peak learning rate")
     weight_decay: float = Field(0.02, ge=0)
-    warmup_steps: int = Field(200, ge=1)
+    warmup_steps: int = Field(100, ge=1)
     average: float = Field(0.998, ge=0, lt=1, description="decay of the averaged weights")
     checkpoint_s: float = Field(120.0, gt=0, description="seconds between checkpoints")
     validate_s: float = Field(300.0, gt=0, description="seconds between validations")
@@ -75,9 +77,7 @@ class ShardReader:
         for path in sorted(self.folder.glob(f"{self.split}-*")):
             if path.name not in self._known:
                 self._known.add(path.name)
-                self.shards.append(
-                    {n: np.load(path / f"{n}.npy", mmap_mode="r") for n in ARRAYS}
-                )
+                self.shards.append({n: np.load(path / f"{n}.npy", mmap_mode="r") for n in ARRAYS})
 
     def draw(self, config: TrainConfig, rng: np.random.Generator) -> dict[str, Tensor]:
         """One augmented training batch."""
@@ -116,7 +116,9 @@ def _transform(to_crop: NDArray[np.float32], points: NDArray[np.float16]) -> NDA
     )
 
 
-def prefetch(reader: ShardReader, config: TrainConfig, seed: list[int]) -> Iterator[dict[str, Tensor]]:
+def prefetch(
+    reader: ShardReader, config: TrainConfig, seed: list[int]
+) -> Iterator[dict[str, Tensor]]:
     """Batches drawn ahead by a thread."""
     ready: queue.Queue[dict[str, Tensor]] = queue.Queue(maxsize=6)
 
@@ -143,9 +145,12 @@ def loss_of(model: TSR, batch: dict[str, Tensor], config: TrainConfig) -> tuple[
     count = batch["points"].shape[1]
     logit = raw[:, :count].float() - LOG_SURFACE
     valid = (batch["points"].abs().amax(-1) < model.renderer.cfg.radius).float()
-    occupancy = F.binary_cross_entropy_with_logits(
-        logit, batch["inside"].float(), weight=valid, reduction="sum"
-    ) / valid.sum()
+    occupancy = (
+        F.binary_cross_entropy_with_logits(
+            logit, batch["inside"].float(), weight=valid, reduction="sum"
+        )
+        / valid.sum()
+    )
     colour = F.mse_loss(raw_colour[:, count:].float().sigmoid(), batch["colour"])
     return occupancy, colour
 
@@ -255,9 +260,7 @@ class Trainer:
             optimiser.step()
         decay = min(self.config.average, (self.step + 1) / (self.step + 10))
         with torch.no_grad():
-            for slow, fast in zip(
-                self.average.parameters(), self.model.parameters(), strict=True
-            ):
+            for slow, fast in zip(self.average.parameters(), self.model.parameters(), strict=True):
                 slow.lerp_(fast, 1 - decay)
         self.step += 1
         return {"loss": float(occupancy.detach()), "colour_loss": float(colour.detach())}
@@ -320,7 +323,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=100.0)
-    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--learning-rate", type=float, default=1.2e-3)
     parser.add_argument("--device", default="cpu")
     args = parser.parse_args()

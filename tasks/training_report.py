@@ -37,7 +37,11 @@ def plot_curves(log: TrainingLog, path: Path) -> None:
     left.plot([r["seconds"] / 60 for r in log.losses], [r["loss"] for r in log.losses], lw=0.8)
     left.set(xlabel="training minutes", ylabel="occupancy loss", yscale="log")
     minutes = [r["seconds"] / 60 for r in log.scores]
-    for key, label in (("iou_median", "median"), ("iou_mean", "mean"), ("iou_p10", "10th per cent")):
+    for key, label in (
+        ("iou_median", "median"),
+        ("iou_mean", "mean"),
+        ("iou_p10", "10th per cent"),
+    ):
         right.plot(minutes, [r[key] for r in log.scores], marker=".", lw=0.8, label=label)
     right.set(xlabel="training minutes", ylabel="validation volume IoU, single view")
     right.legend(loc="lower right")

@@ -106,9 +106,7 @@ def score_surface(mesh: trimesh.Trimesh, truth: Truth, count: int = 30000) -> Su
     )
 
 
-def volume_iou(
-    inside_a: NDArray[np.bool_], inside_b: NDArray[np.bool_]
-) -> float:
+def volume_iou(inside_a: NDArray[np.bool_], inside_b: NDArray[np.bool_]) -> float:
     """Intersection over union of two solids sampled at the same uniform points."""
     union = int((inside_a | inside_b).sum())
     return float((inside_a & inside_b).sum() / union) if union else 0.0

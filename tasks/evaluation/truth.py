@@ -1,0 +1,33 @@
+"""Known objects to measure against: generated tyres and foreign wheels."""
+
+from __future__ import annotations
+
+import numpy as np
+import trimesh
+
+from tasks.evaluation.metrics import Truth, sample_surface
+from tasks.synthetic.foreign import ForeignWheel
+from tasks.synthetic.tyre import Tyre
+from tasks.synthetic.visibility import visible_surface
+
+SURFACE_SAMPLES = 200_000
+VISIBLE_SAMPLES = 30_000
+
+
+def truth_of(wheel: Tyre | ForeignWheel) -> Truth:
+    """Dense samples of a wheel's surface and of its visible part; seeds are fixed.
+
+    Args:
+        wheel: A generated tyre (with an exact inside query) or a foreign wheel (without).
+    """
+    mesh = trimesh.Trimesh(wheel.vertices, wheel.faces, process=False)
+    surface, _ = sample_surface(mesh, SURFACE_SAMPLES, seed=1)
+    visible, normals = visible_surface(mesh, VISIBLE_SAMPLES, seed=2)
+    return Truth(
+        surface=np.concatenate([surface, visible]),
+        visible=visible,
+        visible_normals=normals,
+        diameter=float(wheel.diameter),
+        width=float(wheel.width),
+        contains=wheel.contains if isinstance(wheel, Tyre) else None,
+    )
