@@ -1,7 +1,8 @@
 """Evaluate the whole pipeline on videos with known geometry: ``python -m flows.evaluate``.
 
 Every subject goes from a rendered orbit video through the same flow that a user runs, background
-removal included. Beside the fused mesh stand every single view, a plain annulus and the visual hull.
+removal included. Beside the fused mesh stand every single view, a plain annulus and the visual
+hull.
 """
 
 from __future__ import annotations

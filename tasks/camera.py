@@ -20,7 +20,7 @@ CROP_FILL = 0.85
 """Share of the crop's side that the foreground's longest side fills (TripoSR's preprocessing)."""
 
 VIEW_WIDTH = 2.0 * 1.9 * math.tan(math.radians(20.0))
-"""Width of the view at the origin of the crop frame: TripoSR's camera, distance 1.9, field 40 deg."""
+"""Width of the view at the crop frame's origin: TripoSR's camera, distance 1.9, field 40 deg."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def look_at(
     up: tuple[float, float, float] = (0.0, 1.0, 0.0),
     roll_rad: float = 0.0,
 ) -> Camera:
-    """A camera at ``eye`` that looks at ``target`` with the principal point at the image's centre."""
+    """A camera at ``eye`` that looks at ``target`` with the principal point at the centre."""
     forward = np.asarray(target, dtype=np.float64) - eye
     forward /= np.linalg.norm(forward)
     right = np.cross(forward, np.asarray(up, dtype=np.float64))
@@ -112,7 +112,7 @@ def look_at(
 
 @dataclass(frozen=True)
 class Crop:
-    """The square of a frame that the network sees, in pixels: centre and side (may leave the frame)."""
+    """The square of a frame that the network sees, in pixels; it may leave the frame."""
 
     cx: float
     cy: float

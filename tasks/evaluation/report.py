@@ -71,8 +71,8 @@ def summarise(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
 def table(results: Sequence[dict[str, Any]]) -> str:
     """A Markdown table with a line per subject."""
     lines = [
-        "| subject | chamfer % | F 1 % | F 2 % | F 5 % | posed chamfer | best single | annulus | hull "
-        "| volume IoU | axle ° | seconds |",
+        "| subject | chamfer % | F 1 % | F 2 % | F 5 % | posed chamfer | best single | annulus "
+        "| hull | volume IoU | axle ° | seconds |",
         "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for r in results:

@@ -1,12 +1,13 @@
-"""Training data for the bundled tyre model: views of generated tyres with points of known occupancy.
+"""Training data for the bundled tyre model: views of generated tyres, points of known occupancy.
 
-A shard is a folder of ``.npy`` files for ``T`` tyres with ``V`` views each, published by renaming it
-once complete, so that a trainer can read what exists while a generator goes on:
+A shard is a folder of ``.npy`` files for ``T`` tyres with ``V`` views each, published by renaming
+it once complete, so that a trainer can read what exists while a generator goes on:
 
 - ``rgba`` ``(T, V, S, S, 4)`` uint8: the crop that the network sees, straight alpha;
 - ``to_crop`` ``(T, V, 3, 4)`` float32: tyre frame to crop frame (:mod:`tasks.camera`);
-- ``points`` ``(T, P, 3)`` float16 metres, ``inside`` ``(T, P)`` bool: occupancy of the exact solid;
-  the first third is uniform in a cube, the second in the bounding cylinder, the rest near the surface;
+- ``points`` ``(T, P, 3)`` float16 metres, ``inside`` ``(T, P)`` bool: occupancy of the exact
+  solid; the first third uniform in a cube, the second in the bounding cylinder, the rest near the
+  surface;
 - ``surface`` ``(T, Q, 3)`` float16 metres, ``colour`` ``(T, Q, 3)`` uint8: albedo in sRGB.
 """
 
@@ -29,7 +30,7 @@ from tasks.synthetic.tyre import Tyre, build_tyre, sample_spec
 
 ARRAYS = ("rgba", "to_crop", "points", "inside", "surface", "colour")
 CUBE_HALF_SIDE = 0.75
-"""Half side of the cube of uniform points, in diameters: the crop frame's cube and a little more."""
+"""Half side of the cube of uniform points, in diameters: a little more than the crop frame's."""
 
 
 @dataclass(frozen=True)
