@@ -68,7 +68,7 @@ class Phone:
     """What a phone adds to the light.
 
     Args:
-        shutter: Share of the time between frames during which it is open.
+        shutter: Share of a 72nd of the video during which it is open.
         noise: Standard deviation at middle grey, in levels of 255.
         vignette: Light lost in the corners, 0 to 1.
         drift: Exposure's relative change over the video.
@@ -164,7 +164,7 @@ def film(
         drift=float(rng.uniform(-0.12, 0.12)),
     )
     look = replace(look, exposure=_metered(scene, shot.moment_at(0.0)) * rng.uniform(0.8, 1.25))
-    step = phone.shutter / (num_frames - 1)
+    step = phone.shutter / max(num_frames - 1, 71)  # fewer frames are no reason to blur more
     still = shot.moment_at(0.0).camera is shot.moment_at(1.0).camera and shot.support.radius == 0
     for index in range(num_frames):
         time = index / (num_frames - 1)
