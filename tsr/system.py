@@ -16,6 +16,8 @@ from tsr.config import TSRConfig
 from tsr.errors import TSRError, WeightsError
 from tsr.extract import ExtractOptions, colours, extract_surface_of_code
 from tsr.field import Decoder, Renderer
+from tsr.memory import halve_once
+from tsr.precision import Precision, choose
 from tsr.transformer import Transformer, TriplaneTokenizer, TriplaneUpsample
 from tsr.vit import ImageTokenizer
 from tsr.volume import render_rays, spherical_rays
@@ -33,7 +35,15 @@ class TSR(nn.Module):
     Args:
         cfg: The model's configuration, or the mapping it is made from. Weights are random;
             :meth:`from_pretrained` loads them.
+
+    Attributes:
+        precision: Of calling the model: "auto", "float32", "bfloat16" or "float16". "auto" takes
+            bfloat16 for large networks where the device computes it natively.
+        max_batch: Images that a call encodes at once, at most: it bounds the memory.
     """
+
+    precision: Precision = "auto"
+    max_batch: int = 4
 
     def __init__(self, cfg: TSRConfig | Mapping[str, Any]) -> None:
         super().__init__()
@@ -114,8 +124,16 @@ class TSR(nn.Module):
             ``(B, 3, C, S, S)`` float32.
         """
         where = torch.device(device) if device is not None else self.tokenizer.embeddings.device
+        images = self.prepare(image)
+        dtype = choose(self.precision, where, sum(p.numel() for p in self.parameters()))
+
+        def encode(batch: int) -> Tensor:
+            parts = torch.split(images, batch)
+            with torch.autocast(where.type, dtype, enabled=dtype != torch.float32):
+                return torch.cat([self.encode(part.to(where)).float() for part in parts])
+
         with torch.inference_mode():
-            codes = self.encode(self.prepare(image).to(where))
+            codes = halve_once(encode, max(min(self.max_batch, len(images)), 1), "images")
         return codes.clone()  # a normal tensor: autograd refuses inference tensors
 
     def prepare(self, image: ImageLike | Sequence[ImageLike]) -> Tensor:

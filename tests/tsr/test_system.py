@@ -1,0 +1,223 @@
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
+from bench.fields import full_size_config
+from tests.tsr.conftest import GOLDEN
+from tsr import weights
+from tsr.config import TSRConfig, ViTConfig
+from tsr.errors import ConfigError, OutOfMemoryError, TSRError, WeightsError
+from tsr.precision import choose, native_bfloat16
+from tsr.system import TSR
+
+
+def tiny_config() -> dict[str, Any]:
+    config: dict[str, Any] = json.loads((GOLDEN / "tsr_tiny.config.json").read_text())
+    config["image_tokenizer"]["vit"] = config.pop("_vit")
+    return config
+
+
+def test_full_size_has_the_checkpoints_names_and_shapes() -> None:
+    with torch.device("meta"):
+        model = TSR(full_size_config())
+    names = {f"{k} {tuple(v.shape)}" for k, v in model.state_dict().items()}
+    expected = set((GOLDEN / "triposr_state_dict.txt").read_text().splitlines())
+    assert len(expected) == 549
+    assert names == expected
+
+
+def test_published_config_with_interpolation(tmp_path: Path) -> None:
+    config = tiny_config()
+    config["image_tokenizer"].pop("vit")
+    config["backbone"] |= {"in_channels": "${tokenizer.num_channels}", "cross_attention_dim": 768}
+    path = tmp_path / "config.yaml"
+    path.write_text(json.dumps(config))
+    loaded = TSRConfig.load(path)
+    assert loaded.image_tokenizer.vit == ViTConfig()
+    assert loaded.backbone.in_channels == 64
+
+
+def test_small_model_upsamples_by_its_stride() -> None:
+    config = tiny_config()
+    config["post_processor"]["stride"] = 4
+    config["cond_image_size"] = config["image_tokenizer"]["vit"]["image_size"] = 64
+    model = TSR(config)
+    assert model.encode(torch.rand(2, 3, 64, 64)).shape == (2, 3, 8, 32, 32)
+    positions = model.image_tokenizer.model.embeddings
+    assert positions.positions(64, 64) is positions.position_embeddings
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("decoder_cls", "os.system", "decoder_cls is 'os.system'"),
+        ("decoder.activation", "relu", "decoder.activation is 'relu'; only 'silu'"),
+        ("decoder.n_neurons", -3, "decoder.n_neurons must be a positive int, not -3"),
+        ("decoder.n_neuron", 3, "unknown key 'decoder.n_neuron'"),
+        ("decoder.in_channels", 23, "decoder.in_channels is 23"),
+        ("colour", 1, "unknown key 'colour'"),
+        ("tokenizer", 3, "tokenizer must be a mapping"),
+        ("renderer.radius", "big", "renderer.radius must be a float, not 'big'"),
+        ("cond_image_size", 161, "no multiple of the patch size"),
+        ("image_tokenizer.vit.num_attention_heads", 5, "must be a multiple of"),
+        ("backbone.num_layers", None, "backbone.num_layers must be a positive int"),
+    ],
+)
+def test_bad_config_is_refused(path: str, value: object, message: str) -> None:
+    config = tiny_config()
+    *parents, key = path.split(".")
+    node = config
+    for parent in parents:
+        node = node[parent]
+    node[key] = value
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        TSR(config)
+
+
+def test_missing_and_broken_configs_are_refused(tmp_path: Path) -> None:
+    config = tiny_config()
+    del config["backbone"]["num_layers"]
+    with pytest.raises(ConfigError, match=r"backbone: missing .*num_layers"):
+        TSR(config)
+    with pytest.raises(ConfigError, match=r"none\.yaml"):
+        TSRConfig.load(tmp_path / "none.yaml")
+    (tmp_path / "bad.yaml").write_text("a: [1")
+    with pytest.raises(ConfigError, match="cannot read"):
+        TSRConfig.load(tmp_path / "bad.yaml")
+    (tmp_path / "bad.yaml").write_text("- 1")
+    with pytest.raises(ConfigError, match="must be a mapping"):
+        TSRConfig.load(tmp_path / "bad.yaml")
+
+
+def test_weights_that_do_not_fit_are_refused(tiny_dir: Path, tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text((tiny_dir / "config.yaml").read_text())
+    with pytest.raises(WeightsError, match="no such file"):
+        TSR.from_pretrained(str(tmp_path))
+    (tmp_path / "model.ckpt").write_bytes(b"not a checkpoint")
+    with pytest.raises(WeightsError, match="no readable weights"):
+        TSR.from_pretrained(str(tmp_path))
+    (tmp_path / "model.safetensors").write_bytes(b"not a checkpoint")
+    with pytest.raises(WeightsError, match="no readable safetensors"):
+        TSR.from_pretrained(str(tmp_path), weight_name="model.safetensors")
+    state = load_file(tiny_dir / "model.safetensors")
+    state["surplus"] = torch.zeros(1)
+    torch.save(state, tmp_path / "model.ckpt")
+    with pytest.raises(WeightsError, match="surplus"):
+        TSR.from_pretrained(str(tmp_path))
+    torch.save([1, 2], tmp_path / "model.ckpt")
+    with pytest.raises(WeightsError, match="plain state dict"):
+        TSR.from_pretrained(str(tmp_path))
+    with pytest.raises(WeightsError, match="expected 00"):
+        weights.check_digest(tmp_path / "model.ckpt", "00")
+
+
+def test_half_precision_weights_load_as_float32(tiny_dir: Path, tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text((tiny_dir / "config.yaml").read_text())
+    state = load_file(tiny_dir / "model.safetensors")
+    save_file({k: v.half() for k, v in state.items()}, tmp_path / "model.safetensors")
+    model = TSR.from_pretrained(str(tmp_path), weight_name="model.safetensors")
+    assert {p.dtype for p in model.parameters()} == {torch.float32}
+
+
+def test_hub_names_stay_offline_when_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(WeightsError, match="no local folder"):
+        TSR.from_pretrained("stabilityai/TripoSR")
+
+
+def test_hub_files_are_pinned_and_checked(monkeypatch: pytest.MonkeyPatch, tiny_dir: Path) -> None:
+    asked = []
+
+    def download(name: str, filename: str, revision: str | None) -> str:
+        asked.append((name, filename, revision))
+        return str(tiny_dir / filename)
+
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
+    with pytest.raises(WeightsError, match="sha256"):
+        TSR.from_pretrained("stabilityai/TripoSR")
+    assert {revision for _, _, revision in asked} == {weights.TRIPOSR_REVISION}
+    TSR.from_pretrained("somebody/else")
+    assert asked[-1] == ("somebody/else", "model.ckpt", None)
+
+
+def test_inputs_of_every_kind_agree(tiny: TSR, golden: dict[str, torch.Tensor]) -> None:
+    pixels = golden["image_uint8"].numpy()
+    expected = tiny(pixels)
+    for image in (Image.fromarray(pixels), torch.from_numpy(pixels), pixels / np.float32(255)):
+        torch.testing.assert_close(tiny([image], device="cpu"), expected, atol=1e-5, rtol=1e-4)
+    many = tiny([pixels, golden["image"], Image.fromarray(pixels)])
+    torch.testing.assert_close(many[2:], expected, atol=1e-5, rtol=1e-4)
+    assert not many.is_inference()
+    for bad in (
+        [],
+        np.zeros((4, 4), np.uint8),
+        np.zeros((4, 4, 4), np.uint8),
+        np.zeros((4, 4, 3), int),
+    ):
+        with pytest.raises(TSRError):
+            tiny(bad)
+
+
+def test_batches_are_bounded(
+    tiny: TSR, golden: dict[str, torch.Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = []
+    encode = tiny.encode
+
+    def watch(images: torch.Tensor) -> torch.Tensor:
+        sizes.append(len(images))
+        if len(images) > 2:
+            raise torch.OutOfMemoryError("injected")
+        return encode(images)
+
+    monkeypatch.setattr(tiny, "encode", watch)
+    images = [golden["image"]] * 5
+    codes = tiny(images)
+    assert sizes == [4, 2, 2, 1]
+    torch.testing.assert_close(codes, tiny(images[:1]).expand_as(codes), atol=1e-5, rtol=1e-4)
+    monkeypatch.setattr(tiny, "max_batch", 8)
+    with pytest.raises(OutOfMemoryError, match="with 8 and with 4 images"):
+        tiny(images * 2)
+
+
+def test_precision(
+    tiny: TSR, golden: dict[str, torch.Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cpu = torch.device("cpu")
+    assert choose("auto", cpu, 1000) is torch.float32
+    assert choose("bfloat16", cpu, 1000) is torch.bfloat16
+    big = choose("auto", cpu, 10**9)
+    assert big is (torch.bfloat16 if native_bfloat16(cpu) else torch.float32)
+    monkeypatch.setattr(tiny, "precision", "bfloat16")
+    codes = tiny(golden["image"])
+    assert codes.dtype is torch.float32
+    error = (codes - golden["scene_codes"]).norm() / golden["scene_codes"].norm()
+    assert 0 < error < 0.02
+
+
+HEAVY = (
+    "transformers trimesh huggingface_hub omegaconf rembg cv2 prefect tasks configs skimage scipy"
+)
+
+
+def test_importing_costs_little() -> None:
+    code = """if True:
+        import sys, tsr
+        assert "torch" not in sys.modules
+        assert tsr.TSR.__name__ == "TSR"
+        loaded = [name for name in sys.argv[1:] if name in sys.modules]
+        assert not loaded, loaded
+    """
+    subprocess.run([sys.executable, "-c", code, *HEAVY.split()], check=True)

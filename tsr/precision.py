@@ -1,0 +1,42 @@
+"""Which number format the forward pass runs in."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+
+WORTH_IT = 50_000_000
+"""Parameters from which half precision pays; smaller networks stay in float32 under "auto"."""
+
+
+def choose(precision: Precision, device: torch.device, parameters: int) -> torch.dtype:
+    """The format to compute in.
+
+    Args:
+        precision: A format by name, or "auto": bfloat16 for networks of at least
+            :data:`WORTH_IT` parameters where the device computes it natively, else float32.
+        device: Where the network is.
+        parameters: How many numbers it has.
+    """
+    if precision != "auto":
+        return {
+            "float32": torch.float32,
+            "bfloat16": torch.bfloat16,
+            "float16": torch.float16,
+        }[precision]
+    if parameters >= WORTH_IT and native_bfloat16(device):
+        return torch.bfloat16
+    return torch.float32
+
+
+def native_bfloat16(device: torch.device) -> bool:
+    """Whether a device multiplies bfloat16 natively."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    if device.type == "cpu":
+        found = torch.cpu.get_capabilities()
+        return any(found.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+    return False
