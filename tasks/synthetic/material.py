@@ -71,8 +71,9 @@ def paint_sidewall(look: LookSpec, low: float, high: float) -> SidewallTexture:
         colour[mask], cover[mask] = band.colour, 1.0
     for text in look.letterings:
         ink = _word(text, rows)
-        if ink.shape[1] > 0.95 * COLUMNS / text.repeats:
-            size = (int(0.95 * COLUMNS / text.repeats), ink.shape[0])
+        room = int(0.95 * COLUMNS / text.repeats / len(look.letterings))
+        if ink.shape[1] > room:
+            size = (room, ink.shape[0])
             ink = np.asarray(cv2.resize(ink, size, interpolation=cv2.INTER_AREA), np.float32)
         top = int((1.0 - text.high) * rows)
         ink = ink[: rows - top]

@@ -51,6 +51,14 @@ def build_rim(spec: RimSpec, section: Section) -> list[Body]:
         if behind:
             bodies.append(_cover(spec, r_end, edge))
     bodies += _hub(spec, hub_z, float(back(np.array([r_hub]))[0]), z_lip)
+    if spec.rivets:
+        at = r_end - 0.010
+        z = float(front(np.array([at]))[0])
+        if spec.kind == "cover":
+            z = edge
+        bodies.append(
+            Prisms(spec.rivets, 0.1, at, 6, (0.005, 0.004), z - 0.004, z + 0.005, Part.BOLT)
+        )
     bodies += _behind(spec, seat, float(back(np.linspace(r_hub, r_end, 9)).min()), z_lip)
     return bodies
 
@@ -89,8 +97,8 @@ def _barrel(spec: RimSpec, section: Section, z_lip: float) -> Body:
 def _spokes(
     spec: RimSpec, r0: float, r1: float, front: Depth, back: Depth, *, behind: bool
 ) -> list[Body]:
-    r = np.linspace(r0, r1, KNOTS)
-    s = (r - r0) / (r1 - r0)
+    s = 0.5 - 0.5 * np.cos(np.linspace(0.0, math.pi, KNOTS))  # close where the spokes flare
+    r = r0 + (r1 - r0) * s
     pitch = 2 * math.pi / spec.spokes
     taper = spec.spoke_taper**0.5
     half = spec.spoke_width / 2 * (1 / taper + (taper - 1 / taper) * s)
@@ -123,7 +131,7 @@ def _spokes(
         off = (0.55 * spec.spoke_width + 0.1 * pitch * r1 * s) / r
         return [family(off + twist, 0.6 * half), family(-off + twist, 0.6 * half)]
     if kind == "split":
-        fork = KNOTS // 3
+        fork = KNOTS // 2 - 1
         spread = 0.27 * pitch * np.clip((s - s[fork]) / (1 - s[fork]), 0.0, None)
         arm = np.minimum(0.7 * half, 0.24 * pitch * r)
         return [

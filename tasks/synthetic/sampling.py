@@ -154,7 +154,7 @@ def _profile(rng: Rng, family: Family) -> ProfileSpec:
         shoulder_reach=0.5 + 0.4 * square + _between(rng, (-0.05, 0.05)),
         shoulder_height=0.5 + 0.42 * square + _between(rng, (-0.05, 0.03)),
         belly=_between(rng, (0.38, 0.62)),
-        bead_share=_between(rng, (0.72, 0.96)),
+        bead_share=_between(rng, (0.72, 0.96) if rng.random() < 0.85 else (0.96, 1.06)),
         rib=_between(rng, (0.002, 0.007)) if rng.random() < 0.35 else 0.0,
         tread_wall=bare_wall + _between(rng, (0.003, 0.010)),
         side_wall=_between(rng, (0.006, 0.014)),
@@ -169,20 +169,7 @@ def _rim(rng: Rng, family: str, profile: ProfileSpec) -> RimSpec:
     radius, half = profile.rim_diameter / 2, profile.width / 2
     hub = min(_between(rng, (0.045, 0.085)), 0.42 * radius)
     reach = radius - hub
-    spokes = int(rng.choice([3, 4, 5, 5, 5, 6, 6, 7, 8, 9, 10, 12, 15, 20]))
-    if kind == "mesh":
-        spokes = int(rng.integers(7, 13))
-    elif kind in ("holes", "slots"):
-        spokes = int(rng.integers(4, 17))
-    elif kind in ("split", "double"):
-        spokes = int(rng.integers(4, 11))
-    room = 2 * math.pi * (hub + 0.55 * reach) / spokes
-    width = min(_between(rng, (0.12, 0.5)) * room, 0.09)
-    if kind in ("mesh", "double"):
-        width = min(width, 0.28 * room)
-    width = max(width, 0.010)
-    if kind in ("holes", "slots"):
-        width = _between(rng, (0.45, 0.9))
+    spokes, width = _spokes(rng, kind, hub, reach)
     style = rng.random()
     if style < 0.4:  # flat
         edge = _between(rng, (0.012, 0.03))
@@ -206,7 +193,9 @@ def _rim(rng: Rng, family: str, profile: ProfileSpec) -> RimSpec:
         kind=kind,
         spokes=spokes,
         spoke_width=width,
-        spoke_taper=_between(rng, (0.45, 1.7)),
+        spoke_taper=_between(rng, (0.45, 1.7))
+        if rng.random() < 0.75
+        else _between(rng, (1.7, 3.0)),
         twist=twist,
         chamfer=_between(rng, (0.001, 0.010)),
         edge_depth=edge,
@@ -220,10 +209,32 @@ def _rim(rng: Rng, family: str, profile: ProfileSpec) -> RimSpec:
         barrel=_between(rng, (0.008, 0.018)),
         drop=_between(rng, (0.004, 0.018)) if rng.random() < 0.6 else 0.0,
         cap=cap,
+        rivets=int(rng.choice([16, 20, 24, 30])) if kind == "disc" and rng.random() < 0.5 else 0,
         bolts=0 if cap in ("nut", "dome") else bolts,
         back=choose(rng, {"open": 8, "brake": 1.2, "drum": 0.6, "closed": 0.6}),
         cover_hole=_between(rng, (0.03, 0.55 * radius)) if rng.random() < 0.6 else 0.0,
     )
+
+
+def _spokes(rng: Rng, kind: str, hub: float, reach: float) -> tuple[int, float]:
+    """Number of spokes or windows and their width."""
+    spokes = int(rng.choice([3, 4, 5, 5, 5, 6, 6, 7, 8, 9, 10, 12, 15, 20]))
+    if kind == "mesh":
+        spokes = int(rng.integers(7, 13))
+    elif kind in ("holes", "slots"):
+        spokes = int(rng.integers(4, 17))
+    elif kind in ("split", "double"):
+        spokes = int(rng.integers(4, 11))
+    room = 2 * math.pi * (hub + 0.55 * reach) / spokes
+    width = min(_between(rng, (0.12, 0.5)) * room, 0.09)
+    if kind in ("mesh", "double"):
+        width = min(width, 0.28 * room)
+    elif rng.random() < 0.25:  # wide wedges with narrow windows between them
+        width = _between(rng, (0.45, 0.8)) * room
+    width = max(width, 0.010)
+    if kind in ("holes", "slots"):
+        width = _between(rng, (0.45, 0.9))
+    return spokes, width
 
 
 def sample_wear(rng: Rng, profile: ProfileSpec) -> WearSpec:

@@ -155,22 +155,22 @@ class Spokes:
     def mesh(self, detail: float) -> Mesh:
         """Its watertight surface."""
         k = len(self.r)
-        widest = float((2 * self.half / self.r).max())
-        n_sub = max(1, math.ceil(widest / 0.12))
-        mid = np.linspace(self.flat, -self.flat, n_sub + 1)
-        back = np.linspace(-1.0, 1.0, n_sub + 1)
-        t = np.concatenate([back, mid])
-        front = np.concatenate([np.zeros(n_sub + 1), np.full(n_sub + 1, 2.0)])
-        if self.flat < 1.0 and self.chamfer > 0.0:
-            t = np.concatenate([back, [1.0], mid, [-1.0]])
-            front = np.concatenate([np.zeros(n_sub + 1), [1.0], np.full(n_sub + 1, 2.0), [1.0]])
-        m = len(t)
+        widest = float((self.half / self.r).max())
+        # Places across the spoke, each with a point on the back and one on the front.
+        n_mid = max(1, math.ceil(2 * self.flat * widest / 0.1))
+        t = np.linspace(-self.flat, self.flat, n_mid + 1)
+        if self.flat < 1.0:
+            n_bevel = max(1, math.ceil((1.0 - self.flat) * widest / 0.1))
+            bevel = np.linspace(self.flat, 1.0, n_bevel + 1)[1:]
+            t = np.concatenate([-bevel[::-1], t, bevel])
+        n = len(t)
         angle = self.phase + self.turn[:, None] + t * (self.half / self.r)[:, None]
-        z = np.where(
-            front == 0.0,
-            self.back[:, None],
-            self.front[:, None] - self.chamfer * (front == 1.0),
+        angle = np.concatenate([angle, angle[:, ::-1]], axis=1)  # along the back, then the front
+        drop = self.chamfer * self._bevel(np.abs(t))
+        z = np.concatenate(
+            [np.repeat(self.back[:, None], n, axis=1), self.front[:, None] - drop[::-1]], axis=1
         )
+        m = 2 * n
         turn = np.arange(self.count)[:, None, None] * (2 * math.pi / self.count)
         r = self.r[None, :, None]
         vertices = np.stack(
@@ -180,17 +180,13 @@ class Spokes:
         j1 = (j + 1) % m
         row = np.arange(k - 1)[:, None] * m
         quad = np.stack([row + j, row + m + j, row + m + j1, row + j, row + m + j1, row + j1], -1)
-        # Caps: pairs of back and front points at the same place in the row.
-        f0 = n_sub + 1 + (m - 2 * (n_sub + 1)) // 2
-        b = np.arange(n_sub)
-        g = f0 + n_sub - b
-        caps = [
-            np.stack([b, b + 1, g - 1], -1),
-            np.stack([b, g - 1, g], -1),
-        ]
-        if m > 2 * (n_sub + 1):
-            caps.append(np.array([[n_sub, n_sub + 1, f0], [0, f0 + n_sub, m - 1]]))
-        cap = np.concatenate(caps)
+        b = np.arange(n - 1)
+        cap = np.concatenate(
+            [
+                np.stack([b, b + 1, m - 2 - b], -1),
+                np.stack([b, m - 2 - b, m - 1 - b], -1),
+            ]
+        )
         one = np.concatenate([quad.reshape(-1, 3), cap, cap[:, ::-1] + (k - 1) * m])
         faces = (one[None] + (np.arange(self.count) * (k * m))[:, None, None]).reshape(-1, 3)
         return outward(
@@ -210,11 +206,13 @@ class Spokes:
         off = theta[near] - self.phase - np.interp(rn, self.r, self.turn)
         off = np.abs(off - pitch * np.round(off / pitch))
         t = off / np.interp(rn, self.r, self.half / self.r)
-        front = np.interp(rn, self.r, self.front)
-        if self.flat < 1.0:
-            front = front - self.chamfer * np.clip((t - self.flat) / (1 - self.flat), 0.0, 1.0)
+        front = np.interp(rn, self.r, self.front) - self.chamfer * self._bevel(t)
         inside[near] = (t <= 1.0) & (zn <= front) & (zn >= np.interp(rn, self.r, self.back))
         return inside
+
+    def _bevel(self, t: FloatArray) -> FloatArray:
+        """Share of the bevel at a distance from the middle in half widths."""
+        return np.clip((t - self.flat) / max(1.0 - self.flat, 1e-9), 0.0, 1.0)
 
 
 @dataclass(frozen=True)

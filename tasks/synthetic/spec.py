@@ -126,6 +126,7 @@ class RimSpec:
         drop: Extra depth of the barrel's drop centre.
         cap: ``cap``, ``nut``, ``bore`` or ``dome``.
         bolts: Number of bolts, 0 for none.
+        rivets: Number of small screws round the lip, 0 for none.
         back: What fills the inner face: ``open``, ``brake``, ``drum``, ``closed``.
         cover_hole: Radius of the hole in a cover, 0 for none.
     """
@@ -148,6 +149,7 @@ class RimSpec:
     drop: float
     cap: str
     bolts: int
+    rivets: int
     back: str
     cover_hole: float
 
