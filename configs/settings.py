@@ -1,0 +1,57 @@
+"""Settings of an installation: where things lie and how storage is reached.
+
+They are read once, at the entry point, from environment variables that begin with ``TYRE3D_``,
+and passed down.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def default_home() -> Path:
+    """The folder for this user's weights and artifacts, by the platform's custom."""
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "tyre3d"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "tyre3d"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tyre3d"
+
+
+class Settings(BaseSettings):
+    """Settings of this installation; secrets come from the environment only."""
+
+    model_config = SettingsConfigDict(env_prefix="TYRE3D_", frozen=True, extra="forbid")
+
+    home: Path = Field(
+        default_factory=default_home, description="folder of weights, artifacts, scratch files"
+    )
+    storage: str = Field(
+        default="", description="root of the artifacts: a folder or s3://bucket/prefix"
+    )
+    s3_endpoint_url: str | None = Field(default=None, description="S3 service other than AWS")
+    s3_region: str | None = Field(default=None, description="region of the bucket")
+    s3_access_key: SecretStr | None = Field(default=None, description="access key of S3")
+    s3_secret_key: SecretStr | None = Field(default=None, description="secret key of S3")
+    s3_timeout_s: float = Field(default=30.0, gt=0, le=600, description="time-out of one request")
+    s3_attempts: int = Field(default=5, ge=1, le=20, description="attempts of one request")
+
+    @property
+    def storage_root(self) -> str:
+        """Root of the artifacts: ``storage``, or a folder below ``home``."""
+        return self.storage or str(self.home / "artifacts")
+
+    @property
+    def models_dir(self) -> Path:
+        """Folder of the fetched weights."""
+        return self.home / "models"
+
+    @property
+    def scratch_dir(self) -> Path:
+        """Folder in which stages work before they publish."""
+        return self.home / "scratch"

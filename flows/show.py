@@ -1,0 +1,89 @@
+"""What a person sees: progress while stages run, tables at the end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import IO, Any
+
+from tqdm import tqdm
+
+
+class ProgressLines:
+    """A listener of progress: a bar on a terminal, a line when a stage begins in a log."""
+
+    def __init__(self, out: IO[str]) -> None:
+        self._out = out
+        self._terminal = out.isatty()
+        self._stage = ""
+        self._bar: tqdm[None] | None = None
+        self._started = time.monotonic()
+
+    def __enter__(self) -> ProgressLines:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Show that ``stage`` has done ``done`` of ``total`` steps (0: unknown)."""
+        if stage != self._stage:
+            self._stage = stage
+            self._close()
+            if self._terminal:
+                self._bar = tqdm(
+                    desc=f"{stage:<19}",
+                    file=self._out,
+                    leave=False,
+                    bar_format="{desc} {bar:30} {n_fmt}/{total_fmt} {elapsed}",
+                )
+            else:
+                seconds = time.monotonic() - self._started
+                self._out.write(f"{seconds:7.1f} s  {stage}\n")
+                self._out.flush()
+        if self._bar is not None:
+            self._bar.total = total or None
+            self._bar.n = done
+            self._bar.refresh()
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = ["  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in rows]
+    return "\n".join(lines) + "\n"
+
+
+def stage_table(metadata: Mapping[str, Any]) -> str:
+    """The end of a run: stages and seconds, what was made, and where."""
+    rows = [("stage", "seconds", "state")]
+    rows += [(s["stage"], f"{s['seconds']:7.2f}", s["state"]) for s in metadata["stages"]]
+    rows.append(("all", f"{metadata['seconds']:7.2f}", ""))
+    model = metadata["model"]
+    text = "\n" + _table(rows) + "\n"
+    text += f"model     {model['name']} ({model['chosen_because']})\n"
+    text += (
+        f"mesh      {metadata['num_vertices']} vertices, {metadata['num_faces']} faces, "
+        f"from {metadata['num_frames']} frames\n"
+    )
+    text += "".join(f"warning   {line}\n" for line in metadata["warnings"])
+    return text + f"GLB       {metadata['output_path']}\nmetadata  {metadata['metadata_path']}\n"
+
+
+def models_table(entries: Sequence[Mapping[str, str]]) -> str:
+    """All weights that the registry knows."""
+    rows = [("name", "for", "here", "licence", "digest", "from")]
+    rows += [
+        (e["name"], e["kind"], e["here"], e["licence"], e["digest"], e["source"]) for e in entries
+    ]
+    return _table(rows)

@@ -1,0 +1,156 @@
+"""Stage *export*: the merged mesh as a GLB that says where it comes from."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import asdict
+from importlib.metadata import version as package_version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from prefect import task
+
+from configs.stages import ExportConfig
+from tasks.caching import STAGE
+from tasks.errors import ReconstructionError
+from tasks.glb import GlbMesh, document_of, encode_glb
+from tasks.objects import storage_errors
+from tasks.records import ArtifactRef, MergedMesh
+from tasks.store import ArtifactStore, code_version
+
+STAGE_NAME = "export"
+
+
+def vertex_normals(vertices: NDArray[np.float32], faces: NDArray[np.int32]) -> NDArray[np.float32]:
+    """Unit normals ``(V, 3)``, weighted by the area of the faces around."""
+    corners = vertices[faces].astype(np.float64)  # (F, 3, 3)
+    weighted = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    sums = np.zeros((len(vertices), 3))
+    for corner in range(3):
+        for axis in range(3):
+            sums[:, axis] += np.bincount(
+                faces[:, corner], weights=weighted[:, axis], minlength=len(vertices)
+            )
+    length = np.linalg.norm(sums, axis=1, keepdims=True)
+    return np.where(length > 0, sums / np.maximum(length, 1e-300), [0.0, 0.0, 1.0]).astype(
+        np.float32
+    )
+
+
+def export_glb(mesh: MergedMesh, provenance: Mapping[str, Any], config: ExportConfig) -> bytes:
+    """The GLB of a merged mesh.
+
+    Args:
+        mesh: In the tyre frame: metres, Y up, axle +Z, as glTF wants it.
+        provenance: For ``asset.extras``.
+        config: Names.
+
+    Raises:
+        ReconstructionError: ``mesh-empty`` or ``mesh-broken``.
+    """
+    _check(mesh)
+    written = GlbMesh(
+        mesh.vertices,
+        mesh.faces,
+        vertex_normals(mesh.vertices, mesh.faces),
+        mesh.colours,
+        {
+            "seen_by": mesh.seen_by,
+            "disagreement": mesh.disagreement,
+            "inferred": mesh.inferred,
+        },
+    )
+    content = encode_glb(
+        written,
+        name=config.node_name,
+        generator=f"Tyre3D {package_version('tyre3d')}",
+        extras=provenance,
+    )
+    _reload(content, mesh)
+    return content
+
+
+def _broken(code: str, what: str) -> ReconstructionError:
+    return ReconstructionError(
+        code, stage="export", what=what, advice="Try more frames or a steadier video"
+    )
+
+
+def _check(mesh: MergedMesh) -> None:
+    if len(mesh.faces) == 0 or len(mesh.vertices) == 0:
+        raise _broken("mesh-empty", "the merged surface is empty")
+    if not np.isfinite(mesh.vertices).all():
+        raise _broken("mesh-broken", "the merged surface has vertices that are no numbers")
+    if mesh.faces.min() < 0 or mesh.faces.max() >= len(mesh.vertices):
+        raise _broken("mesh-broken", "faces of the merged surface point nowhere")
+
+
+def _reload(content: bytes, mesh: MergedMesh) -> None:
+    """Read back what is about to be published, with another library, and count."""
+    import trimesh
+
+    document_of(content)
+    again: Any = trimesh.load(io.BytesIO(content), file_type="glb", force="mesh", process=False)
+    if again.vertices.shape != mesh.vertices.shape or again.faces.shape != mesh.faces.shape:
+        raise _broken("glb-broken", "the written GLB does not read back")
+
+
+def save_mesh(path: Path, mesh: MergedMesh) -> None:
+    """Write the arrays of a merged mesh; figures and warnings belong into the record."""
+    np.savez(
+        path,
+        vertices=mesh.vertices,
+        faces=mesh.faces,
+        colours=mesh.colours,
+        seen_by=mesh.seen_by,
+        disagreement=mesh.disagreement,
+        inferred=mesh.inferred,
+    )
+
+
+def load_mesh(path: Path, record: Mapping[str, Any]) -> MergedMesh:
+    """The inverse of :func:`save_mesh`; ``record`` brings figures and warnings."""
+    with np.load(path) as arrays:
+        return MergedMesh(
+            **{name: arrays[name] for name in arrays.files},
+            figures=dict(record["figures"]),
+            warnings=tuple(record["warnings"]),
+        )
+
+
+def version() -> str:
+    """The stage's code version."""
+    return code_version(__name__, "tasks.glb")
+
+
+@task(name="export GLB", task_run_name="export-{tyre}", retries=1, timeout_seconds=1800, **STAGE)
+def export_task(
+    key: str,
+    tyre: str,
+    mesh: ArtifactRef,
+    provenance: dict[str, Any],
+    config: ExportConfig,
+    store: ArtifactStore,
+) -> dict[str, Any]:
+    """Encode the merged mesh; returns the artifact's reference."""
+
+    def produce(folder: Path) -> dict[str, Any]:
+        merged = store.open(mesh)
+        loaded = load_mesh(merged.folder / "mesh.npz", merged.record)
+        extras = {**provenance, "warnings": [*provenance["warnings"], *loaded.warnings]}
+        content = export_glb(loaded, extras, config)
+        low, high = loaded.vertices.min(axis=0), loaded.vertices.max(axis=0)
+        with storage_errors(str(folder)):
+            (folder / "mesh.glb").write_bytes(content)
+        return {
+            "num_vertices": len(loaded.vertices),
+            "num_faces": len(loaded.faces),
+            "bounds_m": [[round(float(v), 6) for v in low], [round(float(v), 6) for v in high]],
+            "extras": extras,
+            "figures": loaded.figures,
+        }
+
+    return asdict(store.make(STAGE_NAME, key, produce))

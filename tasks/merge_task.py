@@ -1,0 +1,69 @@
+"""The Prefect task of stage *merge*; the work is in :mod:`tasks.merge_fields`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from prefect import task
+
+from tasks.caching import STAGE
+from tasks.export_glb import save_mesh
+from tasks.extract_frames import candidates_of
+from tasks.infer_codes import coded_frames_of
+from tasks.merge_fields import MergeConfig, merge_fields
+from tasks.models import ChosenModel, load_model
+from tasks.objects import storage_errors
+from tasks.records import ArtifactRef, PoseEstimate
+from tasks.remove_backgrounds import masks_of
+from tasks.store import ArtifactStore, code_version
+
+STAGE_NAME = "merge"
+
+
+def version() -> str:
+    """The stage's code version."""
+    import tsr.system  # noqa: F401  so that its modules can be read
+
+    return code_version(
+        __name__, "tasks.merge_fields", "tasks.fusion", "tasks.camera", "tasks.records", "tsr"
+    )
+
+
+@task(name="merge fields", task_run_name="merge-{tyre}", retries=1, timeout_seconds=7200, **STAGE)
+def merge_task(
+    key: str,
+    tyre: str,
+    frames: ArtifactRef,
+    masks: ArtifactRef,
+    poses: ArtifactRef,
+    codes: ArtifactRef,
+    model: ChosenModel,
+    device: str,
+    config: MergeConfig,
+    store: ArtifactStore,
+) -> dict[str, Any]:
+    """Fuse the frames' fields into one surface; returns the artifact's reference."""
+
+    def produce(folder: Path) -> dict[str, Any]:
+        from safetensors.torch import load_file
+
+        network = load_model(model.folder, model.weight_name, model.digest, device)
+        extracted, masked, coded = store.open(frames), store.open(masks), store.open(codes)
+        usable = {m.index: m for m in masks_of(masked.record) if m.usable}
+        seen = [c for c in candidates_of(extracted.record) if c.index in usable]
+        mesh = merge_fields(
+            network,
+            load_file(str(coded.folder / "codes.safetensors"))["codes"].to(device).float(),
+            coded_frames_of(coded.record),
+            PoseEstimate.from_dict(store.open(poses).record["poses"]),
+            {c.index: extracted.folder / c.file for c in seen},
+            {c.index: masked.folder / usable[c.index].file for c in seen},
+            config,
+        )
+        with storage_errors(str(folder)):
+            save_mesh(folder / "mesh.npz", mesh)
+        return {"figures": mesh.figures, "warnings": list(mesh.warnings)}
+
+    return asdict(store.make(STAGE_NAME, key, produce))

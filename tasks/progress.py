@@ -1,0 +1,29 @@
+"""Progress of the running stage, for whoever wants to show it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+
+Listener = Callable[[str, int, int], None]
+"""Called with the stage's name, steps done, steps in all (0 where unknown)."""
+
+_listener: ContextVar[Listener | None] = ContextVar("tyre3d_progress", default=None)
+
+
+def report(stage: str, done: int, total: int) -> None:
+    """Tell the listener, if there is one."""
+    listener = _listener.get()
+    if listener is not None:
+        listener(stage, done, total)
+
+
+@contextlib.contextmanager
+def listening(listener: Listener | None) -> Iterator[None]:
+    """Send reports to ``listener`` within this block."""
+    token = _listener.set(listener)
+    try:
+        yield
+    finally:
+        _listener.reset(token)

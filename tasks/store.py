@@ -1,0 +1,264 @@
+"""Artifacts: what a stage made, stored under the digest of what it was made from.
+
+``cas/<stage>/<key>/manifest.json`` is written last and only once; it lists the artifact's files,
+which lie beside it in a folder named by their digest, so that two writers never mix. Every file's
+size and sha256 are checked when it is read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from configs.settings import Settings
+from tasks.errors import StorageError
+from tasks.objects import LocalObjects, Objects, open_objects, storage_errors
+from tasks.records import ArtifactRef
+
+MANIFEST = "manifest.json"
+
+
+def sha256_of(path: Path) -> str:
+    """The sha256 of a file, read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def canonical(value: Any) -> bytes:
+    """JSON with one spelling: sorted keys, no spaces, UTF-8."""
+
+    def plain(item: Any) -> Any:
+        if isinstance(item, BaseModel):
+            return item.model_dump(mode="json")
+        raise TypeError(f"{type(item).__name__} has no canonical JSON")
+
+    text = json.dumps(
+        value, sort_keys=True, separators=(",", ":"), default=plain, ensure_ascii=False
+    )
+    return text.encode()
+
+
+def code_version(*modules: str) -> str:
+    """A digest of the source of named modules (already imported): a stage's code version.
+
+    Args:
+        modules: Their full names; a package stands for all the modules it holds.
+    """
+    digest = hashlib.sha256()
+    for name in sorted(modules):
+        file = sys.modules[name].__file__
+        if file is None:
+            raise ValueError(f"module {name} has no source")
+        path = Path(file)
+        sources = sorted(path.parent.rglob("*.py")) if path.name == "__init__.py" else [path]
+        for source in sources:
+            digest.update(f"{name}/{source.name}".encode() + b"\0" + source.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def artifact_key(
+    stage: str,
+    *,
+    inputs: Mapping[str, str],
+    parameters: Mapping[str, Any] | BaseModel,
+    code: str,
+    model: str = "",
+) -> str:
+    """The key of an artifact: the sha256 of everything that determines its content.
+
+    Args:
+        stage: The stage's name.
+        inputs: Digest of each input, by name.
+        parameters: The stage's parameters.
+        code: The stage's code version.
+        model: Digest of the weights, where the stage uses any.
+    """
+    recipe = {
+        "stage": stage,
+        "inputs": dict(inputs),
+        "parameters": parameters if isinstance(parameters, BaseModel) else dict(parameters),
+        "code": code,
+        "model": model,
+    }
+    return hashlib.sha256(canonical(recipe)).hexdigest()
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """An artifact that was read and checked: its files' folder and its record."""
+
+    folder: Path
+    record: dict[str, Any]
+    files: tuple[str, ...]
+
+
+class ArtifactStore:
+    """Artifacts over any :class:`~tasks.objects.Objects`.
+
+    Args:
+        objects: Where the bytes lie.
+        scratch: Local folder in which stages work and remote files are held.
+    """
+
+    def __init__(self, objects: Objects, scratch: Path) -> None:
+        self._objects = objects
+        self._scratch = scratch
+
+    @property
+    def root(self) -> str:
+        """Root of the underlying objects."""
+        return self._objects.root
+
+    def find(self, stage: str, key: str) -> ArtifactRef | None:
+        """The reference of a published artifact, or None. Its files are not looked at."""
+        manifest = self._objects.get(f"cas/{stage}/{key}/{MANIFEST}")
+        return None if manifest is None else self._ref(stage, key, manifest)
+
+    def intact(self, ref: ArtifactRef) -> bool:
+        """Whether the artifact is all there, unchanged (sizes and digests)."""
+        try:
+            self.open(ref)
+        except StorageError as exc:
+            if exc.retryable:
+                raise
+            return False
+        return True
+
+    def open(self, ref: ArtifactRef) -> Artifact:
+        """The artifact, checked.
+
+        Raises:
+            StorageError: ``artifact-damaged`` if anything is missing or changed.
+        """
+        base = self._base(ref)
+        content = self._objects.get(f"{base}/{MANIFEST}")
+        if content is None or hashlib.sha256(content).hexdigest() != ref.sha256:
+            raise _damaged(ref, "its manifest is missing or was changed")
+        manifest = json.loads(content)
+        held = self._scratch / "held"
+        folder = base + "/" + manifest["folder"]
+        root: Path | None = None
+        for name, entry in manifest["files"].items():
+            key = f"{folder}/{name}"
+            copy = held / key
+            if copy.is_file() and _matches(copy, entry):
+                path = copy
+            else:
+                if self._objects.size(key) != entry["size"]:
+                    raise _damaged(ref, f"{name} is missing or has another size")
+                path = self._objects.local(key, held)
+                if not _matches(path, entry):
+                    path.unlink() if path == copy else None
+                    raise _damaged(ref, f"{name} was changed")
+            root = Path(str(path).removesuffix(name))
+        return Artifact(root or held, manifest["record"], tuple(manifest["files"]))
+
+    def publish(self, stage: str, key: str, folder: Path, record: Mapping[str, Any]) -> ArtifactRef:
+        """Store all files of ``folder`` and, last, the manifest; the first writer of a key wins."""
+        files = {}
+        for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+            name = path.relative_to(folder).as_posix()
+            files[name] = {"size": path.stat().st_size, "sha256": sha256_of(path)}
+        subfolder = hashlib.sha256(canonical(files)).hexdigest()[:16]
+        base = f"cas/{stage}/{key}"
+        for name in files:
+            self._objects.put(f"{base}/{subfolder}/{name}", folder / name)
+        manifest = canonical(
+            {
+                "stage": stage,
+                "key": key,
+                "folder": subfolder,
+                "files": files,
+                "record": dict(record),
+            }
+        )
+        name = f"{base}/{MANIFEST}"
+        if not self._objects.put_new(name, manifest):
+            theirs = self._objects.get(name)
+            if theirs is not None and json.loads(theirs)["folder"] != subfolder:
+                self._objects.delete(f"{base}/{subfolder}")
+            manifest = theirs or manifest
+        return self._ref(stage, key, manifest)
+
+    def discard(self, stage: str, key: str) -> None:
+        """Remove an artifact: its manifest first, so that it is never seen half-deleted."""
+        self._objects.delete(f"cas/{stage}/{key}/{MANIFEST}")
+        self._objects.delete(f"cas/{stage}/{key}")
+
+    @contextlib.contextmanager
+    def scratch(self, stage: str) -> Iterator[Path]:
+        """A fresh local folder to work in, removed afterwards."""
+        with storage_errors(str(self._scratch)):
+            self._scratch.mkdir(parents=True, exist_ok=True)
+            folder = Path(tempfile.mkdtemp(prefix=f"{stage}-", dir=self._scratch))
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def make(
+        self, stage: str, key: str, produce: Callable[[Path], Mapping[str, Any]]
+    ) -> ArtifactRef:
+        """The artifact of ``key``: found complete, or produced and published.
+
+        Args:
+            stage: The stage's name.
+            key: From :func:`artifact_key`.
+            produce: Writes the files into the folder it is given, returns the record.
+        """
+        found = self.find(stage, key)
+        if found is not None:
+            if self.intact(found):
+                return found
+            self.discard(stage, key)
+        with self.scratch(stage) as folder:
+            record = produce(folder)
+            with storage_errors(self.root):
+                return self.publish(stage, key, folder, record)
+
+    def _ref(self, stage: str, key: str, manifest: bytes) -> ArtifactRef:
+        size = sum(entry["size"] for entry in json.loads(manifest)["files"].values())
+        uri = f"{self.root}/cas/{stage}/{key}/{MANIFEST}"
+        return ArtifactRef(uri, hashlib.sha256(manifest).hexdigest(), size)
+
+    def _base(self, ref: ArtifactRef) -> str:
+        prefix, suffix = self.root + "/", "/" + MANIFEST
+        if not ref.uri.startswith(prefix) or not ref.uri.endswith(suffix):
+            raise _damaged(ref, f"it does not lie below {self.root}")
+        return ref.uri.removeprefix(prefix).removesuffix(suffix)
+
+
+def _matches(path: Path, entry: Mapping[str, Any]) -> bool:
+    return path.stat().st_size == int(entry["size"]) and sha256_of(path) == str(entry["sha256"])
+
+
+def _damaged(ref: ArtifactRef, why: str) -> StorageError:
+    error = StorageError(
+        "artifact-damaged",
+        stage="storage",
+        what=f"the artifact {ref.uri} cannot be used: {why}",
+        advice="Run again; it is then made again",
+    )
+    error.retryable = False
+    return error
+
+
+def open_store(settings: Settings) -> ArtifactStore:
+    """The artifact store that the settings name.
+
+    A local store works on the disk it publishes to, so that files are linked, not copied.
+    """
+    objects = open_objects(settings)
+    if isinstance(objects, LocalObjects):
+        return ArtifactStore(objects, Path(objects.root) / "scratch")
+    return ArtifactStore(objects, settings.scratch_dir)
