@@ -9,7 +9,8 @@ rate is assumed and said.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -19,7 +20,8 @@ from numpy.typing import NDArray
 from tasks.camera import Camera
 from tasks.errors import ReconstructionError
 from tasks.poses.config import PoseConfig
-from tasks.poses.motion import arc_deg, background_motion, name_motion, world_up
+from tasks.poses.constant_rate import outlines_alike, steady_orbit, steady_spin
+from tasks.poses.motion import Background, arc_deg, background_motion, name_motion, world_up
 from tasks.poses.outline import Outline, read_outline
 from tasks.poses.sfm import FeatureStore, Reconstruction, pairs_to_match
 from tasks.poses.solid import Solid, Views, fit_solid
@@ -30,6 +32,9 @@ __all__ = ["PoseConfig", "estimate_poses"]
 FloatArray = NDArray[np.float64]
 STAGE = "estimate poses"
 MIN_FRAMES = 3
+
+LOST_IOU = 0.5
+"""A camera whose mask overlaps the fitted solid less is lost: its pose or its mask is wrong."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,7 @@ class _Attempt:
     overlaps: dict[int, float]
     figures: dict[str, float]
     refused: str
+    assumption: str = ""
 
 
 def estimate_poses(
@@ -68,7 +74,7 @@ def estimate_poses(
     """
     outlines = _outlines(alpha_paths)
     refused: list[str] = []
-    background = "unknown"
+    background: Background = "still" if config.motion == "spin" else "unknown"
     if config.motion != "spin":
         store = FeatureStore(frame_paths, scratch_dir / "whole", config)
         pairs = pairs_to_match(store.indices, config)
@@ -77,24 +83,52 @@ def estimate_poses(
         background = background_motion(store.raw_matches(apart), outlines)
         if background != "still":
             attempt = _judge("sfm", store.reconstruct(), outlines, len(frame_paths), config)
-            if isinstance(attempt, _Attempt) and not attempt.refused:
+            if not attempt.refused:
                 return _estimate(attempt, outlines, config, still=False)
-            refused.append(attempt if isinstance(attempt, str) else attempt.refused)
+            refused.append(attempt.refused)
     masks = _inner_masks(alpha_paths, outlines, scratch_dir / "inner")
-    masked = {i: p for i, p in frame_paths.items() if i in masks}
-    store = FeatureStore(masked, scratch_dir / "tyre", config, masks)
+    store = FeatureStore({i: frame_paths[i] for i in masks}, scratch_dir / "tyre", config, masks)
     store.match(pairs_to_match(store.indices, config))
     attempt = _judge("sfm-masked", store.reconstruct(), outlines, len(frame_paths), config)
-    if isinstance(attempt, _Attempt) and not attempt.refused:
-        still = config.motion == "spin" or (config.motion == "auto" and background == "still")
-        return _estimate(attempt, outlines, config, still=still)
-    refused.append(attempt if isinstance(attempt, str) else attempt.refused)
+    if not attempt.refused:
+        return _estimate(attempt, outlines, config, still=background == "still")
+    refused.append(attempt.refused)
+    attempt = _assume_steady_motion(store, outlines, times_s, len(frame_paths), config, background)
+    if not attempt.refused:
+        assumed = _estimate(attempt, outlines, config, still=background == "still")
+        reason = "structure from motion failed (" + "; ".join(refused) + "); "
+        return replace(assumed, warnings=(reason + attempt.assumption, *assumed.warnings))
     raise ReconstructionError(
         "poses-failed",
         stage=STAGE,
-        what="no camera poses were found (" + "; ".join(refused) + ")",
+        what="no camera poses were found (" + "; ".join([*refused, attempt.refused]) + ")",
         advice="Film slowly around the tyre, whole tyre in view, before a textured background.",
     )
+
+
+def _assume_steady_motion(
+    store: FeatureStore,
+    outlines: Mapping[int, Outline],
+    times_s: Mapping[int, float],
+    total: int,
+    config: PoseConfig,
+    background: Background,
+) -> _Attempt:
+    """Cameras from the outlines alone, for a spin or an orbit at a steady rate."""
+    alike = outlines_alike(outlines)
+    if config.motion == "spin" or (config.motion == "auto" and background != "moving" and alike):
+        following = list(pairwise(store.indices))
+        steady = steady_spin(outlines, times_s, store.raw_matches(following), config.prior_fov_deg)
+        method = "steady-spin"
+        how = "the rotation was followed on the face" if steady.measured else "one turn is assumed"
+        assumption = f"a tyre that spins {steady.sweep_deg:.0f} degrees on its axle: {how}"
+    else:
+        steady = steady_orbit(outlines, times_s, config.prior_fov_deg)
+        method = "steady-orbit"
+        assumption = f"a steady orbit over {steady.sweep_deg:.0f} degrees fits the outlines"
+    assumption += f"; a field of view of {config.prior_fov_deg:.0f} degrees is assumed"
+    attempt = _measure(method, steady.cameras, steady.solid, outlines, total, config)
+    return replace(attempt, assumption=assumption)
 
 
 def _outlines(alpha_paths: Mapping[int, Path]) -> dict[int, Outline]:
@@ -139,35 +173,59 @@ def _judge(
     outlines: Mapping[int, Outline],
     total: int,
     config: PoseConfig,
-) -> _Attempt | str:
+) -> _Attempt:
     """Fit the solid to the cameras found and decide whether they can be right."""
     if found is None:
-        return f"{method}: no pair of frames to start from"
-    share = len(found.cameras) / total
+        return _refusal(f"{method}: no pair of frames to start from")
     used = [i for i in found.cameras if i in outlines]
-    if share < config.min_registered_share or len(used) < MIN_FRAMES:
-        return f"{method}: {len(found.cameras)} of {total} frames registered"
-    views = Views([found.cameras[i] for i in used], [outlines[i] for i in used])
-    solid = fit_solid(views)
-    shares = views.overlaps(solid)
-    overlaps = dict(zip(used, shares.tolist(), strict=True))
-    arc = arc_deg(views.cameras, solid.centre)
-    depth = np.array([c.project(solid.centre[None])[0, 2] for c in found.cameras.values()])
+    if len(found.cameras) < config.min_registered_share * total or len(used) < MIN_FRAMES:
+        return _refusal(f"{method}: {len(found.cameras)} of {total} frames registered")
+    solid = fit_solid(Views([found.cameras[i] for i in used], [outlines[i] for i in used]))
+    attempt = _measure(method, found.cameras, solid, outlines, total, config)
+    attempt.figures["reprojection_px"] = found.error_px
+    attempt.figures["sparse_points"] = float(len(found.points))
+    return attempt
+
+
+def _measure(
+    method: str,
+    cameras: dict[int, Camera],
+    solid: Solid,
+    outlines: Mapping[int, Outline],
+    total: int,
+    config: PoseConfig,
+) -> _Attempt:
+    """How well cameras and solid explain the masks; drops cameras that do not at all."""
+    used = [i for i in cameras if i in outlines]
+    views = Views([cameras[i] for i in used], [outlines[i] for i in used])
+    shares = dict(zip(used, views.overlaps(solid).tolist(), strict=True))
+    kept = {i: c for i, c in cameras.items() if shares.get(i, 1.0) >= LOST_IOU}
+    overlaps = {i: v for i, v in shares.items() if i in kept}
+    typical = float(np.median(np.array(list(shares.values()), dtype=np.float64)))
+    arc = arc_deg(list(kept.values()), solid.centre) if kept else 0.0
+    depth = np.array([c.project(solid.centre[None])[0, 2] for c in kept.values()])
+    share = len(kept) / total
     refused = ""
-    if arc < config.min_arc_deg:
+    if share < config.min_registered_share or len(overlaps) < MIN_FRAMES:
+        refused = f"{method}: only {len(kept)} of {total} cameras agree with the masks"
+    elif typical < config.min_silhouette_iou:
+        refused = f"{method}: the masks overlap the fitted tyre by {typical:.2f} only"
+    elif arc < config.min_arc_deg:
         refused = f"{method}: the cameras span {arc:.0f} degrees only"
-    elif np.median(shares) < config.min_silhouette_iou:
-        refused = f"{method}: the masks do not fit the cameras"
     elif np.mean(depth > 1.05 * solid.half_width) < 0.9:
         refused = f"{method}: the tyre lies behind the cameras"
     figures = {
         "registered_share": share,
-        "reprojection_px": found.error_px,
-        "sparse_points": float(len(found.points)),
         "arc_deg": arc,
         "outline_residual_percent": float(np.median(np.abs(views.residuals(solid)))),
+        "cameras_dropped": float(len(cameras) - len(kept)),
     }
-    return _Attempt(method, found.cameras, solid, overlaps, figures, refused)
+    return _Attempt(method, kept, solid, overlaps, figures, refused)
+
+
+def _refusal(reason: str) -> _Attempt:
+    nothing = Solid(np.zeros(3), np.array([0.0, 0.0, 1.0]), 1.0, 0.4, np.zeros((2, 5)))
+    return _Attempt("none", {}, nothing, {}, {}, reason)
 
 
 def _estimate(
@@ -184,7 +242,7 @@ def _estimate(
     elif config.motion == "orbit":
         motion = "orbit"
     warnings: list[str] = []
-    lean = float(np.degrees(np.arcsin(min(1.0, abs(rising @ axle)))))
+    lean = float(np.degrees(np.arcsin(np.clip(abs(rising @ axle), 0.0, 1.0))))
     if lean > 60.0:
         warnings.append("the tyre lies on its side; up is taken from the first frame")
         rising = -cameras[0].rotation[1]

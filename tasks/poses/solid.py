@@ -24,10 +24,10 @@ FloatArray = NDArray[np.float64]
 _KNOTS = np.array([0.45, 0.7, 0.85, 0.95, 1.0])
 """Shares of the half width at which the profile's radius is free."""
 
-_FALLS = np.array([0.01, 0.02, 0.03, 0.04, 0.06])
+TYPICAL_FALLS = np.array([0.01, 0.02, 0.03, 0.04, 0.06])
 """Typical fall of the radius from one knot to the next, as shares of the radius."""
 
-_MOST = np.array([0.1, 0.1, 0.1, 0.15, 0.3])
+_MOST = np.array([0.1, 0.1, 0.1, 0.15, 0.15])
 """Largest falls: a deeper one would be a spike on the axle, not a shoulder or a hub."""
 
 _RATIO = (np.log(0.42), 0.5)
@@ -132,7 +132,9 @@ def fit_solid(views: Views, *, axles: FloatArray | None = None) -> Solid:
     spread = _half_sphere(200)
     for axle in spread if axles is None else np.concatenate([spread, axles]):
         for ratio in (0.25, 0.45, 0.7):
-            solid = Solid(centre, axle, radius, ratio * radius, np.stack([_FALLS, _FALLS]))
+            solid = Solid(
+                centre, axle, radius, ratio * radius, np.stack([TYPICAL_FALLS, TYPICAL_FALLS])
+            )
             tried.append((_cost(few.residuals(solid, 4)), solid))
     tried.sort(key=lambda t: t[0])
     starts: list[Solid] = []
@@ -141,12 +143,14 @@ def fit_solid(views: Views, *, axles: FloatArray | None = None) -> Solid:
             starts.append(solid)
         if len(starts) == 4:
             break
-    rough = [_refine(few, s, loss="soft_l1", scale=2.0, step=3, evaluations=30) for s in starts]
+    rough = [
+        refine_solid(few, s, loss="soft_l1", scale=2.0, step=3, evaluations=30) for s in starts
+    ]
     best = min(rough, key=lambda s: _cost(few.residuals(s, 2)))
-    best = _refine(views, best, loss="soft_l1", scale=1.0, step=2, evaluations=40)
+    best = refine_solid(views, best)
     typical = np.median(np.abs(views.residuals(best)), axis=1)  # (N,)
     good = np.flatnonzero(typical <= max(1.5, 3.0 * float(np.median(typical))))
-    return _refine(views.subset(good), best, loss="cauchy", scale=0.4, step=2, evaluations=60)
+    return refine_solid(views.subset(good), best, loss="cauchy", scale=0.4, step=2, evaluations=60)
 
 
 def meeting_point(cameras: Sequence[Camera], pixels: Sequence[FloatArray]) -> FloatArray:
@@ -189,8 +193,14 @@ def _cost(residuals: FloatArray) -> float:
     return float(np.mean(np.log1p((residuals / 2.0) ** 2)))
 
 
-def _refine(
-    views: Views, start: Solid, *, loss: str, scale: float, step: int, evaluations: int
+def refine_solid(
+    views: Views,
+    start: Solid,
+    *,
+    loss: str = "soft_l1",
+    scale: float = 1.0,
+    step: int = 2,
+    evaluations: int = 40,
 ) -> Solid:
     """Minimise the outlines' residuals from a start (trust region, numeric derivatives)."""
     side = np.cross(start.axle, np.eye(3)[np.abs(start.axle).argmin()])
@@ -214,7 +224,7 @@ def _refine(
         prior = np.concatenate(
             [
                 [(x[6] - x[5] - _RATIO[0]) / _RATIO[1]],
-                ((x[7:].reshape(2, -1) - _FALLS) / _FALLS).ravel(),
+                ((x[7:].reshape(2, -1) - TYPICAL_FALLS) / TYPICAL_FALLS).ravel(),
             ]
         )
         return np.concatenate([views.residuals(solid_at(x), step).ravel(), weight * prior])

@@ -1,0 +1,111 @@
+"""The pose stage on small rendered videos with known cameras."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from tasks.errors import ReconstructionError
+from tasks.estimate_poses import PoseConfig, estimate_poses
+from tasks.records import PoseEstimate
+from tests.poses.measure import PoseErrors, pose_errors
+from tests.poses.scene import HALF_WIDTH, RADIUS, Video, write_video
+
+SMALL = (360, 270)
+
+
+def errors_of(estimate: PoseEstimate, video: Video) -> PoseErrors:
+    return pose_errors(estimate.cameras, estimate.tyre, video.cameras, RADIUS, HALF_WIDTH)
+
+
+def estimate_of(video: Video, folder: Path, config: PoseConfig | None = None) -> PoseEstimate:
+    scratch = folder / "scratch"
+    scratch.mkdir()
+    return estimate_poses(video.frames, video.alphas, video.times, config or PoseConfig(), scratch)
+
+
+def check(estimate: PoseEstimate, video: Video) -> None:
+    assert len(estimate.cameras) >= 0.9 * len(video.frames)
+    found = errors_of(estimate, video)
+    assert found.rotation_deg < 0.3
+    assert found.axle_deg < 0.5
+    assert found.centre < 0.01
+    assert abs(found.radius) < 0.015
+    tyre = estimate.tyre
+    assert tyre.axle @ tyre.up == pytest.approx(0.0, abs=1e-9)
+    assert np.linalg.norm(tyre.up) == pytest.approx(1.0)
+    assert estimate.figures["silhouette_iou_mean"] > 0.97
+
+
+def test_orbit_before_a_textured_room(tmp_path: Path) -> None:
+    video = write_video(tmp_path, "orbit", count=16, size=SMALL)
+    estimate = estimate_of(video, tmp_path)
+    check(estimate, video)
+    assert (estimate.method, estimate.motion) == ("sfm", "orbit")
+    assert errors_of(estimate, video).up_deg < 0.5
+    assert PoseEstimate.from_dict(estimate.to_dict()).method == "sfm"
+
+
+def test_turntable_before_a_still_room(tmp_path: Path) -> None:
+    video = write_video(tmp_path, "turntable", count=20, size=SMALL)
+    estimate = estimate_of(video, tmp_path)
+    check(estimate, video)
+    assert (estimate.method, estimate.motion) == ("sfm-masked", "orbit")
+
+
+@pytest.mark.slow
+def test_spin_before_a_still_room(tmp_path: Path) -> None:
+    video = write_video(tmp_path, "spin", count=24)
+    estimate = estimate_of(video, tmp_path)
+    check(estimate, video)
+    assert (estimate.method, estimate.motion) == ("sfm-masked", "spin")
+
+
+@pytest.mark.slow
+def test_hand_held(tmp_path: Path) -> None:
+    video = write_video(tmp_path, "free", count=24)
+    estimate = estimate_of(video, tmp_path)
+    check(estimate, video)
+    assert (estimate.method, estimate.motion) == ("sfm", "free")
+
+
+def test_smooth_rubber_on_a_turntable_falls_back_to_its_outlines(tmp_path: Path) -> None:
+    video = write_video(tmp_path, "turntable", count=16, size=SMALL, contrast=0)
+    estimate = estimate_of(video, tmp_path)
+    assert estimate.method == "steady-orbit"
+    found = errors_of(estimate, video)
+    assert found.rotation_deg < 3.0
+    assert found.axle_deg < 1.5
+    assert "structure from motion failed" in estimate.warnings[0]
+
+
+def test_smooth_rubber_that_spins_is_said_to_be_assumed(tmp_path: Path) -> None:
+    video = write_video(tmp_path, "spin", count=8, size=SMALL, contrast=0)
+    estimate = estimate_of(video, tmp_path, PoseConfig(motion="spin"))
+    assert (estimate.method, estimate.motion) == ("steady-spin", "spin")
+    assert "one turn is assumed" in estimate.warnings[0]
+    assert errors_of(estimate, video).axle_deg < 2.0
+
+
+def test_a_wrong_mask_is_flagged(tmp_path: Path) -> None:
+    video = write_video(tmp_path, "orbit", count=16, size=SMALL)
+    mask = cv2.imread(str(video.alphas[6]), cv2.IMREAD_GRAYSCALE)
+    assert mask is not None
+    columns = np.flatnonzero(mask.max(axis=0))
+    mask[:, : int(columns.mean() - 0.1 * np.ptp(columns))] = 0
+    cv2.imwrite(str(video.alphas[6]), mask)
+    estimate = estimate_of(video, tmp_path)
+    check(estimate, video)
+    assert estimate.figures["doubtful_masks"] == 1.0
+    assert any("masks of 1 frames disagree" in w and "6" in w for w in estimate.warnings)
+
+
+def test_masks_without_an_object_are_refused(tmp_path: Path) -> None:
+    video = write_video(tmp_path, "orbit", count=4, size=(120, 90))
+    for path in video.alphas.values():
+        cv2.imwrite(str(path), np.zeros((90, 120), np.uint8))
+    with pytest.raises(ReconstructionError, match="poses-no-tyre"):
+        estimate_of(video, tmp_path)
