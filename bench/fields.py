@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 
 from tsr.config import (
     BackboneConfig,
     DecoderConfig,
+    ImageTokenizerConfig,
     PostProcessorConfig,
     RendererConfig,
     TokenizerConfig,
     TSRConfig,
+    ViTConfig,
 )
 from tsr.system import TSR
 
@@ -43,12 +47,18 @@ def torus_model(device: str | torch.device = "cpu", seed: int = 0) -> tuple[TSR,
     """A model with the full-size decoder, and a code ``(3, 40, 64, 64)`` of a torus.
 
     Two neurons of every layer hold u and -u, for ``silu(u) - silu(-u) = u`` carries a number
-    through exactly; all the others are random and end in the colour. Everything but the decoder
-    stays on the meta device.
+    through exactly; all the others are random and end in the colour. The rest of the network is
+    as small as can be.
     """
-    cfg = full_size_config()
-    with torch.device("meta"):
-        model = TSR(cfg)
+    cfg = replace(
+        full_size_config(),
+        cond_image_size=16,
+        image_tokenizer=ImageTokenizerConfig(vit=ViTConfig(16, 1, 1, 16, image_size=16)),
+        tokenizer=TokenizerConfig(plane_size=32, num_channels=32),
+        backbone=BackboneConfig(32, 1, 32, 1, cross_attention_dim=16),
+        post_processor=PostProcessorConfig(in_channels=32, out_channels=40),
+    )
+    model = TSR(cfg)
     generator = torch.Generator().manual_seed(seed)
     linear = [layer for layer in model.decoder.layers if isinstance(layer, nn.Linear)]
     with torch.no_grad():
@@ -71,5 +81,4 @@ def torus_model(device: str | torch.device = "cpu", seed: int = 0) -> tuple[TSR,
         y, x = axis[:, None], axis[None, :]
         code[0, 0] = ((x**2 + y**2).sqrt() - MAJOR) ** 2
         code[1, 0] = axis[:, None] ** 2  # rows of plane 1 run along z
-    model.decoder.to(device)
-    return model.eval(), code.to(device)
+    return model.to(device).eval(), code.to(device)

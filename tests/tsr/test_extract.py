@@ -1,0 +1,249 @@
+"""Surfaces with known answers."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+import trimesh
+from scipy.spatial import cKDTree
+
+from bench.fields import MAJOR, MINOR, torus_model
+from tsr.errors import OutOfMemoryError, TSRError
+from tsr.extract import (
+    PARITY,
+    ExtractOptions,
+    colours,
+    extract_surface_of_code,
+    log_density,
+    plane_field,
+)
+from tsr.marching import march_volume
+from tsr.planes import GridField
+from tsr.sparse import extract_surface
+from tsr.system import TSR
+
+VOLUME = 2 * math.pi**2 * MAJOR * MINOR**2
+Torus = tuple[TSR, torch.Tensor]
+Shape = Callable[[torch.Tensor], torch.Tensor]
+
+
+@pytest.fixture(scope="module")
+def torus() -> Torus:
+    return torus_model()
+
+
+def on_grid(shape: Shape, resolution: int) -> Shape:
+    return lambda index: shape(index * (2 / (resolution - 1)) - 1)
+
+
+def volume_of(field: Shape, resolution: int) -> torch.Tensor:
+    axis = torch.arange(resolution)
+    return field(torch.cartesian_prod(axis, axis, axis)).view(resolution, resolution, resolution)
+
+
+def vertex_set(vertices: torch.Tensor) -> torch.Tensor:
+    return torch.unique(vertices, dim=0)
+
+
+def ball(centre: tuple[float, float, float], radius: float) -> Shape:
+    return lambda p: radius - (p - torch.tensor(centre)).norm(dim=1)
+
+
+def test_torus_is_watertight_and_has_its_volume(torus: Torus) -> None:
+    model, code = torus
+    mesh = model.extract_mesh(code[None], True, resolution=128)[0]
+    assert mesh.is_watertight
+    assert mesh.is_winding_consistent
+    assert mesh.volume == pytest.approx(VOLUME, rel=0.02)  # positive: normals point outwards
+    assert mesh.euler_number == 0
+    assert mesh.visual.vertex_colors.shape == (len(mesh.vertices), 4)
+    assert mesh.metadata["warnings"] == []
+
+
+@pytest.mark.parametrize("interpolate", ["density", "log_density"])
+def test_sparse_equals_the_reference(torus: Torus, interpolate: str) -> None:
+    model, code = torus
+    sparse, dense, reference = (
+        extract_surface_of_code(
+            model,
+            code,
+            70,
+            options=ExtractOptions(method=method, interpolate=interpolate),  # type: ignore[arg-type]
+        )
+        for method in ("sparse", "dense", "reference")
+    )
+    assert sparse.evaluated < dense.evaluated == reference.evaluated == 70**3
+    assert (sparse.coarse_cell > 0, dense.coarse_cell, reference.coarse_cell) == (True, 0, 0)
+    voxel = 2 * 0.87 / 69
+    for other in (dense, reference):
+        assert sparse.vertices.shape == other.vertices.shape
+        assert sparse.faces.shape == other.faces.shape
+        distance = cKDTree(other.vertices).query(sparse.vertices)[0]
+        assert distance.max() < 0.01 * voxel
+
+
+def test_bfloat16_stays_close(torus: Torus) -> None:
+    model, code = torus
+    exact, rounded = (
+        extract_surface_of_code(model, code, 96, options=ExtractOptions(precision=p))  # type: ignore[arg-type]
+        for p in ("float32", "bfloat16")
+    )
+    distance = cKDTree(exact.vertices).query(rounded.vertices)[0]
+    assert distance.mean() < 0.1 * 2 * 0.87 / 95
+
+
+def test_marching_on_log_density_is_more_exact(torus: Torus) -> None:
+    model, code = torus
+
+    def error(interpolate: str) -> float:
+        options = ExtractOptions(interpolate=interpolate)  # type: ignore[arg-type]
+        v = extract_surface_of_code(model, code, 64, options=options).vertices.double()
+        raw = log_density(model, code, v.float()) - math.log(25)
+        return float(raw.square().mean().sqrt())
+
+    assert error("log_density") < 0.5 * error("density")
+
+
+def test_fast_evaluation_equals_the_network(torus: Torus) -> None:
+    model, code = torus
+    points = (torch.rand(5000, 3) - 0.5) * 2  # some outside the cube
+    with torch.no_grad():
+        out = model.renderer.query_triplane(model.decoder, points, code)
+    scale = float(out["density"].abs().max())
+    torch.testing.assert_close(
+        log_density(model, code, points), out["density"][:, 0] - 1, atol=1e-5 * scale, rtol=0
+    )
+    torch.testing.assert_close(colours(model, code, points), out["color"], atol=1e-4, rtol=0)
+    index = torch.randint(0, 50, (5000, 3))
+    grid = GridField(plane_field(model, code), 50).log_density(index)
+    at = log_density(model, code, index * (2 * 0.87 / 49) - 0.87)
+    torch.testing.assert_close(grid, at, atol=1e-5 * scale, rtol=0)
+    assert log_density(model, code, points[:0]).shape == (0,)
+
+
+@pytest.mark.parametrize("resolution", [2, 9, 40, 65, 101])
+def test_sparse_equals_dense_marching(resolution: int) -> None:
+    def shape(p: torch.Tensor) -> torch.Tensor:
+        return torch.maximum(ball((0.3, -0.2, 0.1), 0.55)(p), ball((-0.6, 0.5, 0.4), 0.5)(p))
+
+    field = on_grid(shape, resolution)
+    sparse = extract_surface(field, resolution, coarse_cells=8)
+    vertices, faces = march_volume(volume_of(field, resolution))
+    assert torch.equal(vertex_set(sparse.vertices), vertex_set(vertices))
+    assert len(sparse.faces) == len(faces)
+
+
+def test_noise_makes_a_closed_manifold() -> None:
+    torch.manual_seed(0)
+    volume = torch.nn.functional.pad(torch.randn(20, 21, 22), (1,) * 6, value=-1.0)
+    vertices, faces = march_volume(volume)
+    edges = np.sort(trimesh.geometry.faces_to_edges(faces.numpy()), axis=1)
+    assert set(np.unique(edges, axis=0, return_counts=True)[1]) == {2}
+    mesh = trimesh.Trimesh(vertices.numpy(), faces.numpy(), process=False)
+    assert mesh.is_winding_consistent
+    assert mesh.volume > 0
+
+
+def test_a_thin_fin_is_followed_to_its_end() -> None:
+    resolution, cell = 129, 2 / 16
+
+    def fin(p: torch.Tensor) -> torch.Tensor:
+        box = (p - torch.tensor([0.4, 0.0, 0.3 * cell])).abs()
+        box = torch.tensor([0.5, 0.3, 0.15 * cell]) - box
+        return torch.maximum(ball((-0.4, 0, 0), 0.35)(p), box.amin(1))
+
+    field = on_grid(fin, resolution)
+    sparse = extract_surface(field, resolution, coarse_cells=16)
+    assert sparse.coarse_stride == 8
+    vertices, _ = march_volume(volume_of(field, resolution))
+    assert torch.equal(vertex_set(sparse.vertices), vertex_set(vertices))
+    assert sparse.thin_cells > 0
+
+
+def test_a_detached_speck_is_reported_or_found_by_dense() -> None:
+    resolution, cell = 129, 2 / 16
+    speck = (0.5 + 0.3 * cell, 0.5 + 0.2 * cell, 0.5 + 0.3 * cell)
+
+    def shape(p: torch.Tensor) -> torch.Tensor:
+        return torch.maximum(ball((-0.3, -0.3, -0.3), 0.5)(p), ball(speck, 0.35 * cell)(p))
+
+    field = on_grid(shape, resolution)
+    sparse = extract_surface(field, resolution, coarse_cells=16)
+    vertices, _ = march_volume(volume_of(field, resolution))
+    found = len(sparse.vertices) == len(vertices)
+    assert found or sparse.suspect_cells + sparse.thin_cells > 0
+    dense = extract_surface(field, resolution, coarse_cells=resolution)
+    assert (len(dense.vertices), dense.coarse_stride) == (len(vertices), 1)
+
+
+def test_nothing_and_everything_inside_give_no_surface() -> None:
+    for value in (-1.0, 1.0):
+        found = extract_surface(lambda index, v=value: torch.full((len(index),), v), 100)
+        assert (len(found.vertices), len(found.faces)) == (0, 0)
+
+
+def test_bad_arguments(torus: Torus) -> None:
+    model, code = torus
+    with pytest.raises(TSRError, match="threshold"):
+        extract_surface_of_code(model, code, 32, threshold=0.0)
+    with pytest.raises(TSRError, match="resolution"):
+        extract_surface_of_code(model, code, 1)
+    with pytest.raises(TSRError, match="chunk_size"):
+        model.renderer.set_chunk_size(-1)
+    with pytest.raises(TSRError, match="return_type"):
+        model.render(code[None], 1, return_type="gif")  # type: ignore[arg-type]
+
+
+def test_out_of_memory_halves_the_chunk_once(
+    torus: Torus, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    model, code = torus
+    linear, limit = torch.nn.functional.linear, 300
+
+    def tight(x: torch.Tensor, *rest: torch.Tensor) -> torch.Tensor:
+        if len(x) > limit:
+            raise torch.OutOfMemoryError("injected")
+        return linear(x, *rest)
+
+    monkeypatch.setattr("tsr.planes.F.linear", tight)
+    field = plane_field(model, code)
+    points = torch.zeros(1000, 3)
+    field.chunk = 400
+    with caplog.at_level(logging.WARNING):
+        assert len(field.log_density(points)) == 1000
+    assert [r.message for r in caplog.records] == [
+        "out of memory with 400 points at once; trying 200"
+    ]
+    field.chunk = 1000
+    with pytest.raises(OutOfMemoryError, match="with 1000 and with 500 points"):
+        field.log_density(points)
+
+
+def test_chunks_change_nothing(tiny: TSR, golden: dict[str, torch.Tensor]) -> None:
+    code = golden["scene_codes"][0]
+    surfaces = []
+    for chunk in (0, 1000):
+        tiny.renderer.set_chunk_size(chunk)
+        surfaces.append(extract_surface_of_code(tiny, code, 24, options=PARITY))
+    tiny.renderer.set_chunk_size(1 << 18)
+    torch.testing.assert_close(surfaces[0].vertices, surfaces[1].vertices)
+
+
+@pytest.mark.gpu
+def test_cuda_agrees_with_cpu(torus: Torus, tiny: TSR, golden: dict[str, torch.Tensor]) -> None:
+    if not torch.cuda.is_available():
+        pytest.fail("no CUDA device")
+    on_gpu, code = torus_model("cuda")
+    ours = extract_surface_of_code(on_gpu, code, 128)
+    assert ours.vertices.is_cuda
+    theirs = extract_surface_of_code(*torus, 128)
+    distance = cKDTree(theirs.vertices).query(ours.vertices.cpu())[0]
+    assert distance.max() < 0.05 * 2 * 0.87 / 127
+    codes = tiny.to("cuda")([golden["image"]], device="cuda").cpu()
+    tiny.to("cpu")
+    assert float((codes - golden["scene_codes"]).abs().max()) < 1e-3 * float(codes.abs().max())
