@@ -160,7 +160,7 @@ def merge_frame_fields(
     views = load_views(poses.cameras, alpha_paths, placement, longest_px=config.mask_px)
     placement, fit, views = _fit_outlines(views, poses, placement, config)
     if fit.outliers:
-        warnings.append(f"{len(fit.outliers)} masks do not fit the tyre and were left out")
+        warnings.append(f"{len(fit.outliers)} masks lack a part of the tyre and were left out")
     trusted = [v for v in views if v.index not in fit.outliers]
 
     posed = _pose_fields(fields, chosen, poses, placement)

@@ -19,8 +19,6 @@ FloatArray = NDArray[np.float64]
 LOG_SURFACE = math.log(25.0)
 """Log of the density at the surface."""
 
-LOG_FLOOR = 1e-12
-
 
 class FrameField(Protocol):
     """What a frame knows about space, in its own crop frame."""
@@ -57,8 +55,9 @@ class NetworkField:
 
     def log_density(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
         """Log-density less that of the surface at ``(N, 3)``."""
-        density = self._query(points, "density_act")[:, 0]
-        return np.asarray(np.log(np.maximum(density, LOG_FLOOR)) - LOG_SURFACE, np.float32)
+        bias = self._model.renderer.cfg.density_bias
+        raw = self._query(points, "density")[:, 0]
+        return np.asarray(raw + np.float32(bias - LOG_SURFACE), np.float32)
 
     def colours(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
         """Colours at ``(N, 3)``."""

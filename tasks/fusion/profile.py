@@ -25,6 +25,9 @@ FloatArray = NDArray[np.float64]
 KNOTS = 48
 """Directions of the profile around the section, every 7.5 degrees."""
 
+MOST_BITTEN = 0.04
+"""Share of an outline that may run inside the fitted solid before the mask is left out."""
+
 
 @dataclass(frozen=True)
 class Profile:
@@ -87,7 +90,7 @@ class ProfileFit:
         rotation: ``(3, 3)``; ``p_new = rotation.T @ (p_old - shift)``.
         shift: ``(3,)`` metres in the old frame.
         residual_px: Median distance between outlines and the fit, pixels.
-        outliers: Indices of frames whose outline the fit cannot explain.
+        outliers: Indices of frames whose masks lack a part of the tyre.
     """
 
     profile: Profile
@@ -132,8 +135,8 @@ def fit_profile(
     radius: float,
     half_width: float,
     *,
-    iterations: int = 14,
-    rays_per_view: int = 160,
+    iterations: int = 10,
+    rays: int = 3600,
     move_sigma_m: float = 0.02,
     tilt_sigma_rad: float = 0.05,
 ) -> ProfileFit:
@@ -144,22 +147,22 @@ def fit_profile(
         radius: First estimate in metres.
         half_width: First estimate in metres.
         iterations: Gauss-Newton steps.
-        rays_per_view: Points of an outline that count.
+        rays: Points of all outlines together.
         move_sigma_m: How far the centre may be from the first estimate.
         tilt_sigma_rad: How far the axle may be tilted from the first estimate.
     """
-    rays = [_outline_rays(v, rays_per_view) for v in views]
-    origins = np.concatenate([np.repeat(o[None], len(d), axis=0) for o, d, _ in rays])
-    directions = np.concatenate([d for _, d, _ in rays])
-    pixel = np.concatenate([np.full(len(d), p) for _, d, p in rays])
-    owner = np.concatenate([np.full(len(d), i) for i, (_, d, _) in enumerate(rays)])
+    bundles = [_outline_rays(v, max(48, rays // max(1, len(views)))) for v in views]
+    origins = np.concatenate([np.repeat(o[None], len(d), axis=0) for o, d, _ in bundles])
+    directions = np.concatenate([d for _, d, _ in bundles])
+    pixel = np.concatenate([np.full(len(d), p) for _, d, p in bundles])
+    owner = np.concatenate([np.full(len(d), i) for i, (_, d, _) in enumerate(bundles)])
     profile = rounded_profile(radius, half_width)
     start = profile.lengths.copy()
     rotation, shift = np.eye(3), np.zeros(3)
     if len(directions) < 8 * KNOTS:
         return ProfileFit(profile, rotation, shift, math.inf, ())
     reach = 1.5 * math.hypot(radius, half_width)
-    steps = np.linspace(-reach, reach, 96)
+    steps = np.linspace(-reach, reach, 64)
     residual = np.zeros(len(directions))
     for step in range(iterations):
         o = (origins - shift) @ rotation
@@ -195,14 +198,12 @@ def fit_profile(
         profile = Profile(profile.core, lengths)
         shift = shift + rotation @ x[KNOTS : KNOTS + 3]
         rotation = rotation @ Rotation.from_rotvec([x[KNOTS + 3], x[KNOTS + 4], 0.0]).as_matrix()
-    per_view = np.array(
-        [
-            np.median(np.abs((residual / pixel)[owner == i])) if (owner == i).any() else math.inf
-            for i in range(len(views))
-        ]
+    # a mask that lacks a part of the tyre would carve it away; a shadow's remnant does no harm
+    bitten = residual < -np.maximum(4.0 * pixel, 0.02 * radius)
+    share = np.bincount(owner, bitten, len(views)) / np.maximum(
+        np.bincount(owner, None, len(views)), 1
     )
-    bound = max(3.0, 4.0 * float(np.median(per_view)))
-    outliers = tuple(v.index for v, e in zip(views, per_view, strict=True) if e > bound)
+    outliers = tuple(v.index for v, s in zip(views, share, strict=True) if s > MOST_BITTEN)
     low, high = profile.extent
     return ProfileFit(
         _recentred(profile, 0.5 * (low + high)),

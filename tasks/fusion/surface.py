@@ -102,7 +102,7 @@ def largest_component(surface: Surface) -> Surface:
         volume = np.einsum("ij,ij->i", a, np.cross(b, c)) / 6.0
         by_part = np.bincount(label[faces[:, 0]], volume, minlength=count)
         surface = _compact(
-            Surface(surface.vertices, faces[label[faces[:, 0]] == int(np.argmax(by_part))])
+            Surface(surface.vertices, faces[label[faces[:, 0]] == int(np.argmax(np.abs(by_part)))])
         )
     if signed_volume(surface) < 0:
         surface = Surface(surface.vertices, surface.faces[:, ::-1])
