@@ -11,7 +11,7 @@ from tasks.synthetic.profile import FloatArray, Section
 from tasks.synthetic.shapes import Body, Lathe, Prisms, Spokes
 from tasks.synthetic.spec import Part, RimSpec
 
-KNOTS = 15
+KNOTS = 19
 
 Depth = Callable[[FloatArray], FloatArray]
 
