@@ -257,8 +257,5 @@ def _same(a: Moment, b: Moment) -> bool:
     """Whether the place looks the same at two moments, but for a shadow that spins in itself."""
     if a is b:
         return True
-    same_camera = bool(
-        np.array_equal(a.camera.rotation, b.camera.rotation)
-        and np.array_equal(a.camera.translation, b.camera.translation)
-    )
+    same_camera = a.camera is b.camera or a.camera.to_dict() == b.camera.to_dict()
     return same_camera and _same_pose(a.pose, b.pose) and a.turn == b.turn

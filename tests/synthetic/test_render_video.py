@@ -1,0 +1,88 @@
+"""Videos with camera truth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import trimesh
+from numpy.typing import NDArray
+
+from tasks.synthetic.foreign import ForeignWheel, from_trimesh
+from tasks.synthetic.lighting import Light, Look
+from tasks.synthetic.motion import MOTIONS, VideoMotion
+from tasks.synthetic.render import render_view
+from tasks.synthetic.video import make_orbit_video, read_truth, write_video
+
+FRAMES = 3
+
+
+@pytest.fixture(scope="module")
+def ring() -> ForeignWheel:
+    mesh = trimesh.creation.torus(0.25, 0.11, major_sections=64, minor_sections=32)
+    mesh.visual.face_colors = [4, 4, 4, 255]
+    return from_trimesh(mesh, diameter=0.72)
+
+
+def frames_of(path: Path) -> list[NDArray[np.uint8]]:
+    capture = cv2.VideoCapture(str(path))
+    frames = []
+    while True:
+        read, frame = capture.read()
+        if not read:
+            return frames
+        frames.append(frame)
+
+
+@pytest.mark.parametrize("motion", MOTIONS)
+def test_the_truth_puts_the_dark_ring_where_the_frames_show_it(
+    tmp_path: Path, ring: ForeignWheel, motion: VideoMotion
+) -> None:
+    path = tmp_path / "ring.mp4"
+    truth = make_orbit_video(
+        2_000_001,
+        path,
+        num_frames=FRAMES,
+        size=(160, 120),
+        motion=motion,
+        place="studio",
+        wheel=ring,
+    )
+    again = read_truth(path)
+    assert again.to_dict() == truth.to_dict()
+    assert again.diameter == 0.72
+    frames = frames_of(path)
+    assert [f.shape for f in frames] == [(120, 160, 3)] * FRAMES
+    look = Look((Light((0.0, 1.0, 0.0), (1.0, 1.0, 1.0), 30.0),))
+    for frame, camera in zip(frames, truth.cameras, strict=True):
+        alpha = render_view(ring, camera, look).rgba[..., 3]
+        grey = frame.mean(axis=2)
+        inside = cv2.erode(alpha, np.ones((5, 5))) == 255
+        above = (cv2.dilate(alpha, np.ones((9, 9))) == 0) & (np.arange(120)[:, None] < 60)
+        assert np.median(grey[inside]) < 0.75 * np.median(grey[above])
+
+
+def test_the_same_seed_gives_the_same_video(tmp_path: Path, ring: ForeignWheel) -> None:
+    for name in ("a.avi", "b.avi"):
+        make_orbit_video(
+            2_000_002, tmp_path / name, num_frames=2, size=(96, 72), place="studio", wheel=ring
+        )
+    assert (tmp_path / "a.avi").read_bytes() == (tmp_path / "b.avi").read_bytes()
+    assert (tmp_path / "a.truth.json").read_bytes() == (tmp_path / "b.truth.json").read_bytes()
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".avi", ".mkv"])
+def test_frames_survive_every_container(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"grey{suffix}"
+    write_video(path, (np.full((64, 96, 3), 40 * k, np.uint8) for k in range(1, 4)), 10.0)
+    levels = [f.mean() for f in frames_of(path)]
+    assert levels == pytest.approx([40, 80, 120], abs=6)
+
+
+def test_an_unknown_container_and_an_empty_video_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no codec"):
+        write_video(tmp_path / "x.gif", [], 10.0)
+    with pytest.raises(ValueError, match="no frames"):
+        write_video(tmp_path / "x.mp4", [], 10.0)
