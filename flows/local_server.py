@@ -121,7 +121,7 @@ class LocalServer:
         if "prefect" in sys.modules:
             from prefect.logging.handlers import APILogHandler
 
-            APILogHandler.flush()
+            APILogHandler().flush()
         self._process.terminate()
         try:
             self._process.wait(timeout=10)

@@ -1,0 +1,89 @@
+"""Fixtures for all tests."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+@pytest.fixture(scope="session")
+def prefect_server() -> Iterator[None]:
+    """One Prefect server with a database of its own, for all tests that run flows."""
+    from prefect.testing.utilities import prefect_test_harness
+
+    with prefect_test_harness(server_startup_timeout=300):
+        yield
+
+
+def disc_picture(
+    number: int, *, size: tuple[int, int] = (160, 120), blur: float = 0.0
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """A textured disc that drifts and turns over a light ground: BGR picture and its alpha."""
+    width, height = size
+    picture = np.full((height, width, 3), 225, np.uint8)
+    alpha = np.zeros((height, width), np.uint8)
+    centre = (int(width * (0.45 + 0.01 * (number % 8))), height // 2)
+    radius = int(min(size) * 0.32)
+    cv2.circle(picture, centre, radius, (40, 40, 45), -1)
+    cv2.circle(alpha, centre, radius, 255, -1)
+    for spoke in range(7):
+        angle = 0.3 * number + spoke * 2 * np.pi / 7
+        tip = (
+            int(centre[0] + 0.8 * radius * np.cos(angle)),
+            int(centre[1] + 0.8 * radius * np.sin(angle)),
+        )
+        cv2.line(picture, centre, tip, (150, 160, 170), 2)
+    if blur > 0:
+        picture = cv2.GaussianBlur(picture, (0, 0), blur)
+    return picture, alpha
+
+
+@pytest.fixture(scope="session")
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sound video of 60 small frames at 20 frames a second."""
+    path = tmp_path_factory.mktemp("video") / "disc.mp4"
+    write_video(path, 60)
+    return path
+
+
+def write_video(
+    path: Path, frames: int, *, size: tuple[int, int] = (160, 120), codec: str = "mp4v"
+) -> None:
+    """Write a small video of the disc."""
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*codec), 20.0, size)
+    assert writer.isOpened()
+    for number in range(frames):
+        writer.write(disc_picture(number, size=size)[0])
+    writer.release()
+
+
+@pytest.fixture(scope="session")
+def cut_out_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight PNGs with alpha, as a preprocessing service leaves them."""
+    folder = tmp_path_factory.mktemp("frames")
+    for number in range(8):
+        picture, alpha = disc_picture(number)
+        cv2.imwrite(str(folder / f"frame{number}.png"), np.dstack([picture, alpha]))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the golden network: random weights, the real architecture, very small."""
+    import yaml
+
+    folder = tmp_path_factory.mktemp("tiny")
+    config = json.loads((GOLDEN / "tsr_tiny.config.json").read_text())
+    config["image_tokenizer"]["vit"] = config.pop("_vit")
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    content = (GOLDEN / "tsr_tiny.weights.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(content)
+    return folder

@@ -1,0 +1,157 @@
+"""One contract for every kind of storage."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from configs.settings import Settings
+from tasks.errors import StorageError
+from tasks.objects import LocalObjects, MemoryObjects, Objects, S3Objects, storage_errors
+
+
+@pytest.fixture(scope="module")
+def s3_endpoint() -> Iterator[str]:
+    """moto's S3 over real HTTP."""
+    moto_server = pytest.importorskip("moto.server")
+    server = moto_server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture(params=["local", "memory", "s3"])
+def objects(request: pytest.FixtureRequest, tmp_path: Path) -> Objects:
+    if request.param == "local":
+        return LocalObjects(tmp_path / "root")
+    if request.param == "memory":
+        return MemoryObjects()
+    settings = Settings.model_validate(
+        {
+            "s3_endpoint_url": request.getfixturevalue("s3_endpoint"),
+            "s3_access_key": "key",
+            "s3_secret_key": "very-secret",
+            "s3_region": "eu-west-1",
+            "s3_timeout_s": 10,
+            "s3_attempts": 2,
+        }
+    )
+    import s3fs
+
+    bucket = f"bucket-{os.urandom(4).hex()}"
+    fs = s3fs.S3FileSystem(
+        key="key",
+        secret="very-secret",
+        endpoint_url=settings.s3_endpoint_url,
+        client_kwargs={"region_name": "eu-west-1"},
+        skip_instance_cache=True,
+    )
+    fs.mkdir(bucket)
+    return S3Objects(f"s3://{bucket}/prefix", settings)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "source.bin"
+    path.write_bytes(b"content" * 1000)
+    return path
+
+
+def test_what_is_put_can_be_had(objects: Objects, file: Path, tmp_path: Path) -> None:
+    objects.put("a/b.bin", file)
+    assert objects.get("a/b.bin") == file.read_bytes()
+    assert objects.size("a/b.bin") == 7000
+    assert objects.local("a/b.bin", tmp_path / "held").read_bytes() == file.read_bytes()
+
+
+def test_put_replaces(objects: Objects, file: Path) -> None:
+    objects.put("a", file)
+    file.unlink()
+    file.write_bytes(b"new")
+    objects.put("a", file)
+    assert objects.get("a") == b"new"
+
+
+def test_the_first_writer_of_a_new_key_wins(objects: Objects) -> None:
+    assert objects.put_new("m/manifest.json", b"first")
+    assert not objects.put_new("m/manifest.json", b"second")
+    assert objects.get("m/manifest.json") == b"first"
+
+
+def test_missing_is_none(objects: Objects) -> None:
+    assert objects.get("no/such") is None
+    assert objects.size("no/such") is None
+    assert objects.keys("no") == []
+
+
+def test_local_of_missing_is_an_error_or_no_file(objects: Objects, tmp_path: Path) -> None:
+    try:
+        path = objects.local("no/such", tmp_path / "held")
+    except StorageError as exc:
+        assert not exc.retryable
+    else:
+        assert not path.exists()
+
+
+def test_keys_are_those_below_the_prefix(objects: Objects, file: Path) -> None:
+    for key in ("p/2", "p/1/x", "q/3", "pp/4"):
+        objects.put(key, file)
+    assert objects.keys("p") == ["p/1/x", "p/2"]
+
+
+def test_delete_takes_all_below(objects: Objects, file: Path) -> None:
+    for key in ("p/2", "p/1/x", "q/3"):
+        objects.put(key, file)
+    objects.delete("p")
+    objects.delete("p")
+    assert objects.keys("p") == []
+    objects.delete("q/3")
+    assert objects.get("q/3") is None
+
+
+@pytest.mark.parametrize("key", ["", "/etc/passwd", "../up", "a/../../b", "a\\..\\b", "a\0b"])
+def test_keys_that_escape_are_refused(objects: Objects, file: Path, key: str) -> None:
+    with pytest.raises(StorageError, match="storage-key"):
+        objects.put(key, file)
+    with pytest.raises(StorageError, match="storage-key"):
+        objects.get(key)
+
+
+def test_secrets_are_not_shown(objects: Objects) -> None:
+    assert "very-secret" not in repr(vars(objects).get("root")) + repr(objects)
+
+
+def test_unreachable_storage_may_be_tried_again(tmp_path: Path) -> None:
+    settings = Settings.model_validate(
+        {
+            "s3_endpoint_url": "http://127.0.0.1:9",
+            "s3_access_key": "key",
+            "s3_secret_key": "secret",
+            "s3_timeout_s": 1,
+            "s3_attempts": 1,
+        }
+    )
+    with pytest.raises(StorageError) as caught:
+        S3Objects("s3://bucket", settings).get("a")
+    assert caught.value.retryable
+
+
+def test_a_full_disk_is_told_from_other_faults() -> None:
+    with pytest.raises(StorageError, match="disk-full") as caught, storage_errors("x"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert not caught.value.retryable
+    with pytest.raises(StorageError, match="storage-failed") as caught, storage_errors("x"):
+        raise OSError(errno.EIO, "Input/output error")
+    assert caught.value.retryable
+
+
+def test_nothing_half_written_is_left_locally(tmp_path: Path) -> None:
+    objects = LocalObjects(tmp_path)
+    with pytest.raises(StorageError):
+        objects.put("a/b", tmp_path / "no-such-file")
+    assert [p for p in tmp_path.rglob("*") if p.is_file()] == []

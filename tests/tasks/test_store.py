@@ -1,0 +1,122 @@
+"""Artifacts: complete, unchanged, never mixed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from configs.stages import MaskConfig
+from tasks.errors import StorageError
+from tasks.objects import LocalObjects, MemoryObjects
+from tasks.records import ArtifactRef
+from tasks.store import ArtifactStore, artifact_key, canonical, code_version
+
+
+@pytest.fixture(params=["local", "memory"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> ArtifactStore:
+    objects = LocalObjects(tmp_path / "root") if request.param == "local" else MemoryObjects()
+    return ArtifactStore(objects, tmp_path / "scratch")
+
+
+def make(store: ArtifactStore, key: str = "k", text: str = "hello") -> ArtifactRef:
+    def produce(folder: Path) -> dict[str, Any]:
+        (folder / "sub").mkdir()
+        (folder / "sub" / "a.txt").write_text(text)
+        (folder / "b.txt").write_text("b")
+        return {"n": 1}
+
+    return store.make("stage", key, produce)
+
+
+def test_made_once_and_read_back(store: ArtifactStore) -> None:
+    ref = make(store)
+    again = store.make("stage", "k", lambda _: pytest.fail("made twice"))
+    assert again == ref
+    assert ref.size == 6
+    artifact = store.open(ref)
+    assert artifact.record == {"n": 1}
+    assert (artifact.folder / "sub/a.txt").read_text() == "hello"
+    assert store.intact(ref)
+
+
+def test_same_content_has_the_same_reference(tmp_path: Path) -> None:
+    one = make(ArtifactStore(MemoryObjects(), tmp_path / "1"))
+    two = make(ArtifactStore(MemoryObjects(), tmp_path / "2"))
+    assert one == two
+
+
+def test_a_second_writer_of_other_content_gets_the_first_one(
+    store: ArtifactStore, tmp_path: Path
+) -> None:
+    first = make(store)
+    folder = tmp_path / "late"
+    folder.mkdir()
+    (folder / "b.txt").write_text("other")
+    assert store.publish("stage", "k", folder, {"n": 2}) == first
+    assert store.intact(first)
+
+
+def test_failure_leaves_nothing(store: ArtifactStore) -> None:
+    def produce(folder: Path) -> dict[str, Any]:
+        (folder / "half").write_text("x")
+        raise RuntimeError("boom")
+
+    with pytest.raises(RuntimeError, match="boom"):
+        store.make("stage", "k", produce)
+    assert store.find("stage", "k") is None
+
+
+@pytest.mark.parametrize("damage", ["change", "truncate", "delete", "manifest"])
+def test_damage_is_noticed_and_made_again(tmp_path: Path, damage: str) -> None:
+    store = ArtifactStore(LocalObjects(tmp_path / "root"), tmp_path / "scratch")
+    ref = make(store)
+    path = store.open(ref).folder / "sub/a.txt"
+    if damage == "change":
+        path.write_text("jello")
+    elif damage == "truncate":
+        path.write_text("hell")
+    elif damage == "delete":
+        path.unlink()
+    else:
+        (tmp_path / "root/cas/stage/k/manifest.json").unlink()
+    assert not store.intact(ref)
+    with pytest.raises(StorageError, match="artifact-damaged"):
+        store.open(ref)
+    assert make(store) == ref
+    assert store.intact(ref)
+
+
+def test_references_to_elsewhere_are_refused(store: ArtifactStore) -> None:
+    with pytest.raises(StorageError, match="artifact-damaged"):
+        store.open(ArtifactRef("/etc/cas/x/y/manifest.json", "0" * 64, 1))
+
+
+def test_the_key_depends_on_everything() -> None:
+    base: dict[str, Any] = {
+        "inputs": {"a": "1"},
+        "parameters": MaskConfig(),
+        "code": "c",
+        "model": "m",
+    }
+    keys = {artifact_key("s", **base), artifact_key("t", **base)}
+    for change in (
+        {"inputs": {"a": "2"}},
+        {"parameters": MaskConfig(min_area=0.5)},
+        {"code": "d"},
+        {"model": "n"},
+    ):
+        keys.add(artifact_key("s", **{**base, **change}))
+    assert len(keys) == 6
+    assert artifact_key("s", **base) in keys
+
+
+def test_canonical_json_has_one_spelling() -> None:
+    assert canonical({"b": 1, "a": [1.5, "ü"]}) == '{"a":[1.5,"ü"],"b":1}'.encode()
+
+
+def test_code_version_is_that_of_the_named_modules() -> None:
+    assert code_version("tasks.store") == code_version("tasks.store")
+    assert code_version("tasks.store") != code_version("tasks.objects")
+    assert code_version("tasks") != code_version("tasks.store")
