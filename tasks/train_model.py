@@ -179,8 +179,37 @@ def validate(model: TSR, reader: ShardReader, views: int = 2) -> dict[str, float
     }
 
 
+def plane_waves(side: int, channels: int) -> Tensor:
+    """Sines and cosines of row and column, ``(side * side, channels)``, at dyadic frequencies."""
+    quarter = channels // 4
+    at = (torch.arange(side) + 0.5) / side
+    frequency = math.pi * 2.0 ** torch.linspace(0, math.log2(side), quarter)
+    wave = torch.cat([(at[:, None] * frequency).sin(), (at[:, None] * frequency).cos()], dim=1)
+    rows = wave[:, None].expand(side, side, -1)
+    columns = wave[None].expand(side, side, -1)
+    return torch.cat([rows, columns], dim=-1).reshape(side * side, -1)
+
+
+@torch.no_grad()
+def initialise(model: TSR) -> None:
+    """Positions that the network can tell apart from the start, density near the surface's.
+
+    The published model starts from a pretrained image encoder; from nothing, zero position
+    embeddings keep the encoder blind to where things are for thousands of steps.
+    """
+    embeddings = model.image_tokenizer.model.embeddings
+    positions = embeddings.position_embeddings
+    side = math.isqrt(positions.shape[1] - 1)
+    positions[0, 1:] = plane_waves(side, positions.shape[2])
+    embeddings.patch_embeddings.projection.weight.mul_(0.5)
+    planes = model.tokenizer.embeddings  # (3, C, P, P)
+    waves = plane_waves(planes.shape[-1], planes.shape[1]).T.reshape(planes.shape[1:])
+    planes.mul_(0.5).add_(waves * planes.std() + planes.std() * torch.randn(3, len(waves), 1, 1))
+    model.decoder.layers[-1].bias[:1] = LOG_SURFACE - 1.0
+
+
 class Trainer:
-    """One training in ``run_dir``: ``last.pt`` to go on from, ``best.safetensors``, ``log.jsonl``."""
+    """One training: ``last.pt`` to go on from, ``best.safetensors`` and ``log.jsonl``."""
 
     def __init__(self, config: TrainConfig, model_config: Path, data: Path, run_dir: Path) -> None:
         self.config = config
@@ -188,8 +217,7 @@ class Trainer:
         run_dir.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(config.seed)
         self.model = TSR(TSRConfig.load(model_config)).to(config.device)
-        with torch.no_grad():  # start near the surface's density: the bias alone would take long
-            self.model.decoder.layers[-1].bias[0] = LOG_SURFACE - 1.0
+        initialise(self.model)
         self.average = copy.deepcopy(self.model)
         matrices, others = [], []
         for name, p in self.model.named_parameters():

@@ -2,8 +2,8 @@
 
 The gauge of a reconstruction from video (which way it turned about the axle) is taken from its
 cameras: the rotation that carries the estimated cameras to the true ones best. ``posed`` scores
-stand there, origin on origin, no fit of any kind; ``aligned`` scores follow a rigid fit to the truth
-without change of scale, which the baselines get too.
+stand there, origin on origin, no fit of any kind; ``aligned`` scores follow a rigid fit to the
+truth without change of scale, which the baselines get too.
 """
 
 from __future__ import annotations
