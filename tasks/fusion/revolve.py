@@ -116,14 +116,13 @@ def detect_fold(
     power = np.zeros(n_t)
     for k in range(1, min(len(spectrum), n_t // 2)):
         power[k] = spectrum[k]
-    best, best_score = 1, least
-    for fold in range(3, 25):
-        share = float(power[fold::fold].sum()) / total
-        chance = 1.0 / fold
-        score = (share - chance) / (1.0 - chance)
-        if score > best_score + 0.02:
-            best, best_score = fold, score
-    return best
+    share = {n: float(power[n::n].sum()) / total for n in range(3, 25)}
+    score = {n: (s - 1.0 / n) / (1.0 - 1.0 / n) for n, s in share.items()}
+    best = max(score, key=lambda n: score[n])
+    if score[best] < least:
+        return 1
+    # what repeats six times also repeats three times
+    return max(n for n in range(best, 25, best) if share[n] > 0.9 * share[best])
 
 
 def warp_to_profile(

@@ -1,0 +1,122 @@
+"""The parts of the fusion, each with a known answer."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from tasks.camera import look_at
+from tasks.fusion.carve import silhouette_distance
+from tasks.fusion.colour import frame_gains
+from tasks.fusion.fields import robust_mean
+from tasks.fusion.grid import make_grid
+from tasks.fusion.revolve import detect_fold, revolve_and_blend, warp_to_profile
+from tasks.fusion.surface import Surface, is_watertight, largest_component, march, signed_volume
+from tasks.fusion.views import View, clean_mask, signed_pixels
+
+
+def disc_view(index: int, eye: tuple[float, float, float], radius_px: float) -> View:
+    camera = look_at(np.array(eye), np.zeros(3), focal_px=200.0, width=200, height=200)
+    v, u = np.mgrid[0:200, 0:200] + 0.5
+    mask = np.hypot(u - 100, v - 100) < radius_px
+    return View(index, camera, mask, signed_pixels(mask))
+
+
+def test_carving_measures_metres_inside_the_silhouette() -> None:
+    views = [disc_view(i, e, 40.0) for i, e in enumerate([(0, 0, 2.0), (2.0, 0, 0)])]
+    points = np.array([[0, 0, 0], [0, 0.3, 0], [0, 0.5, 0], [0.5, 0, 0]], np.float32)
+    inside = silhouette_distance(points, views, outliers=0, margin_px=0.0)
+    np.testing.assert_allclose(inside[:3], [0.4, 0.1, -0.1], atol=0.012)
+    assert inside[3] < 0  # seen from the second camera, it lies on the axis; the first carves it
+
+
+def test_one_wrong_mask_is_outvoted_by_count() -> None:
+    views = [disc_view(i, (0, 0, 2.0 + 0.01 * i), 40.0) for i in range(4)]
+    views[2] = disc_view(2, (0, 0, 2.0), 5.0)
+    point = np.array([[0, 0.3, 0]], np.float32)
+    assert silhouette_distance(point, views, outliers=0, margin_px=0.0)[0] < 0
+    assert silhouette_distance(point, views, outliers=1, margin_px=0.0)[0] > 0
+
+
+def test_masks_are_filled_and_reduced_to_one_piece() -> None:
+    alpha = np.zeros((60, 60), np.uint8)
+    alpha[10:50, 10:50] = 255
+    alpha[25:35, 25:35] = 0
+    alpha[0:3, 0:3] = 255
+    mask = clean_mask(alpha)
+    assert mask[30, 30]
+    assert not mask[1, 1]
+    assert mask.sum() == 1600
+
+
+def test_the_robust_mean_ignores_one_wild_frame() -> None:
+    values = np.array([1.0, 1.2, 0.8, 1.0, -4.0], np.float32)[:, None]
+    mean, spread, effective = robust_mean(values, np.ones_like(values), spread=1.0)
+    assert mean[0] == pytest.approx(0.9, abs=0.15)
+    assert effective[0] == pytest.approx(5.0)
+    assert spread[0] > 0
+
+
+def test_noise_is_revolved_away_and_spokes_stay() -> None:
+    rng = np.random.default_rng(0)
+    grid = make_grid(0.36, 0.1, steps=24, angles=120)
+    t = grid.angles[None, :, None]
+    spokes = np.broadcast_to(3.0 * np.cos(6 * t), grid.shape).astype(np.float32)
+    rim = (grid.radii < 0.25)[:, None, None]
+    truth = np.where(rim, spokes, np.float32(1.0))
+    noisy = truth + rng.normal(0.0, 1.0, grid.shape).astype(np.float32)
+    one = np.ones(grid.shape, np.float32)
+    assert detect_fold(grid, noisy - noisy.mean(axis=1, keepdims=True), one) == 6
+    out = revolve_and_blend(grid, noisy, one, one, one, strength=1.5)
+    assert out.fold == 6
+    error = out.field - truth
+    assert np.sqrt((error[grid.radii > 0.3] ** 2).mean()) < 0.25
+    assert np.sqrt((error[(grid.radii < 0.2)] ** 2).mean()) < 0.7
+    assert np.corrcoef(out.field[5].ravel(), truth[5].ravel())[0, 1] > 0.95
+
+
+def test_the_warp_meets_the_known_radius() -> None:
+    grid = make_grid(0.36, 0.1, steps=48, angles=60)
+    field = np.broadcast_to(((0.35 - grid.radii) / 0.01)[:, None, None], grid.shape).astype(
+        np.float32
+    )
+    target = np.full(len(grid.heights), 0.36)
+    target[0] = 0.0
+    warped = warp_to_profile(grid, field, target, most=0.06)
+    assert np.interp(0.0, -warped[::1, 0, 5], grid.radii) == pytest.approx(0.36, abs=5e-4)
+    assert np.interp(0.0, -warped[::1, 0, 0], grid.radii) == pytest.approx(0.35, abs=5e-4)
+
+
+def test_the_grid_interpolates_across_the_seam() -> None:
+    grid = make_grid(0.36, 0.1, steps=32, angles=96)
+    r, t, z = np.meshgrid(grid.radii, grid.angles, grid.heights, indexing="ij")
+    field = (r * np.cos(t) + 2 * z).astype(np.float32)
+    points = np.random.default_rng(1).uniform(-0.09, 0.09, (500, 3))
+    np.testing.assert_allclose(
+        grid.sample(field, points), points[:, 0] + 2 * points[:, 2], atol=4e-4
+    )
+
+
+def test_marching_gives_one_outward_body() -> None:
+    x = np.linspace(-1, 1, 41)
+    p = np.stack(np.meshgrid(x, x, x, indexing="ij"), axis=-1)
+    distance = np.maximum(0.6 - np.linalg.norm(p, axis=-1), 0.1 - np.linalg.norm(p - 0.85, axis=-1))
+    hollow = np.minimum(distance, np.linalg.norm(p, axis=-1) - 0.2).astype(np.float32)
+    surface = march(hollow, np.full(3, -1.0), (0.05, 0.05, 0.05))
+    assert surface is not None
+    assert is_watertight(surface)
+    assert signed_volume(surface) == pytest.approx(4 / 3 * math.pi * 0.6**3, rel=0.02)
+    inverted = Surface(surface.vertices, surface.faces[:, ::-1])
+    assert signed_volume(largest_component(inverted)) > 0
+    assert not is_watertight(Surface(surface.vertices, surface.faces[:-1]))
+
+
+def test_gains_even_out_exposures() -> None:
+    rng = np.random.default_rng(2)
+    base = rng.uniform(60, 160, (500, 1)).repeat(3, axis=1)
+    samples = np.stack([base, base * 1.25, base * 0.9]).astype(np.uint8)
+    gains = frame_gains(samples, np.ones((3, 500), np.float32))
+    assert gains[0] / gains[1] == pytest.approx(1.25, rel=0.03)
+    assert gains[0] / gains[2] == pytest.approx(0.9, rel=0.03)
