@@ -157,13 +157,14 @@ class Scene:
         camera = moments[0].camera
         x, y = np.meshgrid(np.arange(camera.width), np.arange(camera.height))
         total = np.zeros((camera.height * camera.width, 3), dtype=np.float32)
+        shadows = self._shadows_at(moments[len(moments) // 2].pose)
         for index, (moment, share) in enumerate(chosen):
             u, v = (x + share[0]).astype(np.float32), (y + share[1]).astype(np.float32)
             rng = np.random.default_rng(index)
             sample = self.background.sample(moment.camera, u, v, rng, moment.turn)
             light = sample.light
             up = np.flatnonzero(sample.up_facing)
-            for shadow in self._shadows_at(moment.pose):
+            for shadow in shadows:
                 shadow.apply(light, sample, up)
             total += light
         total /= len(chosen)
