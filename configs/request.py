@@ -1,4 +1,4 @@
-"""What a user asks of one reconstruction: the flow's only parameter."""
+"""What a user asks: of one reconstruction, and of a batch of them."""
 
 from __future__ import annotations
 
@@ -10,13 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from configs.presets import DEFAULT_PRESET, PRESETS
 
 
-class ReconstructRequest(BaseModel):
-    """One tyre video (or folder of frames) and how to make its mesh."""
+class ReconstructOptions(BaseModel):
+    """How a mesh is made."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    input: Path = Field(description="a video, or a folder of PNG or JPEG frames")
-    glb_path: Path = Field(description="where the GLB goes, its metadata beside it")
     preset: Literal["fast", "balanced", "high"] = Field(DEFAULT_PRESET, validate_default=True)
     model: str | None = Field(None, description="name or folder; unset: the best there is")
     num_frames: int | None = Field(None, ge=1, le=64, description="unset: the preset's")
@@ -38,7 +36,35 @@ class ReconstructRequest(BaseModel):
         """Resolution of the marched grid."""
         return self.mc_resolution or PRESETS[self.preset].mc_resolution
 
+
+class ReconstructRequest(ReconstructOptions):
+    """One tyre video (or folder of frames) and how to make its mesh."""
+
+    input: Path = Field(description="a video, or a folder of PNG or JPEG frames")
+    glb_path: Path = Field(description="where the GLB goes, its metadata beside it")
+
     @property
     def stem(self) -> str:
         """Name of the result, without its suffix."""
         return self.glb_path.stem
+
+
+class BatchRequest(BaseModel):
+    """Many tyres: one result each in one folder."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    inputs: tuple[str, ...] = Field(
+        min_length=1, description="videos, folders of videos or of frames, s3://bucket/prefix"
+    )
+    out_dir: Path = Field(description="folder of the results and of batch.json")
+    options: ReconstructOptions = Field(default_factory=lambda: ReconstructOptions())
+    deployment: str | None = Field(
+        None,
+        pattern=r"^[^/]+/[^/]+$",
+        description="flow/deployment that makes each tyre; unset: this process",
+    )
+    concurrency: int = Field(4, ge=1, le=500, description="runs of the deployment at a time")
+    attempts: int = Field(
+        3, ge=1, le=20, description="runs of the deployment for one tyre, where another can help"
+    )
