@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.camera import world_to_crop_frame
 from tasks.errors import ReconstructionError
+from tasks.fusion.balance import balance, expected_occupancy
 from tasks.fusion.carve import mean_silhouette_iou, silhouette_distance
 from tasks.fusion.colour import Colouring, colour_surface
 from tasks.fusion.fields import (
@@ -74,6 +75,9 @@ class MergeConfig(BaseModel):
     )
     symmetry: float = Field(
         2.0, ge=0.0, le=100.0, description="how strongly deviations from the revolved field shrink"
+    )
+    thin_parts: float = Field(
+        2.0, ge=0.0, le=10.0, description="most log-density by which thin parts are lifted"
     )
     warp: float = Field(
         0.06, ge=0.0, le=0.3, description="largest relative change of radius to meet the outlines"
@@ -227,7 +231,13 @@ def _fuse(
     mean, spread, effective = robust_mean(values, weights, spread=config.spread)
     confidence = weights.max(axis=0)
     blended = revolve_and_blend(grid, mean, spread, effective, confidence, strength=config.symmetry)
-    field = blended.field
+    field = balance(
+        grid,
+        blended.field,
+        expected_occupancy(values, weights),
+        fit.profile.radius,
+        lowest=-config.thin_parts,
+    )
     slope = np.float32(2.0 / grid.step)
     if math.isfinite(fit.residual_px):
         field = warp_to_profile(grid, field, _outer_radii(fit, grid), most=config.warp)
