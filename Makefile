@@ -13,6 +13,13 @@ $(VENV)/.ready: pyproject.toml requirements.lock
 	$(BIN)/pip install --quiet --constraint requirements.lock --editable '.[dev]'
 	@touch $@
 
+demo: setup ## Make a mesh of the sample video: prints stages, seconds and where the files are
+	$(BIN)/tyre3d models fetch u2netp
+	$(BIN)/tyre3d reconstruct tests/data/sample_tyre.mp4 --out out
+
+ui: setup ## Start Prefect's server with its UI on http://127.0.0.1:4200; runs appear there
+	PREFECT_SERVER_ANALYTICS_ENABLED=false DO_NOT_TRACK=1 $(BIN)/prefect server start
+
 test: setup ## Run the default tests: offline, no GPU, no services
 	$(BIN)/python -m pytest
 
@@ -21,4 +28,4 @@ check: setup ## Lint and type-check
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-.PHONY: help setup test check
+.PHONY: help setup demo ui test check

@@ -26,6 +26,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_reconstruct(commands.add_parser("reconstruct", help="make a GLB from a video"))
+    _add_batch(commands.add_parser("batch", help="make a GLB from each of many videos"))
     models = commands.add_parser("models", help="fetch and list weights")
     actions = models.add_subparsers(dest="action", required=True, metavar="ACTION")
     listing = actions.add_parser("list", help="what there is, from where, and whether it is here")
@@ -39,6 +40,31 @@ def build_parser() -> argparse.ArgumentParser:
 def _add_reconstruct(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("input", metavar="INPUT", help="a video, or a folder of PNG/JPEG frames")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="for GLB and JSON")
+    _add_options(parser)
+
+
+def _add_batch(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "inputs",
+        nargs="+",
+        metavar="INPUT",
+        help="videos, folders of videos or of frames, s3://bucket/prefix",
+    )
+    parser.add_argument(
+        "--out", required=True, type=Path, metavar="DIR", help="for GLBs, JSON and batch.json"
+    )
+    parser.add_argument(
+        "--deployment",
+        metavar="FLOW/NAME",
+        help="let workers make them, such as reconstruct/reconstruct (default: this process)",
+    )
+    parser.add_argument(
+        "--concurrency", type=int, default=4, metavar="N", help="runs of the deployment at a time"
+    )
+    _add_options(parser)
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
     presets = "; ".join(
         f"{k}: {p.num_frames} frames at {p.mc_resolution}" for k, p in PRESETS.items()
     )
@@ -71,6 +97,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = build_parser().parse_args(argv)
     if options.command == "models":
         from flows.commands import models as command
+    elif options.command == "batch":
+        from flows.batch_command import batch as command
     else:
         from flows.commands import reconstruct as command
     from tasks.errors import Tyre3dError

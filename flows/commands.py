@@ -104,11 +104,15 @@ def _request(options: argparse.Namespace) -> ReconstructRequest:
 
 
 def _run(request: ReconstructRequest, settings: Settings, server: LocalServer) -> Mapping[str, Any]:
+    from configs.stages import ExtractConfig
     from tasks.models import background_weights, choose_model
     from tasks.progress import listening
+    from tasks.video import probe
 
     choose_model(request.model, settings.models_dir)
     background_weights(request.session, settings.models_dir)
+    if request.input.is_file():
+        probe(request.input, ExtractConfig())
     from flows.reconstruct import reconstruct as flow
 
     server.wait()

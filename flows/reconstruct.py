@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from configs.request import ReconstructRequest
 from configs.settings import Settings
 from configs.stages import ExportConfig, ExtractConfig, InferConfig, MaskConfig, SelectConfig
+from flows.run_progress import told_to_prefect
 from flows.stages import Runner
 from tasks import (
     export_glb,
@@ -47,7 +48,8 @@ def reconstruct(request: ReconstructRequest, tyre: str) -> dict[str, Any]:
     Returns:
         The metadata that also lie beside the GLB.
     """
-    return run_stages(request, Settings())
+    with told_to_prefect():
+        return run_stages(request, Settings())
 
 
 def run_stages(request: ReconstructRequest, settings: Settings) -> dict[str, Any]:

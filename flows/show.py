@@ -5,9 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from tqdm import tqdm
+
+if TYPE_CHECKING:
+    from tasks.batch import Entry
 
 
 class ProgressLines:
@@ -78,6 +81,16 @@ def stage_table(metadata: Mapping[str, Any]) -> str:
     )
     text += "".join(f"warning   {line}\n" for line in metadata["warnings"])
     return text + f"GLB       {metadata['output_path']}\nmetadata  {metadata['metadata_path']}\n"
+
+
+def batch_table(entries: Sequence[Entry], message: str) -> str:
+    """The end of a batch: every tyre, and why those that failed did."""
+    rows = [("tyre", "state", "seconds", "result")]
+    for entry in entries:
+        told = "finished before" if entry.found_finished else entry.state
+        result = f"[{entry.error['code']}] {entry.error['message']}" if entry.error else entry.glb
+        rows.append((entry.name, told, f"{entry.seconds:7.1f}", result))
+    return f"\n{_table(rows)}\n{message}\n"
 
 
 def models_table(entries: Sequence[Mapping[str, str]]) -> str:

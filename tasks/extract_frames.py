@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -172,9 +173,13 @@ def _read_picture(path: Path, config: ExtractConfig) -> NDArray[np.uint8]:
 
     advice = "Remove it from the folder or write it again"
     try:
-        with Image.open(path) as header:
-            check_size(path.name, *header.size, config)
-    except (UnidentifiedImageError, Image.DecompressionBombError, SyntaxError) as exc:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(path) as header:
+                check_size(path.name, *header.size, config)
+    except Image.DecompressionBombError as exc:
+        raise bad_input("frame-too-large", f"{path.name} is absurdly large", advice) from exc
+    except (UnidentifiedImageError, SyntaxError) as exc:
         raise bad_input("image-unreadable", f"{path.name} is not a picture", advice) from exc
     png = path.suffix.lower() == ".png"
     picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED if png else cv2.IMREAD_COLOR)

@@ -21,8 +21,15 @@ def report(stage: str, done: int, total: int) -> None:
 
 @contextlib.contextmanager
 def listening(listener: Listener | None) -> Iterator[None]:
-    """Send reports to ``listener`` within this block."""
-    token = _listener.set(listener)
+    """Send reports to ``listener`` within this block, and to those around it."""
+    outer = _listener.get()
+
+    def both(stage: str, done: int, total: int) -> None:
+        for each in (outer, listener):
+            if each is not None:
+                each(stage, done, total)
+
+    token = _listener.set(both)
     try:
         yield
     finally:

@@ -85,6 +85,11 @@ def open_video(path: Path, config: ExtractConfig) -> tuple[Any, VideoInfo]:
     return capture, info
 
 
+def probe(path: Path, config: ExtractConfig) -> None:
+    """Refuse a video that cannot be opened, before anything is started for it."""
+    open_video(path, config)[0].release()
+
+
 def _sane_rate(fps: float) -> float:
     return float(fps) if np.isfinite(fps) and 0.1 <= fps <= 1000 else 0.0
 

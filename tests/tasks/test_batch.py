@@ -1,0 +1,128 @@
+"""What a batch is made of, and what its manifest remembers."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from configs.request import ReconstructOptions, ReconstructRequest
+from configs.settings import Settings
+from tasks.batch import Entry, Manifest, completed, find_sources, fingerprint
+from tasks.errors import InputError, ResourceError
+from tasks.faults import fault_of_error, fault_of_state
+
+OPTIONS = ReconstructOptions()
+
+
+def _touch(*paths: Path) -> None:
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+
+
+def _names(*inputs: Path | str) -> list[str]:
+    return [s.name for s in find_sources([str(i) for i in inputs], Settings())]
+
+
+def test_a_folder_stands_for_its_videos_and_folders_of_pictures(tmp_path: Path) -> None:
+    _touch(tmp_path / "b.MOV", tmp_path / "a.mp4", tmp_path / "notes.txt", tmp_path / ".c.mp4")
+    _touch(tmp_path / "frames" / "1.png", tmp_path / "empty" / "readme.md")
+    assert _names(tmp_path) == ["a", "b", "frames"]
+
+
+def test_a_folder_of_pictures_is_one_tyre(tmp_path: Path) -> None:
+    _touch(tmp_path / "tyre" / "1.png", tmp_path / "tyre" / "2.png")
+    assert _names(tmp_path / "tyre") == ["tyre"]
+
+
+def test_files_are_taken_as_they_are_and_once(tmp_path: Path) -> None:
+    _touch(tmp_path / "a.mp4")
+    assert _names(tmp_path / "gone.mp4", tmp_path / "a.mp4", tmp_path) == ["gone", "a"]
+
+
+def test_same_stems_get_different_names(tmp_path: Path) -> None:
+    _touch(tmp_path / "1" / "Tyre.mp4", tmp_path / "2" / "tyre.mp4", tmp_path / "2" / "other.mp4")
+    names = _names(tmp_path / "1", tmp_path / "2")
+    assert len({n.lower() for n in names}) == 3
+    assert "other" in names
+    assert names == _names(tmp_path / "1", tmp_path / "2")
+
+
+def test_nothing_at_all_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="batch-empty"):
+        _names(tmp_path)
+    with pytest.raises(InputError, match="batch-prefix"):
+        _names("s3://bucket")
+
+
+def test_the_fingerprint_follows_what_the_result_depends_on() -> None:
+    same = ReconstructOptions(preset="fast", num_frames=8, mc_resolution=256, device="cpu")
+    assert fingerprint("d", OPTIONS) == fingerprint("d", same)
+    assert fingerprint("d", OPTIONS) != fingerprint("e", OPTIONS)
+    assert fingerprint("d", OPTIONS) != fingerprint("d", ReconstructOptions(preset="fast"))
+    assert fingerprint("d", OPTIONS) != fingerprint("d", ReconstructOptions(diameter_mm=600))
+
+
+@pytest.fixture
+def request_with_result(tmp_path: Path) -> ReconstructRequest:
+    glb = tmp_path / "a.glb"
+    glb.write_bytes(b"glTF")
+    metadata = {"num_vertices": 3, "num_faces": 1, "figures": {"share": 0.5}, "warnings": ["w"]}
+    glb.with_suffix(".json").write_text(json.dumps(metadata))
+    return ReconstructRequest(input=tmp_path / "a.mp4", glb_path=glb)
+
+
+def test_a_finished_entry_is_found_again(
+    tmp_path: Path, request_with_result: ReconstructRequest
+) -> None:
+    manifest = Manifest(tmp_path)
+    manifest.put(completed(Entry("a", "a.mp4", fingerprint="f"), request_with_result))
+    entry = Manifest(tmp_path).before["a"]
+    assert entry.finished("f")
+    assert entry.figures == {"num_vertices": 3, "num_faces": 1, "share": 0.5}
+    assert not entry.finished("other")
+    assert not replace(entry, state="failed").finished("f")
+    request_with_result.glb_path.write_bytes(b"changed")
+    assert not entry.finished("f")
+    request_with_result.glb_path.unlink()
+    assert not entry.finished("f")
+
+
+def test_a_result_that_cannot_be_seen_is_an_error(tmp_path: Path) -> None:
+    request = ReconstructRequest(input=tmp_path / "a.mp4", glb_path=tmp_path / "a.glb")
+    with pytest.raises(InputError, match="result-missing"):
+        completed(Entry("a", "a.mp4"), request)
+
+
+def test_a_damaged_manifest_counts_as_none(tmp_path: Path) -> None:
+    (tmp_path / "batch.json").write_text("{")
+    assert Manifest(tmp_path).before == {}
+
+
+def test_entries_of_other_tyres_are_kept(tmp_path: Path) -> None:
+    Manifest(tmp_path).put(Entry("a", "a.mp4", "failed"))
+    Manifest(tmp_path).put(Entry("b", "b.mp4", "completed"))
+    assert set(Manifest(tmp_path).before) == {"a", "b"}
+    assert json.loads((tmp_path / "batch.json").read_text())["counts"]["failed"] == 0
+
+
+def test_faults_are_read_from_errors_and_from_states() -> None:
+    error = ResourceError("out-of-memory", stage="infer", what="too big", advice="Wait: retry")
+    told = f"Flow run encountered an exception: ResourceError: {error}"
+    assert fault_of_state("FAILED", told) == fault_of_error(error)
+    assert fault_of_error(error).retryable
+    assert fault_of_error(error).to_dict() == {
+        "code": "out-of-memory",
+        "stage": "infer",
+        "message": "too big. Wait: retry",
+    }
+    final = "Flow run encountered an exception: InputError: [video-empty] extract: a. Copy it"
+    assert not fault_of_state("FAILED", final).retryable
+    assert fault_of_state("CRASHED", "signal 9").code == "crashed"
+    assert fault_of_state("CRASHED", None).retryable
+    assert fault_of_state("CANCELLED", "x").code == "cancelled"
+    assert fault_of_state("FAILED", None).code == "internal"
+    assert fault_of_error(ValueError("x")).code == "internal"

@@ -1,0 +1,133 @@
+"""The GLB: reloaded by another library, bounded, counted, validated."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import trimesh
+
+from configs.stages import ExportConfig
+from tasks.errors import InputError, ReconstructionError, StorageError
+from tasks.export_glb import export_glb, load_mesh, save_mesh, vertex_normals
+from tasks.glb import document_of, linear_from_srgb
+from tasks.records import MergedMesh
+from tasks.results import check_writable, write_result
+from tests.gltf import assert_valid
+
+
+def torus() -> MergedMesh:
+    shape = trimesh.creation.torus(0.27, 0.09, major_sections=24, minor_sections=12)
+    count = len(shape.vertices)
+    return MergedMesh(
+        vertices=np.asarray(shape.vertices, np.float32),
+        faces=np.asarray(shape.faces, np.int32),
+        colours=np.tile(np.array([[20, 22, 30]], np.uint8), (count, 1)),
+        seen_by=np.arange(count).astype(np.uint8),
+        disagreement=np.full(count, 0.002, np.float32),
+        inferred=np.arange(count) % 2 == 0,
+        figures={"watertight": 1.0},
+        warnings=("a warning",),
+    )
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    mesh = torus()
+    content = export_glb(mesh, {"input": {"name": "x.mp4"}}, ExportConfig())
+    path = tmp_path / "t.glb"
+    path.write_bytes(content)
+    assert_valid(path)
+    document = document_of(content)
+    assert document["asset"]["generator"].startswith("Tyre3D ")
+    assert document["asset"]["extras"] == {"input": {"name": "x.mp4"}}
+    assert document["nodes"][0]["name"] == "tyre"
+    again = trimesh.load(io.BytesIO(content), file_type="glb", force="mesh", process=False)
+    np.testing.assert_array_equal(again.vertices.astype(np.float32), mesh.vertices)
+    np.testing.assert_array_equal(again.faces, mesh.faces)
+    assert again.is_watertight
+    assert again.volume == pytest.approx(2 * np.pi**2 * 0.27 * 0.09**2, rel=0.1)
+    assert np.ptp(again.vertices[:, 2]) == pytest.approx(0.18, rel=0.01)
+    np.testing.assert_allclose(again.vertex_attributes["_SEEN_BY"].ravel(), mesh.seen_by)
+
+
+def test_dark_colours_keep_their_steps() -> None:
+    content = export_glb(torus(), {}, ExportConfig())
+    document = document_of(content)
+    attributes = document["meshes"][0]["primitives"][0]["attributes"]
+    accessor = document["accessors"][attributes["COLOR_0"]]
+    assert accessor["componentType"] == 5123
+    assert accessor["normalized"]
+    linear = linear_from_srgb(np.array([[20, 22, 30]], np.uint8))[0]
+    assert len(set(np.rint(linear * 65535))) == 3
+    assert linear[0] == pytest.approx(0.00699, abs=1e-4)
+
+
+def test_normals_point_outwards_and_are_units() -> None:
+    mesh = torus()
+    normals = vertex_normals(mesh.vertices, mesh.faces)
+    np.testing.assert_allclose(np.linalg.norm(normals, axis=1), 1.0, atol=1e-6)
+    flat = mesh.vertices * [1, 1, 0]
+    ring = 0.27 * flat / np.linalg.norm(flat, axis=1, keepdims=True)
+    assert (np.sum((mesh.vertices - ring) * normals, axis=1) > 0).all()
+    assert vertex_normals(np.zeros((3, 3), np.float32), np.array([[0, 1, 2]], np.int32)).any()
+
+
+@pytest.mark.parametrize("fault", ["empty", "nan", "faces"])
+def test_broken_meshes_are_refused(fault: str) -> None:
+    mesh = torus()
+    vertices, faces = mesh.vertices.copy(), mesh.faces.copy()
+    if fault == "empty":
+        faces = faces[:0]
+    elif fault == "nan":
+        vertices[0] = np.nan
+    else:
+        faces[0, 0] = len(vertices)
+    broken = MergedMesh(
+        vertices, faces, mesh.colours, mesh.seen_by, mesh.disagreement, mesh.inferred
+    )
+    with pytest.raises(ReconstructionError, match="mesh-"):
+        export_glb(broken, {}, ExportConfig())
+
+
+def test_arrays_survive(tmp_path: Path) -> None:
+    mesh = torus()
+    save_mesh(tmp_path / "mesh.npz", mesh)
+    again = load_mesh(
+        tmp_path / "mesh.npz", {"figures": mesh.figures, "warnings": list(mesh.warnings)}
+    )
+    for name in ("vertices", "faces", "colours", "seen_by", "disagreement", "inferred"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(mesh, name))
+    assert again.warnings == mesh.warnings
+
+
+def test_results_appear_together(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "x.glb"
+    check_writable(path)
+    write_result(path, b"glb", {"n": 1})
+    assert path.read_bytes() == b"glb"
+    assert json.loads(path.with_suffix(".json").read_text()) == {"n": 1}
+    assert sorted(p.name for p in path.parent.iterdir()) == ["x.glb", "x.json"]
+
+
+def test_a_full_disk_leaves_no_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StorageError, match="disk-full"):
+        write_result(tmp_path / "x.glb", b"glb", {})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_unwritable_output_is_noticed(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InputError, match="output-unwritable"):
+        check_writable(tmp_path / "file" / "x.glb")
+    (tmp_path / "x.glb").mkdir()
+    with pytest.raises(InputError, match="output-unwritable"):
+        check_writable(tmp_path / "x.glb")

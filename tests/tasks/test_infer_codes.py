@@ -1,0 +1,85 @@
+"""Inference: the crop that the network sees, batches, and too little memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from configs.stages import InferConfig
+from tasks.camera import Crop
+from tasks.errors import ModelError, ResourceError
+from tasks.infer_codes import cut_out, infer_codes
+from tasks.models import load_model
+
+
+def test_a_crop_at_its_own_size_is_a_copy() -> None:
+    rng = np.random.default_rng(0)
+    picture = rng.integers(0, 256, (60, 80, 3), dtype=np.uint8)
+    alpha = np.full((60, 80), 255, np.uint8)
+    shown = cut_out(picture, alpha, Crop(40, 30, 32), 32)
+    np.testing.assert_allclose(shown, picture[14:46, 24:56, ::-1] / 255.0, atol=1e-5)
+
+
+def test_background_and_what_lies_outside_are_grey() -> None:
+    picture = np.full((60, 80, 3), 200, np.uint8)
+    alpha = np.zeros((60, 80), np.uint8)
+    alpha[20:40, 0:30] = 255
+    shown = cut_out(picture, alpha, Crop(0, 30, 60), 60)
+    np.testing.assert_allclose(shown[:, :28], 0.5, atol=1e-5)
+    np.testing.assert_allclose(shown[25:35, 35:55], 200 / 255, atol=1e-5)
+    np.testing.assert_allclose(shown[:15], 0.5, atol=1e-5)
+
+
+def test_the_crop_keeps_its_centre_at_every_scale() -> None:
+    yy, xx = np.mgrid[0:300, 0:300]
+    spot = np.exp(-((xx + 0.5 - 150) ** 2 + (yy + 0.5 - 140) ** 2) / 800)
+    picture = np.repeat((spot * 255).astype(np.uint8)[..., None], 3, axis=2)
+    alpha = np.full((300, 300), 255, np.uint8)
+    for side in (32, 64, 200):
+        shown = cut_out(picture, alpha, Crop(150.0, 140.0, 171.3), side)[..., 0]
+        weight = shown / shown.sum()
+        grid = np.arange(side) + 0.5
+        assert (weight.sum(0) * grid).sum() == pytest.approx(side / 2, abs=0.006 * side)
+        assert (weight.sum(1) * grid).sum() == pytest.approx(side / 2, abs=0.006 * side)
+
+
+def test_batches_give_what_single_frames_give(tiny_model: Path) -> None:
+    model = load_model(tiny_model, "model.safetensors", "digest", "cpu")
+    assert load_model(tiny_model, "model.safetensors", "digest", "cpu") is model
+    rng = np.random.default_rng(0)
+    pictures = [rng.random((64, 64, 3), dtype=np.float32) for _ in range(5)]
+    batched = infer_codes(model, pictures, "cpu", InferConfig(batch_size=3))
+    single = infer_codes(model, pictures, "cpu", InferConfig(batch_size=1))
+    assert batched.dtype == torch.float16
+    assert batched.shape[0] == 5
+    torch.testing.assert_close(batched, single, rtol=0, atol=2e-3)
+
+
+class Greedy:
+    """A network that fits a limited number of frames."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+
+    def __call__(self, batch: list[np.ndarray], device: str) -> torch.Tensor:
+        if len(batch) > self.limit:
+            raise torch.OutOfMemoryError("out of memory")
+        return torch.zeros(len(batch), 3, 2, 4, 4)
+
+
+def test_too_little_memory_halves_the_batch_once() -> None:
+    pictures = [np.zeros((4, 4, 3), np.float32)] * 7
+    codes = infer_codes(Greedy(2), pictures, "cpu", InferConfig(batch_size=4))  # type: ignore[arg-type]
+    assert codes.shape == (7, 3, 2, 4, 4)
+    with pytest.raises(ResourceError, match="out-of-memory"):
+        infer_codes(Greedy(1), pictures, "cpu", InferConfig(batch_size=4))  # type: ignore[arg-type]
+
+
+def test_a_broken_model_is_said(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("a: 1")
+    (tmp_path / "model.safetensors").write_bytes(b"x")
+    with pytest.raises(ModelError, match="model-unreadable"):
+        load_model(tmp_path, "model.safetensors", "x", "cpu")

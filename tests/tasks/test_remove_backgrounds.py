@@ -1,0 +1,157 @@
+"""Masks: the largest body, its soft edge, and what it is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from configs.settings import default_home
+from configs.stages import ExtractConfig, MaskConfig
+from tasks.camera import CROP_FILL
+from tasks.errors import InputError
+from tasks.extract_frames import extract_frames
+from tasks.matting import Matte, open_session
+from tasks.models import background_weights
+from tasks.pictures import read_alpha
+from tasks.remove_backgrounds import Mask, clean_alpha, masks_of, remove_backgrounds
+from tests.conftest import disc_picture
+
+
+class Threshold:
+    """A session that takes what is dark for the foreground."""
+
+    def __init__(self, peak: float = 0.9) -> None:
+        self.peak = peak
+        self.asked = 0
+
+    def matte(self, pictures: Sequence[NDArray[np.uint8]]) -> list[Matte]:
+        self.asked += len(pictures)
+        return [
+            Matte(np.where(p.mean(axis=2) < 200, 255, 0).astype(np.uint8), self.peak)
+            for p in pictures
+        ]
+
+
+def disc(
+    size: int = 200, centre: tuple[int, int] = (100, 100), radius: int = 50
+) -> NDArray[np.uint8]:
+    alpha = np.zeros((size, size), np.uint8)
+    cv2.circle(alpha, centre, radius, 255, -1)
+    return alpha
+
+
+def test_a_disc_is_measured() -> None:
+    cleaned, figures = clean_alpha(disc())
+    np.testing.assert_array_equal(cleaned, disc())
+    assert figures["area"] == pytest.approx(np.pi * 50**2 / 200**2, rel=0.03)
+    assert figures["solidity"] > 0.97
+    assert figures["fragments"] == 1
+    assert not figures["touches_border"]
+    crop = figures["crop"]
+    assert (crop.cx, crop.cy) == (100.5, 100.5)
+    assert crop.side == pytest.approx(101 / CROP_FILL)
+
+
+def test_specks_and_smaller_bodies_go() -> None:
+    alpha = disc()
+    alpha[5:9, 5:9] = 255
+    alpha[180:196, 10:60] = 255
+    cleaned, figures = clean_alpha(alpha)
+    np.testing.assert_array_equal(cleaned, disc())
+    assert figures["fragments"] == 2
+    assert figures["crop"] == clean_alpha(disc())[1]["crop"]
+
+
+def test_the_soft_edge_stays_and_the_opening_too() -> None:
+    alpha = cv2.GaussianBlur(disc(), (0, 0), 1.0)
+    cv2.circle(alpha, (100, 100), 20, 0, -1)
+    cleaned, figures = clean_alpha(np.asarray(alpha, np.uint8))
+    assert ((cleaned > 20) & (cleaned < 127)).sum() > 100
+    assert cleaned[100, 100] == 0
+    assert figures["solidity"] > 0.97
+
+
+def test_what_reaches_the_edge_is_flagged() -> None:
+    assert clean_alpha(disc(centre=(160, 100)))[1]["touches_border"]
+
+
+def test_nothing_gives_an_empty_mask() -> None:
+    cleaned, figures = clean_alpha(np.full((50, 50), 90, np.uint8))
+    assert cleaned.max() == 0
+    assert figures["crop"] is None
+
+
+def _run(folder: Path, source: Path, session: Threshold) -> list[Mask]:
+    first, second = folder / "extract", folder / "masks"
+    first.mkdir()
+    second.mkdir()
+    frames = extract_frames(source, first, ExtractConfig())
+    return remove_backgrounds(frames, first, second, session, MaskConfig())
+
+
+def test_given_alpha_is_kept_and_not_asked_for(cut_out_folder: Path, tmp_path: Path) -> None:
+    session = Threshold()
+    masks = _run(tmp_path, cut_out_folder, session)
+    assert session.asked == 0
+    assert all(m.given and m.usable and m.peak == 1.0 for m in masks)
+    kept = read_alpha(tmp_path / "masks" / masks[3].file)
+    np.testing.assert_array_equal(kept, disc_picture(3)[1])
+
+
+def test_videos_are_matted(video: Path, tmp_path: Path) -> None:
+    session = Threshold()
+    masks = _run(tmp_path, video, session)
+    assert session.asked == len(masks) == 48
+    assert all(m.usable for m in masks)
+
+
+def test_mixed_folders(tmp_path: Path) -> None:
+    source = tmp_path / "in"
+    source.mkdir()
+    for number in range(4):
+        picture, alpha = disc_picture(number)
+        shown = np.dstack([picture, alpha]) if number % 2 else picture
+        cv2.imwrite(str(source / f"{number}.png"), shown)
+    session = Threshold()
+    assert [m.given for m in _run(tmp_path, source, session)] == [False, True, False, True]
+    assert session.asked == 2
+
+
+def test_no_tyre_in_view(video: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no-tyre.*nothing stands out"):
+        _run(tmp_path, video, Threshold(peak=0.1))
+
+
+def test_masks_survive_the_record(video: Path, tmp_path: Path) -> None:
+    import json
+    from dataclasses import asdict
+
+    masks = _run(tmp_path, video, Threshold())
+    record = json.loads(json.dumps({"masks": [asdict(m) for m in masks]}))
+    assert masks_of(record) == masks
+
+
+@pytest.mark.slow
+def test_our_masks_are_those_of_rembg(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Needs the weights; importing rembg compiles for a while on a fresh machine."""
+    weights = background_weights("u2netp", default_home() / "models")
+    assert weights is not None
+    monkeypatch.setenv("U2NET_HOME", str(weights.parent))
+    import rembg
+    from PIL import Image
+
+    theirs = rembg.new_session("u2netp")
+    ours = open_session("u2netp", weights)
+    for number in range(4):
+        picture = disc_picture(number, size=(1280, 720))[0]
+        reference = rembg.remove(
+            Image.fromarray(picture[..., ::-1]), session=theirs, only_mask=True
+        )
+        expected = np.asarray(reference) > 127
+        found = ours.matte([picture])[0].alpha > 127
+        assert (expected & found).sum() / (expected | found).sum() >= 0.99
