@@ -1,0 +1,92 @@
+"""Scores of shapes whose distances are known."""
+
+import numpy as np
+import pytest
+import trimesh
+
+from tasks.evaluation.metrics import (
+    Truth,
+    align_rigidly,
+    annulus,
+    rigid_fit,
+    sample_surface,
+    score_surface,
+    volume_iou,
+)
+from tasks.evaluation.report import summarise, table
+
+
+def _truth(mesh: trimesh.Trimesh, diameter: float = 2.0) -> Truth:
+    points, normals = sample_surface(mesh, 40_000, seed=5)
+    return Truth(points, points, normals, diameter=diameter, width=1.0)
+
+
+def test_a_shape_against_itself_scores_nearly_perfectly() -> None:
+    ball = trimesh.creation.icosphere(subdivisions=4)
+    scores = score_surface(ball, _truth(ball))
+    assert scores.chamfer < 1.0  # only the samples' spacing, per cent of the diameter
+    assert scores.f2 > 0.99
+    assert scores.normal_consistency > 0.99
+
+
+def test_concentric_spheres_are_their_difference_of_radius_apart() -> None:
+    ball = trimesh.creation.icosphere(subdivisions=5, radius=1.0)
+    larger = trimesh.creation.icosphere(subdivisions=5, radius=1.1)
+    scores = score_surface(larger, _truth(ball))
+    assert scores.accuracy == pytest.approx(5.0, abs=0.15)
+    assert scores.completeness == pytest.approx(5.0, abs=0.15)
+    assert scores.f2 == 0.0
+    assert scores.f1 <= scores.f2 <= scores.f5
+
+
+def test_alignment_undoes_a_small_motion_but_not_a_scale() -> None:
+    box = trimesh.creation.box((1.0, 0.6, 0.3))
+    moved = box.copy()
+    moved.apply_transform(trimesh.transformations.rotation_matrix(0.08, [1, 2, 3], [0.1, 0, 0]))
+    truth = _truth(box, diameter=1.0)
+    assert score_surface(moved, truth).chamfer > 2.0
+    assert score_surface(align_rigidly(moved, truth), truth).chamfer < 1.0
+    larger = box.copy()
+    larger.apply_scale(1.2)
+    assert score_surface(align_rigidly(larger, truth), truth).chamfer > 3.0
+
+
+def test_rigid_fit_finds_the_motion() -> None:
+    points = np.random.default_rng(0).normal(size=(30, 3))
+    turn = trimesh.transformations.rotation_matrix(1.2, [0.3, -1, 0.4])[:3, :3]
+    rotation, shift = rigid_fit(points, points @ turn.T + [1.0, 2.0, 3.0])
+    np.testing.assert_allclose(rotation, turn, atol=1e-10)
+    np.testing.assert_allclose(shift, [1.0, 2.0, 3.0], atol=1e-10)
+
+
+def test_volume_iou_counts() -> None:
+    a = np.array([True, True, False, False])
+    b = np.array([True, False, True, False])
+    assert volume_iou(a, b) == pytest.approx(1 / 3)
+    assert volume_iou(a & False, b & False) == 0.0
+
+
+def test_the_annulus_has_its_size() -> None:
+    ring = annulus(0.72, 0.4, 0.3)
+    np.testing.assert_allclose(ring.extents, [0.72, 0.72, 0.3], rtol=1e-3)
+    assert ring.is_watertight
+
+
+def test_a_failed_subject_counts_as_lost() -> None:
+    scores = {"chamfer": 1.0, "f1": 0.5, "f2": 0.9, "f5": 1.0, "normal_consistency": 0.9}
+    done = {
+        "name": "a",
+        "fused": {"posed": scores, "aligned": scores},
+        "single": [{"surface": scores, "aligned": {**scores, "chamfer": 2.0}}],
+        "annulus": {"chamfer": 3.0, "f2": 0.5},
+        "hull": {"aligned": {"chamfer": 4.0, "f2": 0.4}},
+        "poses": {"rotation_deg": 0.1, "axle_deg": 0.2},
+        "silhouette_iou": 0.9,
+        "seconds": 10.0,
+    }
+    lost = {"name": "b", "error": "[poses-failed] no cameras"}
+    summary = summarise([done, lost])
+    assert summary["failed"] == 1
+    assert summary["beats_annulus"] == 0.5
+    assert summary["beats_best_single"] == 0.5
+    assert "poses-failed" in table([done, lost])
