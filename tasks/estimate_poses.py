@@ -21,7 +21,14 @@ from tasks.camera import Camera
 from tasks.errors import ReconstructionError
 from tasks.poses.config import PoseConfig
 from tasks.poses.constant_rate import outlines_alike, steady_orbit, steady_spin
-from tasks.poses.motion import Background, arc_deg, background_motion, name_motion, world_up
+from tasks.poses.motion import (
+    Background,
+    arc_deg,
+    name_motion,
+    turning_axis,
+    watch_changes,
+    world_up,
+)
 from tasks.poses.outline import Outline, read_outline
 from tasks.poses.sfm import FeatureStore, Reconstruction, pairs_to_match
 from tasks.poses.solid import Solid, Views, fit_solid
@@ -74,22 +81,23 @@ def estimate_poses(
     """
     outlines = _outlines(alpha_paths)
     refused: list[str] = []
-    background: Background = "still" if config.motion == "spin" else "unknown"
-    if config.motion != "spin":
+    changes = watch_changes(frame_paths, outlines)
+    background: Background = "still" if config.motion == "spin" else changes.background
+    if background != "still":
         store = FeatureStore(frame_paths, scratch_dir / "whole", config)
-        pairs = pairs_to_match(store.indices, config)
-        store.match(pairs)
-        apart = [(a, b) for a, b in pairs if _steps(store.indices, a, b) >= 3] or pairs
-        background = background_motion(store.raw_matches(apart), outlines)
-        if background != "still":
-            attempt = _judge("sfm", store.reconstruct(), outlines, len(frame_paths), config)
-            if not attempt.refused:
-                return _estimate(attempt, outlines, config, still=False)
-            refused.append(attempt.refused)
-    masks = _inner_masks(alpha_paths, outlines, scratch_dir / "inner")
+        store.match(pairs_to_match(store.indices, config))
+        attempt = _judge("sfm", store.reconstruct(), outlines, len(frame_paths), config)
+        if not attempt.refused:
+            return _estimate(attempt, outlines, config, still=False)
+        refused.append(attempt.refused)
+    moving = changes.moving if changes.background == "still" else None
+    masks = _inner_masks(alpha_paths, outlines, moving, scratch_dir / "inner")
     store = FeatureStore({i: frame_paths[i] for i in masks}, scratch_dir / "tyre", config, masks)
     store.match(pairs_to_match(store.indices, config))
     attempt = _judge("sfm-masked", store.reconstruct(), outlines, len(frame_paths), config)
+    spins = config.motion == "spin" or (background == "still" and outlines_alike(outlines))
+    if spins and not attempt.refused and not _turns_on_axle(attempt):
+        attempt = replace(attempt, refused="sfm-masked: the tyre does not turn on its axle")
     if not attempt.refused:
         return _estimate(attempt, outlines, config, still=background == "still")
     refused.append(attempt.refused)
@@ -106,6 +114,12 @@ def estimate_poses(
     )
 
 
+def _turns_on_axle(attempt: _Attempt) -> bool:
+    """Whether the cameras turn about the fitted axle only; repeated spokes mislead the matching."""
+    axis, share = turning_axis(list(attempt.cameras.values()))
+    return share > 0.97 and bool(abs(axis @ attempt.solid.axle) > np.cos(np.radians(6.0)))
+
+
 def _assume_steady_motion(
     store: FeatureStore,
     outlines: Mapping[int, Outline],
@@ -115,8 +129,8 @@ def _assume_steady_motion(
     background: Background,
 ) -> _Attempt:
     """Cameras from the outlines alone, for a spin or an orbit at a steady rate."""
-    alike = outlines_alike(outlines)
-    if config.motion == "spin" or (config.motion == "auto" and background != "moving" and alike):
+    spins = config.motion == "auto" and background != "moving" and outlines_alike(outlines)
+    if config.motion == "spin" or spins:
         following = list(pairwise(store.indices))
         steady = steady_spin(outlines, times_s, store.raw_matches(following), config.prior_fov_deg)
         method = "steady-spin"
@@ -145,16 +159,16 @@ def _outlines(alpha_paths: Mapping[int, Path]) -> dict[int, Outline]:
     return outlines
 
 
-def _steps(indices: list[int], a: int, b: int) -> int:
-    """Frames from one to the other along the closed sequence."""
-    apart = abs(indices.index(a) - indices.index(b))
-    return min(apart, len(indices) - apart)
-
-
 def _inner_masks(
-    alpha_paths: Mapping[int, Path], outlines: Mapping[int, Outline], folder: Path
+    alpha_paths: Mapping[int, Path],
+    outlines: Mapping[int, Outline],
+    moving: NDArray[np.bool_] | None,
+    folder: Path,
 ) -> dict[int, Path]:
-    """Masks shrunk by a few pixels, so that features do not mix tyre and background."""
+    """Masks shrunk by a few pixels, so that features do not mix tyre and background.
+
+    Before a fixed camera whatever moves (a turntable, say) moves with the tyre and is added.
+    """
     folder.mkdir(exist_ok=True)
     written: dict[int, Path] = {}
     for i, outline in outlines.items():
@@ -162,6 +176,8 @@ def _inner_masks(
         margin = max(2, round(0.01 * outline.size))
         inside = np.where(np.asarray(alpha) > 127, 255, 0).astype(np.uint8)
         shrunk = cv2.erode(inside, np.ones((2 * margin + 1, 2 * margin + 1), np.uint8))
+        if moving is not None:
+            shrunk = np.where(moving, 255, shrunk).astype(np.uint8)
         written[i] = folder / f"{i:06d}.png"
         cv2.imwrite(str(written[i]), shrunk)
     return written

@@ -18,7 +18,7 @@ class PoseConfig(BaseModel):
         "its own axle before a fixed camera. 'auto' decides by the background.",
     )
     max_features: int = Field(
-        3000, ge=200, le=20000, description="Image features per frame, before matching."
+        2000, ge=200, le=20000, description="Image features per frame, before matching."
     )
     feature_size_px: int = Field(
         960, ge=240, le=4096, description="Longest side of the images that features come from."

@@ -27,6 +27,12 @@ from tasks.poses.solid import TYPICAL_FALLS, Solid, Views, refine_solid
 FloatArray = NDArray[np.float64]
 
 _SWEEPS = 2 * np.pi * np.array([-1.0, -0.75, -0.5, -0.25, 0.25, 0.5, 0.75, 1.0])
+_SWEEP_RANGE = (1.0, 7.0)
+"""Radians: who films a tyre goes some way around it, and hardly more than once."""
+
+_CLOSES = 0.06
+"""A measured turn this near to a whole one is taken as whole."""
+
 _MIN_TURNED_POINTS = 8
 
 
@@ -85,14 +91,13 @@ def steady_spin(
     """
     indices, phase = _phases(outlines, times_s)
     typical = _median_outline([outlines[i] for i in indices])
-    x = _fit_path([typical], np.zeros(1), fov_deg, sweeps=np.zeros(1))
-    solid = _plain_solid(x)
-    pose = _refine_pose(
-        _pose_on_path(x, 0.0, typical, fov_deg), float(x[1]), solid, typical, fov_deg
-    )
-    fixed = _camera(pose, typical, fov_deg)
-    solid = refine_solid(Views([fixed], [typical]), solid)
-    angles, measured = _angles_turned(indices, phase, matches, fixed, solid)
+    # Seen from afar, an outline does not tell from which side the face is seen: try both. Where
+    # the face turns about tells, and failing that the better fit.
+    sides = [
+        _turn_seen_from(side, typical, indices, phase, matches, fov_deg) for side in (-1.0, 1.0)
+    ]
+    best = min(sides, key=lambda t: (not t.measured, t.off_centre if t.measured else t.misfit))
+    fixed, solid, angles, measured = best.camera, best.solid, best.angles, best.measured
     cameras = {}
     for i, angle in zip(indices, angles, strict=True):
         turned = Rotation.from_rotvec(angle * solid.axle).as_matrix()
@@ -108,6 +113,40 @@ def steady_spin(
             fixed.translation + about,
         )
     return SteadyMotion(cameras, solid, float(np.degrees(angles[-1])), measured)
+
+
+@dataclass(frozen=True)
+class _Turn:
+    """A fixed camera with the solid it sees and the angles turned, and how well they fit."""
+
+    camera: Camera
+    solid: Solid
+    angles: FloatArray
+    measured: bool
+    off_centre: float
+    misfit: float
+
+
+def _turn_seen_from(
+    side: float,
+    typical: Outline,
+    indices: list[int],
+    phase: FloatArray,
+    matches: Sequence[Matches],
+    fov_deg: float,
+) -> _Turn:
+    """The spinning tyre seen from the left (-1) or the right (1) of its axle."""
+    x = _fit_path([typical], np.zeros(1), fov_deg, sweeps=np.zeros(1), side=side)
+    solid = _plain_solid(x)
+    pose = _refine_pose(
+        _pose_on_path(x, 0.0, typical, fov_deg), float(x[1]), solid, typical, fov_deg
+    )
+    camera = _camera(pose, typical, fov_deg)
+    views = Views([camera], [typical])
+    solid = refine_solid(views, solid)
+    angles, measured, off_centre = _angles_turned(indices, phase, matches, camera, solid)
+    misfit = float(np.abs(views.residuals(solid)).mean())
+    return _Turn(camera, solid, angles, measured, off_centre, misfit)
 
 
 def outlines_alike(outlines: Mapping[int, Outline]) -> bool:
@@ -134,25 +173,26 @@ def _fit_path(
     *,
     sweeps: FloatArray | None = None,
     start: FloatArray | None = None,
+    side: float = 0.0,
 ) -> FloatArray:
-    """Sweep, elevation, first azimuth, log(half width / radius), falls: ``(4 + K,)``."""
+    """Sweep, elevation, first azimuth, log(half width / radius), falls: ``(4 + K,)``.
+
+    ``side`` keeps the first azimuth on one side of the axle (0: anywhere).
+    """
 
     def errors(x: FloatArray) -> FloatArray:
-        poses = [_pose_on_path(x, t, o, fov_deg) for t, o in zip(phase, outlines, strict=True)]
-        views = Views(
-            [_camera(p, o, fov_deg) for p, o in zip(poses, outlines, strict=True)], outlines
-        )
-        r = views.residuals(_plain_solid(x), 2)
-        far = r.shape[1] // 2
-        even = (r[:, :far] + r[:, far:]) / 2.0  # widths: blind to where the outline lies
+        cameras = [
+            _camera(_pose_on_path(x, t, o, fov_deg), o, fov_deg)
+            for t, o in zip(phase, outlines, strict=True)
+        ]
+        views = Views(cameras, outlines)
+        seen, known = _relative_widths(views.support[:, ::2], views.valid[:, ::2])
+        even = 100.0 * (_relative_widths(views.supports(_plain_solid(x), 2), known)[0] - seen)
         prior = np.concatenate(
             [[(x[3] - np.log(0.42)) / 0.5], (x[4:] - TYPICAL_FALLS) / TYPICAL_FALLS]
         )
         return np.concatenate([even.ravel(), 0.02 * np.sqrt(even.size) * prior])
 
-    falls = np.zeros(len(TYPICAL_FALLS))
-    low = np.concatenate([[-7.5, 0.0, -10.0, -2.5], falls])
-    high = np.concatenate([[7.5, 1.2, 10.0, 0.4], falls + 0.15])
     starts: list[FloatArray] = []
     if start is not None:
         starts = [start]
@@ -161,17 +201,50 @@ def _fit_path(
             np.concatenate([[sweep, elevation, azimuth, np.log(0.42)], TYPICAL_FALLS])
             for sweep in sweeps
             for elevation in (0.14, 0.45)
-            for azimuth in np.arange(8) * np.pi / 8 - np.pi / 2
+            for azimuth in np.arange(-7, 8, 2) * np.pi / 16
+            if azimuth * side >= 0
         ]
         tried.sort(key=lambda x: float(np.mean(np.log1p((errors(x) / 3.0) ** 2))))
         starts = tried[:5]
     found = [
         least_squares(
-            errors, x, bounds=(low, high), loss="soft_l1", f_scale=1.0, x_scale="jac", max_nfev=25
+            errors,
+            x,
+            bounds=_bounds(float(x[0]), side),
+            loss="soft_l1",
+            f_scale=1.0,
+            x_scale="jac",
+            max_nfev=25,
         )
         for x in starts
     ]
     return np.asarray(min(found, key=lambda f: float(f.cost)).x)
+
+
+def _relative_widths(
+    support: FloatArray, valid: NDArray[np.bool_]
+) -> tuple[FloatArray, NDArray[np.bool_]]:
+    """Extents ``(N, D / 2)`` by direction over their mean: blind to place and scale.
+
+    Where an extent is cut off it is 0; the second value is where both ends are valid, ``(N, D)``.
+    """
+    half = support.shape[1] // 2
+    both = valid[:, :half] & valid[:, half:]
+    widths = np.where(both, support[:, :half] + support[:, half:], 0.0)
+    mean = widths.sum(axis=1, keepdims=True) / np.maximum(both.sum(axis=1, keepdims=True), 1)
+    return widths / np.maximum(mean, 1e-9), np.concatenate([both, both], axis=1)
+
+
+def _bounds(sweep: float, side: float) -> tuple[FloatArray, FloatArray]:
+    """Least and largest parameters of a path in the direction of a sweep."""
+    azimuth = {1.0: (0.0, 1.6), -1.0: (-1.6, 0.0)}.get(side, (-10.0, 10.0))
+    falls = np.zeros(len(TYPICAL_FALLS))
+    turn = {1.0: _SWEEP_RANGE, -1.0: (-_SWEEP_RANGE[1], -_SWEEP_RANGE[0])}.get(
+        float(np.sign(sweep)), (-0.01, 0.01)
+    )
+    low = np.concatenate([[turn[0], 0.0, azimuth[0], -2.5], falls])
+    high = np.concatenate([[turn[1], 1.2, azimuth[1], 0.4], falls + 0.15])
+    return low, high
 
 
 def _plain_solid(x: FloatArray) -> Solid:
@@ -232,6 +305,11 @@ def _refine_pose(
     pose: FloatArray, elevation: float, solid: Solid, outline: Outline, fov_deg: float
 ) -> FloatArray:
     """One frame's pose from its outline, held near the path."""
+    rough = Views([_camera(pose, outline, fov_deg)], [outline])
+    half = rough.support.shape[1] // 2
+    model = rough.supports(solid)[0]
+    pose = pose.copy()
+    pose[3] += float(np.log(np.mean(model[:half] + model[half:]) / outline.widths.mean()))
     spread = np.array([0.25, 0.08, 0.04, 0.1, 0.1 * outline.size, 0.1 * outline.size])
     centre = pose.copy()
     centre[1], centre[2] = elevation, 0.0
@@ -259,12 +337,17 @@ def _angles_turned(
     matches: Sequence[Matches],
     camera: Camera,
     solid: Solid,
-) -> tuple[FloatArray, bool]:
-    """How far the tyre has turned in each frame (radians), and whether this was measured."""
+) -> tuple[FloatArray, bool, float]:
+    """How far the tyre has turned in each frame (radians), and whether this was measured.
+
+    The last value is how far from the axle the face turned about, in radii.
+    """
     steps: dict[tuple[int, int], float] = {}
+    pivots: list[FloatArray] = []
     for m in matches:
         a, b = _on_face(m.a, camera, solid), _on_face(m.b, camera, solid)
         seen = np.isfinite(a).all(axis=1) & np.isfinite(b).all(axis=1)
+        seen &= np.linalg.norm(m.b - m.a, axis=1) > 1.0  # reflections and what shines through
         if seen.sum() < _MIN_TURNED_POINTS:
             continue
         # The angle of a turn in the plane does not depend on where its centre lies.
@@ -276,13 +359,19 @@ def _angles_turned(
         angle = float(np.arctan2(map_ab[1, 0], map_ab[0, 0]))
         if abs(angle) > 0.01:
             steps[(m.first, m.second)] = angle
+            pivots.append(np.linalg.solve(np.eye(2) - map_ab[:, :2], map_ab[:, 2]))
     neighbours = list(pairwise(indices))
     known = [steps[pair] for pair in neighbours if pair in steps]
     if len(known) < 0.5 * len(neighbours):
-        return 2.0 * np.pi * phase * (len(indices) - 1) / len(indices), False
+        return 2.0 * np.pi * phase * (len(indices) - 1) / len(indices), False, np.inf
     usual = float(np.median(known))
     moves = [steps.get(pair, usual) for pair in neighbours]
-    return np.concatenate([[0.0], np.cumsum(moves)]), True
+    off_centre = float(np.linalg.norm(np.median(np.stack(pivots), axis=0)))
+    angles = np.concatenate([[0.0], np.cumsum(moves)])
+    whole = 2.0 * np.pi * (len(indices) - 1) / len(indices)
+    if abs(abs(angles[-1]) - whole) < _CLOSES * whole:
+        angles *= whole / abs(angles[-1])
+    return angles, True, off_centre
 
 
 def _on_face(pixels: FloatArray, camera: Camera, solid: Solid) -> FloatArray:

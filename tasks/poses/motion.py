@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import cv2
@@ -12,44 +14,71 @@ from scipy.spatial.transform import Rotation
 
 from tasks.camera import Camera
 from tasks.poses.outline import Outline
-from tasks.poses.sfm import Matches
 from tasks.records import Motion
 
 FloatArray = NDArray[np.float64]
 Background = Literal["moving", "still", "unknown"]
 
-STILL_SHARE_OF_WIDTH = 0.004
-"""A background whose features move less than this share of the image's width stands still."""
+STILL_LEVELS = 7.0
+"""A background whose pixels change less (of 255, nine of ten pixels) stands still."""
 
-MIN_BACKGROUND_MATCHES = 12
-"""Fewer matches outside the masks (median over pairs) say nothing."""
-
-
-def background_motion(matches: Sequence[Matches], outlines: Mapping[int, Outline]) -> Background:
-    """Whether what lies outside the tyre's hull moves between frames some steps apart."""
-    counts: list[int] = []
-    shifts: list[float] = []
-    for m in matches:
-        if m.first not in outlines or m.second not in outlines:
-            continue
-        outside = _outside(outlines[m.first], m.a) & _outside(outlines[m.second], m.b)
-        counts.append(int(outside.sum()))
-        if counts[-1] >= MIN_BACKGROUND_MATCHES:
-            shift = np.linalg.norm(m.a[outside] - m.b[outside], axis=1)
-            shifts.append(float(np.median(shift)) / outlines[m.first].width)
-    if not counts or len(shifts) < max(2, len(counts) // 4):
-        return "unknown"
-    return "still" if float(np.median(shifts)) < STILL_SHARE_OF_WIDTH else "moving"
+_COMPARED_WIDTH = 240
 
 
-def _outside(outline: Outline, points: FloatArray) -> NDArray[np.bool_]:
-    """``(N,)`` true for pixels farther from the hull than 4 % of its size."""
-    hull = outline.hull.astype(np.float32).reshape(-1, 1, 2)
-    margin = 0.04 * outline.size
-    return np.array(
-        [cv2.pointPolygonTest(hull, (float(x), float(y)), True) < -margin for x, y in points],
-        dtype=bool,
-    )
+@dataclass(frozen=True)
+class Changes:
+    """What changes before a fixed camera.
+
+    Args:
+        background: Whether what lies outside the masks moves.
+        moving: ``(H, W)`` bool at full size, where the picture changes over time.
+    """
+
+    background: Background
+    moving: NDArray[np.bool_]
+
+
+def watch_changes(frame_paths: Mapping[int, Path], outlines: Mapping[int, Outline]) -> Changes:
+    """Compare frames pixel by pixel: a fixed camera sees the same background again and again.
+
+    Args:
+        frame_paths: Images of one size; frames without an outline are not looked at.
+        outlines: Of the masks.
+
+    Returns:
+        "unknown" where the sizes differ or the masks leave no background.
+    """
+    seen: list[NDArray[np.float32]] = []
+    outside: list[NDArray[np.bool_]] = []
+    shapes = {(o.height, o.width) for o in outlines.values()}
+    height, width = next(iter(shapes))
+    nothing = Changes("unknown", np.ones((height, width), dtype=bool))
+    if len(shapes) > 1:
+        return nothing
+    for i, outline in outlines.items():
+        image = cv2.imread(str(frame_paths[i]), cv2.IMREAD_GRAYSCALE)
+        shrink = _COMPARED_WIDTH / width
+        size = (_COMPARED_WIDTH, max(8, round(height * shrink)))
+        small = cv2.resize(np.asarray(image), size, interpolation=cv2.INTER_AREA)
+        seen.append(cv2.GaussianBlur(small, (0, 0), 1.0).astype(np.float32))
+        hull = np.zeros(size[::-1], np.uint8)
+        cv2.fillConvexPoly(hull, (outline.hull * shrink).round().astype(np.int32), 1)
+        margin = 2 * max(2, round(0.05 * outline.size * shrink)) + 1
+        outside.append(cv2.dilate(hull, np.ones((margin, margin), np.uint8)) == 0)
+    stack, free = np.stack(seen), np.stack(outside)
+    always = free.all(axis=0)
+    if always.mean() < 0.05:
+        return nothing
+    typical = np.median(stack[:, always], axis=1)  # (N,) follows the exposure
+    stack *= (np.median(typical) / np.maximum(typical, 1.0))[:, None, None]
+    change = np.abs(stack - np.median(stack, axis=0))
+    still = float(np.percentile(change[:, always], 90)) < STILL_LEVELS
+    swing = np.percentile(change, 80, axis=0)
+    noise = float(np.median(swing[always]))
+    moving = (swing > max(3.0, 3.0 * noise)).astype(np.uint8)
+    moving = cv2.dilate(moving, np.ones((7, 7), np.uint8)).astype(np.uint8)
+    full = cv2.resize(moving, (width, height), interpolation=cv2.INTER_NEAREST) > 0
+    return Changes("still" if still else "moving", np.asarray(full))
 
 
 def turning_axis(cameras: Sequence[Camera]) -> tuple[FloatArray, float]:

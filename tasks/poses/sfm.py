@@ -1,4 +1,8 @@
-"""Structure from motion with pycolmap on the processor, its failures told as None."""
+"""Structure from motion with pycolmap on the processor, its failures told as None.
+
+OpenCV must be loaded before pycolmap 4.2 in a process, as the imports below do: both carry zlib,
+and the other way round writing a PNG ends the process.
+"""
 
 from __future__ import annotations
 
@@ -116,6 +120,8 @@ class FeatureStore:
         geometry = pycolmap.TwoViewGeometryOptions()
         geometry.ransac.random_seed = self.config.seed
         geometry.min_num_inliers = 12 if self.masked else 15
+        geometry.filter_stationary_matches = self.masked  # what the fixed camera sees at rest
+        geometry.stationary_matches_max_error = 1.5
         pycolmap.match_image_pairs(
             self.database,
             matching_options=matching,
@@ -208,5 +214,5 @@ def _image_size(path: Path) -> tuple[int, int]:
 
 
 def _be_quiet() -> None:
-    """Only errors of COLMAP reach the log."""
-    pycolmap.logging.minloglevel = int(pycolmap.logging.Level.ERROR)
+    """COLMAP says in its log what it also returns; only what ends the process is worth a line."""
+    pycolmap.logging.minloglevel = int(pycolmap.logging.Level.FATAL)
