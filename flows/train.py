@@ -7,6 +7,7 @@ from its last checkpoint. Generation and training are processes of their own, si
 from __future__ import annotations
 
 import base64
+import hashlib
 import os
 import shutil
 import subprocess
@@ -75,10 +76,13 @@ def _show_curves(run_dir: Path) -> None:
 
 @task(name="publish weights")
 def publish(run_dir: Path, target: Path) -> None:
-    """Put the best weights into the model's folder, completely or not at all."""
+    """Put the best weights, their digest and the curves into the model's folder."""
     scratch = target.with_suffix(".tmp")
     shutil.copyfile(run_dir / "best.safetensors", scratch)
     scratch.replace(target)
+    digest = hashlib.sha256(target.read_bytes()).hexdigest()
+    target.with_name("SHA256SUMS").write_text(f"{digest}  {target.name}\n")
+    shutil.copyfile(run_dir / "curves.png", target.with_name("curves.png"))
 
 
 @flow(name="train", flow_run_name="train tyre-mini, {minutes} min")
