@@ -1,0 +1,246 @@
+"""Many tyres: one result each, every one accounted for, only what is missing made."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+from prefect import State, flow
+from prefect.artifacts import create_table_artifact
+from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.schemas.objects import FlowRun
+from prefect.deployments import arun_deployment
+from prefect.exceptions import PrefectHTTPStatusError
+from prefect.runtime import flow_run as this_run
+from prefect.states import Completed, Failed
+from prefect.utilities.urls import url_for
+
+from configs.request import BatchRequest, ReconstructRequest
+from configs.settings import Settings
+from flows.reconstruct import reconstruct
+from tasks.batch import Entry, Manifest, Source, completed, find_sources, fingerprint
+from tasks.errors import Tyre3dError
+from tasks.faults import Fault, fault_of_error, fault_of_state
+from tasks.inputs import check_input, input_digest
+from tasks.results import check_writable
+
+_log = logging.getLogger("tyre3d.batch")
+_POLL_S = 3.0
+_PATIENCE_S = 1800.0
+"""How long the server may be away before a tyre is given up."""
+
+
+def _run_name() -> str:
+    request = this_run.parameters["request"]
+    folder = request["out_dir"] if isinstance(request, dict) else request.out_dir
+    return f"batch-{Path(folder).name}"
+
+
+@flow(name="batch", flow_run_name=_run_name, log_prints=False)
+def batch(request: BatchRequest) -> State[Any]:
+    """Make every tyre of a batch; one that fails stops no other.
+
+    Args:
+        request: What to make, where, and by which deployment.
+
+    Returns:
+        Completed if all have a result, else Failed; the message counts them.
+    """
+    return run_batch(request, Settings(), str(this_run.id))
+
+
+def run_batch(request: BatchRequest, settings: Settings, batch_id: str) -> State[Any]:
+    """The batch, given its settings and an identity that a retry of the same run keeps."""
+    check_writable(request.out_dir / "batch.glb")
+    sources = find_sources(request.inputs, settings)
+    manifest = Manifest(request.out_dir)
+    manifest.entries = {s.name: Entry(s.name, s.uri) for s in sources}
+    manifest.write()
+    work = _Work(request, settings, manifest, batch_id)
+    if request.deployment is None:
+        for source in sources:
+            work.here(source)
+    else:
+        asyncio.run(work.elsewhere(sources, request.deployment))
+    _show(manifest)
+    return final_state(manifest)
+
+
+def final_state(manifest: Manifest) -> State[Any]:
+    """Completed only if every tyre has a result; the message tells all, some or none."""
+    failed = [e.name for e in manifest.entries.values() if e.state != "completed"]
+    total = len(manifest.entries)
+    if not failed:
+        return Completed(message=f"all {total} succeeded")
+    some = "none succeeded" if len(failed) == total else f"{len(failed)} of {total} failed"
+    shown = ", ".join(failed[:10]) + (", ..." if len(failed) > 10 else "")
+    return Failed(message=f"{some}: {shown}")
+
+
+@dataclass(frozen=True)
+class _Work:
+    request: BatchRequest
+    settings: Settings
+    manifest: Manifest
+    batch_id: str
+
+    def _asked(self, source: Source, path: Path) -> ReconstructRequest:
+        return ReconstructRequest(
+            input=path,
+            glb_path=self.request.out_dir.expanduser().absolute() / f"{source.name}.glb",
+            **self.request.options.model_dump(),
+        )
+
+    def _start(self, source: Source, path: Path) -> Entry:
+        """The entry to go on from: that of an earlier run, if its result is still right."""
+        check_input(path)
+        wanted = fingerprint(input_digest(path), self.request.options)
+        before = self.manifest.before.get(source.name)
+        if before is not None and before.input == source.uri and before.finished(wanted):
+            return replace(before, found_finished=True)
+        return Entry(source.name, source.uri, fingerprint=wanted)
+
+    def _end(self, entry: Entry, started: float, fault: Fault | None) -> None:
+        if not entry.found_finished:
+            entry = replace(entry, seconds=round(time.monotonic() - started, 3))
+        if fault is not None:
+            entry = replace(entry, state="failed", error=fault.to_dict())
+        self.manifest.put(entry)
+        counts = self.manifest.counts()
+        done, total = len(self.manifest.entries) - counts["pending"], len(self.manifest.entries)
+        told = "found finished" if entry.found_finished else f"{entry.state}, {entry.seconds:.1f} s"
+        why = f" [{fault.code}] {fault.message}" if fault is not None else ""
+        _log.info("%d of %d: %s: %s%s", done, total, entry.name, told, why)
+
+    def here(self, source: Source) -> None:
+        """Make one tyre in this process."""
+        started, entry, fault = time.monotonic(), Entry(source.name, source.uri), None
+        try:
+            with source.local(self.settings) as path:
+                entry = self._start(source, path)
+                if not entry.found_finished:
+                    entry = replace(entry, attempts=1)
+                    asked = self._asked(source, path)
+                    state = reconstruct(asked, source.name, return_state=True)
+                    run_id = state.state_details.flow_run_id
+                    entry = replace(entry, flow_run_id=str(run_id or ""))
+                    if not state.is_completed():
+                        fault = _fault_of(state)
+                    else:
+                        entry = completed(entry, asked)
+        except (Tyre3dError, OSError) as exc:
+            fault = fault_of_error(exc)
+        self._end(entry, started, fault)
+
+    async def elsewhere(self, sources: list[Source], deployment: str) -> None:
+        """Make all tyres by runs of a deployment, a bounded number at a time."""
+        gate = asyncio.Semaphore(self.request.concurrency)
+
+        async def one(source: Source, client: PrefectClient) -> None:
+            async with gate:
+                await self._one_elsewhere(source, deployment, client)
+
+        async with get_client() as client:
+            await asyncio.gather(*(one(s, client) for s in sources))
+
+    async def _one_elsewhere(self, source: Source, deployment: str, client: PrefectClient) -> None:
+        started, entry, fault = time.monotonic(), Entry(source.name, source.uri), None
+        try:
+            with source.local(self.settings) as path:
+                entry = await asyncio.to_thread(self._start, source, path)
+                if not entry.found_finished:
+                    asked = self._asked(source, path)
+                    entry, fault = await self._attempts(entry, asked, deployment, client)
+                    if fault is None:
+                        entry = await asyncio.to_thread(completed, entry, asked)
+        except (Tyre3dError, OSError, httpx.HTTPError, PrefectHTTPStatusError) as exc:
+            fault = fault_of_error(exc)
+        self._end(entry, started, fault)
+
+    async def _attempts(
+        self, entry: Entry, asked: ReconstructRequest, deployment: str, client: PrefectClient
+    ) -> tuple[Entry, Fault | None]:
+        """Run the deployment until it succeeds, fails for good, or attempts are used up.
+
+        The idempotency key makes a batch that is retried find the runs it started before.
+        """
+        fault: Fault | None = None
+        for attempt in range(1, self.request.attempts + 1):
+            key = f"{self.batch_id}:{entry.name}:{attempt}"
+            run = await _patiently(deployment, asked, entry.name, key, client)
+            url = url_for("flow-run", run.id) or ""
+            entry = replace(entry, attempts=attempt, flow_run_id=str(run.id), flow_run_url=url)
+            if run.state is not None and run.state.is_completed():
+                return entry, None
+            told = run.state.message if run.state is not None else None
+            fault = fault_of_state(run.state.type.value if run.state is not None else "", told)
+            if not fault.retryable:
+                break
+            _log.warning("%s: attempt %d: [%s] %s", entry.name, attempt, fault.code, fault.message)
+            await _pause(min(2.0**attempt, 60.0))
+        return entry, fault
+
+
+async def _pause(seconds: float) -> None:
+    await asyncio.sleep(seconds)
+
+
+async def _patiently(
+    deployment: str, asked: ReconstructRequest, name: str, key: str, client: PrefectClient
+) -> FlowRun:
+    """Wait for the run with an idempotency key to end, also over a restart of the server."""
+    end = time.monotonic() + _PATIENCE_S
+    parameters = {"request": asked.model_dump(mode="json"), "tyre": name}
+    while True:
+        try:
+            return await arun_deployment(
+                deployment,
+                client=client,
+                parameters=parameters,
+                flow_run_name=f"reconstruct-{name}",
+                timeout=None,
+                poll_interval=_POLL_S,
+                idempotency_key=key,
+            )
+        except httpx.TransportError as exc:
+            if time.monotonic() > end:
+                raise
+            _log.warning("Prefect's server does not answer (%s); trying again", exc)
+        except PrefectHTTPStatusError as exc:
+            if exc.response.status_code < 500 or time.monotonic() > end:
+                raise
+            _log.warning("Prefect's server answers %d; trying again", exc.response.status_code)
+        await _pause(5.0)
+
+
+def _fault_of(state: State[Any]) -> Fault:
+    error = state.result(raise_on_failure=False)
+    if isinstance(error, Tyre3dError):
+        return fault_of_error(error)
+    return fault_of_state(state.type.value, state.message)
+
+
+def _show(manifest: Manifest) -> None:
+    """Put a table of all tyres into Prefect's UI."""
+    rows = [
+        {
+            "tyre": e.name,
+            "state": "found finished" if e.found_finished else e.state,
+            "error": e.error["code"] if e.error else "",
+            "stage": e.error["stage"] if e.error else "",
+            "seconds": e.seconds,
+            "attempts": e.attempts,
+            "vertices": e.figures.get("num_vertices", ""),
+            "faces": e.figures.get("num_faces", ""),
+            "warnings": len(e.warnings),
+            "GLB": e.glb,
+            "run": e.flow_run_url or e.flow_run_id,
+        }
+        for e in manifest.entries.values()
+    ]
+    create_table_artifact(key="batch", table=rows, description="What became of every tyre")

@@ -1,0 +1,74 @@
+"""Progress of a deployed run, as an artifact that Prefect's UI and the API show."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Iterator
+from uuid import UUID
+
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
+from prefect.runtime import deployment
+
+from tasks.progress import listening
+
+_log = logging.getLogger("tyre3d")
+_EVERY_S = 1.5
+_STAGES = {
+    "extract": 0.08,
+    "remove-backgrounds": 0.17,
+    "estimate-poses": 0.35,
+    "select": 0.02,
+    "infer": 0.16,
+    "merge": 0.2,
+    "export": 0.02,
+}
+"""Share of the whole that each stage takes, roughly; they run in this order."""
+
+
+class RunProgress:
+    """A listener that keeps one progress artifact up to date; never fails a run."""
+
+    def __init__(self) -> None:
+        self._artifact: UUID | None = None
+        self._stage = ""
+        self._told_at = 0.0
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Tell that ``stage`` has done ``done`` of ``total`` steps (0: unknown)."""
+        now = time.monotonic()
+        if stage not in _STAGES or (stage == self._stage and now < self._told_at + _EVERY_S):
+            return
+        self._stage, self._told_at = stage, now
+        names = list(_STAGES)
+        before = sum(_STAGES[n] for n in names[: names.index(stage)])
+        share = before + _STAGES[stage] * (min(done / total, 1.0) if total else 0.0)
+        self.tell(share, stage)
+
+    def tell(self, share: float, stage: str) -> None:
+        """Write ``share`` (0..1) and ``stage`` into the artifact."""
+        try:
+            percent = round(100.0 * share, 1)
+            if self._artifact is None:
+                made = create_progress_artifact(percent, description=stage)
+                self._artifact = made if isinstance(made, UUID) else None
+            else:
+                update_progress_artifact(self._artifact, percent, description=stage)
+        except Exception as exc:  # noqa: BLE001  whatever the server says, the run goes on
+            _log.debug("progress could not be told: %s", exc)
+
+
+@contextlib.contextmanager
+def told_to_prefect() -> Iterator[None]:
+    """Within this block stages report to Prefect, where the run comes from a deployment.
+
+    A run of one's own shell has its progress there, and is spared the requests.
+    """
+    if deployment.id is None:
+        yield
+        return
+    progress = RunProgress()
+    with listening(progress):
+        yield
+    progress.tell(1.0, "done")
