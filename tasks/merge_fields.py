@@ -32,6 +32,7 @@ from tasks.fusion.fields import (
 )
 from tasks.fusion.grid import CylinderGrid, gradient_norm, make_grid
 from tasks.fusion.profile import ProfileFit, fit_profile
+from tasks.fusion.refine import refine_fields
 from tasks.fusion.revolve import revolve_and_blend, warp_to_profile
 from tasks.fusion.surface import (
     Surface,
@@ -76,6 +77,12 @@ class MergeConfig(BaseModel):
     symmetry: float = Field(
         2.0, ge=0.0, le=100.0, description="how strongly deviations from the revolved field shrink"
     )
+    refine_gain: float = Field(
+        0.1,
+        ge=0.0,
+        le=1.0,
+        description="relative gain from which a frame's scale and shift are corrected, 1 for never",
+    )
     thin_parts: float = Field(
         2.0, ge=0.0, le=10.0, description="most log-density by which thin parts are lifted"
     )
@@ -106,7 +113,7 @@ class _Fused:
     spread: NDArray[np.float32]
     fold: int
     kept: float
-    frames: int
+    fields: list[PosedField]
 
 
 def merge_fields(
@@ -177,7 +184,7 @@ def merge_frame_fields(
             what=f"the fused field of {len(posed)} frames is empty",
             advice="Check the masks and the poses; film the tyre alone against a plain ground",
         )
-    colouring = _colour(surface, posed, views, poses, placement, frame_paths, config)
+    colouring = _colour(surface, fused.fields, views, poses, placement, frame_paths, config)
     return _finish(surface, fused, colouring, fit, trusted, config, warnings)
 
 
@@ -224,7 +231,16 @@ def _fuse(
     outer = fit.profile.signed(r, z).astype(np.float32)
     if math.isfinite(fit.residual_px):
         hull = np.minimum(hull, outer[:, None, :] + 0.5 * np.float32(grid.step))
-    values = sample_fields(posed, grid, hull > -2.5 * grid.step, clip=config.clip)
+    near = hull > -2.5 * grid.step
+    values = sample_fields(posed, grid, near, clip=config.clip)
+    if len(posed) > 2 and config.refine_gain < 1.0:
+        refined = refine_fields(
+            posed, grid, values, hull, spread=config.spread, least_gain=config.refine_gain
+        )
+        moved = [k for k, (a, b) in enumerate(zip(posed, refined, strict=True)) if a is not b]
+        if moved:
+            values[moved] = sample_fields([refined[k] for k in moved], grid, near, clip=config.clip)
+        posed = refined
     even = np.ones_like(values)
     first, _, _ = robust_mean(values, even, spread=config.spread)
     weights = facing_weights(posed, grid, first, floor=config.hidden_weight)
@@ -243,7 +259,7 @@ def _fuse(
         field = warp_to_profile(grid, field, _outer_radii(fit, grid), most=config.warp)
     field = np.minimum(field, np.clip(slope * hull, -config.clip, config.clip))
     field[-1], field[:, :, 0], field[:, :, -1] = -config.clip, -config.clip, -config.clip
-    return _Fused(grid, field, spread, blended.fold, float(blended.kept.mean()), len(posed))
+    return _Fused(grid, field, spread, blended.fold, float(blended.kept.mean()), list(posed))
 
 
 def _outer_radii(fit: ProfileFit, grid: CylinderGrid) -> NDArray[np.float64]:
@@ -318,7 +334,7 @@ def _finish(
     if iou < 0.85:
         warnings.append(f"the mesh covers the masks by {iou:.2f} only; poses or masks may be wrong")
     figures = {
-        "frames_fused": float(fused.frames),
+        "frames_fused": float(len(fused.fields)),
         "vertices": float(len(placed)),
         "faces": float(len(surface.faces)),
         "watertight": float(closed),

@@ -17,7 +17,7 @@ from tasks.merge_fields import MergeConfig, merge_frame_fields
 from tasks.records import MergedMesh
 from tests.fusion.scene import Scene, make_scene, torus, wheel
 
-SMALL = MergeConfig(mc_resolution=96, grid_steps=48, grid_angles=120)
+SMALL = MergeConfig(mc_resolution=96, grid_steps=40, grid_angles=120, mask_px=320)
 
 
 def merge(scene: Scene, config: MergeConfig = SMALL) -> MergedMesh:
@@ -38,7 +38,7 @@ def distance_percent(mesh: MergedMesh, scene: Scene) -> float:
 
 @pytest.fixture(scope="module")
 def torus_scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
-    return make_scene(tmp_path_factory.mktemp("torus"), torus(), frames=16, coded=6, tilt=0.02)
+    return make_scene(tmp_path_factory.mktemp("torus"), torus(), frames=12, coded=5, tilt=0.02)
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,10 @@ def test_the_outer_diameter_is_the_stated_one(torus_scene: Scene, torus_mesh: Me
     np.testing.assert_allclose(low + high, 0.0, atol=1e-6)
     np.testing.assert_allclose((high - low)[:2], 0.72, rtol=0.005)
     assert (high - low)[2] == pytest.approx(0.22, rel=0.02)
-    other = merge(torus_scene, SMALL.model_copy(update={"diameter_mm": 360.0}))
+    other = merge(
+        torus_scene,
+        MergeConfig(mc_resolution=48, grid_steps=20, grid_angles=60, diameter_mm=360.0),
+    )
     assert 2 * outer_radius(other.vertices.astype(np.float64)) == pytest.approx(0.36, rel=1e-4)
 
 
@@ -86,8 +89,8 @@ def test_a_wheel_survives_faulty_fields_and_poses(tmp_path: Path) -> None:
     scene = make_scene(
         tmp_path,
         wheel(),
-        frames=16,
-        coded=6,
+        frames=12,
+        coded=5,
         half_width=0.14,
         back_noise=0.1,
         wrong_scale=0.02,
@@ -109,7 +112,7 @@ def test_what_no_frame_saw_is_said_to_be_inferred(tmp_path: Path) -> None:
     assert mesh.inferred[front].mean() < 0.1
     assert (mesh.inferred == (mesh.seen_by == 0)).all()
     assert mesh.seen_by[front].mean() > 6
-    assert distance_percent(mesh, scene) < 0.7
+    assert distance_percent(mesh, scene) < 1.0
 
 
 def test_a_mask_that_lacks_half_the_tyre_does_not_carve(tmp_path: Path) -> None:
@@ -119,8 +122,8 @@ def test_a_mask_that_lacks_half_the_tyre_does_not_carve(tmp_path: Path) -> None:
             alpha[:, alpha.shape[1] // 2 :] = 0
         return alpha
 
-    scene = make_scene(tmp_path, torus(), frames=16, coded=5, mask_fault=fault)
-    mesh = merge(scene)
+    scene = make_scene(tmp_path, torus(), frames=14, coded=4, mask_fault=fault)
+    mesh = merge(scene, SMALL.model_copy(update={"mc_resolution": 64}))
     assert mesh.figures["outlier_masks"] == 3.0
     assert mesh.warnings
     expected = 2 * math.pi**2 * 0.25 * 0.11**2
@@ -151,3 +154,12 @@ def test_frames_without_poses_are_an_error(torus_scene: Scene) -> None:
     scene = torus_scene
     with pytest.raises(ReconstructionError, match="merge-no-pose"):
         merge_frame_fields({}, scene.coded, scene.poses, {}, {}, SMALL)
+
+
+def test_wrong_scales_of_the_frames_are_corrected(tmp_path: Path) -> None:
+    scene = make_scene(tmp_path, wheel(), frames=12, coded=5, half_width=0.13, wrong_scale=0.06)
+    config = MergeConfig(mc_resolution=80, grid_steps=32, grid_angles=96)
+    corrected = merge(scene, config)
+    left = merge(scene, config.model_copy(update={"refine_gain": 1.0}))
+    assert distance_percent(corrected, scene) < distance_percent(left, scene)
+    assert corrected.figures["disagreement_median_mm"] < left.figures["disagreement_median_mm"]
