@@ -110,8 +110,8 @@ def _run(request: ReconstructRequest, settings: Settings, server: LocalServer) -
     from tasks.video import probe
 
     choose_model(request.model, settings.models_dir)
-    background_weights(request.session, settings.models_dir)
     if request.input.is_file():
+        background_weights(request.session, settings.models_dir)
         probe(request.input, ExtractConfig())
     from flows.reconstruct import reconstruct as flow
 

@@ -30,7 +30,7 @@ from tasks import (
 from tasks.estimate_poses import PoseConfig
 from tasks.inputs import check_input, input_digest
 from tasks.merge_fields import MergeConfig
-from tasks.models import background_weights, choose_model, pick_device
+from tasks.models import background_digest, choose_model, pick_device
 from tasks.results import check_writable, write_result
 from tasks.store import open_store
 
@@ -74,7 +74,8 @@ def run_stages(request: ReconstructRequest, settings: Settings) -> dict[str, Any
         {"frames": frames.sha256},
         mask,
         frames=frames,
-        weights=background_weights(request.session, settings.models_dir),
+        model_digest=background_digest(request.session),
+        models_dir=settings.models_dir,
     )
     pose = PoseConfig(motion=request.motion)
     poses = run.stage(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 from prefect import State
@@ -12,8 +13,9 @@ from tasks.errors import Tyre3dError
 
 
 def by_key(context: TaskRunContext, parameters: dict[str, Any]) -> str:
-    """The cache key: the artifact's key, a digest of all that the result depends on."""
-    return f"tyre3d-{context.task.name.replace(' ', '-')}-{parameters['key']}"
+    """The cache key: the artifact's key, a digest of all that the result depends on; its store."""
+    place = hashlib.sha256(parameters["store"].root.encode()).hexdigest()[:12]
+    return f"tyre3d-{context.task.name.replace(' ', '-')}-{parameters['key']}-{place}"
 
 
 def worth_retrying(task: Task[..., Any], run: object, state: State[Any]) -> bool:

@@ -125,6 +125,12 @@ def background_weights(name: str, models_dir: Path) -> Path | None:
     return path
 
 
+def background_digest(name: str) -> str:
+    """The digest that the registry states for a background session; empty where it states none."""
+    entry = MODELS.get(name)
+    return entry.weights.digest if entry is not None and entry.kind == "background" else ""
+
+
 def find_background(entry: ModelEntry, models_dir: Path) -> Path | None:
     """The file of a background session: ours, or one that rembg fetched before."""
     name, file = entry.name, entry.weights.file

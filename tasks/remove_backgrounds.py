@@ -18,6 +18,7 @@ from tasks.camera import Crop, crop_of_box
 from tasks.errors import InputError
 from tasks.extract_frames import Candidate, candidates_of
 from tasks.matting import MatteSession, open_session
+from tasks.models import background_weights
 from tasks.objects import storage_errors
 from tasks.pictures import read_colour, read_own_alpha
 from tasks.progress import report
@@ -197,7 +198,7 @@ def mask_task(
     key: str,
     tyre: str,
     frames: ArtifactRef,
-    weights: Path | None,
+    models_dir: Path,
     config: MaskConfig,
     store: ArtifactStore,
 ) -> dict[str, Any]:
@@ -206,7 +207,7 @@ def mask_task(
     def produce(folder: Path) -> dict[str, Any]:
         extracted = store.open(frames)
         candidates = candidates_of(extracted.record)
-        session = _session_for(candidates, weights, config)
+        session = _session_for(candidates, models_dir, config)
         with storage_errors(str(folder)):
             masks = remove_backgrounds(candidates, extracted.folder, folder, session, config)
         return {"masks": [asdict(m) for m in masks], "session": config.session}
@@ -222,8 +223,8 @@ class _NoSession:
 
 
 def _session_for(
-    candidates: Sequence[Candidate], weights: Path | None, config: MaskConfig
+    candidates: Sequence[Candidate], models_dir: Path, config: MaskConfig
 ) -> MatteSession:
     if all(c.has_alpha for c in candidates):
         return _NoSession()
-    return open_session(config.session, weights)
+    return open_session(config.session, background_weights(config.session, models_dir))

@@ -1,0 +1,212 @@
+"""The command line: one clear line for whatever is wrong, and nothing half-written."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from flows.cli import build_parser, main
+from tests.conftest import write_video
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TYRE3D_HOME", str(tmp_path / "home"))
+    log = logging.getLogger("tyre3d")
+    monkeypatch.setattr(log, "handlers", [])
+    monkeypatch.setattr(log, "propagate", True)
+    for name in ("PREFECT_LOCAL_STORAGE_PATH", "PREFECT_RESULTS_LOCAL_STORAGE_PATH"):
+        monkeypatch.setenv(name, str(tmp_path / "home/results"))
+    monkeypatch.setattr("flows.local_server.LocalServer.start", lambda _: None)
+
+
+def fails(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+    """Exit code and the one line of a command that must fail."""
+    try:
+        code = main(arguments)
+    except SystemExit as stop:
+        code = int(str(stop.code))
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    lines = captured.err.strip().splitlines()
+    assert len(lines) == 1, lines
+    assert lines[0].startswith("tyre3d: [")
+    return code, lines[0]
+
+
+def test_missing_input(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, line = fails(capsys, "reconstruct", str(tmp_path / "no.mp4"), "--out", str(tmp_path))
+    assert code == 2
+    assert "[input-missing] extract:" in line
+
+
+def test_empty_input(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "v.mp4").touch()
+    code, line = fails(
+        capsys, "reconstruct", str(tmp_path / "v.mp4"), "--out", str(tmp_path / "out")
+    )
+    assert code == 2
+    assert "[video-empty]" in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_unwritable_output(tmp_path: Path, video: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "out").write_text("a file")
+    code, line = fails(capsys, "reconstruct", str(video), "--out", str(tmp_path / "out"))
+    assert code == 2
+    assert "[output-unwritable]" in line
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--preset", "quick", "[usage]"),
+        ("--motion", "fly", "[usage]"),
+        ("--num-frames", "many", "[usage]"),
+        ("--num-frames", "0", "[bad-option]"),
+        ("--mc-resolution", "9999", "[bad-option]"),
+        ("--diameter-mm", "-1", "[bad-option]"),
+        ("--diameter-mm", "nan", "[bad-option]"),
+    ],
+)
+def test_bad_options(
+    tmp_path: Path,
+    video: Path,
+    capsys: pytest.CaptureFixture[str],
+    option: str,
+    value: str,
+    said: str,
+) -> None:
+    code, line = fails(
+        capsys, "reconstruct", str(video), "--out", str(tmp_path / "out"), option, value
+    )
+    assert code == 2
+    assert said in line
+    assert option.strip("-").split("-")[0] in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_unknown_model(tmp_path: Path, video: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, line = fails(
+        capsys, "reconstruct", str(video), "--out", str(tmp_path / "out"), "--model", "nosuch"
+    )
+    assert code == 3
+    assert "[unknown-model]" in line
+
+
+def test_missing_background_weights(
+    tmp_path: Path,
+    video: Path,
+    tiny_model: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    arguments = ("reconstruct", str(video), "--out", str(tmp_path), "--model", str(tiny_model))
+    code, line = fails(capsys, *arguments, "--session", "u2net")
+    assert code == 3
+    assert "tyre3d models fetch u2net" in line
+
+
+def test_text_is_refused_before_anything_runs(
+    tmp_path: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "v.mp4").write_text("text\n" * 1000)
+    out = tmp_path / "out"
+    arguments = ("reconstruct", str(tmp_path / "v.mp4"), "--out", str(out), "--session", "x")
+    code, line = fails(capsys, *arguments, "--model", str(tiny_model))
+    assert code == 2
+    assert "[video-unreadable]" in line
+    assert list(out.iterdir()) == []
+
+
+def test_bad_settings(
+    tmp_path: Path,
+    video: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TYRE3D_S3_ATTEMPTS", "lots")
+    code, line = fails(capsys, "reconstruct", str(video), "--out", str(tmp_path))
+    assert code == 2
+    assert "[bad-setting] start: s3-attempts" in line
+
+
+def test_models_list(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "list"]) == 0
+    text = capsys.readouterr().out
+    assert all(name in text for name in ("tyre-mini", "triposr", "u2netp", "birefnet-general"))
+
+
+def test_models_fetch_unknown(capsys: pytest.CaptureFixture[str]) -> None:
+    code, line = fails(capsys, "models", "fetch", "nosuch")
+    assert code == 3
+    assert "[unknown-model]" in line
+
+
+def test_the_documented_options_exist() -> None:
+    text = (
+        "reconstruct v.mp4 --out d --preset high --model triposr --num-frames 3 --device cpu"
+        " --mc-resolution 64 --diameter-mm 680 --motion spin --verbose"
+    )
+    options = build_parser().parse_args(text.split())
+    assert options.command == "reconstruct"
+    assert options.diameter_mm == 680
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from flows.cli import build_parser; build_parser().format_help(); "
+        "bad = {'torch', 'prefect', 'cv2', 'numpy', 'pydantic'} & set(sys.modules); "
+        "sys.exit(str(bad) if bad else 0)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_a_crash_is_one_line_unless_verbose(
+    tmp_path: Path,
+    video: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def boom(*_: object) -> None:
+        raise ZeroDivisionError("oh")
+
+    monkeypatch.setattr("tasks.inputs.check_input", boom)
+    code, line = fails(capsys, "reconstruct", str(video), "--out", str(tmp_path))
+    assert code == 1
+    assert "[internal] ZeroDivisionError" in line
+    assert main(["reconstruct", str(video), "--out", str(tmp_path), "--verbose"]) == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_whole_command_in_another_process(tmp_path: Path, tiny_model: Path) -> None:
+    """A real local server, a real failure inside the flow: one line, exit code, no leftovers."""
+    write_video(tmp_path / "v.mp4", 2)
+    environment = {
+        **os.environ,
+        "TYRE3D_HOME": str(tmp_path / "home"),
+        "PREFECT_HOME": str(tmp_path / "prefect"),
+    }
+    started = time.monotonic()
+    command = [sys.executable, "-m", "flows.cli", "reconstruct", str(tmp_path / "v.mp4")]
+    command += ["--out", str(tmp_path / "out"), "--model", str(tiny_model), "--session", "x"]
+    answer = subprocess.run(
+        command,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert answer.returncode == 2, answer.stderr
+    assert answer.stderr.strip().splitlines()[-1].startswith("tyre3d: [too-few-frames] extract:")
+    assert "Traceback" not in answer.stderr
+    assert list((tmp_path / "out").iterdir()) == []
+    assert time.monotonic() - started < 600

@@ -1,0 +1,219 @@
+"""The flow: all stages through Prefect, cached by content, mended where damaged.
+
+Poses and merge are stood in for by quick fakes here; they have tests of their own.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import trimesh
+
+import tasks.merge_task
+import tasks.pose_task
+from configs.request import ReconstructRequest
+from flows.reconstruct import reconstruct, reconstruct_tyre_3d
+from tasks.camera import look_at
+from tasks.errors import InputError, StorageError
+from tasks.glb import document_of
+from tasks.records import CodedFrame, MergedMesh, ObjectEstimate, PoseEstimate
+from tests.gltf import assert_valid
+
+pytestmark = pytest.mark.usefixtures("prefect_server")
+STAGES = ["extract", "remove-backgrounds", "estimate-poses", "select", "infer", "merge", "export"]
+
+
+def fake_poses(frames: Mapping[int, Path], *_: object) -> PoseEstimate:
+    cameras = {}
+    for place, index in enumerate(sorted(frames)):
+        angle = 2 * math.pi * place / len(frames)
+        eye = np.array([3 * math.sin(angle), 0.5, 3 * math.cos(angle)])
+        cameras[index] = look_at(eye, np.zeros(3), focal_px=150, width=160, height=120)
+    tyre = ObjectEstimate(np.zeros(3), np.array([0, 0, 1.0]), np.array([0, 1.0, 0]), 0.36, 0.15)
+    return PoseEstimate("fake", "orbit", cameras, tyre, {}, ("poses are fake",))
+
+
+def fake_merge(
+    model: Any, codes: torch.Tensor, coded: Sequence[CodedFrame], *rest: Any
+) -> MergedMesh:
+    assert len(codes) == len(coded)
+    config = rest[-1]
+    sections = config.mc_resolution // 4
+    shape = trimesh.creation.torus(0.27, 0.09, major_sections=sections, minor_sections=12)
+    count = len(shape.vertices)
+    return MergedMesh(
+        np.asarray(shape.vertices, np.float32),
+        np.asarray(shape.faces, np.int32),
+        np.full((count, 3), 30, np.uint8),
+        np.ones(count, np.uint8),
+        np.zeros(count, np.float32),
+        np.zeros(count, bool),
+        {"frames": float(len(coded))},
+        ("merge is fake",),
+    )
+
+
+@pytest.fixture(autouse=True)
+def _surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_model: Path) -> None:
+    monkeypatch.setenv("TYRE3D_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(tasks.pose_task, "estimate_poses", fake_poses)
+    monkeypatch.setattr(tasks.merge_task, "merge_fields", fake_merge)
+
+
+def run(source: Path, tmp_path: Path, model: Path, **options: Any) -> dict[str, Any]:
+    request = ReconstructRequest.model_validate(
+        {
+            "input": source,
+            "glb_path": tmp_path / "out/tyre.glb",
+            "model": str(model),
+            "num_frames": 4,
+            "mc_resolution": 64,
+            **options,
+        }
+    )
+    return dict(reconstruct(request, request.stem))
+
+
+def states(metadata: Mapping[str, Any]) -> dict[str, str]:
+    assert [s["stage"] for s in metadata["stages"]] == STAGES
+    return {s["stage"]: s["state"] for s in metadata["stages"]}
+
+
+def test_glb_and_metadata(cut_out_folder: Path, tmp_path: Path, tiny_model: Path) -> None:
+    metadata = run(cut_out_folder, tmp_path, tiny_model)
+    path = Path(metadata["output_path"])
+    assert_valid(path)
+    assert set(states(metadata).values()) == {"Completed"}
+    assert sorted(p.name for p in path.parent.iterdir()) == ["tyre.glb", "tyre.json"]
+    assert json.loads(path.with_suffix(".json").read_text()) == metadata
+    extras = document_of(path.read_bytes())["asset"]["extras"]
+    assert extras["model"]["sha256"] == metadata["model"]["sha256"]
+    assert extras["model"]["chosen_because"] == "asked for"
+    assert extras["parameters"]["select"]["num_frames"] == 4
+    assert extras["warnings"] == ["poses are fake", "merge is fake"]
+    assert set(extras["code"]["stages"]) == set(STAGES)
+    assert metadata["num_vertices"] > 0
+    assert metadata["num_faces"] > 0
+
+
+def test_what_was_done_is_not_done_again(
+    cut_out_folder: Path, tmp_path: Path, tiny_model: Path
+) -> None:
+    run(cut_out_folder, tmp_path, tiny_model)
+    again = run(cut_out_folder, tmp_path, tiny_model)
+    assert set(states(again).values()) == {"Cached"}
+    finer = states(run(cut_out_folder, tmp_path, tiny_model, mc_resolution=96))
+    assert [s for s, state in finer.items() if state == "Completed"] == ["merge", "export"]
+    more = states(run(cut_out_folder, tmp_path, tiny_model, num_frames=5))
+    assert [s for s, state in more.items() if state == "Cached"] == STAGES[:3]
+
+
+def test_the_same_bytes_elsewhere_are_the_same_input(
+    video: Path, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import tasks.remove_backgrounds
+    from tests.tasks.test_remove_backgrounds import Threshold
+
+    monkeypatch.setattr(tasks.remove_backgrounds, "open_session", lambda *_: Threshold())
+    run(video, tmp_path, tiny_model, session="test")
+    copy = tmp_path / "copy.mp4"
+    copy.write_bytes(video.read_bytes())
+    again = states(run(copy, tmp_path, tiny_model, session="test"))
+    assert [s for s, state in again.items() if state == "Completed"] == ["export"]
+
+
+@pytest.mark.parametrize("damage", ["delete", "change"])
+def test_damaged_artifacts_are_made_again(
+    cut_out_folder: Path, tmp_path: Path, tiny_model: Path, damage: str
+) -> None:
+    first = run(cut_out_folder, tmp_path, tiny_model)
+    for entry in first["stages"]:
+        if entry["stage"] not in {"extract", "infer"}:
+            continue
+        manifest = Path(entry["uri"])
+        victim = next(
+            p for p in sorted(manifest.parent.rglob("*")) if p.is_file() and p != manifest
+        )
+        if damage == "delete":
+            victim.unlink()
+        else:
+            content = bytearray(victim.read_bytes())
+            content[-1] ^= 1
+            victim.write_bytes(content)
+    again = states(run(cut_out_folder, tmp_path, tiny_model))
+    done = [s for s, state in again.items() if state == "Completed"]
+    assert done == ["extract", "infer"]
+    assert set(states(run(cut_out_folder, tmp_path, tiny_model)).values()) == {"Cached"}
+
+
+def test_results_are_kept_when_prefect_forgets(
+    cut_out_folder: Path, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The artifact store alone suffices: nothing complete is computed twice."""
+    run(cut_out_folder, tmp_path, tiny_model)
+    monkeypatch.setattr(tasks.merge_task, "merge_fields", lambda *_: pytest.fail("merged twice"))
+    from prefect.settings import PREFECT_TASKS_REFRESH_CACHE, temporary_settings
+
+    with temporary_settings({PREFECT_TASKS_REFRESH_CACHE: True}):
+        again = run(cut_out_folder, tmp_path, tiny_model)
+    assert set(states(again).values()) == {"Completed"}
+
+
+def test_the_call_of_the_replaced_system(
+    cut_out_folder: Path, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import tasks.models
+
+    monkeypatch.setattr(tasks.models, "BUNDLED", tmp_path / "bundled")
+    (tmp_path / "bundled").mkdir()
+    (tmp_path / "bundled/tyre-mini").symlink_to(tiny_model)
+    path = tmp_path / "deep/er/mesh.glb"
+    metadata = reconstruct_tyre_3d(str(cut_out_folder), str(path), "cpu", 3, 64)
+    assert path.is_file()
+    assert metadata["output_path"] == str(path)
+    assert metadata["num_frames"] == 3
+    assert metadata["model"]["name"] in {"tyre-mini", "triposr"}
+
+
+def test_errors_keep_their_kind_through_prefect(tmp_path: Path, tiny_model: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in ("a.png", "b.png", "c.png"):
+        (folder / name).write_text("no picture")
+    with pytest.raises(InputError) as caught:
+        run(folder, tmp_path, tiny_model)
+    assert caught.value.code == "image-unreadable"
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_only_what_may_pass_is_tried_again(
+    cut_out_folder: Path, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+
+    def flaky(*args: Any) -> PoseEstimate:
+        calls.append(1)
+        if len(calls) == 1:
+            raise StorageError("storage-failed", stage="x", what="the disk blinked", advice="")
+        return fake_poses(*args)
+
+    monkeypatch.setattr(tasks.pose_task, "estimate_poses", flaky)
+    run(cut_out_folder, tmp_path, tiny_model)
+    assert len(calls) == 2
+
+    def never(*_: Any) -> PoseEstimate:
+        calls.append(1)
+        raise InputError("no-tyre", stage="x", what="nothing", advice="")
+
+    monkeypatch.setattr(tasks.pose_task, "estimate_poses", never)
+    calls.clear()
+    with pytest.raises(InputError, match="no-tyre"):
+        run(cut_out_folder, tmp_path, tiny_model, motion="spin")
+    assert len(calls) == 1

