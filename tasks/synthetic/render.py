@@ -123,6 +123,7 @@ def shade(
     look: Look,
     part: Parts = 0,
     parts: int = 1,
+    shadow_rays: int = 1,
 ) -> Float32Array:
     """Linear RGB ``(N, 3)`` that hits send back along their rays.
 
@@ -133,6 +134,7 @@ def shade(
         look: In the object's frame.
         part: Which part of the key light each hit looks at, one or ``(N,)``.
         parts: How many parts there are; a pixel should average over all.
+        shadow_rays: Rays per hit, within its part.
     """
     surface = caster.renderable.material(hits.face, hits.points)
     albedo = np.asarray(surface.albedo, dtype=np.float32)
@@ -166,11 +168,14 @@ def shade(
         if index == 0:
             facing_it = np.flatnonzero(received)
             here = part if isinstance(part, int) else part[facing_it]
-            towards = light_disc(light, _noise(hits.ray[facing_it], parts), here, parts)
+            noise = _noise(hits.ray[facing_it], parts)
             origins = hits.points[facing_it] + lift * hits.flat_normals[facing_it]
-            lit = ~caster.blocked(origins, towards)
-            received[facing_it] *= lit
-            reflected[facing_it] *= lit
+            lit = np.zeros(len(facing_it), dtype=np.float32)
+            for k in range(shadow_rays):
+                towards = light_disc(light, noise, here + k * parts, parts * shadow_rays)
+                lit += ~caster.blocked(origins, towards)
+            received[facing_it] *= lit / np.float32(shadow_rays)
+            reflected[facing_it] *= lit / np.float32(shadow_rays)
         else:
             received *= openness
             reflected *= openness

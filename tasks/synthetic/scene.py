@@ -135,7 +135,7 @@ class Scene:
         hits, directions = _subset(hits, seen), directions[seen]
         hits = replace(hits, openness=hits.openness * self._above_floor(hits, moment.pose))
         look = self._look.rotated(moment.pose.rotation.T)
-        light = shade(self._caster, hits, directions, look, part, parts)
+        light = shade(self._caster, hits, directions, look, part, parts, shadow_rays=3)
         return (y.ravel() * camera.width + x.ravel())[hits.ray], light
 
     def _above_floor(self, hits: Hits, pose: Similarity) -> Float32Array:

@@ -137,7 +137,7 @@ def _concrete(rng: np.random.Generator, side: int) -> _Image:
 def _asphalt(rng: np.random.Generator, side: int) -> _Image:
     image = _flat(side, side, _tinted(rng, rng.uniform(55, 110), 6))
     grain = _grain(rng, side, side)
-    image += (16 * grain + 60 * (grain > 2.4) + 12 * _fractal(rng, side, side, 8))[..., None]
+    image += (12 * grain + 30 * (grain > 2.4) + 12 * _fractal(rng, side, side, 8))[..., None]
     for _ in range(int(rng.integers(1, 4))):
         a, b = rng.uniform(0, side, 2), rng.uniform(0, side, 2)
         paint = (215.0, 215.0, 210.0) if rng.random() < 0.6 else (205.0, 165.0, 40.0)

@@ -86,3 +86,19 @@ def test_an_unknown_container_and_an_empty_video_are_refused(tmp_path: Path) -> 
         write_video(tmp_path / "x.gif", [], 10.0)
     with pytest.raises(ValueError, match="no frames"):
         write_video(tmp_path / "x.mp4", [], 10.0)
+
+
+def test_the_sample_video_is_small_and_goes_round_the_tyre() -> None:
+    path = Path(__file__).parents[1] / "data" / "sample_tyre.mp4"
+    assert path.stat().st_size < 2_000_000
+    truth = read_truth(path)
+    frames = frames_of(path)
+    assert truth.motion == "orbit"
+    assert len(frames) == len(truth.cameras) == 45
+    assert {f.shape for f in frames} == {(480, 640, 3)}
+    x, _, z = np.stack([c.centre for c in truth.cameras]).T
+    azimuth = np.unwrap(np.arctan2(x, z))
+    assert abs(azimuth[-1] - azimuth[0]) > np.radians(200)
+    tops = np.stack([c.project(np.array([[0, truth.diameter / 2, 0]]))[0] for c in truth.cameras])
+    assert (tops[:, 2] > 0).all()
+    assert ((tops[:, :2] > 0) & (tops[:, :2] < (640, 480))).all()
