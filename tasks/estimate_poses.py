@@ -177,7 +177,10 @@ def _inner_masks(
         inside = np.where(np.asarray(alpha) > 127, 255, 0).astype(np.uint8)
         shrunk = cv2.erode(inside, np.ones((2 * margin + 1, 2 * margin + 1), np.uint8))
         if moving is not None:
-            shrunk = np.where(moving, 255, shrunk).astype(np.uint8)
+            hull = np.zeros_like(inside)
+            cv2.fillConvexPoly(hull, outline.hull.round().astype(np.int32), 255)
+            near = cv2.dilate(hull, np.ones((6 * margin + 1, 6 * margin + 1), np.uint8)) > 0
+            shrunk = np.where(moving & ~near, 255, shrunk).astype(np.uint8)
         written[i] = folder / f"{i:06d}.png"
         cv2.imwrite(str(written[i]), shrunk)
     return written

@@ -37,7 +37,7 @@ def check(estimate: PoseEstimate, video: Video) -> None:
     tyre = estimate.tyre
     assert tyre.axle @ tyre.up == pytest.approx(0.0, abs=1e-9)
     assert np.linalg.norm(tyre.up) == pytest.approx(1.0)
-    assert estimate.figures["silhouette_iou_mean"] > 0.97
+    assert estimate.figures["silhouette_iou_mean"] > 0.95
 
 
 def test_orbit_before_a_textured_room(tmp_path: Path) -> None:
@@ -49,8 +49,9 @@ def test_orbit_before_a_textured_room(tmp_path: Path) -> None:
     assert PoseEstimate.from_dict(estimate.to_dict()).method == "sfm"
 
 
+@pytest.mark.slow
 def test_turntable_before_a_still_room(tmp_path: Path) -> None:
-    video = write_video(tmp_path, "turntable", count=20, size=SMALL)
+    video = write_video(tmp_path, "turntable", count=24)
     estimate = estimate_of(video, tmp_path)
     check(estimate, video)
     assert (estimate.method, estimate.motion) == ("sfm-masked", "orbit")

@@ -82,7 +82,7 @@ def test_outline_of_a_disc_is_its_circle() -> None:
     v, u = np.mgrid[:200, :300] + 0.5
     mask = np.where(np.hypot(u - 140.3, v - 90.7) < 60, 255, 0).astype(np.uint8)
     found = outline(mask)
-    np.testing.assert_allclose(found.centre, [140.3, 90.7], atol=0.2)
+    np.testing.assert_allclose(found.centre, [140.3, 90.7], atol=0.4)
     assert found.size == pytest.approx(120, abs=0.5)
     assert found.valid.all()
     assert overlap(polygon_of_support(found.support), found.hull, 300, 200) > 0.995
