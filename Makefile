@@ -23,9 +23,18 @@ ui: setup ## Start Prefect's server with its UI on http://127.0.0.1:4200; runs a
 test: setup ## Run the default tests: offline, no GPU, no services
 	$(BIN)/python -m pytest
 
+e2e: setup ## Run everything for real: Prefect, workers, S3, the API, a killed worker (minutes)
+	$(BIN)/python -m pytest -m services tests/deployments
+
+deploy: setup ## Make pools and deployments on the Prefect server of PREFECT_API_URL
+	$(BIN)/python -m deployments.deploy
+
+api: setup ## Serve the API for backends (settings: TYRE3D_API_...)
+	$(BIN)/python -m deployments.api
+
 check: setup ## Lint and type-check
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-.PHONY: help setup demo ui test check
+.PHONY: help setup demo ui test e2e deploy api check

@@ -34,6 +34,11 @@ class Settings(BaseSettings):
     storage: str = Field(
         default="", description="root of the artifacts: a folder or s3://bucket/prefix"
     )
+    infer_deployment: str = Field(
+        default="",
+        pattern=r"^([^/]+/[^/]+)?$",
+        description="flow/deployment that runs the network; empty: the process of the run",
+    )
     s3_endpoint_url: str | None = Field(default=None, description="S3 service other than AWS")
     s3_region: str | None = Field(default=None, description="region of the bucket")
     s3_access_key: SecretStr | None = Field(default=None, description="access key of S3")

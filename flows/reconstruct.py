@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from configs.request import ReconstructRequest
 from configs.settings import Settings
 from configs.stages import ExportConfig, ExtractConfig, InferConfig, MaskConfig, SelectConfig
+from flows.infer import inference
 from flows.run_progress import told_to_prefect
 from flows.stages import Runner
 from tasks import (
@@ -97,9 +98,10 @@ def run_stages(request: ReconstructRequest, settings: Settings) -> dict[str, Any
         poses=poses,
     )
     infer = InferConfig()
+    infer_task, where = inference(settings)
     codes = run.stage(
         infer_codes,
-        infer_codes.infer_task,
+        infer_task,
         {"frames": frames.sha256, "masks": masks.sha256, "selection": selection.sha256},
         infer,
         model_digest=model.digest,
@@ -108,6 +110,7 @@ def run_stages(request: ReconstructRequest, settings: Settings) -> dict[str, Any
         selection=selection,
         model=model,
         device=device,
+        **where,
     )
     merge = MergeConfig(mc_resolution=request.resolution, diameter_mm=request.diameter_mm)
     mesh = run.stage(

@@ -1,0 +1,1 @@
+"""How Tyre3D is put into service: work pools, deployments, the API."""

@@ -1,0 +1,1 @@
+"""The service for a backend: reconstructions over HTTP, as runs of a Prefect deployment."""

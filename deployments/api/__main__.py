@@ -1,0 +1,28 @@
+"""Run the service: ``python -m deployments.api``."""
+
+from __future__ import annotations
+
+import sys
+
+import uvicorn
+from pydantic import ValidationError
+
+from deployments.api.app import create_app
+from deployments.api.settings import ApiSettings
+
+
+def main() -> int:
+    """Serve until told to stop."""
+    try:
+        settings = ApiSettings()  # type: ignore[call-arg]  # from the environment
+    except ValidationError as exc:
+        faults = ((".".join(str(p) for p in e["loc"]), e["msg"]) for e in exc.errors())
+        lines = "".join(f"  {where}: {what}\n" for where, what in faults)
+        sys.stderr.write(f"tyre3d-api: settings (TYRE3D_API_...) cannot be used:\n{lines}")
+        return 2
+    uvicorn.run(create_app(settings), host=settings.host, port=settings.port, server_header=False)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,132 @@
+"""Jobs: what a backend asks for, told from runs of Prefect. All state is Prefect's."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import time
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from configs.request import ReconstructRequest
+from deployments.api.models import JobError, JobStatus, ReconstructBody, Status
+from deployments.api.prefect_runs import ApiError, PrefectRuns
+from deployments.api.settings import ApiSettings
+from tasks.faults import fault_of_state
+
+ENDED = ("completed", "failed")
+_MAX_METADATA_BYTES = 4_000_000
+_HELD = 2000
+_STATUS: dict[str, Status] = {
+    "RUNNING": "processing",
+    "CANCELLING": "processing",
+    "COMPLETED": "completed",
+    "FAILED": "failed",
+    "CRASHED": "failed",
+    "CANCELLED": "failed",
+}
+
+
+def below(path: Path, roots: tuple[Path, ...], field: str) -> Path:
+    """The path with links resolved, if it lies below one of the roots.
+
+    Raises:
+        ApiError: 422 if it does not; the message does not tell what lies elsewhere.
+    """
+    if path.is_absolute() and "\0" not in str(path):
+        real = path.resolve()
+        if any(real.is_relative_to(root.resolve()) and real != root.resolve() for root in roots):
+            return real
+    raise ApiError(422, "path-refused", f"{field} must be an absolute path below a configured root")
+
+
+class Jobs:
+    """Creates and tells jobs.
+
+    Args:
+        runs: Prefect's side.
+        settings: Roots, and how old a told status may be.
+    """
+
+    def __init__(self, runs: PrefectRuns, settings: ApiSettings) -> None:
+        self._runs = runs
+        self._settings = settings
+        self._held: dict[UUID, tuple[float, asyncio.Task[JobStatus]]] = {}
+
+    async def start(self, body: ReconstructBody, key: str | None) -> tuple[UUID, Status]:
+        """Create a job, or find the one with the same idempotency key.
+
+        Raises:
+            ApiError: 422 for paths that are refused, 409 if the key was used for something else.
+        """
+        source = below(body.source, self._settings.input_roots, "the input")
+        glb = below(body.output_glb_path, self._settings.output_roots, "output_glb_path")
+        if glb.suffix != ".glb" or glb.name.startswith("."):
+            raise ApiError(422, "path-refused", "output_glb_path must end in .glb")
+        if not source.exists():
+            raise ApiError(422, "input-missing", f"{source} does not exist")
+        if body.video is not None and not source.is_file():
+            raise ApiError(422, "path-refused", f"{source} is not a video")
+        options = body.model_dump(exclude={"preprocessing_output_dir", "video", "output_glb_path"})
+        request = ReconstructRequest(input=source, glb_path=glb, **options)
+        parameters = {"request": request.model_dump(mode="json"), "tyre": request.stem}
+        hidden = f"api:{hashlib.sha256(key.encode()).hexdigest()}" if key is not None else None
+        run, new = await self._runs.start(parameters, f"reconstruct-{request.stem}", hidden)
+        if not new and run["parameters"] != parameters:
+            told = "This Idempotency-Key was used for another request"
+            raise ApiError(409, "idempotency-conflict", told)
+        return UUID(run["id"]), _STATUS.get(run["state_type"], "queued")
+
+    async def status(self, job_id: UUID) -> JobStatus:
+        """How a job stands; many who ask at once cost Prefect one request."""
+        now = time.monotonic()
+        until, task = self._held.get(job_id, (0.0, None))
+        if task is None or until < now:
+            if len(self._held) > _HELD:
+                self._held = {k: v for k, v in self._held.items() if v[0] >= now}
+            task = asyncio.ensure_future(self._look(job_id))
+            self._held[job_id] = (now + self._settings.poll_s, task)
+        return await asyncio.shield(task)
+
+    async def cancel(self, job_id: UUID) -> JobStatus:
+        """Cancel a job that has not ended; one that has is told as it is."""
+        status = await self._look(job_id)
+        if status.status not in ENDED:
+            await self._runs.cancel(job_id)
+        self._held.pop(job_id, None)
+        return await self.status(job_id)
+
+    async def _look(self, job_id: UUID) -> JobStatus:
+        run = await self._runs.find(job_id)
+        kind = run["state_type"] or "SCHEDULED"
+        status = _STATUS.get(kind, "queued")
+        told: dict[str, Any] = {"progress": 0.0}
+        if status == "processing":
+            share, stage = await self._runs.progress(job_id)
+            told = {"progress": share, "stage": "cancelling" if kind == "CANCELLING" else stage}
+        elif status == "completed":
+            told = {"progress": 1.0, "metadata": await asyncio.to_thread(self._metadata, run)}
+        elif status == "failed":
+            share, _ = await self._runs.progress(job_id)
+            fault = fault_of_state(kind, (run["state"] or {}).get("message"))
+            told = {"progress": share, "error": JobError(**fault.to_dict())}
+        return JobStatus(
+            job_id=job_id,
+            status=status,
+            created_at=run["created"],
+            started_at=run["start_time"],
+            finished_at=run["end_time"],
+            **told,
+        )
+
+    def _metadata(self, run: dict[str, Any]) -> dict[str, Any]:
+        """The metadata beside the GLB; only its path where this machine cannot read them."""
+        glb = Path(run["parameters"]["request"]["glb_path"])
+        try:
+            path = below(glb.with_suffix(".json"), self._settings.output_roots, "the result")
+            with path.open("rb") as file:
+                return dict(json.loads(file.read(_MAX_METADATA_BYTES)))
+        except (OSError, ValueError, ApiError):
+            return {"output_path": str(glb)}

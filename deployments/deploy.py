@@ -1,0 +1,93 @@
+"""Make the work pools, the deployments and the watch over dead runs on a Prefect server.
+
+Everything is made or brought up to date; running it again changes nothing else.
+"""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import yaml
+from prefect.automations import Automation
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
+from prefect.client.schemas.objects import StateType
+from prefect.events.actions import ChangeFlowRunState
+from prefect.events.schemas.automations import EventTrigger, Posture
+from prefect.exceptions import ObjectNotFound
+
+ROOT = Path(__file__).parents[1]
+POOLS = Path(__file__).with_name("pools.yaml")
+WATCH = "tyre3d: runs without a heartbeat have crashed"
+_SILENCE = timedelta(seconds=90)
+"""Three heartbeats, which prefect.yaml sets to one every 30 seconds."""
+
+_log = logging.getLogger("tyre3d.deploy")
+
+
+def make_pools(client: SyncPrefectClient, pools: dict[str, dict[str, Any]]) -> None:
+    """Create the pools that are missing; set limits and descriptions of the others."""
+    for name, wanted in pools.items():
+        fields = {"description": wanted["description"]}
+        limit = wanted["concurrency_limit"]
+        try:
+            client.read_work_pool(name)
+            client.update_work_pool(name, WorkPoolUpdate(**fields, concurrency_limit=limit))
+            _log.info("work pool %s: brought up to date", name)
+        except ObjectNotFound:
+            pool = WorkPoolCreate(name=name, type=wanted["type"], concurrency_limit=limit, **fields)
+            client.create_work_pool(pool)
+            _log.info("work pool %s: made", name)
+
+
+def watch_over_runs(client: SyncPrefectClient, silence: timedelta = _SILENCE) -> None:
+    """Have the server call a run crashed whose process and worker are both gone.
+
+    Nobody else notices: such a run would stay running for ever.
+    """
+    events = ("heartbeat", "Completed", "Failed", "Cancelled", "Crashed")
+    wanted = Automation(
+        name=WATCH,
+        description="Started by the first heartbeat, ended by the end of the run",
+        trigger=EventTrigger(
+            after={"prefect.flow-run.heartbeat"},
+            expect={f"prefect.flow-run.{event}" for event in events},
+            for_each={"prefect.resource.id"},
+            match={"prefect.resource.id": ["prefect.flow-run.*"]},
+            posture=Posture.Proactive,
+            threshold=1,
+            within=silence,
+        ),
+        actions=[
+            ChangeFlowRunState(
+                state=StateType.CRASHED,
+                name="Crashed",
+                message="No heartbeat: its process and its worker are gone",
+            )
+        ],
+    )
+    for old in client.read_automations_by_name(WATCH):
+        client.delete_automation(old.id)
+    client.create_automation(wanted)
+    _log.info("watch over runs: made")
+
+
+def main() -> int:
+    """Make all; the exit code is that of Prefect's own command."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    with get_client(sync_client=True) as client:
+        _log.info("server: %s", client.api_url)
+        make_pools(client, yaml.safe_load(POOLS.read_text())["pools"])
+        watch_over_runs(client)
+    command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
+    return subprocess.run(command, cwd=ROOT, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,181 @@
+"""Batches: one bad tyre stops no other, and only what is missing is made."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+from prefect import flow
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+from prefect.client.schemas.objects import FlowRun
+from prefect.states import Completed, Crashed, Failed
+
+from configs.request import BatchRequest, ReconstructRequest
+from configs.settings import Settings
+from flows import batch as module
+from tasks.errors import InputError
+
+pytestmark = pytest.mark.usefixtures("prefect_server")
+MADE: list[str] = []
+
+
+def _write(request: ReconstructRequest) -> None:
+    request.glb_path.write_bytes(b"glTF" + request.input.read_bytes())
+    metadata = {"num_vertices": 3, "num_faces": 1, "warnings": []}
+    request.glb_path.with_suffix(".json").write_text(json.dumps(metadata))
+
+
+@flow(name="reconstruct")
+def fake(request: ReconstructRequest, tyre: str) -> None:
+    """Stands for the pipeline: refuses what begins with "bad"."""
+    MADE.append(tyre)
+    if request.input.read_bytes().startswith(b"bad"):
+        raise InputError("video-noise", stage="extract", what="bad", advice="Film again")
+    if request.input.read_bytes().startswith(b"bug"):
+        raise KeyError("a fault of ours")
+    _write(request)
+
+
+@pytest.fixture(autouse=True)
+def _pipeline(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(module, "reconstruct", fake)
+    monkeypatch.setattr(module, "_POLL_S", 0.01)
+    MADE.clear()
+    return
+
+
+@pytest.fixture
+def videos(tmp_path: Path) -> Path:
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    for name, content in {"a": "ok", "b": "bad", "c": "bug", "d": "", "e": "fine"}.items():
+        (folder / f"{name}.mp4").write_text(content)
+    return folder
+
+
+def _told(out: Path) -> dict[str, Any]:
+    return {e["name"]: e for e in json.loads((out / "batch.json").read_text())["tyres"]}
+
+
+def test_a_batch_goes_on_over_bad_tyres_and_takes_up_what_is_missing(
+    videos: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    request = BatchRequest(inputs=(str(videos), str(tmp_path / "gone.mp4")), out_dir=out)
+    state = module.batch(request, return_state=True)
+    assert state.is_failed()
+    assert state.message == "4 of 6 failed: b, c, d, gone"
+    told = _told(out)
+    assert MADE == ["a", "b", "c", "e"]
+    assert {n: e["state"] for n, e in told.items() if e["state"] == "completed"}.keys() == {
+        "a",
+        "e",
+    }
+    codes = {n: e["error"]["code"] for n, e in told.items() if e["error"]}
+    assert codes == {
+        "b": "video-noise",
+        "c": "internal",
+        "d": "video-empty",
+        "gone": "input-missing",
+    }
+    assert told["a"]["figures"] == {"num_vertices": 3, "num_faces": 1}
+    assert UUID(told["a"]["flow_run_id"])
+
+    MADE.clear()
+    for name in ("b", "c", "d"):
+        (videos / f"{name}.mp4").write_text(f"mended {name}")
+    (out / "e.glb").write_bytes(b"damaged")
+    state = module.batch(BatchRequest(inputs=(str(videos),), out_dir=out), return_state=True)
+    assert state.is_completed()
+    assert state.message == "all 5 succeeded"
+    assert MADE == ["b", "c", "d", "e"]
+    assert _told(out)["a"]["found_finished"]
+
+    with get_client(sync_client=True) as client:
+        found = client.read_artifacts(
+            artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=["batch"]))
+        )
+    assert any("found finished" in str(a.data) for a in found)
+
+
+def test_a_batch_with_nothing_to_show_says_so(videos: Path, tmp_path: Path) -> None:
+    request = BatchRequest(inputs=(str(videos / "d.mp4"),), out_dir=tmp_path / "out")
+    state = module.batch(request, return_state=True)
+    assert state.message == "none succeeded: d"
+
+
+class Server:
+    """Stands for the workers: each call of a deployment ends as its tyre's script says."""
+
+    def __init__(self, script: dict[str, list[Any]]) -> None:
+        self.script = script
+        self.keys: list[str] = []
+        self.running = self.most = 0
+
+    async def __call__(self, name: str, **call: Any) -> FlowRun:
+        import asyncio
+
+        self.keys.append(call["idempotency_key"])
+        assert call["timeout"] is None
+        request = ReconstructRequest.model_validate(call["parameters"]["request"])
+        self.running += 1
+        self.most = max(self.most, self.running)
+        await asyncio.sleep(0.02)
+        self.running -= 1
+        end = self.script[request.stem].pop(0)
+        if isinstance(end, Exception):
+            raise end
+        if end.is_completed():
+            _write(request)
+        return FlowRun(id=uuid4(), flow_id=uuid4(), state=end)
+
+
+def test_a_deployment_is_run_again_only_where_that_can_help(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = "Flow run encountered an exception: InputError: [video-noise] extract: bad. Film"
+    server = Server(
+        {
+            "a": [Crashed(message="signal 9"), Completed()],
+            "b": [Failed(message=refused)],
+            "c": [httpx.ConnectError("server away"), Completed()],
+            "d": [Crashed(), Crashed()],
+        }
+    )
+    monkeypatch.setattr(module, "arun_deployment", server)
+
+    async def at_once(seconds: float) -> None:
+        return None
+
+    for name in server.script:
+        (tmp_path / f"{name}.mp4").write_text(name)
+    request = BatchRequest(
+        inputs=(str(tmp_path),),
+        out_dir=tmp_path / "out",
+        deployment="reconstruct/reconstruct",
+        concurrency=2,
+        attempts=2,
+    )
+    monkeypatch.setattr(module, "_pause", at_once)
+    state = module.run_batch(request, Settings(), "batch-id")
+    assert state.message == "2 of 4 failed: b, d"
+    told = _told(tmp_path / "out")
+    assert [told[n]["attempts"] for n in "abcd"] == [2, 1, 1, 2]
+    assert told["b"]["error"]["code"] == "video-noise"
+    assert told["d"]["error"]["code"] == "crashed"
+    assert sorted(server.keys) == [
+        "batch-id:a:1",
+        "batch-id:a:2",
+        "batch-id:b:1",
+        "batch-id:c:1",
+        "batch-id:c:1",
+        "batch-id:d:1",
+        "batch-id:d:2",
+    ]
+    assert server.most == 2
