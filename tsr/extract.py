@@ -116,6 +116,7 @@ def extract_surface_of_code(
                 resolution,
                 coarse_cells=options.coarse_cells if options.method == "sparse" else resolution,
                 margin=options.margin,
+                planes=grid.planes,
                 device=code.device,
             )
             vertices, faces, evaluated = found.vertices, found.faces, found.evaluated

@@ -138,6 +138,12 @@ class GridField:
 
         return self.field._run(index, features, outputs)
 
+    def planes(self, index: Tensor) -> Tensor:
+        """The planes' terms ``(3, M, M, n)`` at pairs of grid indices ``(M,)``."""
+        rows = (index[:, None] * self.resolution + index).flatten()
+        table = self.table.view(3, self.resolution**2, -1)
+        return table[:, rows].float().reshape(3, len(index), len(index), -1)
+
     def log_density(self, index: Tensor) -> Tensor:
         """Natural logarithm of the density ``(N,)``."""
         return self.evaluate(index)[:, 0] + self.field.cfg.density_bias

@@ -5,7 +5,8 @@ around the surface; values are predicted there by linear interpolation, and the 
 surface may cross by this prediction, with a margin, are evaluated. Then, until nothing changes,
 every cell whose corners differ in sign is evaluated, also across blocks: a surface that was found
 anywhere is followed to its end. What can be missed is a detached part (or hollow) that lies between
-the points of the coarse lattice.
+the points of the coarse lattice; cells where the field's curvature or its planes' detail could hide
+one are looked into, too.
 """
 
 from __future__ import annotations
@@ -16,11 +17,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from tsr.detail import Planes, hidden_score
 from tsr.errors import TSRError
 from tsr.marching import CORNERS, triangulate
 
 Field = Callable[[Tensor], Tensor]
 """Grid points ``(N, 3)`` int64 to values ``(N,)`` float32, inside > 0."""
+
+WATCHED = 0.1
+"""At most this share of the coarse cells is looked into on mere suspicion."""
 
 B = 8
 """Cells of a block along an axis."""
@@ -38,7 +43,8 @@ class SparseSurface:
         coarse_stride: Grid cells to a cell of the coarse lattice; 1 means nothing can be missed.
         thin_cells: Coarse cells that hold surface although neither they nor a neighbour showed any
             on the coarse lattice: evidence of parts thinner than a coarse cell.
-        suspect_cells: Cells near the threshold for which half the coarse spacing settled nothing.
+        suspect_cells: Cells that might hide one and were not looked into, or where looking into
+            them at half the spacing settled nothing.
     """
 
     vertices: Tensor
@@ -55,6 +61,7 @@ def extract_surface(
     *,
     coarse_cells: int = 32,
     margin: float = 0.25,
+    planes: Planes | None = None,
     device: torch.device | None = None,
 ) -> SparseSurface:
     """Extract the surface where a field changes sign.
@@ -65,6 +72,8 @@ def extract_surface(
         coarse_cells: At least this many cells per axis on the coarse lattice, unless the grid has
             fewer; ``resolution - 1`` or more evaluates every point.
         margin: Share of a cell's range of values by which the prediction may be wrong.
+        planes: The terms a triplane's field is made of, if it is one: finds cells whose detail the
+            coarse lattice does not show.
         device: Where to compute.
     """
     if resolution < 2:
@@ -76,14 +85,13 @@ def extract_surface(
     level = _Level(field, resolution, stride, margin, device)
     level.start()
     coarse = level
-    suspects = 0
+    watched, unwatched = coarse.watch(planes) if stride > 1 else (None, 0)
     while stride > 1:
         parent, stride = level, stride // 2
         level = _Level(field, resolution, stride, margin, device)
-        level.refine(parent, watch=parent is coarse)
+        unwatched += level.refine(parent, watched)
         level.evaluated += parent.evaluated
-        if parent is coarse:
-            suspects = level.suspects
+        watched = None
     blocks, x, y, z = torch.nonzero(level.mixed(), as_tuple=True)
     local = torch.stack([x, y, z], 1)
     cells = level.blocks[blocks] * B + local  # (N, 3)
@@ -92,7 +100,7 @@ def extract_surface(
     keys = level.halo.reshape(-1)[halo]
     vertices, faces = triangulate(cells, level.values[keys], keys, len(level.values))
     thin = coarse.unexpected(cells, level.stride) if level is not coarse else 0
-    return SparseSurface(vertices, faces, level.evaluated, coarse.stride, thin, suspects)
+    return SparseSurface(vertices, faces, level.evaluated, coarse.stride, thin, unwatched)
 
 
 class _Level:
@@ -113,7 +121,6 @@ class _Level:
         self.cells = -(-self.last // stride)  # per axis
         self.side = -(-self.cells // B)  # blocks per axis
         self.evaluated = 0
-        self.suspects = 0
 
     def start(self) -> None:
         """Evaluate the whole lattice."""
@@ -121,11 +128,15 @@ class _Level:
         self._allocate(torch.cartesian_prod(n, n, n))
         self._evaluate(self._corners(self.valid))
 
-    def refine(self, parent: _Level, *, watch: bool) -> None:
-        """Refine around the parent's surface; ``watch`` also looks into its suspicious cells."""
+    def refine(self, parent: _Level, watched: Tensor | None) -> int:
+        """Refine around the parent's surface and inside some more of its cells.
+
+        Returns:
+            How many of these cells' children still come close to the threshold.
+        """
         near = parent.dilate(parent.mixed())
-        suspicious = parent.suspicious() & ~near if watch else torch.zeros_like(near)
-        octants = (near | suspicious).reshape(-1, 2, 4, 2, 4, 2, 4)
+        wanted = near if watched is None else near | watched
+        octants = wanted.reshape(-1, 2, 4, 2, 4, 2, 4)
         block, i, j, k = torch.nonzero(octants.amax((2, 4, 6)), as_tuple=True)
         octant = torch.stack([i, j, k], 1)
         blocks = parent.blocks[block] * 2 + octant
@@ -137,8 +148,8 @@ class _Level:
             self._predict(parent, block, octant)
             if len(forced):
                 self._evaluate(self._only(slice(len(blocks), None)))
-            if watch:
-                self._evaluate(self._corners(self._children(suspicious, block, octant)))
+            if watched is not None:
+                self._evaluate(self._corners(self._children(watched, block, octant)))
             self._evaluate(self._corners(self._crossed()))
             while self._evaluate(self._corners(self.mixed() & ~self._settled())):
                 pass
@@ -146,12 +157,35 @@ class _Level:
             if not len(missing):
                 break
             forced = torch.unique(torch.cat([forced, missing]), dim=0)
-        if watch:
-            left = self._children(suspicious, block, octant)
-            surface = self.dilate(self.mixed())[: len(left)]
-            low, high = (r[: len(left)] for r in self._range())
-            close = torch.minimum(low.abs(), high.abs()) < (high - low) / 4
-            self.suspects = int((left & close & ~surface).sum())
+        if watched is None:
+            return 0
+        left = self._children(watched, block, octant)
+        surface = self.dilate(self.mixed())[: len(left)]
+        low, high = (r[: len(left)] for r in self._range())
+        close = torch.minimum(low.abs(), high.abs()) < (high - low) / 4
+        return int((left & close & ~surface).sum())
+
+    def watch(self, planes: Planes | None) -> tuple[Tensor, int]:
+        """Cells ``(nb, 8, 8, 8)`` to look into, and how many more deserve it."""
+        near = self.dilate(self.mixed())
+        n = self.cells
+        lattice = self._lattice()
+        hidden = _curvature_score(lattice)  # (n, n, n)
+        if planes is not None:
+            shown = self._spread(near)[:n, :n, :n]
+            detail = hidden_score(planes, lattice, shown, self.stride, self.last)
+            hidden = torch.maximum(hidden, detail)
+        score = torch.zeros((self.side * B,) * 3, device=self.device)
+        score[:n, :n, :n] = hidden
+        in_blocks = score.reshape((self.side, B) * 3).permute(0, 2, 4, 1, 3, 5).flatten(0, 2)
+        in_blocks = torch.where(near | ~self.valid, 0, in_blocks)
+        most = int(WATCHED * self.cells**3)
+        suspicious = int((in_blocks > 1).sum())
+        if suspicious <= most:
+            return in_blocks > 1, 0
+        least = torch.topk(in_blocks.flatten(), most).values[-1]
+        watched = in_blocks > least
+        return watched, suspicious - int(watched.sum())
 
     def mixed(self) -> Tensor:
         """Cells ``(nb, 8, 8, 8)`` whose corners differ in sign."""
@@ -162,44 +196,32 @@ class _Level:
         """Cells ``(nb, 8, 8, 8)`` that share a point with given ones, across blocks."""
         return _pool(self._corners(cells)[self.halo], torch.logical_or) & self.valid
 
-    def suspicious(self) -> Tensor:
-        """Cells without a change of sign in which the field's curvature could hide one.
-
-        Linear interpolation over a cell is off by up to an eighth of the second difference per
-        axis; twice that is allowed for.
-        """
-        volume = torch.zeros((self.side * B + 1,) * 3, device=self.device)
-        x, y, z = self._points()
-        volume[x, y, z] = self.values
-        bend = torch.zeros_like(volume)
-        for dim in range(3):
-            n = volume.shape[dim] - 2
-            second = volume.narrow(dim, 0, n) + volume.narrow(dim, 2, n)
-            second -= 2 * volume.narrow(dim, 1, n)
-            bend.narrow(dim, 1, n).add_(second.abs())
-        wrong = _pool(bend[x, y, z][self.halo], torch.maximum) / 4
-        low, high = self._range()
-        same = (low > 0) | (high <= 0)
-        return same & (torch.minimum(low.abs(), high.abs()) < wrong) & self.valid
-
     def unexpected(self, cells: Tensor, stride: int) -> int:
         """How many of this level's cells hold fine cells but lie apart from its own surface."""
         own = cells * stride // self.stride
-        expected = torch.zeros((self.side * B,) * 3, dtype=torch.bool, device=self.device)
-        blocks, x, y, z = torch.nonzero(self.dilate(self.mixed()), as_tuple=True)
-        at = self.blocks[blocks] * B + torch.stack([x, y, z], 1)
-        expected[at[:, 0], at[:, 1], at[:, 2]] = True
+        expected = self._spread(self.dilate(self.mixed()))
         found = torch.zeros_like(expected)
         found[own[:, 0], own[:, 1], own[:, 2]] = True
         return int((found & ~expected).sum())
 
-    def _points(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Lattice coordinates of all points owned, three times ``(no * 512,)``."""
+    def _spread(self, cells: Tensor) -> Tensor:
+        """Cells of the blocks in one dense array."""
+        dense = torch.zeros((self.side * B,) * 3, dtype=torch.bool, device=self.device)
+        blocks, x, y, z = torch.nonzero(cells, as_tuple=True)
+        at = self.blocks[blocks] * B + torch.stack([x, y, z], 1)
+        dense[at[:, 0], at[:, 1], at[:, 2]] = True
+        return dense
+
+    def _lattice(self) -> Tensor:
+        """All values of a level that covers the whole lattice, ``(cells + 1,) * 3``."""
         p = torch.arange(B, device=self.device)
-        x, y, z = torch.meshgrid(p, p, p, indexing="ij")
-        at = self.owners[:, None] * B + torch.stack([x, y, z], -1).reshape(-1, 3)
-        at = at.reshape(-1, 3).clamp_(max=self.side * B)
-        return at[:, 0], at[:, 1], at[:, 2]
+        at = self.owners[:, None] * B + torch.cartesian_prod(p, p, p)
+        at = at.reshape(-1, 3)
+        inside = (at <= self.cells).all(1)
+        x, y, z = at[inside].unbind(1)
+        lattice = torch.zeros((self.cells + 1,) * 3, device=self.device)
+        lattice[x, y, z] = self.values[inside]
+        return lattice
 
     def _allocate(self, blocks: Tensor) -> None:
         self.blocks = blocks  # (nb, 3)
@@ -311,10 +333,27 @@ class _Level:
         return unique
 
 
+def _curvature_score(volume: Tensor) -> Tensor:
+    """How likely each cell of a lattice hides a change of sign, by its curvature: above 1 it may.
+
+    Linear interpolation over a cell is off by up to an eighth of the second difference per axis;
+    twice that is allowed for.
+    """
+    bend = torch.zeros_like(volume)
+    n = len(volume) - 2
+    for dim in range(3):
+        second = volume.narrow(dim, 0, n) + volume.narrow(dim, 2, n) - 2 * volume.narrow(dim, 1, n)
+        bend.narrow(dim, 1, n).add_(second.abs())
+    cells = volume[None], bend[None]
+    low, wrong = _pool(cells[0].abs(), torch.minimum), _pool(cells[1], torch.maximum)
+    return (wrong / 4 / low.clamp_(min=1e-6))[0]
+
+
 def _pool(points: Tensor, join: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
     """``(n, 9, 9, 9)`` at points to ``(n, 8, 8, 8)`` at cells: all eight corners joined."""
     for dim in (3, 2, 1):
-        points = join(points.narrow(dim, 0, B), points.narrow(dim, 1, B))
+        cells = points.shape[dim] - 1
+        points = join(points.narrow(dim, 0, cells), points.narrow(dim, 1, cells))
     return points
 
 

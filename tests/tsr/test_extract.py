@@ -247,3 +247,22 @@ def test_cuda_agrees_with_cpu(torus: Torus, tiny: TSR, golden: dict[str, torch.T
     codes = tiny.to("cuda")([golden["image"]], device="cuda").cpu()
     tiny.to("cpu")
     assert float((codes - golden["scene_codes"]).abs().max()) < 1e-3 * float(codes.abs().max())
+
+
+@pytest.mark.parametrize("texel", [(58, 60), (59, 60), (59, 61)])
+@pytest.mark.parametrize("amplitude", [0.4, 0.8])
+def test_a_texel_between_lattice_points_is_not_overlooked(
+    torus: Torus, texel: tuple[int, int], amplitude: float
+) -> None:
+    model, code = torus
+    row, column = texel
+    code = code.clone()
+    code[:, 1:] = 0
+    code[1, 0, row, column] -= amplitude
+    surface = extract_surface_of_code(model, code, 129, options=ExtractOptions(coarse_cells=16))
+    span = torch.linspace(-0.87, 0.87, 129)  # does the grid see the bar along y?
+    near = [(torch.tensor([i - 1.5, i + 2.5]) / 32 - 1) * 0.87 for i in (column, row)]
+    x, z = (span[(span > a) & (span < b)] for a, b in near)
+    exists = bool((log_density(model, code, torch.cartesian_prod(x, span, z)) > math.log(25)).any())
+    found = bool((surface.vertices[:, 0] > 0.65).any())
+    assert found == exists or surface.warnings
