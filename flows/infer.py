@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, cast
 
 from prefect import flow, task
+from prefect.client.schemas.objects import FlowRun
 from prefect.runtime import flow_run as this_flow
 from prefect.runtime import task_run as this_task
 from prefect.tasks import Task
@@ -95,7 +96,7 @@ def infer_elsewhere(
     there = store.find(STAGE_NAME, key)
     if there is not None and store.intact(there):
         return asdict(there)
-    run = run_deployment(
+    asked = run_deployment(
         deployment,
         parameters={
             "key": key,
@@ -112,6 +113,7 @@ def infer_elsewhere(
         poll_interval=_POLL_S,
         idempotency_key=f"{this_flow.id}:{key}:{this_flow.run_count}.{this_task.run_count}",
     )
+    run = cast(FlowRun, asked)  # no coroutine: a task that is not async asks
     if run.state is None or not run.state.is_completed():
         told = run.state.message if run.state is not None else None
         fault = fault_of_state(run.state.type.value if run.state is not None else "", told)

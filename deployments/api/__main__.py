@@ -14,7 +14,7 @@ from deployments.api.settings import ApiSettings
 def main() -> int:
     """Serve until told to stop."""
     try:
-        settings = ApiSettings()  # type: ignore[call-arg]  # from the environment
+        settings = ApiSettings()
     except ValidationError as exc:
         faults = ((".".join(str(p) for p in e["loc"]), e["msg"]) for e in exc.errors())
         lines = "".join(f"  {where}: {what}\n" for where, what in faults)

@@ -1,0 +1,144 @@
+/** A client of the Tyre3D service for Node (18 or later) and browsers: nothing but fetch. */
+
+export type Status = "queued" | "processing" | "completed" | "failed";
+
+export interface ReconstructRequest {
+  /** Folder of PNG or JPEG frames; or give `video`. */
+  preprocessing_output_dir?: string;
+  video?: string;
+  output_glb_path: string;
+  preset?: "fast" | "balanced" | "high";
+  num_frames?: number;
+  mc_resolution?: number;
+  model?: string;
+  device?: "auto" | "cuda" | "mps" | "cpu";
+  diameter_mm?: number;
+  motion?: "auto" | "orbit" | "spin";
+  session?: string;
+}
+
+export interface JobAccepted {
+  job_id: string;
+  status: Status;
+}
+
+export interface JobStatus {
+  job_id: string;
+  status: Status;
+  /** 0 to 1. */
+  progress: number;
+  stage: string | null;
+  created_at: string | null;
+  started_at: string | null;
+  finished_at: string | null;
+  metadata: Record<string, unknown> | null;
+  error: { code: string; stage: string; message: string } | null;
+}
+
+/** The service refused a request; `code` is stable. */
+export class Tyre3dError extends Error {
+  readonly status: number;
+  readonly code: string;
+
+  constructor(status: number, code: string, message: string) {
+    super(`[${code}] ${message}`);
+    this.name = "Tyre3dError";
+    this.status = status;
+    this.code = code;
+  }
+}
+
+export class Tyre3dClient {
+  readonly #url: string;
+  readonly #headers: Record<string, string>;
+
+  constructor(url: string, token: string) {
+    this.#url = url.replace(/\/+$/, "");
+    this.#headers = { authorization: `Bearer ${token}` };
+  }
+
+  /** Start a job. The same key finds the same job, however often a request is sent again. */
+  async reconstruct(request: ReconstructRequest, idempotencyKey?: string): Promise<JobAccepted> {
+    const headers: Record<string, string> = { "content-type": "application/json" };
+    if (idempotencyKey !== undefined) headers["idempotency-key"] = idempotencyKey;
+    const answer = await this.#ask("POST", "/reconstruct", headers, JSON.stringify(request));
+    return (await answer.json()) as JobAccepted;
+  }
+
+  async status(jobId: string): Promise<JobStatus> {
+    const answer = await this.#ask("GET", `/reconstruct/status/${encodeURIComponent(jobId)}`);
+    return (await answer.json()) as JobStatus;
+  }
+
+  async cancel(jobId: string): Promise<JobStatus> {
+    const answer = await this.#ask("DELETE", `/reconstruct/${encodeURIComponent(jobId)}`);
+    return (await answer.json()) as JobStatus;
+  }
+
+  /** Every change of a job, until it ends or the connection does. */
+  async *events(jobId: string, signal?: AbortSignal): AsyncGenerator<JobStatus> {
+    const path = `/reconstruct/events/${encodeURIComponent(jobId)}`;
+    const answer = await this.#ask("GET", path, {}, undefined, signal);
+    if (answer.body === null) return;
+    const reader = answer.body.getReader();
+    const decoder = new TextDecoder();
+    let text = "";
+    try {
+      for (;;) {
+        const { done, value } = await reader.read();
+        if (done) return;
+        text += decoder.decode(value, { stream: true });
+        const parts = text.split("\n\n");
+        text = parts.pop() ?? "";
+        for (const part of parts) {
+          const data = part.split("\n").find((line) => line.startsWith("data: "));
+          if (data !== undefined) yield JSON.parse(data.slice(6)) as JobStatus;
+        }
+      }
+    } finally {
+      await reader.cancel().catch(() => undefined);
+    }
+  }
+
+  /** Wait for the end of a job, over lost connections and restarts of the service. */
+  async wait(jobId: string, onChange: (status: JobStatus) => void = () => {}): Promise<JobStatus> {
+    for (;;) {
+      try {
+        for await (const status of this.events(jobId)) {
+          onChange(status);
+          if (status.status === "completed" || status.status === "failed") return status;
+        }
+      } catch (error) {
+        if (error instanceof Tyre3dError && error.status < 500) throw error;
+      }
+      await new Promise((resolve) => setTimeout(resolve, 2000));
+    }
+  }
+
+  async #ask(
+    method: string,
+    path: string,
+    headers: Record<string, string> = {},
+    body?: string,
+    signal?: AbortSignal,
+  ): Promise<Response> {
+    const answer = await fetch(this.#url + path, {
+      method,
+      headers: { ...this.#headers, ...headers },
+      ...(body === undefined ? {} : { body }),
+      ...(signal === undefined ? {} : { signal }),
+    });
+    if (answer.ok) return answer;
+    const text = await answer.text();
+    let code = "http";
+    let message = text;
+    try {
+      const told = JSON.parse(text) as { code?: string; message?: string; detail?: unknown };
+      code = told.code ?? (answer.status === 422 ? "invalid" : code);
+      message = told.message ?? JSON.stringify(told.detail);
+    } catch {
+      // A proxy's page: its text is all there is.
+    }
+    throw new Tyre3dError(answer.status, code, message);
+  }
+}
