@@ -1,0 +1,143 @@
+"""A whole installation on this machine: Prefect's server, workers, S3, the API; own folders."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from configs.settings import default_home
+
+ROOT = Path(__file__).parents[2]
+TOKEN = "a-token-of-the-tests"
+PATIENCE_S = float(os.environ.get("TYRE3D_TEST_PATIENCE_S", "600"))
+"""How long a test waits for one thing; a loaded machine needs more."""
+
+
+def free_port() -> int:
+    with contextlib.closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def until(what: str, look: Callable[[], Any], every_s: float = 0.5) -> Any:
+    """What ``look`` returns, once it is true."""
+    end = time.monotonic() + PATIENCE_S
+    while not (found := look()):
+        assert time.monotonic() < end, f"waited in vain for {what}"
+        time.sleep(every_s)
+    return found
+
+
+class Stack:
+    """Processes of one installation, each with a log of its own."""
+
+    def __init__(self, folder: Path, s3_endpoint: str) -> None:
+        self.folder = folder
+        self.prefect = f"http://127.0.0.1:{free_port()}/api"
+        self.api = f"http://127.0.0.1:{free_port()}"
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        for name in ("logs", "in", "out", "home"):
+            (folder / name).mkdir()
+        (folder / "home" / "models").symlink_to(default_home() / "models")
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT", "TYRE3D"))}
+        self.env = {
+            **kept,
+            "PREFECT_HOME": str(folder / "prefect"),
+            "PREFECT_API_URL": self.prefect,
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "DO_NOT_TRACK": "1",
+            "PREFECT_SERVER_UI_ENABLED": "false",
+            "PREFECT_WORKER_QUERY_SECONDS": "2",
+            "PREFECT_CLI_COLORS": "false",
+            "OMP_NUM_THREADS": "1",
+            "TYRE3D_HOME": str(folder / "home"),
+            "TYRE3D_STORAGE": "s3://tyres/artifacts",
+            "TYRE3D_S3_ENDPOINT_URL": s3_endpoint,
+            "TYRE3D_S3_ACCESS_KEY": "key",
+            "TYRE3D_S3_SECRET_KEY": "very-secret",
+            "TYRE3D_S3_REGION": "eu-west-1",
+            "TYRE3D_INFER_DEPLOYMENT": "infer/infer",
+            "TYRE3D_API_TOKEN": TOKEN,
+            "TYRE3D_API_INPUT_ROOTS": f'["{folder / "in"}"]',
+            "TYRE3D_API_OUTPUT_ROOTS": f'["{folder / "out"}"]',
+            "TYRE3D_API_PORT": self.api.rpartition(":")[2],
+        }
+
+    def start(self, name: str, *arguments: str, **env: str) -> subprocess.Popen[bytes]:
+        """Start ``python -m arguments`` in a session of its own."""
+        log = (self.folder / "logs" / f"{name}.log").open("ab")
+        with log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", *arguments],
+                cwd=ROOT,
+                env={**self.env, **env},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self.processes[name] = process
+        return process
+
+    def log(self, name: str) -> str:
+        return (self.folder / "logs" / f"{name}.log").read_text(errors="replace")
+
+    def start_server(self) -> None:
+        port = self.prefect.removesuffix("/api").rpartition(":")[2]
+        self.start("server", "prefect", "server", "start", "--host", "127.0.0.1", "--port", port)
+        until("Prefect's server", lambda: self.alive("server") and _ok(f"{self.prefect}/health"))
+
+    def deploy(self) -> None:
+        done = self.start("deploy", "deployments.deploy").wait(PATIENCE_S)
+        assert done == 0, self.log("deploy")
+
+    def start_worker(self, name: str, pool: str) -> None:
+        options = ["--pool", pool, "--name", name, "--limit", "1", "--type", "process"]
+        self.start(name, "prefect", "worker", "start", *options)
+
+    def start_api(self) -> None:
+        self.start("api", "deployments.api")
+        until("the API", lambda: self.alive("api") and _ok(f"{self.api}/health"))
+
+    def alive(self, name: str) -> bool:
+        assert self.processes[name].poll() is None, self.log(name)
+        return True
+
+    def stop(self, name: str, how: signal.Signals = signal.SIGTERM) -> None:
+        process = self.processes.pop(name)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, how)
+        try:
+            process.wait(15)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+    def stop_all(self) -> None:
+        for name in reversed(list(self.processes)):
+            self.stop(name)
+
+    def runs(self, **wanted: Any) -> list[dict[str, Any]]:
+        """Flow runs that Prefect's server knows."""
+        answer = httpx.post(
+            f"{self.prefect}/flow_runs/filter", json={"flow_runs": wanted}, timeout=60
+        )
+        answer.raise_for_status()
+        return list(answer.json())
+
+
+def _ok(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=30).status_code == 200
+    except httpx.TransportError:
+        return False

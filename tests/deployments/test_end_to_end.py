@@ -1,0 +1,214 @@
+"""Everything for real, over HTTP: server, workers of both pools, S3, API, a killed worker."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import httpx
+import pytest
+
+from tests.deployments.stack import PATIENCE_S, ROOT, TOKEN, Stack, until
+
+pytestmark = pytest.mark.services
+SAMPLE = ROOT / "tests" / "data" / "sample_tyre.mp4"
+CLIENT = ROOT / "deployments" / "api" / "client"
+FAST = ["--preset", "fast", "--num-frames", "3", "--mc-resolution", "64"]
+
+
+def _shrink(target: Path, width: int) -> None:
+    """The sample video at another size: another tyre, as far as digests go."""
+    source = cv2.VideoCapture(str(SAMPLE))
+    size = (width, width * 3 // 4)
+    writer = cv2.VideoWriter(str(target), cv2.VideoWriter.fourcc(*"mp4v"), 20.0, size)
+    assert source.isOpened()
+    assert writer.isOpened()
+    while (read := source.read())[0]:
+        writer.write(cv2.resize(read[1], size, interpolation=cv2.INTER_AREA))
+    writer.release()
+    source.release()
+
+
+@pytest.fixture(scope="module")
+def s3_endpoint() -> Iterator[str]:
+    import s3fs
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    endpoint = f"http://{host}:{port}"
+    region = {"region_name": "eu-west-1"}
+    options = {"key": "key", "secret": "very-secret", "client_kwargs": region}
+    s3fs.S3FileSystem(endpoint_url=endpoint, skip_instance_cache=True, **options).mkdir("tyres")
+    yield endpoint
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory, s3_endpoint: str) -> Iterator[Stack]:
+    stack = Stack(tmp_path_factory.mktemp("stack"), s3_endpoint)
+    try:
+        stack.start_server()
+        stack.deploy()
+        for name, pool in {"cpu-1": "cpu", "cpu-2": "cpu", "gpu-1": "gpu"}.items():
+            stack.start_worker(name, pool)
+        stack.start_api()
+        yield stack
+    finally:
+        stack.stop_all()
+
+
+@pytest.fixture(scope="module")
+def api(stack: Stack) -> Iterator[httpx.Client]:
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    with httpx.Client(base_url=stack.api, headers=headers, timeout=120) as client:
+        yield client
+
+
+def _glb_is_whole(path: Path) -> bool:
+    content = path.read_bytes()
+    return content[:4] == b"glTF" and int.from_bytes(content[8:12], "little") == len(content)
+
+
+def test_a_batch_outlives_a_killed_worker(stack: Stack) -> None:
+    videos, out = stack.folder / "in" / "batch", stack.folder / "out" / "batch"
+    videos.mkdir()
+    _shrink(videos / "first.mp4", 320)
+    _shrink(videos / "second.mp4", 336)
+    (videos / "noise.mp4").write_bytes(os.urandom(5000))
+    (videos / "cut.mp4").write_bytes((videos / "first.mp4").read_bytes()[:20000])
+    command = ["flows.cli", "batch", str(videos), "--out", str(out), *FAST]
+    batch = stack.start("batch", *command, "--deployment", "reconstruct/reconstruct")
+
+    def computing() -> dict[str, Any] | None:
+        assert batch.poll() is None, stack.log("batch")
+        good = ("reconstruct-first", "reconstruct-second")
+        running = stack.runs(name={"any_": list(good)}, state={"type": {"any_": ["RUNNING"]}})
+        return next((r for r in running if r["infrastructure_pid"]), None)
+
+    run = until("a run to disturb", computing)
+    child = int(run["infrastructure_pid"].split(":")[-1])
+    parent = int(Path(f"/proc/{child}/stat").read_text().rsplit(")", 1)[1].split()[1])
+    name = next(n for n, p in stack.processes.items() if p.pid == parent)
+    os.kill(parent, signal.SIGKILL)
+    stack.processes.pop(name).wait()
+    stack.start_worker(f"{name}-again", "cpu")
+
+    assert batch.wait(PATIENCE_S) == 1, stack.log("batch")
+    stack.processes.pop("batch")
+    told = json.loads((out / "batch.json").read_text())
+    entries = {e["name"]: e for e in told["tyres"]}
+    assert told["counts"] == {"completed": 2, "failed": 2, "pending": 0}
+    assert entries["noise"]["error"]["stage"] == entries["cut"]["error"]["stage"] == "extract"
+    assert entries["noise"]["attempts"] == entries["cut"]["attempts"] == 1
+    for good in ("first", "second"):
+        assert _glb_is_whole(Path(entries[good]["glb"]))
+    disturbed = run["name"].removeprefix("reconstruct-")
+    assert entries[disturbed]["attempts"] == 2
+    infers = stack.runs(name={"any_": ["infer-first", "infer-second"]})
+    assert {r["name"] for r in infers} == {"infer-first", "infer-second"}
+    ends = {r["state_type"] for r in stack.runs()}
+    assert ends <= {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+    secrets = ("very-secret", TOKEN)
+    assert not any(s in json.dumps(stack.runs()) for s in secrets)
+
+
+def test_a_second_run_of_the_batch_makes_nothing_anew(stack: Stack) -> None:
+    videos, out = stack.folder / "in" / "batch", stack.folder / "out" / "batch"
+    (videos / "noise.mp4").unlink()
+    (videos / "cut.mp4").unlink()
+    before = len(stack.runs())
+    command = ["flows.cli", "batch", str(videos), "--out", str(out), *FAST]
+    again = stack.start("again", *command, "--deployment", "reconstruct/reconstruct")
+    assert again.wait(PATIENCE_S) == 0, stack.log("again")
+    stack.processes.pop("again")
+    assert len(stack.runs()) == before + 1
+
+
+def test_a_job_over_the_api_survives_its_restart(stack: Stack, api: httpx.Client) -> None:
+    video = stack.folder / "in" / "single.mp4"
+    shutil.copy(stack.folder / "in" / "batch" / "first.mp4", video)
+    body = {
+        "video": str(video),
+        "output_glb_path": str(stack.folder / "out" / "single.glb"),
+        "preset": "fast",
+        "num_frames": 3,
+        "mc_resolution": 64,
+    }
+    key = {"Idempotency-Key": "order-1"}
+    answer = api.post("/reconstruct", json=body, headers=key)
+    assert answer.status_code == 202, answer.text
+    job = answer.json()["job_id"]
+    stack.stop("api")
+    stack.start_api()
+    assert api.post("/reconstruct", json=body, headers=key).json()["job_id"] == job
+
+    def ended() -> Any:
+        told = api.get(f"/reconstruct/status/{job}").json()
+        return told if told["status"] in ("completed", "failed") else None
+
+    end = until("the job", ended)
+    assert end["status"] == "completed", end
+    assert end["metadata"]["num_vertices"] > 100
+    assert {s["state"] for s in end["metadata"]["stages"]} <= {"Completed", "Cached"}
+    assert _glb_is_whole(stack.folder / "out" / "single.glb")
+
+
+def test_a_cancelled_job_ends(stack: Stack, api: httpx.Client) -> None:
+    video = stack.folder / "in" / "cancelled.mp4"
+    _shrink(video, 352)
+    output = str(stack.folder / "out" / "cancelled.glb")
+    body = {"video": str(video), "output_glb_path": output}
+    job = api.post("/reconstruct", json=body).json()["job_id"]
+
+    def status() -> Any:
+        return api.get(f"/reconstruct/status/{job}").json()
+
+    until("the job to begin", lambda: status()["status"] == "processing")
+    assert api.delete(f"/reconstruct/{job}").status_code == 202
+    until("the job to end", lambda: status()["status"] == "failed")
+    assert status()["error"]["code"] == "cancelled"
+    assert not Path(output).exists()
+
+
+def test_the_typescript_client_follows_a_job(stack: Stack) -> None:
+    tsc = ROOT / "node_modules" / ".bin" / "tsc"
+    if shutil.which("node") is None or not tsc.is_file():
+        pytest.skip("needs node and what `npm ci` installs")
+    subprocess.run([tsc, "-p", CLIENT, "--outDir", stack.folder / "client"], check=True)
+    (stack.folder / "client" / "package.json").write_text('{"type": "module"}')
+    bad = stack.folder / "in" / "bad.mp4"
+    bad.write_bytes(os.urandom(4000))
+
+    def follow(video: Path) -> tuple[int, list[dict[str, Any]], str]:
+        output = stack.folder / "out" / f"{video.stem}-typescript.glb"
+        done = subprocess.run(
+            ["node", stack.folder / "client" / "example.js", stack.api, video, output],
+            env={**os.environ, "TYRE3D_API_TOKEN": TOKEN},
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
+        )
+        return done.returncode, [json.loads(x) for x in done.stdout.splitlines()], done.stderr
+
+    code, told, error = follow(stack.folder / "in" / "single.mp4")
+    assert code == 0, error
+    assert told[-1]["status"] == "completed"
+    assert told[-1]["metadata"]["num_faces"] > 100
+    shares = [t["progress"] for t in told]
+    assert shares == sorted(shares)
+    code, told, error = follow(bad)
+    assert code == 1, error
+    assert told[-1]["error"]["stage"] == "extract"
+    code, told, error = follow(Path("/etc/passwd"))
+    assert (code, told) == (1, [])
+    assert "path-refused" in error
