@@ -53,7 +53,7 @@ def subjects(options: argparse.Namespace) -> Iterator[tuple[str, int, Tyre | For
     """Name, seed of the video and geometry of every subject asked for."""
     if options.wheels is not None:
         for number, path in enumerate(sorted(options.wheels.glob("*.glb"))):
-            wheel = from_trimesh(trimesh.load(path, force="scene"), diameter=0.66)
+            wheel = from_trimesh(trimesh.load_scene(path), diameter=0.66)
             yield path.stem, TEST_SEEDS[5000 + number], wheel
         return
     seeds = TEST_SEEDS if options.split == "test" else VALIDATION_SEEDS
@@ -104,7 +104,7 @@ def evaluate_subject(
     poses = PoseEstimate.from_dict(artifact_of(settings, stages, "estimate-poses").record["poses"])
     cameras = true_cameras_of(known.cameras, frames["frames"])
     pose_scores = score_poses(poses, cameras)
-    mesh = trimesh.load(glb, force="mesh")
+    mesh = trimesh.load_mesh(glb)
     chosen = choose_model(options.model, settings.models_dir)
     model = load_model(chosen.folder, chosen.weight_name, chosen.digest, "cpu")
     scene_codes = load_file(codes.folder / "codes.safetensors")["codes"]

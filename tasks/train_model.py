@@ -205,7 +205,7 @@ def initialise(model: TSR) -> None:
     planes = model.tokenizer.embeddings  # (3, C, P, P)
     waves = plane_waves(planes.shape[-1], planes.shape[1]).T.reshape(planes.shape[1:])
     planes.mul_(0.5).add_(waves * planes.std() + planes.std() * torch.randn(3, len(waves), 1, 1))
-    model.decoder.layers[-1].bias[:1] = LOG_SURFACE - 1.0
+    model.decoder.layers[-1].get_parameter("bias")[:1] = LOG_SURFACE - 1.0
 
 
 class Trainer:
@@ -219,7 +219,8 @@ class Trainer:
         self.model = TSR(TSRConfig.load(model_config)).to(config.device)
         initialise(self.model)
         self.average = copy.deepcopy(self.model)
-        matrices, others = [], []
+        matrices: list[torch.nn.Parameter] = []
+        others: list[torch.nn.Parameter] = []
         for name, p in self.model.named_parameters():
             hidden = p.ndim == 2 and ("backbone" in name or ".layer." in name)
             (matrices if hidden else others).append(p)
@@ -282,7 +283,7 @@ class Trainer:
             optimiser.zero_grad(set_to_none=True)
         batch = {k: v.to(self.config.device) for k, v in batch.items()}
         occupancy, colour = loss_of(self.model, batch, self.config)
-        (occupancy + self.config.colour_weight * colour).backward()
+        (occupancy + self.config.colour_weight * colour).backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         for optimiser in self.optimisers:
             optimiser.step()

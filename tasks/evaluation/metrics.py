@@ -156,6 +156,7 @@ def align_rigidly(
 
 def annulus(outer_diameter: float, inner_diameter: float, width: float) -> trimesh.Trimesh:
     """The plain baseline: a tube about +Z with the true outer diameter and width."""
-    return trimesh.creation.annulus(
+    ring: trimesh.Trimesh = trimesh.creation.annulus(
         r_min=inner_diameter / 2, r_max=outer_diameter / 2, height=width, sections=128
     )
+    return ring

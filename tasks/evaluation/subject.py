@@ -137,9 +137,11 @@ def visual_hull(
     half = 0.56 * diameter
     line = np.linspace(-half, half, steps)
     grid = np.stack(np.meshgrid(line, line, line, indexing="ij"), axis=-1).reshape(-1, 3)
-    signed = silhouette_distance(grid, views, outliers=1, margin_px=0.0)
+    signed = silhouette_distance(grid.astype(np.float32), views, outliers=1, margin_px=0.0)
     volume = np.asarray(signed).reshape(steps, steps, steps)
-    mesh = trimesh.voxel.ops.matrix_to_marching_cubes(volume > 0, pitch=line[1] - line[0])
+    mesh: trimesh.Trimesh = trimesh.voxel.ops.matrix_to_marching_cubes(
+        volume > 0, pitch=line[1] - line[0]
+    )
     mesh.vertices = np.asarray(mesh.vertices) - half
     return mesh
 

@@ -80,13 +80,13 @@ def augment_view(rgba: NDArray[np.uint8], rng: np.random.Generator) -> FloatImag
         ``(S, S, 3)`` float32, 0..1, over grey.
     """
     size = rgba.shape[0]
-    colour = rgba[..., :3].astype(np.float32) / 255
-    alpha = rgba[..., 3].astype(np.float32) / 255
+    colour = np.asarray(rgba[..., :3], dtype=np.float32) / np.float32(255)
+    alpha = np.asarray(rgba[..., 3], dtype=np.float32) / np.float32(255)
     image = colour * alpha[..., None] + _background(rng, size) * (1 - alpha[..., None])
     mask = alpha if rng.random() < 0.25 else defective_mask(alpha, rng)
     if rng.random() < 0.4:
         sigma = float(rng.uniform(0.2, 1.3))
-        image = cv2.GaussianBlur(image, (0, 0), sigma)
+        image = np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), dtype=np.float32)
     if rng.random() < 0.5:
         image = image ** np.float32(np.exp(rng.normal(0, 0.2)))
     gain = np.exp(rng.normal(0, 0.2) + rng.normal(0, 0.05, 3)).astype(np.float32)
