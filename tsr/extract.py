@@ -94,6 +94,7 @@ def extract_surface_of_code(
         raise TSRError(f"threshold must be a positive density, not {threshold}")
     if resolution < 2:
         raise TSRError(f"resolution must be at least 2, not {resolution}")
+    code = code.to(model.tokenizer.embeddings.device)
     radius = model.cfg.renderer.radius
     step = 2 * radius / (resolution - 1)
     level = math.log(threshold)

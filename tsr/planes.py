@@ -35,12 +35,13 @@ class PlaneField:
     ) -> None:
         linear = [layer for layer in decoder.layers if isinstance(layer, nn.Linear)]
         self.cfg = cfg
-        self.device = code.device
+        self.device = linear[0].weight.device
+        code = code.detach().to(self.device, torch.float32)
         self.dtype = dtype or torch.float32
         self.size = code.shape[-1]
         first = linear[0].weight.detach().float().reshape(-1, 3, code.shape[1])  # (n, 3, C)
         # (3, S, S, n), indexed by width, then height: the order of each plane's coordinates
-        self.maps = torch.einsum("npc,pchw->pwhn", first, code.detach().float()).contiguous()
+        self.maps = torch.einsum("npc,pchw->pwhn", first, code).contiguous()
         self.first_bias = linear[0].bias.detach().float()
         self.hidden = [
             (layer.weight.detach().to(self.dtype), layer.bias.detach().to(self.dtype))
@@ -62,7 +63,7 @@ class PlaneField:
                 self.first_bias
             )
 
-        return self._run(points, features, outputs)
+        return self._run(points.to(self.device), features, outputs)
 
     def log_density(self, points: Tensor) -> Tensor:
         """Natural logarithm of the density ``(N,)`` at ``points (N, 3)``."""
@@ -136,7 +137,7 @@ class GridField:
             )
             return F.embedding_bag(rows, self.table, mode="sum")
 
-        return self.field._run(index, features, outputs)
+        return self.field._run(index.to(self.field.device), features, outputs)
 
     def planes(self, index: Tensor) -> Tensor:
         """The planes' terms ``(3, M, M, n)`` at pairs of grid indices ``(M,)``."""

@@ -72,14 +72,14 @@ def test_sparse_equals_the_reference(torus: Torus, interpolate: str) -> None:
         extract_surface_of_code(
             model,
             code,
-            70,
-            options=ExtractOptions(method=method, interpolate=interpolate),  # type: ignore[arg-type]
+            50,
+            options=ExtractOptions(coarse_cells=16, method=method, interpolate=interpolate),  # type: ignore[arg-type]
         )
         for method in ("sparse", "dense", "reference")
     )
-    assert sparse.evaluated < dense.evaluated == reference.evaluated == 70**3
+    assert sparse.evaluated < dense.evaluated == reference.evaluated == 50**3
     assert (sparse.coarse_cell > 0, dense.coarse_cell, reference.coarse_cell) == (True, 0, 0)
-    voxel = 2 * 0.87 / 69
+    voxel = 2 * 0.87 / 49
     for other in (dense, reference):
         assert sparse.vertices.shape == other.vertices.shape
         assert sparse.faces.shape == other.faces.shape
@@ -90,11 +90,11 @@ def test_sparse_equals_the_reference(torus: Torus, interpolate: str) -> None:
 def test_bfloat16_stays_close(torus: Torus) -> None:
     model, code = torus
     exact, rounded = (
-        extract_surface_of_code(model, code, 96, options=ExtractOptions(precision=p))  # type: ignore[arg-type]
+        extract_surface_of_code(model, code, 64, options=ExtractOptions(precision=p))  # type: ignore[arg-type]
         for p in ("float32", "bfloat16")
     )
     distance = cKDTree(exact.vertices).query(rounded.vertices)[0]
-    assert distance.mean() < 0.1 * 2 * 0.87 / 95
+    assert distance.mean() < 0.1 * 2 * 0.87 / 63
 
 
 def test_marching_on_log_density_is_more_exact(torus: Torus) -> None:
