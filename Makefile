@@ -32,9 +32,16 @@ deploy: setup ## Make pools and deployments on the Prefect server of PREFECT_API
 api: setup ## Serve the API for backends (settings: TYRE3D_API_...)
 	$(BIN)/python -m deployments.api
 
+eval: setup ## Score the whole pipeline on test seeds with known geometry (an hour or so)
+	$(BIN)/tyre3d models fetch u2netp
+	$(BIN)/python -m flows.evaluate
+
+train: setup ## Train the bundled model into work/training; goes on where it was stopped
+	$(BIN)/python -m flows.train
+
 check: setup ## Lint and type-check
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-.PHONY: help setup demo ui test e2e deploy api check
+.PHONY: help setup demo ui test e2e deploy api eval train check

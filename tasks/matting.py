@@ -96,9 +96,9 @@ class OnnxSession:
         small = cv2.resize(
             picture, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
         )
-        rgb = small[..., ::-1].astype(np.float32) / max(float(small.max()), 1e-6)
-        rgb = (rgb - np.array(self._how.mean, np.float32)) / np.array(self._how.std, np.float32)
-        return np.ascontiguousarray(rgb.transpose(2, 0, 1))
+        rgb = np.asarray(small[..., ::-1], dtype=np.float32) / np.float32(max(small.max(), 1e-6))
+        mean, std = np.float32(self._how.mean), np.float32(self._how.std)
+        return np.ascontiguousarray(((rgb - mean) / std).transpose(2, 0, 1), dtype=np.float32)
 
     def _finish(self, raw: NDArray[np.float32], size: tuple[int, ...]) -> Matte:
         if self._how.sigmoid:
