@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     ImageLike = Image | NDArray[Any] | Tensor
+
+
+_log = logging.getLogger(__name__)
 
 
 class TSR(nn.Module):
@@ -196,8 +200,14 @@ class TSR(nn.Module):
         height: int = 256,
         width: int = 256,
         return_type: Literal["pil", "np", "pt"] = "pil",
+        *,
+        like_reference: bool = True,
     ) -> list[list[Any]]:
         """Views of scene codes from cameras evenly around the z axis, on white.
+
+        With exactly three views the reference's cameras lose their axes (its cross product runs
+        over the views) and every pixel shows the central ray. Parity keeps that, with a warning in
+        the log; ``like_reference=False`` renders three proper views.
 
         Args:
             scene_codes: ``(B, 3, C, S, S)``.
@@ -208,6 +218,7 @@ class TSR(nn.Module):
             height: Of the images, pixels.
             width: Of the images, pixels.
             return_type: PIL images, or arrays or tensors ``(height, width, 3)`` in 0..1.
+            like_reference: Keep the reference's behaviour with exactly three views.
 
         Returns:
             For each scene code the list of its views.
@@ -217,6 +228,12 @@ class TSR(nn.Module):
         origins, directions = spherical_rays(
             n_views, elevation_deg, camera_distance, fovy_deg, height, width
         )
+        if n_views == 3 and like_reference:
+            _log.warning(
+                "three views as the reference renders them show the central ray only; "
+                "pass like_reference=False for proper ones"
+            )
+            directions = -F.normalize(origins, dim=-1)
         views = []
         for code in scene_codes:
             views.append(
