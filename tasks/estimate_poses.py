@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from tasks.camera import Camera
 from tasks.errors import ReconstructionError
 from tasks.poses.config import PoseConfig
-from tasks.poses.constant_rate import outlines_alike, steady_orbit, steady_spin
 from tasks.poses.motion import (
     Background,
     arc_deg,
@@ -32,6 +31,8 @@ from tasks.poses.motion import (
 from tasks.poses.outline import Outline, read_outline
 from tasks.poses.sfm import FeatureStore, Reconstruction, pairs_to_match
 from tasks.poses.solid import Solid, Views, fit_solid
+from tasks.poses.steady_orbit import steady_orbit
+from tasks.poses.steady_spin import outlines_alike, steady_spin
 from tasks.records import ObjectEstimate, PoseEstimate
 
 __all__ = ["PoseConfig", "estimate_poses"]

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tasks.poses.constant_rate import SteadyMotion, outlines_alike, steady_orbit, steady_spin
 from tasks.poses.outline import Outline, read_outline
 from tasks.poses.sfm import Matches
+from tasks.poses.steady_orbit import SteadyMotion, steady_orbit
+from tasks.poses.steady_spin import outlines_alike, steady_spin
 from tasks.records import ObjectEstimate
 from tests.poses.measure import PoseErrors, pose_errors
 from tests.poses.scene import HALF_WIDTH, RADIUS, Video, turn, write_video
