@@ -13,19 +13,18 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from prefect.automations import Automation
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
 from prefect.client.schemas.objects import StateType
 from prefect.events.actions import ChangeFlowRunState
-from prefect.events.schemas.automations import EventTrigger, Posture
+from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.exceptions import ObjectNotFound
 
 ROOT = Path(__file__).parents[1]
 POOLS = Path(__file__).with_name("pools.yaml")
 WATCH = "tyre3d: runs without a heartbeat have crashed"
-_SILENCE = timedelta(seconds=90)
-"""Three heartbeats, which prefect.yaml sets to one every 30 seconds."""
+_SILENCE = timedelta(seconds=150)
+"""Five heartbeats, which prefect.yaml sets to one every 30 seconds."""
 
 _log = logging.getLogger("tyre3d.deploy")
 
@@ -51,7 +50,7 @@ def watch_over_runs(client: SyncPrefectClient, silence: timedelta = _SILENCE) ->
     Nobody else notices: such a run would stay running for ever.
     """
     events = ("heartbeat", "Completed", "Failed", "Cancelled", "Crashed")
-    wanted = Automation(
+    wanted = AutomationCore(
         name=WATCH,
         description="Started by the first heartbeat, ended by the end of the run",
         trigger=EventTrigger(

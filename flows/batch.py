@@ -51,10 +51,12 @@ def batch(request: BatchRequest) -> State[Any]:
     Returns:
         Completed if all have a result, else Failed; the message counts them.
     """
-    return run_batch(request, Settings(), str(this_run.id))
+    manifest = run_batch(request, Settings(), str(this_run.id))
+    _show(manifest)
+    return final_state(manifest)
 
 
-def run_batch(request: BatchRequest, settings: Settings, batch_id: str) -> State[Any]:
+def run_batch(request: BatchRequest, settings: Settings, batch_id: str) -> Manifest:
     """The batch, given its settings and an identity that a retry of the same run keeps."""
     check_writable(request.out_dir / "batch.glb")
     sources = find_sources(request.inputs, settings)
@@ -67,8 +69,7 @@ def run_batch(request: BatchRequest, settings: Settings, batch_id: str) -> State
             work.here(source)
     else:
         asyncio.run(work.elsewhere(sources, request.deployment))
-    _show(manifest)
-    return final_state(manifest)
+    return manifest
 
 
 def final_state(manifest: Manifest) -> State[Any]:

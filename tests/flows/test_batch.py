@@ -163,8 +163,8 @@ def test_a_deployment_is_run_again_only_where_that_can_help(
         attempts=2,
     )
     monkeypatch.setattr(module, "_pause", at_once)
-    state = module.run_batch(request, Settings(), "batch-id")
-    assert state.message == "2 of 4 failed: b, d"
+    manifest = module.run_batch(request, Settings(), "batch-id")
+    assert module.final_state(manifest).message == "2 of 4 failed: b, d"
     told = _told(tmp_path / "out")
     assert [told[n]["attempts"] for n in "abcd"] == [2, 1, 1, 2]
     assert told["b"]["error"]["code"] == "video-noise"

@@ -1,0 +1,89 @@
+"""What Prefect and compose would ignore without a word: unknown keys, pools and settings."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from prefect import Flow
+from prefect.cli.deploy._models import DeploymentConfig, PrefectYamlModel, WorkPoolConfig
+from prefect.settings import Settings as PrefectSettings
+from prefect.settings import get_current_settings
+
+from configs.request import BatchRequest
+from configs.settings import Settings
+from deployments.api.settings import ApiSettings
+
+ROOT = Path(__file__).parents[2]
+PREFECT: dict[str, Any] = yaml.safe_load((ROOT / "prefect.yaml").read_text())
+POOLS = yaml.safe_load((ROOT / "deployments" / "pools.yaml").read_text())["pools"]
+COMPOSE = yaml.safe_load((ROOT / "deployments" / "docker" / "compose.yaml").read_text())
+DEPLOYMENTS = {d["name"]: d for d in PREFECT["deployments"]}
+
+
+def _keys(model: Any) -> set[str]:
+    fields = model.model_fields
+    return set(fields) | {f.alias for f in fields.values() if f.alias}
+
+
+@pytest.mark.parametrize("name", DEPLOYMENTS)
+def test_a_deployment_says_nothing_that_would_be_ignored(name: str) -> None:
+    deployment = DEPLOYMENTS[name]
+    assert set(deployment) <= _keys(DeploymentConfig)
+    assert set(deployment["work_pool"]) <= _keys(WorkPoolConfig)
+    assert deployment["work_pool"]["name"] in POOLS
+    module, _, flow = deployment["entrypoint"].rpartition(".")
+    assert isinstance(getattr(importlib.import_module(module), flow), Flow)
+
+
+def test_the_file_says_nothing_that_would_be_ignored() -> None:
+    assert set(PREFECT) - {"definitions"} <= _keys(PrefectYamlModel)
+    assert PREFECT["pull"], "without it Prefect writes down the deployer's own directory"
+    assert len(DEPLOYMENTS) == len(PREFECT["deployments"])
+
+
+def test_parameters_of_deployments_are_valid() -> None:
+    BatchRequest.model_validate(DEPLOYMENTS["incoming"]["parameters"]["request"])
+
+
+def test_those_who_wait_have_a_pool_of_their_own() -> None:
+    pools = {name: DEPLOYMENTS[name]["work_pool"]["name"] for name in DEPLOYMENTS}
+    assert len({pools["batch"], pools["reconstruct"], pools["infer"]}) == 3
+
+
+def _names(model: Any, prefix: str) -> set[str]:
+    return {
+        str(field.validation_alias or f"{prefix}{name.upper()}")
+        for name, field in model.model_fields.items()
+    }
+
+
+def test_every_variable_in_compose_is_a_setting() -> None:
+    known = _names(Settings, "TYRE3D_") | _names(ApiSettings, "TYRE3D_API_")
+    prefect = get_current_settings().to_environment_variables(exclude_unset=False)
+    assert isinstance(get_current_settings(), PrefectSettings)
+    others = {"DO_NOT_TRACK", "PREFECT_REDIS_MESSAGING_HOST"}
+    unset = {
+        "PREFECT_API_URL",
+        "PREFECT_API_AUTH_STRING",
+        "PREFECT_SERVER_API_AUTH_STRING",
+        "PREFECT_API_DATABASE_CONNECTION_URL",
+    }
+    for name, service in COMPOSE["services"].items():
+        if not str(service.get("image", "")).startswith("tyre3d"):
+            continue
+        for variable in service.get("environment", {}):
+            assert variable in known | others | unset | set(prefect), (name, variable)
+
+
+def test_secrets_stand_in_no_file() -> None:
+    for path in [ROOT / "prefect.yaml", *(ROOT / "deployments").rglob("*.yaml")]:
+        for line in path.read_text().splitlines():
+            found = re.match(
+                r"\s*(?!#)\S*(PASSWORD|SECRET_KEY|TOKEN|AUTH_STRING)\S*:\s*(\S+)", line
+            )
+            assert found is None or "${" in found[2], f"{path.name}: {line}"
