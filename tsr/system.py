@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from tsr import weights
 from tsr.config import TSRConfig
 from tsr.errors import TSRError, WeightsError
-from tsr.extract import ExtractOptions, colours, extract_surface_of_code
+from tsr.extract import PARITY, ExtractOptions, colours, extract_surface_of_code
 from tsr.field import Decoder, Renderer
 from tsr.memory import halve_once
 from tsr.precision import Precision, choose
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 
 _log = logging.getLogger(__name__)
+
+_SMALL_GRID = 64
 
 
 class TSR(nn.Module):
@@ -170,11 +172,14 @@ class TSR(nn.Module):
             has_vertex_color: Whether to query the vertices' colours.
             resolution: Grid points per axis.
             threshold: Density of the surface.
-            options: How to extract; :data:`tsr.extract.PARITY` is what the published
-                implementation does, the default is much faster and smoother.
+            options: How to extract. :data:`tsr.extract.PARITY` is what the published
+                implementation does; it is the default on grids of up to 64 points an axis, where
+                it costs nothing. On larger ones the default is much faster and smoother.
         """
         import trimesh
 
+        if options is None and resolution <= _SMALL_GRID:
+            options = PARITY
         meshes = []
         for code in scene_codes:
             surface = extract_surface_of_code(self, code, resolution, threshold, options)

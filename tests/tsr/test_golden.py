@@ -9,7 +9,6 @@ import trimesh
 from PIL import Image
 from scipy.spatial import cKDTree
 
-from tsr.extract import PARITY
 from tsr.system import TSR
 from tsr.utils import resize_foreground
 
@@ -53,7 +52,7 @@ def test_gradients_reach_every_part(tiny: TSR, golden: dict[str, torch.Tensor]) 
 
 
 def test_mesh_matches(tiny: TSR, golden: dict[str, torch.Tensor]) -> None:
-    mesh = tiny.extract_mesh(golden["scene_codes"], True, resolution=48, options=PARITY)[0]
+    mesh = tiny.extract_mesh(golden["scene_codes"], True, resolution=48)[0]
     expected = golden["mesh_vertices"].double().numpy()  # some of them more than once
     tolerance = 1e-4 * 2 * tiny.cfg.renderer.radius
     distance, nearest = cKDTree(expected).query(mesh.vertices)
