@@ -9,31 +9,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.camera import world_to_crop_frame
 from tasks.errors import ReconstructionError
-from tasks.fusion.balance import balance, expected_occupancy
-from tasks.fusion.carve import mean_silhouette_iou, silhouette_distance
+from tasks.fusion.carve import mean_silhouette_iou
 from tasks.fusion.colour import Colouring, colour_surface
+from tasks.fusion.combine import FusedField, fuse_fields
+from tasks.fusion.config import MergeConfig
 from tasks.fusion.fields import (
     FrameField,
     NetworkField,
     PosedField,
-    facing_weights,
-    robust_mean,
-    sample_fields,
 )
-from tasks.fusion.grid import CylinderGrid, gradient_norm, make_grid
+from tasks.fusion.grid import gradient_norm
 from tasks.fusion.profile import ProfileFit, fit_profile
-from tasks.fusion.refine import refine_fields
-from tasks.fusion.revolve import revolve_and_blend, warp_to_profile
 from tasks.fusion.surface import (
     Surface,
     cartesian_field,
@@ -49,71 +42,9 @@ from tasks.fusion.visibility import Caster
 from tasks.records import CodedFrame, MergedMesh, PoseEstimate
 from tsr.system import TSR
 
+__all__ = ["MergeConfig", "merge_fields", "merge_frame_fields"]
+
 STAGE = "merge"
-
-
-class MergeConfig(BaseModel):
-    """Parameters of the merge."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    mc_resolution: int = Field(
-        256, ge=32, le=1024, description="voxels along the longest side when marching"
-    )
-    diameter_mm: float = Field(
-        720.0, ge=50.0, le=5000.0, description="outer diameter of the tyre, millimetres"
-    )
-    grid_steps: int = Field(
-        64, ge=16, le=256, description="radial steps of the fusion grid, axle to outer radius"
-    )
-    grid_angles: int = Field(192, ge=48, le=1024, description="steps around the axle")
-    clip: float = Field(4.0, ge=0.5, le=20.0, description="bound of a frame's log-density")
-    spread: float = Field(
-        3.0, ge=0.1, le=20.0, description="log-density from the mean at which trust is halved"
-    )
-    hidden_weight: float = Field(
-        0.05, ge=0.001, le=1.0, description="weight of a frame where it cannot see"
-    )
-    symmetry: float = Field(
-        2.0, ge=0.0, le=100.0, description="how strongly deviations from the revolved field shrink"
-    )
-    refine_gain: float = Field(
-        0.1,
-        ge=0.0,
-        le=1.0,
-        description="relative gain from which a frame's scale and shift are corrected, 1 for never",
-    )
-    thin_parts: float = Field(
-        2.0, ge=0.0, le=10.0, description="most log-density by which thin parts are lifted"
-    )
-    warp: float = Field(
-        0.06, ge=0.0, le=0.3, description="largest relative change of radius to meet the outlines"
-    )
-    outlier_masks: int = Field(
-        1, ge=0, le=5, description="masks that may be wrong about a point when carving"
-    )
-    margin_px: float = Field(
-        2.0, ge=0.0, le=20.0, description="widening of the masks, pixels at mask_px"
-    )
-    mask_px: int = Field(640, ge=64, le=4096, description="longest side of the masks, pixels")
-    colour_px: int = Field(1280, ge=64, le=8192, description="longest side of the images, pixels")
-    colour_frames: int = Field(3, ge=1, le=16, description="frames blended at a vertex")
-    smoothing: int = Field(3, ge=0, le=50, description="rounds of Taubin smoothing")
-    face_budget: int = Field(
-        0, ge=0, le=20_000_000, description="most faces of the mesh, 0 for no reduction"
-    )
-
-
-@dataclass(frozen=True)
-class _Fused:
-    """The fused field with what the frames say about it, all ``(R, T, Z)``."""
-
-    grid: CylinderGrid
-    field: NDArray[np.float32]
-    spread: NDArray[np.float32]
-    fold: int
-    kept: float
-    fields: list[PosedField]
 
 
 def merge_fields(
@@ -175,7 +106,7 @@ def merge_frame_fields(
     trusted = [v for v in views if v.index not in fit.outliers]
 
     posed = _pose_fields(fields, chosen, poses, placement)
-    fused = _fuse(posed, trusted, fit, config)
+    fused = fuse_fields(posed, trusted, fit, config)
     surface = _surface(fused, config)
     if surface is None:
         raise ReconstructionError(
@@ -213,66 +144,7 @@ def _pose_fields(
     return posed
 
 
-def _fuse(
-    posed: Sequence[PosedField], views: Sequence[View], fit: ProfileFit, config: MergeConfig
-) -> _Fused:
-    """Sample, combine, revolve, anchor and carve."""
-    low, high = fit.profile.extent
-    grid = make_grid(
-        fit.profile.radius,
-        max(-low, high),
-        steps=config.grid_steps,
-        angles=config.grid_angles,
-    )
-    hull = silhouette_distance(
-        grid.points(), views, outliers=config.outlier_masks, margin_px=config.margin_px
-    ).reshape(grid.shape)
-    r, z = np.meshgrid(grid.radii, grid.heights, indexing="ij")
-    outer = fit.profile.signed(r, z).astype(np.float32)
-    if math.isfinite(fit.residual_px):
-        hull = np.minimum(hull, outer[:, None, :] + 0.5 * np.float32(grid.step))
-    near = hull > -2.5 * grid.step
-    values = sample_fields(posed, grid, near, clip=config.clip)
-    if len(posed) > 2 and config.refine_gain < 1.0:
-        refined = refine_fields(
-            posed, grid, values, hull, spread=config.spread, least_gain=config.refine_gain
-        )
-        moved = [k for k, (a, b) in enumerate(zip(posed, refined, strict=True)) if a is not b]
-        if moved:
-            values[moved] = sample_fields([refined[k] for k in moved], grid, near, clip=config.clip)
-        posed = refined
-    even = np.ones_like(values)
-    first, _, _ = robust_mean(values, even, spread=config.spread)
-    weights = facing_weights(posed, grid, first, floor=config.hidden_weight)
-    mean, spread, effective = robust_mean(values, weights, spread=config.spread)
-    confidence = weights.max(axis=0)
-    blended = revolve_and_blend(grid, mean, spread, effective, confidence, strength=config.symmetry)
-    field = balance(
-        grid,
-        blended.field,
-        expected_occupancy(values, weights),
-        fit.profile.radius,
-        lowest=-config.thin_parts,
-    )
-    slope = np.float32(2.0 / grid.step)
-    if math.isfinite(fit.residual_px):
-        field = warp_to_profile(grid, field, _outer_radii(fit, grid), most=config.warp)
-    field = np.minimum(field, np.clip(slope * hull, -config.clip, config.clip))
-    field[-1], field[:, :, 0], field[:, :, -1] = -config.clip, -config.clip, -config.clip
-    return _Fused(grid, field, spread, blended.fold, float(blended.kept.mean()), list(posed))
-
-
-def _outer_radii(fit: ProfileFit, grid: CylinderGrid) -> NDArray[np.float64]:
-    """Radius of the fitted profile at every height where its surface faces outwards."""
-    curve = fit.profile.curve()
-    count = len(curve)
-    facing = np.r_[-count // 6 : count // 6 + 1]
-    r, z = curve[facing].T
-    order = np.argsort(z)
-    return np.asarray(np.interp(grid.heights, z[order], r[order], left=0.0, right=0.0))
-
-
-def _surface(fused: _Fused, config: MergeConfig) -> Surface | None:
+def _surface(fused: FusedField, config: MergeConfig) -> Surface | None:
     volume, origin, voxel = cartesian_field(
         fused.grid, fused.field, config.mc_resolution, outside=-config.clip
     )
@@ -306,7 +178,7 @@ def _colour(
 
 def _finish(
     surface: Surface,
-    fused: _Fused,
+    fused: FusedField,
     colouring: Colouring,
     fit: ProfileFit,
     views: Sequence[View],

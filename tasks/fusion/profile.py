@@ -25,6 +25,12 @@ FloatArray = NDArray[np.float64]
 KNOTS = 48
 """Directions of the profile around the section, every 7.5 degrees."""
 
+OUTWARD = 0.0
+"""Least cosine between the axle's normal and a direction in which the outer surface is solid."""
+
+LEAST_SUPPORT = 8
+"""Outline points that must touch the profile in a direction before it is trusted."""
+
 MOST_BITTEN = 0.04
 """Share of an outline that may run inside the fitted solid before the mask is left out."""
 
@@ -91,6 +97,7 @@ class ProfileFit:
         shift: ``(3,)`` metres in the old frame.
         residual_px: Median distance between outlines and the fit, pixels.
         outliers: Indices of frames whose masks lack a part of the tyre.
+        support: ``(KNOTS,)`` points of outlines that touch the profile in each direction.
     """
 
     profile: Profile
@@ -98,6 +105,22 @@ class ProfileFit:
     shift: FloatArray
     residual_px: float
     outliers: tuple[int, ...]
+    support: NDArray[np.int64]
+
+    def shell(self, r: FloatArray, z: FloatArray, thickness: float) -> NDArray[np.bool_]:
+        """Points just below those parts of the outer surface that outlines touch.
+
+        Args:
+            r: Radius in metres.
+            z: Height in metres, of the same shape.
+            thickness: Depth of the shell in metres.
+        """
+        depth = self.profile.signed(r, z)
+        _, _, _, knot, _ = self.profile._evaluate(r, z)
+        turn = (knot + 0.5) * (2 * math.pi / KNOTS)
+        outward = np.cos(turn) > OUTWARD
+        touched = np.minimum(self.support, np.roll(self.support, -1)) >= LEAST_SUPPORT
+        return np.asarray((depth > 0) & (depth < thickness) & outward & touched[knot])
 
 
 def rounded_profile(radius: float, half_width: float) -> Profile:
@@ -160,7 +183,7 @@ def fit_profile(
     start = profile.lengths.copy()
     rotation, shift = np.eye(3), np.zeros(3)
     if len(directions) < 8 * KNOTS:
-        return ProfileFit(profile, rotation, shift, math.inf, ())
+        return ProfileFit(profile, rotation, shift, math.inf, (), np.zeros(KNOTS, np.int64))
     reach = 1.5 * math.hypot(radius, half_width)
     steps = np.linspace(-reach, reach, 64)
     residual = np.zeros(len(directions))
@@ -211,6 +234,7 @@ def fit_profile(
         shift + rotation @ np.array([0.0, 0.0, 0.5 * (low + high)]),
         float(np.median(np.abs(residual / pixel))),
         outliers,
+        np.bincount(knot[np.abs(residual) < 3.0 * pixel], minlength=KNOTS),
     )
 
 
