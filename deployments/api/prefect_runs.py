@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx
 
@@ -11,6 +12,8 @@ from deployments.api.settings import ApiSettings
 
 TAG = "api"
 """Marks the runs that the service started; it knows of no others."""
+_PAUSES_S = (0.0, 0.3, 1.5)
+"""Before each attempt of a request; SQLite is locked now and then."""
 
 
 class ApiError(Exception):
@@ -51,7 +54,6 @@ class PrefectRuns:
             auth=auth,
             headers=headers,
             timeout=settings.timeout_s,
-            transport=httpx.AsyncHTTPTransport(retries=2),
         )
 
     async def close(self) -> None:
@@ -59,16 +61,21 @@ class PrefectRuns:
         await self._http.aclose()
 
     async def _ask(self, method: str, path: str, **options: Any) -> httpx.Response:
-        try:
-            answer = await self._http.request(method, path, **options)
-        except httpx.TransportError as exc:
-            raise ApiError(503, "prefect-away", "Prefect's server does not answer") from exc
-        if answer.status_code in (401, 403):
-            raise ApiError(503, "prefect-denied", "Prefect's server refuses the service")
-        if answer.status_code >= 500 or answer.status_code == 429:
+        """Ask, a few times if need be: every request of this class may be sent again."""
+        told = ""
+        for pause_s in _PAUSES_S:
+            await asyncio.sleep(pause_s)
+            try:
+                answer = await self._http.request(method, path, **options)
+            except httpx.TransportError:
+                told = "Prefect's server does not answer"
+                continue
+            if answer.status_code in (401, 403):
+                raise ApiError(503, "prefect-denied", "Prefect's server refuses the service")
+            if answer.status_code < 500 and answer.status_code != 429:
+                return answer
             told = f"Prefect's server answers {answer.status_code}"
-            raise ApiError(503, "prefect-away", told)
-        return answer
+        raise ApiError(503, "prefect-away", told)
 
     async def healthy(self) -> bool:
         """Whether Prefect's server answers."""
@@ -94,9 +101,8 @@ class PrefectRuns:
         Returns:
             The run, and whether it is new.
         """
-        body = {"parameters": parameters, "name": name, "tags": [TAG]}
-        if key is not None:
-            body["idempotency_key"] = key
+        key = key or f"once:{uuid4()}"
+        body = {"parameters": parameters, "name": name, "tags": [TAG], "idempotency_key": key}
         answer = None
         for _ in range(2):
             path = f"/deployments/{await self._deployment_now()}/create_flow_run"

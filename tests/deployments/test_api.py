@@ -28,11 +28,15 @@ class Prefect:
         self.keys: dict[str, str] = {}
         self.progress: dict[str, tuple[float, str]] = {}
         self.away = False
+        self.busy = 0
         self.reads = 0
 
     def answer(self, request: httpx.Request) -> httpx.Response:
         if self.away:
             raise httpx.ConnectError("away")
+        if self.busy > 0:
+            self.busy -= 1
+            return httpx.Response(503)
         path = request.url.path.removeprefix("/api")
         body = json.loads(request.content) if request.content else {}
         if path == "/health":
@@ -56,7 +60,7 @@ class Prefect:
         return httpx.Response(200, json=run)
 
     def _create(self, body: dict[str, Any]) -> httpx.Response:
-        known = self.keys.get(body.get("idempotency_key", ""))
+        known = self.keys.get(body["idempotency_key"])
         if known is not None:
             return httpx.Response(200, json=self.runs[known])
         run_id = str(uuid4())
@@ -66,8 +70,7 @@ class Prefect:
             **{"start_time": None, "end_time": None},
         }
         self.set(run_id, "SCHEDULED")
-        if "idempotency_key" in body:
-            self.keys[body["idempotency_key"]] = run_id
+        self.keys[body["idempotency_key"]] = run_id
         return httpx.Response(201, json=self.runs[run_id])
 
     def set(self, run_id: str, kind: str, message: str = "") -> None:
@@ -309,6 +312,20 @@ def test_large_bodies_and_a_server_that_is_away(
         answer = await api.post("/reconstruct", json=body)
         assert (answer.status_code, answer.json()["code"]) == (503, "prefect-away")
         assert (await api.get("/health")).status_code == 503
+
+    use(test)
+
+
+def test_a_server_that_is_busy_is_asked_again(
+    use: Callable[[Use], None], prefect: Prefect, body: dict[str, Any]
+) -> None:
+    async def test(api: httpx.AsyncClient) -> None:
+        prefect.busy = 2
+        assert (await api.post("/reconstruct", json=body)).status_code == 202
+        assert (await api.post("/reconstruct", json=body)).status_code == 202
+        assert len(prefect.runs) == 2
+        prefect.busy = 99
+        assert (await api.post("/reconstruct", json=body)).status_code == 503
 
     use(test)
 
