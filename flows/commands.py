@@ -6,7 +6,8 @@ import argparse
 import logging
 import os
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -59,11 +60,13 @@ def _prepare(settings: Settings, *, verbose: bool) -> None:
 
 def reconstruct(options: argparse.Namespace) -> int:
     """``tyre3d reconstruct``."""
+    started = time.perf_counter()
     settings = _settings()
     _prepare(settings, verbose=options.verbose)
     request = _request(options)
 
     from tasks.inputs import check_input
+    from tasks.progress import listening
     from tasks.results import check_writable
 
     check_input(request.input)
@@ -71,10 +74,13 @@ def reconstruct(options: argparse.Namespace) -> int:
     server = LocalServer()
     server.start()
     try:
-        metadata = _run(request, settings, server)
+        flow = _ready(request, settings, server)
+        start_s = time.perf_counter() - started
+        with ProgressLines(sys.stderr) as lines, listening(lines):
+            metadata = flow(request, request.stem)
     finally:
         server.stop()
-    sys.stdout.write(stage_table(metadata))
+    sys.stdout.write(stage_table(metadata, start_s))
     return 0
 
 
@@ -103,10 +109,12 @@ def _request(options: argparse.Namespace) -> ReconstructRequest:
         ) from exc
 
 
-def _run(request: ReconstructRequest, settings: Settings, server: LocalServer) -> Mapping[str, Any]:
+def _ready(
+    request: ReconstructRequest, settings: Settings, server: LocalServer
+) -> Callable[[ReconstructRequest, str], Mapping[str, Any]]:
+    """The flow, once weights and input have been looked at and the server answers."""
     from configs.stages import ExtractConfig
     from tasks.models import background_weights, choose_model
-    from tasks.progress import listening
     from tasks.video import probe
 
     choose_model(request.model, settings.models_dir)
@@ -116,8 +124,7 @@ def _run(request: ReconstructRequest, settings: Settings, server: LocalServer) -
     from flows.reconstruct import reconstruct as flow
 
     server.wait()
-    with ProgressLines(sys.stderr) as lines, listening(lines):
-        return flow(request, request.stem)
+    return flow
 
 
 def models(options: argparse.Namespace) -> int:

@@ -7,7 +7,6 @@ started first of all, so that it comes up while weights and the input are looked
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import json
 import os
 import socket
@@ -72,23 +71,14 @@ class LocalServer:
         if _healthy(_DEFAULT_URL, timeout_s=0.5):
             os.environ["PREFECT_API_URL"] = _DEFAULT_URL
             return
-        spec = importlib.util.find_spec("prefect")
-        if spec is None or spec.origin is None:
-            raise ImportError("prefect is not installed")
         with contextlib.closing(socket.socket()) as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         self._url = f"http://127.0.0.1:{port}/api"
         self._process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "uvicorn"),
-                *("--app-dir", str(Path(spec.origin).parents[1])),
-                *("--factory", "prefect.server.api.server:create_app"),
-                *("--host", "127.0.0.1", "--port", str(port)),
-                *("--log-level", "critical", "--lifespan", "on"),
-            ],
+            [sys.executable, "-m", "flows.server_process", str(port)],
             env={**os.environ, **_SERVER_ENV},
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
@@ -128,4 +118,6 @@ class LocalServer:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        if self._process.stdin is not None:
+            self._process.stdin.close()
         self._process = None

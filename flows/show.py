@@ -67,11 +67,16 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def stage_table(metadata: Mapping[str, Any]) -> str:
-    """The end of a run: stages and seconds, what was made, and where."""
-    rows = [("stage", "seconds", "state")]
+def stage_table(metadata: Mapping[str, Any], start_s: float) -> str:
+    """The end of a run: stages and seconds, what was made, and where.
+
+    Args:
+        metadata: Of the run.
+        start_s: Seconds until the first stage could begin.
+    """
+    rows = [("stage", "seconds", "state"), ("start", f"{start_s:7.2f}", "")]
     rows += [(s["stage"], f"{s['seconds']:7.2f}", s["state"]) for s in metadata["stages"]]
-    rows.append(("all", f"{metadata['seconds']:7.2f}", ""))
+    rows.append(("all", f"{metadata['seconds'] + start_s:7.2f}", ""))
     model = metadata["model"]
     text = "\n" + _table(rows) + "\n"
     text += f"model     {model['name']} ({model['chosen_because']})\n"

@@ -13,6 +13,7 @@ import json
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,8 @@ from tasks.objects import LocalObjects, Objects, open_objects, storage_errors
 from tasks.records import ArtifactRef
 
 MANIFEST = "manifest.json"
+_HELD = "held"
+_LEFTOVER_S = 2 * 24 * 3600.0
 
 
 def sha256_of(path: Path) -> str:
@@ -145,7 +148,7 @@ class ArtifactStore:
         if content is None or hashlib.sha256(content).hexdigest() != ref.sha256:
             raise _damaged(ref, "its manifest is missing or was changed")
         manifest = json.loads(content)
-        held = self._scratch / "held"
+        held = self._scratch / _HELD
         folder = base + "/" + manifest["folder"]
         root: Path | None = None
         for name, entry in manifest["files"].items():
@@ -259,6 +262,22 @@ def open_store(settings: Settings) -> ArtifactStore:
     A local store works on the disk it publishes to, so that files are linked, not copied.
     """
     objects = open_objects(settings)
-    if isinstance(objects, LocalObjects):
-        return ArtifactStore(objects, Path(objects.root) / "scratch")
-    return ArtifactStore(objects, settings.scratch_dir)
+    local = isinstance(objects, LocalObjects)
+    scratch = Path(objects.root) / "scratch" if local else settings.scratch_dir
+    sweep(scratch, before=time.time() - _LEFTOVER_S)
+    return ArtifactStore(objects, scratch)
+
+
+def sweep(scratch: Path, before: float) -> None:
+    """Remove working folders that killed processes left behind.
+
+    Args:
+        scratch: Where stages work.
+        before: Folders last changed before this time (seconds since the epoch) are leftovers.
+    """
+    if not scratch.is_dir():
+        return
+    for folder in scratch.iterdir():
+        with contextlib.suppress(OSError):
+            if folder.stat().st_mtime < before and folder.name != _HELD:
+                shutil.rmtree(folder, ignore_errors=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from configs.stages import MaskConfig
 from tasks.errors import StorageError
 from tasks.objects import LocalObjects, MemoryObjects
 from tasks.records import ArtifactRef
-from tasks.store import ArtifactStore, artifact_key, canonical, code_version
+from tasks.store import ArtifactStore, artifact_key, canonical, code_version, sweep
 
 
 @pytest.fixture(params=["local", "memory"])
@@ -120,3 +121,14 @@ def test_code_version_is_that_of_the_named_modules() -> None:
     assert code_version("tasks.store") == code_version("tasks.store")
     assert code_version("tasks.store") != code_version("tasks.objects")
     assert code_version("tasks") != code_version("tasks.store")
+
+
+def test_leftovers_of_killed_processes_are_swept(tmp_path: Path) -> None:
+    for name in ("extract-old", "extract-new", "held"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").touch()
+    os.utime(tmp_path / "extract-old", (1000, 1000))
+    os.utime(tmp_path / "held", (1000, 1000))
+    sweep(tmp_path, before=2000)
+    sweep(tmp_path / "none", before=2000)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["extract-new", "held"]
