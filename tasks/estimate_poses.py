@@ -273,6 +273,9 @@ def _estimate(
     if doubtful:
         listed = ", ".join(str(i) for i in doubtful[:12])
         warnings.append(f"masks of {len(doubtful)} frames disagree with the solid: {listed}")
+    views = np.stack([c.centre - solid.centre for c in cameras])
+    if float(np.min(views @ axle / np.linalg.norm(views, axis=1))) > 0.17:  # 10 degrees
+        warnings.append("one face only was seen; the width is uncertain")
     missing = len(outlines) - len(attempt.overlaps)
     if missing > 0:
         warnings.append(f"{missing} frames with a mask have no pose")

@@ -27,12 +27,12 @@ def estimate_of(video: Video, folder: Path, config: PoseConfig | None = None) ->
     return estimate_poses(video.frames, video.alphas, video.times, config or PoseConfig(), scratch)
 
 
-def check(estimate: PoseEstimate, video: Video) -> None:
+def check(estimate: PoseEstimate, video: Video, centre: float = 0.01) -> None:
     assert len(estimate.cameras) >= 0.9 * len(video.frames)
     found = errors_of(estimate, video)
     assert found.rotation_deg < 0.3
     assert found.axle_deg < 0.5
-    assert found.centre < 0.01
+    assert found.centre < centre
     assert abs(found.radius) < 0.015
     tyre = estimate.tyre
     assert tyre.axle @ tyre.up == pytest.approx(0.0, abs=1e-9)
@@ -61,7 +61,8 @@ def test_turntable_before_a_still_room(tmp_path: Path) -> None:
 def test_spin_before_a_still_room(tmp_path: Path) -> None:
     video = write_video(tmp_path, "spin", count=24)
     estimate = estimate_of(video, tmp_path)
-    check(estimate, video)
+    check(estimate, video, centre=0.03)  # along the axle: one face never shows the width
+    assert any("width is uncertain" in w for w in estimate.warnings)
     assert (estimate.method, estimate.motion) == ("sfm-masked", "spin")
 
 
