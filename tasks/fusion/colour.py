@@ -190,6 +190,8 @@ def revolved_colours(
     cell = (r / reach * bins).astype(np.int64) * bins + (np.abs(z) / span * bins).astype(np.int64)
     out = np.full((bins * bins, 3), np.nan, np.float32)
     rows = np.nonzero(seen)[0]
+    if len(rows) == 0:
+        return out[cell[wanted]]
     order = rows[np.argsort(cell[rows], kind="stable")]
     starts = np.nonzero(np.diff(cell[order], prepend=-1))[0]
     for a, b in zip(starts, np.append(starts[1:], len(order)), strict=True):

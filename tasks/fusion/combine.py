@@ -84,7 +84,7 @@ def fuse_fields(
         lowest=-config.thin_parts,
     )
     slope = np.float32(2.0 / grid.step)
-    if math.isfinite(fit.residual_px):
+    if math.isfinite(fit.residual_px) and (first > 0).any():  # outlines alone make no tyre
         field = warp_to_profile(grid, field, _outer_radii(fit, grid), most=config.warp)
         r, z = np.meshgrid(grid.radii, grid.heights, indexing="ij")
         below = slope * np.maximum(fit.profile.signed(r, z), 0.0).astype(np.float32)
