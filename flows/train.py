@@ -76,9 +76,9 @@ def _show_curves(run_dir: Path) -> None:
 
 @task(name="publish weights")
 def publish(run_dir: Path, target: Path) -> None:
-    """Put the best weights, their digest and the curves into the model's folder."""
+    """Put the finished weights, their digest and the curves into the model's folder."""
     scratch = target.with_suffix(".tmp")
-    shutil.copyfile(run_dir / "best.safetensors", scratch)
+    shutil.copyfile(run_dir / "final.safetensors", scratch)
     scratch.replace(target)
     digest = hashlib.sha256(target.read_bytes()).hexdigest()
     target.with_name("SHA256SUMS").write_text(f"{digest}  {target.name}\n")

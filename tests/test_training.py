@@ -12,7 +12,7 @@ from tasks.camera import VIEW_WIDTH
 from tasks.synthetic.augment import augment_view, clean_view, defective_mask
 from tasks.synthetic.dataset import ARRAYS, ShardConfig, make_tyre_data, write_shard
 from tasks.synthetic.spec import TEST_SEEDS, TRAIN_SEEDS, VALIDATION_SEEDS
-from tasks.train_model import TrainConfig, Trainer, plane_waves
+from tasks.train_model import TrainConfig, Trainer, plane_waves, validate
 from tasks.training_report import TrainingLog, plot_curves
 
 SMALL = ShardConfig(views=2, size_px=32, points=1536, surface_points=64, detail=0.2)
@@ -156,3 +156,15 @@ def test_curves_are_drawn_from_a_log_with_a_torn_line(tmp_path: Path) -> None:
     assert len(log.scores) == 1
     plot_curves(log, tmp_path / "curves.png")
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_calibration_never_lowers_the_mean_iou(data: Path, tmp_path: Path) -> None:
+    trainer = _trainer(data, tmp_path / "run")
+    batch = trainer.train_data.draw(trainer.config, np.random.default_rng(0))
+    for _ in range(30):
+        trainer.take_step(batch)
+    trainer.check()
+    before = validate(trainer.average, trainer.validation_data)["iou_mean"]
+    trainer.finish()
+    assert validate(trainer.average, trainer.validation_data)["iou_mean"] >= before - 0.01
+    assert (trainer.run_dir / "final.safetensors").exists()
