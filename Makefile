@@ -24,6 +24,7 @@ test: setup ## Run the default tests: offline, no GPU, no services
 	$(BIN)/python -m pytest
 
 e2e: setup ## Run everything for real: Prefect, workers, S3, the API, a killed worker (minutes)
+	$(BIN)/tyre3d models fetch u2netp
 	$(BIN)/python -m pytest -m services tests/deployments
 
 deploy: setup ## Make pools and deployments on the Prefect server of PREFECT_API_URL
