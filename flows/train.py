@@ -36,12 +36,16 @@ def generate(data_dir: Path, split: str, shards: int) -> None:
 
 
 @task(name="train network", retries=3)
-def train(data_dir: Path, run_dir: Path, minutes: float, device: str) -> None:
+def train(
+    data_dir: Path, run_dir: Path, minutes: float, device: str, start_from: Path | None
+) -> None:
     """Train from the last checkpoint until the budget is spent; show the curves meanwhile."""
     logger = get_run_logger()
     command = [sys.executable, "-m", "tasks.train_model", "--data", str(data_dir)]
     command += ["--run", str(run_dir), "--minutes", str(minutes), "--device", device]
     command += ["--model", str(MODEL_DIR / "config.yaml")]
+    if start_from is not None:
+        command += ["--start-from", str(start_from)]
     with subprocess.Popen(command) as trainer:
         try:
             while trainer.poll() is None:
@@ -92,6 +96,7 @@ def train_tyre_model(
     minutes: float = 100.0,
     shards: int = 250,
     device: str = "cpu",
+    start_from: Path | None = None,
     publish_to: Path | None = None,
 ) -> None:
     """Generate data and train.
@@ -101,13 +106,14 @@ def train_tyre_model(
         minutes: Training time, resumptions included.
         shards: Training shards of 32 tyres with 6 views.
         device: ``cpu`` or ``cuda``.
+        start_from: Weights to go on from when the run has no checkpoint yet.
         publish_to: Where the best weights go, such as the model's folder; None to leave them.
     """
     data_dir = work_dir / "data"
     generate(data_dir, "validation", 3)
     generate(data_dir, "train", min(4, shards))
     more = generate.submit(data_dir, "train", shards)
-    train(data_dir, work_dir / "run", minutes, device)
+    train(data_dir, work_dir / "run", minutes, device, start_from)
     wait([more])
     if publish_to is not None:
         publish(work_dir / "run", publish_to)

@@ -240,13 +240,22 @@ def initialise(model: TSR) -> None:
 class Trainer:
     """One training: ``last.pt`` to go on from, ``best.safetensors`` and ``log.jsonl``."""
 
-    def __init__(self, config: TrainConfig, model_config: Path, data: Path, run_dir: Path) -> None:
+    def __init__(
+        self,
+        config: TrainConfig,
+        model_config: Path,
+        data: Path,
+        run_dir: Path,
+        start_from: Path | None = None,
+    ) -> None:
         self.config = config
         self.run_dir = run_dir
         run_dir.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(config.seed)
         self.model = TSR(TSRConfig.load(model_config)).to(config.device)
         initialise(self.model)
+        if start_from is not None:
+            self.model.load_state_dict(load_file(start_from))
         self.average = copy.deepcopy(self.model)
         matrices: list[torch.nn.Parameter] = []
         others: list[torch.nn.Parameter] = []
@@ -395,6 +404,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--learning-rate", type=float, default=1.2e-3)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--start-from", type=Path, help="weights to go on from in a new run")
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     config = TrainConfig(
@@ -403,7 +413,7 @@ def main() -> None:
         learning_rate=args.learning_rate,
         device=args.device,
     )
-    Trainer(config, args.model, args.data, args.run).run()
+    Trainer(config, args.model, args.data, args.run, args.start_from).run()
 
 
 if __name__ == "__main__":
