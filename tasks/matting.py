@@ -97,7 +97,7 @@ class OnnxSession:
             picture, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
         )
         rgb = np.asarray(small[..., ::-1], dtype=np.float32) / np.float32(max(small.max(), 1e-6))
-        mean, std = np.float32(self._how.mean), np.float32(self._how.std)
+        mean, std = (np.asarray(x, dtype=np.float32) for x in (self._how.mean, self._how.std))
         return np.ascontiguousarray(((rgb - mean) / std).transpose(2, 0, 1), dtype=np.float32)
 
     def _finish(self, raw: NDArray[np.float32], size: tuple[int, ...]) -> Matte:
