@@ -346,8 +346,8 @@ class Trainer:
             return
         scores = validate(self.average, self.validation_data)
         self.log(**scores)
-        if scores["iou_median"] >= self.best:
-            self.best = scores["iou_median"]
+        if scores["iou_mean"] >= self.best:
+            self.best = scores["iou_mean"]
             export_weights(self.average, self.run_dir / "best.safetensors")
 
     def run(self) -> None:
