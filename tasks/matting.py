@@ -7,7 +7,9 @@ fresh machine. Any other session that rembg knows is taken from rembg itself.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -15,6 +17,7 @@ from typing import Any, NamedTuple, Protocol
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from tasks.errors import ModelError
 
@@ -35,6 +38,17 @@ _KNOWN = {
     "isnet-general-use": _Preparation(1024, (0.5, 0.5, 0.5), (1.0, 1.0, 1.0)),
     "birefnet-general": _Preparation(1024, *_IMAGENET, sigmoid=True),
 }
+
+
+_SMALL = 320
+_MOST_WORKERS = 16
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 @dataclass(frozen=True)
@@ -68,6 +82,11 @@ class OnnxSession:
         options.log_severity_level = 3
         offered = onnxruntime.get_available_providers()
         providers = [p for p in ("CUDAExecutionProvider", "CPUExecutionProvider") if p in offered]
+        # Small networks scale better over frames than within one.
+        self._workers = 1
+        if "CUDAExecutionProvider" not in providers and self._how.size <= _SMALL:
+            self._workers = min(_MOST_WORKERS, _cores())
+            options.intra_op_num_threads = 1
         try:
             self._session = onnxruntime.InferenceSession(
                 str(weights), sess_options=options, providers=providers
@@ -83,20 +102,22 @@ class OnnxSession:
 
     def matte(self, pictures: Sequence[NDArray[np.uint8]]) -> list[Matte]:
         """Mattes of BGR pictures, each at its own size."""
-        mattes = []
-        for picture in pictures:
-            output = self._session.run(None, {self._input: self._prepare(picture)[None]})[0]
-            mattes.append(self._finish(output[0, 0], picture.shape[:2]))
-        return mattes
+        with ThreadPoolExecutor(self._workers) as pool:
+            return list(pool.map(self._matte_one, pictures))
+
+    def _matte_one(self, picture: NDArray[np.uint8]) -> Matte:
+        output = self._session.run(None, {self._input: self._prepare(picture)[None]})[0]
+        return self._finish(output[0, 0], picture.shape[:2])
 
     def _prepare(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """``(3, S, S)``; rembg divides by the picture's own maximum, and so do we."""
-        size = self._how.size
-        shrinks = max(picture.shape[:2]) > size
-        small = cv2.resize(
-            picture, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        )
-        rgb = np.asarray(small[..., ::-1], dtype=np.float32) / np.float32(max(small.max(), 1e-6))
+        """``(3, S, S)``; Lanczos, and division by the picture's own maximum, as rembg does.
+
+        Another filter moves the masks: with area averages their IoU to rembg's fell to 0.95.
+        """
+        size = (self._how.size, self._how.size)
+        rgb_picture = Image.fromarray(np.ascontiguousarray(picture[..., ::-1]))
+        small = np.asarray(rgb_picture.resize(size, Image.Resampling.LANCZOS))
+        rgb = np.asarray(small, dtype=np.float32) / np.float32(max(small.max(), 1e-6))
         mean, std = (np.asarray(x, dtype=np.float32) for x in (self._how.mean, self._how.std))
         return np.ascontiguousarray(((rgb - mean) / std).transpose(2, 0, 1), dtype=np.float32)
 
@@ -129,8 +150,6 @@ class RembgSession:
 
     def matte(self, pictures: Sequence[NDArray[np.uint8]]) -> list[Matte]:
         """Mattes of BGR pictures, each at its own size."""
-        from PIL import Image
-
         mattes = []
         for picture in pictures:
             masks = self._session.predict(Image.fromarray(picture[..., ::-1]))

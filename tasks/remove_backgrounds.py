@@ -26,7 +26,7 @@ from tasks.records import ArtifactRef
 from tasks.store import ArtifactStore, code_version
 
 STAGE_NAME = "remove-backgrounds"
-_BATCH = 8
+_BATCH = 16
 _HALF = 127
 _SPECK = 0.001
 """Components below this share of the frame do not count as fragments."""
