@@ -2,7 +2,7 @@
 
 Result samples are area-uniform over the whole result; truth samples are area-uniform over the
 truth's *visible* surface, for what cannot be seen cannot be asked of a video. Result to truth is
-measured to the whole of the truth's surface.
+measured to the whole of the truth's surface. Distances are to the surfaces, not to their samples.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import trimesh
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
+
+from tasks.evaluation.distance import SurfaceDistance
 
 FloatArray = NDArray[np.float64]
 
@@ -52,7 +53,7 @@ class Truth:
     """A known object.
 
     Args:
-        surface: ``(M, 3)`` dense samples of its whole surface, metres, tyre frame.
+        surface: Its whole surface, metres, tyre frame.
         visible: ``(N, 3)`` area-uniform samples of its visible surface.
         visible_normals: ``(N, 3)`` their unit normals.
         diameter: Outer diameter, metres.
@@ -60,7 +61,7 @@ class Truth:
         contains: Inside query, or None for an open surface.
     """
 
-    surface: FloatArray
+    surface: SurfaceDistance
     visible: FloatArray
     visible_normals: FloatArray
     diameter: float
@@ -87,12 +88,12 @@ def score_surface(mesh: trimesh.Trimesh, truth: Truth, count: int = 30000) -> Su
     Returns:
         All scores; distances in per cent of the truth's diameter.
     """
-    points, normals = sample_surface(mesh, count)
+    points, _ = sample_surface(mesh, count)
     per_cent = 100.0 / truth.diameter
-    to_truth, _ = cKDTree(truth.surface).query(points)
-    to_result, nearest = cKDTree(points).query(truth.visible)
-    to_truth, to_result = to_truth * per_cent, to_result * per_cent
-    cosine = np.abs(np.einsum("ij,ij->i", normals[nearest], truth.visible_normals))
+    to_truth = truth.surface.query(points)[0] * per_cent
+    distance, _, normals = SurfaceDistance(mesh).query(truth.visible)
+    to_result = distance * per_cent
+    cosine = np.abs(np.einsum("ij,ij->i", normals, truth.visible_normals))
 
     def f_score(threshold: float) -> float:
         precision = float((to_truth < threshold).mean())
@@ -139,12 +140,11 @@ def align_rigidly(
         A moved copy.
     """
     points, _ = sample_surface(mesh, 8000)
-    tree = cKDTree(truth.surface)
     total = np.eye(4)
     for _ in range(iterations):
-        distance, nearest = tree.query(points)
+        distance, nearest, _ = truth.surface.query(points, candidates=2)
         chosen = distance <= np.quantile(distance, keep)
-        rotation, shift = rigid_fit(points[chosen], truth.surface[nearest[chosen]])
+        rotation, shift = rigid_fit(points[chosen], nearest[chosen])
         points = points @ rotation.T + shift
         step = np.eye(4)
         step[:3, :3], step[:3, 3] = rotation, shift

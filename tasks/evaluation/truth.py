@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
 import trimesh
 
-from tasks.evaluation.metrics import Truth, sample_surface
+from tasks.evaluation.distance import SurfaceDistance
+from tasks.evaluation.metrics import Truth
 from tasks.synthetic.foreign import ForeignWheel
 from tasks.synthetic.tyre import Tyre
 from tasks.synthetic.visibility import visible_surface
@@ -21,10 +21,9 @@ def truth_of(wheel: Tyre | ForeignWheel) -> Truth:
         wheel: A generated tyre (with an exact inside query) or a foreign wheel (without).
     """
     mesh = trimesh.Trimesh(wheel.vertices, wheel.faces, process=False)
-    surface, _ = sample_surface(mesh, SURFACE_SAMPLES, seed=1)
     visible, normals = visible_surface(mesh, VISIBLE_SAMPLES, seed=2)
     return Truth(
-        surface=np.concatenate([surface, visible]),
+        surface=SurfaceDistance(mesh, SURFACE_SAMPLES),
         visible=visible,
         visible_normals=normals,
         diameter=float(wheel.diameter),
