@@ -8,14 +8,23 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import os
+import random
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from configs.settings import Settings
 from tasks.errors import StorageError
+
+_log = logging.getLogger("tyre3d.storage")
+_T = TypeVar("_T")
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_PAUSE_S = (0.5, 10.0)
+"""First and longest pause before S3 is asked again."""
 
 
 class Objects(Protocol):
@@ -25,6 +34,9 @@ class Objects(Protocol):
 
     def put(self, key: str, source: Path) -> None:
         """Store a file's content under ``key``, replacing what is there."""
+
+    def write(self, key: str, content: bytes) -> None:
+        """Store ``content`` under ``key``, replacing what is there."""
 
     def put_new(self, key: str, content: bytes) -> bool:
         """Store ``content`` unless ``key`` exists; True if it was stored."""
@@ -78,7 +90,7 @@ def storage_errors(place: str) -> Iterator[None]:
             "storage-denied", f"access to {place} was refused", "Check rights and credentials"
         ) from exc
     except OSError as exc:
-        if exc.errno in (errno.ENOSPC, errno.EDQUOT):
+        if exc.errno in _FULL:
             raise _final(
                 "disk-full",
                 f"no space is left for {place}",
@@ -117,8 +129,8 @@ class LocalObjects:
             finally:
                 part.unlink(missing_ok=True)
 
-    def put_new(self, key: str, content: bytes) -> bool:
-        """Store ``content`` unless ``key`` exists."""
+    @contextlib.contextmanager
+    def _written(self, key: str, content: bytes) -> Iterator[tuple[Path, Path]]:
         target = self._path(key)
         with storage_errors(str(target)):
             part = self._temporary(target)
@@ -127,11 +139,22 @@ class LocalObjects:
                     out.write(content)
                     out.flush()
                     os.fsync(out.fileno())
+                yield part, target
+            finally:
+                part.unlink(missing_ok=True)
+
+    def write(self, key: str, content: bytes) -> None:
+        """Store ``content`` under ``key``, replacing what is there."""
+        with self._written(key, content) as (part, target):
+            part.replace(target)
+
+    def put_new(self, key: str, content: bytes) -> bool:
+        """Store ``content`` unless ``key`` exists."""
+        with self._written(key, content) as (part, target):
+            try:
                 os.link(part, target)
             except FileExistsError:
                 return False
-            finally:
-                part.unlink(missing_ok=True)
         return True
 
     def get(self, key: str) -> bytes | None:
@@ -185,6 +208,10 @@ class MemoryObjects:
         """Store a file's content."""
         self.content[checked(key)] = source.read_bytes()
 
+    def write(self, key: str, content: bytes) -> None:
+        """Store ``content`` under ``key``, replacing what is there."""
+        self.content[checked(key)] = content
+
     def put_new(self, key: str, content: bytes) -> bool:
         """Store ``content`` unless ``key`` exists."""
         key = checked(key)
@@ -235,6 +262,7 @@ class S3Objects:
 
         self.root = root.rstrip("/")
         self._base = self.root.removeprefix("s3://")
+        self._patience_s = settings.s3_patience_s
         secret = settings.s3_secret_key
         access = settings.s3_access_key
         self._fs: Any = s3fs.S3FileSystem(
@@ -262,66 +290,136 @@ class S3Objects:
             try:
                 yield
             except FileNotFoundError as exc:
+                if "bucket" in str(exc).lower():
+                    raise _final(
+                        "storage-missing",
+                        f"there is no bucket {self._base.partition('/')[0]}",
+                        "Create it, or mend the s3:// address",
+                    ) from exc
                 raise _missing(self.root, key) from exc
             except (BotoCoreError, ClientError, TimeoutError) as exc:
                 raise OSError(str(exc)) from exc
 
+    def _ask(self, key: str, ask: Callable[[], _T]) -> _T:
+        """What ``ask`` returns; asked again, in growing pauses, while S3 does not answer.
+
+        s3fs and botocore try a few times within seconds; this bridges a service that restarts.
+        """
+        end = time.monotonic() + self._patience_s
+        pause_s, longest_s = _PAUSE_S
+        while True:
+            try:
+                with self._errors(key):
+                    return ask()
+            except StorageError as exc:
+                if not exc.retryable or time.monotonic() + pause_s > end:
+                    raise
+                _log.warning("%s; asking again", exc.what)
+            time.sleep(pause_s * random.uniform(0.7, 1.0))  # so that many do not ask at once
+            pause_s = min(2 * pause_s, longest_s)
+
     def put(self, key: str, source: Path) -> None:
         """Store a file's content; large files go up in parts and appear when complete."""
-        with self._errors(key):
-            self._fs.put_file(str(source), self._path(key))
+        path = self._path(key)
+        self._ask(key, lambda: self._fs.put_file(str(source), path))
+
+    def write(self, key: str, content: bytes) -> None:
+        """Store ``content`` under ``key``, replacing what is there."""
+        path = self._path(key)
+        self._ask(key, lambda: self._fs.pipe_file(path, content))
 
     def put_new(self, key: str, content: bytes) -> bool:
         """Store ``content`` unless ``key`` exists (a conditional write)."""
-        with self._errors(key):
+        path = self._path(key)
+
+        def ask() -> bool:
             try:
-                self._fs.pipe_file(self._path(key), content, mode="create")
-            except FileExistsError:
-                return False
-        return True
+                self._fs.pipe_file(path, content, mode="create")
+            except OSError as exc:
+                if isinstance(exc, FileExistsError) or _code(exc) == "PreconditionFailed":
+                    return False
+                if _code(exc) != "NotImplemented":
+                    raise
+                # A service without conditional writes: two writers may both store the same key,
+                # and the last one stays.
+                if self._fs.exists(path):
+                    return False
+                self._fs.pipe_file(path, content)
+            return True
+
+        return self._ask(key, ask)
+
+    def _unless_missing(self, key: str, ask: Callable[[], _T]) -> _T | None:
+        """What ``ask`` returns; None where there is no such object (but a bucket there must be)."""
+
+        def look() -> _T | None:
+            try:
+                return ask()
+            except FileNotFoundError as exc:
+                if _code(exc) == "NoSuchBucket":
+                    raise
+                return None
+
+        return self._ask(key, look)
 
     def get(self, key: str) -> bytes | None:
         """The content of ``key``, or None."""
-        with self._errors(key):
-            try:
-                return bytes(self._fs.cat_file(self._path(key)))
-            except FileNotFoundError:
-                return None
+        path = self._path(key)
+        return self._unless_missing(key, lambda: bytes(self._fs.cat_file(path)))
 
     def local(self, key: str, folder: Path) -> Path:
         """A copy in ``folder``."""
-        target = folder / checked(key)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        path, target = self._path(key), folder / checked(key)
         part = target.with_name(f".{target.name}.{uuid.uuid4().hex}.part")
-        with self._errors(key):
+
+        def ask() -> None:
+            target.parent.mkdir(parents=True, exist_ok=True)
             try:
-                self._fs.get_file(self._path(key), str(part))
+                self._fs.get_file(path, str(part))
                 part.replace(target)
             finally:
                 part.unlink(missing_ok=True)
+
+        self._ask(key, ask)
         return target
 
     def size(self, key: str) -> int | None:
         """Bytes of ``key``, or None."""
-        with self._errors(key):
-            try:
-                info = self._fs.info(self._path(key))
-            except FileNotFoundError:
-                return None
-        return int(info["size"]) if info["type"] == "file" else None
+        info = self._info(key)
+        return int(info["size"]) if info is not None else None
+
+    def mark(self, key: str) -> str | None:
+        """What changes when the content of ``key`` does (its ETag and size), or None."""
+        info = self._info(key)
+        return f"{info['ETag']}:{info['size']}" if info is not None else None
+
+    def _info(self, key: str) -> dict[str, Any] | None:
+        path = self._path(key)
+        info = self._unless_missing(key, lambda: dict(self._fs.info(path)))
+        return info if info is not None and info["type"] == "file" else None
 
     def keys(self, prefix: str) -> list[str]:
         """All keys below ``prefix``, sorted."""
-        with self._errors(prefix):
-            found: list[str] = self._fs.find(self._path(prefix))
+        path = self._path(prefix)
+        found: list[str] = self._ask(prefix, lambda: self._fs.find(path))
         return sorted(p.removeprefix(self._base + "/") for p in found)
 
     def delete(self, prefix: str) -> None:
         """Delete ``prefix`` and everything below it."""
-        with self._errors(prefix):
-            paths = self._fs.find(self._path(prefix))
+        path = self._path(prefix)
+
+        def ask() -> None:
+            paths = self._fs.find(path)
             if paths:
                 self._fs.rm(paths)
+
+        self._ask(prefix, ask)
+
+
+def _code(error: BaseException) -> str:
+    """S3's own code of an error that s3fs translated; services differ in what it becomes."""
+    response = getattr(error.__cause__, "response", None) or {}
+    return str(response.get("Error", {}).get("Code", ""))
 
 
 def open_objects(settings: Settings) -> Objects:

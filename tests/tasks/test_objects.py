@@ -12,17 +12,13 @@ import pytest
 from configs.settings import Settings
 from tasks.errors import StorageError
 from tasks.objects import LocalObjects, MemoryObjects, Objects, S3Objects, storage_errors
+from tests.s3 import filesystem, s3_server, s3_settings
 
 
 @pytest.fixture(scope="module")
 def s3_endpoint() -> Iterator[str]:
-    """moto's S3 over real HTTP."""
-    moto_server = pytest.importorskip("moto.server")
-    server = moto_server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with s3_server() as server:
+        yield server.endpoint
 
 
 @pytest.fixture(params=["local", "memory", "s3"])
@@ -31,28 +27,10 @@ def objects(request: pytest.FixtureRequest, tmp_path: Path) -> Objects:
         return LocalObjects(tmp_path / "root")
     if request.param == "memory":
         return MemoryObjects()
-    settings = Settings.model_validate(
-        {
-            "s3_endpoint_url": request.getfixturevalue("s3_endpoint"),
-            "s3_access_key": "key",
-            "s3_secret_key": "very-secret",
-            "s3_region": "eu-west-1",
-            "s3_timeout_s": 10,
-            "s3_attempts": 2,
-        }
-    )
-    import s3fs
-
+    endpoint = request.getfixturevalue("s3_endpoint")
     bucket = f"bucket-{os.urandom(4).hex()}"
-    fs = s3fs.S3FileSystem(
-        key="key",
-        secret="very-secret",
-        endpoint_url=settings.s3_endpoint_url,
-        client_kwargs={"region_name": "eu-west-1"},
-        skip_instance_cache=True,
-    )
-    fs.mkdir(bucket)
-    return S3Objects(f"s3://{bucket}/prefix", settings)
+    filesystem(endpoint).mkdir(bucket)
+    return S3Objects(f"s3://{bucket}/prefix", s3_settings(endpoint))
 
 
 @pytest.fixture
@@ -75,6 +53,13 @@ def test_put_replaces(objects: Objects, file: Path) -> None:
     file.write_bytes(b"new")
     objects.put("a", file)
     assert objects.get("a") == b"new"
+
+
+def test_write_replaces(objects: Objects) -> None:
+    objects.write("f/a.json", b"old")
+    objects.write("f/a.json", b"new")
+    assert objects.get("f/a.json") == b"new"
+    assert objects.keys("f") == ["f/a.json"]
 
 
 def test_the_first_writer_of_a_new_key_wins(objects: Objects) -> None:
@@ -134,6 +119,7 @@ def test_unreachable_storage_may_be_tried_again(tmp_path: Path) -> None:
             "s3_secret_key": "secret",
             "s3_timeout_s": 1,
             "s3_attempts": 1,
+            "s3_patience_s": 0,
         }
     )
     with pytest.raises(StorageError) as caught:
