@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from configs.places import S3, stem_of
 from configs.presets import DEFAULT_PRESET, PRESETS
+
+
+def _told_apart(given: object) -> object:
+    if not isinstance(given, str):
+        return given
+    if not given.startswith(S3):
+        return Path(given)
+    parts = given.removeprefix(S3).split("/")
+    if len(parts) < 2 or any(p in ("", ".", "..") for p in parts):
+        raise ValueError("an address in S3 reads s3://bucket/key")
+    return given
+
+
+Place = Annotated[str | Path, Field(union_mode="left_to_right"), BeforeValidator(_told_apart)]
+"""A path, or a string that names an object (or a prefix) in S3."""
 
 
 class ReconstructOptions(BaseModel):
@@ -40,13 +56,13 @@ class ReconstructOptions(BaseModel):
 class ReconstructRequest(ReconstructOptions):
     """One tyre video (or folder of frames) and how to make its mesh."""
 
-    input: Path = Field(description="a video, or a folder of PNG or JPEG frames")
-    glb_path: Path = Field(description="where the GLB goes, its metadata beside it")
+    input: Place = Field(description="a video, or a folder of PNG or JPEG frames; also in S3")
+    glb_path: Place = Field(description="where the GLB goes, its metadata beside it; also in S3")
 
     @property
     def stem(self) -> str:
         """Name of the result, without its suffix."""
-        return self.glb_path.stem
+        return stem_of(self.glb_path)
 
 
 class BatchRequest(BaseModel):
@@ -57,7 +73,7 @@ class BatchRequest(BaseModel):
     inputs: tuple[str, ...] = Field(
         min_length=1, description="videos, folders of videos or of frames, s3://bucket/prefix"
     )
-    out_dir: Path = Field(description="folder of the results and of batch.json")
+    out_dir: Place = Field(description="folder of the results and of batch.json; also in S3")
     options: ReconstructOptions = Field(default_factory=lambda: ReconstructOptions())
     deployment: str | None = Field(
         None,

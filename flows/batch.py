@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import Any
 
 import httpx
@@ -20,14 +20,23 @@ from prefect.runtime import flow_run as this_run
 from prefect.states import Completed, Failed
 from prefect.utilities.urls import url_for
 
+from configs.places import inside
 from configs.request import BatchRequest, ReconstructRequest
 from configs.settings import Settings
 from flows.reconstruct import reconstruct
-from tasks.batch import Entry, Manifest, Source, completed, find_sources, fingerprint
-from tasks.errors import Tyre3dError
+from tasks.batch import (
+    MANIFEST_NAME,
+    Entry,
+    Manifest,
+    Source,
+    completed,
+    find_sources,
+    fingerprint,
+)
+from tasks.errors import InputError, Tyre3dError
 from tasks.faults import Fault, fault_of_error, fault_of_state
-from tasks.inputs import check_input, input_digest
-from tasks.results import check_writable
+from tasks.inputs import input_mark
+from tasks.results import Results
 
 _log = logging.getLogger("tyre3d.batch")
 _POLL_S = 3.0
@@ -38,7 +47,7 @@ _PATIENCE_S = 1800.0
 def _run_name() -> str:
     request = this_run.parameters["request"]
     folder = request["out_dir"] if isinstance(request, dict) else request.out_dir
-    return f"batch-{Path(folder).name}"
+    return f"batch-{PurePosixPath(folder).name}"
 
 
 @flow(name="batch", flow_run_name=_run_name, log_prints=False)
@@ -58,17 +67,26 @@ def batch(request: BatchRequest) -> State[Any]:
 
 def run_batch(request: BatchRequest, settings: Settings, batch_id: str) -> Manifest:
     """The batch, given its settings and an identity that a retry of the same run keeps."""
-    check_writable(request.out_dir / "batch.glb")
+    results = Results(request.out_dir, settings)
+    results.check(MANIFEST_NAME)
     sources = find_sources(request.inputs, settings)
-    manifest = Manifest(request.out_dir)
-    manifest.entries = {s.name: Entry(s.name, s.uri) for s in sources}
-    manifest.write()
-    work = _Work(request, settings, manifest, batch_id)
-    if request.deployment is None:
-        for source in sources:
-            work.here(source)
-    else:
-        asyncio.run(work.elsewhere(sources, request.deployment))
+    with results.held("batch") as ours:
+        if not ours:
+            raise InputError(
+                "batch-running",
+                stage="batch",
+                what=f"another batch is writing to {request.out_dir}",
+                advice="Wait for it, or choose another folder with --out",
+            )
+        manifest = Manifest(results)
+        manifest.entries = {s.name: Entry(s.name, s.uri) for s in sources}
+        manifest.write()
+        work = _Work(request, settings, results, manifest, batch_id)
+        if request.deployment is None:
+            for source in sources:
+                work.here(source)
+        else:
+            asyncio.run(work.elsewhere(sources, request.deployment))
     return manifest
 
 
@@ -87,22 +105,23 @@ def final_state(manifest: Manifest) -> State[Any]:
 class _Work:
     request: BatchRequest
     settings: Settings
+    results: Results
     manifest: Manifest
     batch_id: str
 
-    def _asked(self, source: Source, path: Path) -> ReconstructRequest:
+    def _asked(self, source: Source) -> ReconstructRequest:
         return ReconstructRequest(
-            input=path,
-            glb_path=self.request.out_dir.expanduser().absolute() / f"{source.name}.glb",
+            input=source.place,
+            glb_path=inside(self.request.out_dir, f"{source.name}.glb"),
             **self.request.options.model_dump(),
         )
 
-    def _start(self, source: Source, path: Path) -> Entry:
+    def _start(self, source: Source) -> Entry:
         """The entry to go on from: that of an earlier run, if its result is still right."""
-        check_input(path)
-        wanted = fingerprint(input_digest(path), self.request.options)
+        wanted = fingerprint(input_mark(source.place, self.settings), self.request.options)
         before = self.manifest.before.get(source.name)
-        if before is not None and before.input == source.uri and before.finished(wanted):
+        known = before is not None and before.input == source.uri
+        if before is not None and known and before.finished(wanted, self.results):
             return replace(before, found_finished=True)
         return Entry(source.name, source.uri, fingerprint=wanted)
 
@@ -122,18 +141,17 @@ class _Work:
         """Make one tyre in this process."""
         started, entry, fault = time.monotonic(), Entry(source.name, source.uri), None
         try:
-            with source.local(self.settings) as path:
-                entry = self._start(source, path)
-                if not entry.found_finished:
-                    entry = replace(entry, attempts=1)
-                    asked = self._asked(source, path)
-                    state = reconstruct(asked, source.name, return_state=True)
-                    run_id = state.state_details.flow_run_id
-                    entry = replace(entry, flow_run_id=str(run_id or ""))
-                    if not state.is_completed():
-                        fault = _fault_of(state)
-                    else:
-                        entry = completed(entry, asked)
+            entry = self._start(source)
+            if not entry.found_finished:
+                entry = replace(entry, attempts=1)
+                asked = self._asked(source)
+                state = reconstruct(asked, source.name, return_state=True)
+                run_id = state.state_details.flow_run_id
+                entry = replace(entry, flow_run_id=str(run_id or ""))
+                if not state.is_completed():
+                    fault = _fault_of(state)
+                else:
+                    entry = completed(entry, asked, self.results)
         except (Tyre3dError, OSError) as exc:
             fault = fault_of_error(exc)
         self._end(entry, started, fault)
@@ -152,13 +170,12 @@ class _Work:
     async def _one_elsewhere(self, source: Source, deployment: str, client: PrefectClient) -> None:
         started, entry, fault = time.monotonic(), Entry(source.name, source.uri), None
         try:
-            with source.local(self.settings) as path:
-                entry = await asyncio.to_thread(self._start, source, path)
-                if not entry.found_finished:
-                    asked = self._asked(source, path)
-                    entry, fault = await self._attempts(entry, asked, deployment, client)
-                    if fault is None:
-                        entry = await asyncio.to_thread(completed, entry, asked)
+            entry = await asyncio.to_thread(self._start, source)
+            if not entry.found_finished:
+                asked = self._asked(source)
+                entry, fault = await self._attempts(entry, asked, deployment, client)
+                if fault is None:
+                    entry = await asyncio.to_thread(completed, entry, asked, self.results)
         except (Tyre3dError, OSError, httpx.HTTPError, PrefectHTTPStatusError) as exc:
             fault = fault_of_error(exc)
         self._end(entry, started, fault)

@@ -5,54 +5,33 @@ from __future__ import annotations
 import argparse
 import sys
 
-from pydantic import ValidationError
-
 from configs.request import BatchRequest
-from flows.commands import _first_fault, _prepare, _settings
+from flows.commands import load_settings, mesh_options, prepare, validated
 from flows.local_server import LocalServer
 from flows.show import ProgressLines, batch_table
-from tasks.errors import InputError
 
 SOME_FAILED = 1
 """Exit code where not every tyre has a result."""
 
 
-def _request(options: argparse.Namespace) -> BatchRequest:
-    try:
-        return BatchRequest.model_validate(
-            {
-                "inputs": tuple(options.inputs),
-                "out_dir": options.out.expanduser().absolute(),
-                "deployment": options.deployment,
-                "concurrency": options.concurrency,
-                "options": {
-                    "preset": options.preset,
-                    "model": options.model,
-                    "num_frames": options.num_frames,
-                    "mc_resolution": options.mc_resolution,
-                    "device": options.device,
-                    "diameter_mm": options.diameter_mm,
-                    "motion": options.motion,
-                    "session": options.session,
-                },
-            }
-        )
-    except ValidationError as exc:
-        raise InputError(
-            "bad-option", stage="start", what=_first_fault(exc), advice="See: tyre3d batch --help"
-        ) from exc
-
-
 def batch(options: argparse.Namespace) -> int:
     """Make every tyre; the exit code is 0 only if all have a result."""
-    settings = _settings()
-    _prepare(settings, verbose=options.verbose)
-    request = _request(options)
+    settings = load_settings()
+    prepare(settings, verbose=options.verbose)
+    fields = {
+        "inputs": tuple(options.inputs),
+        "out_dir": options.out,
+        "deployment": options.deployment,
+        "concurrency": options.concurrency,
+        "options": mesh_options(options),
+    }
+    request = validated(BatchRequest, "batch", fields)
 
-    from tasks.batch import Manifest, find_sources
-    from tasks.results import check_writable
+    from tasks.batch import MANIFEST_NAME, Manifest, find_sources
+    from tasks.results import Results
 
-    check_writable(request.out_dir / "batch.glb")
+    results = Results(request.out_dir, settings)
+    results.check(MANIFEST_NAME)
     find_sources(request.inputs, settings)
     server = LocalServer()
     server.start()
@@ -71,6 +50,6 @@ def batch(options: argparse.Namespace) -> int:
     finally:
         server.stop()
     names = {s.name for s in find_sources(request.inputs, settings)}
-    entries = [e for e in Manifest(request.out_dir).before.values() if e.name in names]
+    entries = [e for e in Manifest(results).before.values() if e.name in names]
     sys.stdout.write(batch_table(entries, state.message or ""))
     return 0 if state.is_completed() else SOME_FAILED

@@ -6,9 +6,9 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NoReturn
 
+from configs.places import as_place
 from configs.presets import DEFAULT_PRESET, PRESETS
 
 
@@ -38,8 +38,16 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _add_reconstruct(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("input", metavar="INPUT", help="a video, or a folder of PNG/JPEG frames")
-    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="for GLB and JSON")
+    parser.add_argument(
+        "input", metavar="INPUT", help="a video, or a folder of PNG/JPEG frames; s3:// as well"
+    )
+    parser.add_argument(
+        "--out",
+        required=True,
+        type=as_place,
+        metavar="DIR",
+        help="for GLB and JSON; s3:// as well",
+    )
     _add_options(parser)
 
 
@@ -51,7 +59,7 @@ def _add_batch(parser: argparse.ArgumentParser) -> None:
         help="videos, folders of videos or of frames, s3://bucket/prefix",
     )
     parser.add_argument(
-        "--out", required=True, type=Path, metavar="DIR", help="for GLBs, JSON and batch.json"
+        "--out", required=True, type=as_place, metavar="DIR", help="for GLBs, JSON and batch.json"
     )
     parser.add_argument(
         "--deployment",

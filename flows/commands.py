@@ -8,16 +8,19 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from configs.request import ReconstructRequest
+from configs.places import as_place, inside, stem_of
+from configs.request import ReconstructOptions, ReconstructRequest
 from configs.settings import Settings
 from flows.local_server import LocalServer
 from flows.show import ProgressLines, models_table, stage_table
 from tasks.errors import InputError
 
+_Request = TypeVar("_Request", bound=BaseModel)
 _QUIET = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "DO_NOT_TRACK": "1",
@@ -26,7 +29,12 @@ _QUIET = {
 }
 
 
-def _settings() -> Settings:
+def load_settings() -> Settings:
+    """The settings of the environment.
+
+    Raises:
+        InputError: ``bad-setting``.
+    """
     try:
         return Settings()
     except ValidationError as exc:
@@ -41,7 +49,7 @@ def _first_fault(exc: ValidationError) -> str:
     return f"{where}: {fault['msg']} (given: {fault['input']!r})"
 
 
-def _prepare(settings: Settings, *, verbose: bool) -> None:
+def prepare(settings: Settings, *, verbose: bool) -> None:
     """Set up logging and the environment of the libraries before any of them is imported."""
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
@@ -58,19 +66,45 @@ def _prepare(settings: Settings, *, verbose: bool) -> None:
     log.setLevel(logging.DEBUG if verbose else logging.INFO)
 
 
+def validated(kind: type[_Request], command: str, fields: Mapping[str, Any]) -> _Request:
+    """A request of what the command line says.
+
+    Raises:
+        InputError: ``bad-option``.
+    """
+    try:
+        return kind.model_validate(fields)
+    except ValidationError as exc:
+        raise InputError(
+            "bad-option",
+            stage="start",
+            what=_first_fault(exc),
+            advice=f"See: tyre3d {command} --help",
+        ) from exc
+
+
+def mesh_options(options: argparse.Namespace) -> dict[str, Any]:
+    """The options that say how a mesh is made."""
+    return {name: getattr(options, name) for name in ReconstructOptions.model_fields}
+
+
 def reconstruct(options: argparse.Namespace) -> int:
     """``tyre3d reconstruct``."""
     started = time.perf_counter()
-    settings = _settings()
-    _prepare(settings, verbose=options.verbose)
-    request = _request(options)
+    settings = load_settings()
+    prepare(settings, verbose=options.verbose)
+    source = as_place(options.input)
+    glb = inside(options.out, f"{stem_of(source)}.glb")
+    fields = {"input": source, "glb_path": glb, **mesh_options(options)}
+    request = validated(ReconstructRequest, "reconstruct", fields)
 
     from tasks.inputs import check_input
     from tasks.progress import listening
     from tasks.results import check_writable
 
-    check_input(request.input)
-    check_writable(request.glb_path)
+    if isinstance(request.input, Path):
+        check_input(request.input)
+    check_writable(request.glb_path, settings)
     server = LocalServer()
     server.start()
     try:
@@ -84,31 +118,6 @@ def reconstruct(options: argparse.Namespace) -> int:
     return 0
 
 
-def _request(options: argparse.Namespace) -> ReconstructRequest:
-    from pathlib import Path
-
-    source = Path(options.input).expanduser().absolute()
-    try:
-        return ReconstructRequest.model_validate(
-            {
-                "input": source,
-                "glb_path": options.out.expanduser().absolute() / f"{source.stem}.glb",
-                "preset": options.preset,
-                "model": options.model,
-                "num_frames": options.num_frames,
-                "mc_resolution": options.mc_resolution,
-                "device": options.device,
-                "diameter_mm": options.diameter_mm,
-                "motion": options.motion,
-                "session": options.session,
-            }
-        )
-    except ValidationError as exc:
-        raise InputError(
-            "bad-option", stage="start", what=_first_fault(exc), advice="See: tyre3d --help"
-        ) from exc
-
-
 def _ready(
     request: ReconstructRequest, settings: Settings, server: LocalServer
 ) -> Callable[[ReconstructRequest, str], Mapping[str, Any]]:
@@ -118,7 +127,7 @@ def _ready(
     from tasks.video import probe
 
     choose_model(request.model, settings.models_dir)
-    if request.input.is_file():
+    if isinstance(request.input, Path) and request.input.is_file():
         background_weights(request.session, settings.models_dir)
         probe(request.input, ExtractConfig())
     from flows.reconstruct import reconstruct as flow
@@ -129,8 +138,8 @@ def _ready(
 
 def models(options: argparse.Namespace) -> int:
     """``tyre3d models list`` and ``tyre3d models fetch``."""
-    settings = _settings()
-    _prepare(settings, verbose=options.verbose)
+    settings = load_settings()
+    prepare(settings, verbose=options.verbose)
     from tasks.fetch_models import fetch, inventory
 
     if options.action == "list":

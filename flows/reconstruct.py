@@ -13,6 +13,7 @@ from typing import Any
 from prefect import flow
 from pydantic import BaseModel
 
+from configs.places import as_place, metadata_of
 from configs.request import ReconstructRequest
 from configs.settings import Settings
 from configs.stages import ExportConfig, ExtractConfig, InferConfig, MaskConfig, SelectConfig
@@ -29,7 +30,7 @@ from tasks import (
     select_frames,
 )
 from tasks.estimate_poses import PoseConfig
-from tasks.inputs import check_input, input_digest
+from tasks.inputs import check_input, input_digest, local_input
 from tasks.merge_fields import MergeConfig
 from tasks.models import background_digest, choose_model, pick_device
 from tasks.results import check_writable, write_result
@@ -54,10 +55,16 @@ def reconstruct(request: ReconstructRequest, tyre: str) -> dict[str, Any]:
 
 
 def run_stages(request: ReconstructRequest, settings: Settings) -> dict[str, Any]:
+    """The stages on the input, wherever it lies, and the result put where it is wanted."""
+    check_writable(request.glb_path, settings)
+    with local_input(request.input, settings) as source:
+        return _stages(source, request, settings)
+
+
+def _stages(source: Path, request: ReconstructRequest, settings: Settings) -> dict[str, Any]:
     """The wiring: every stage in turn, each by reference to what came before."""
-    source, glb_path = request.input.expanduser().absolute(), request.glb_path
     check_input(source)
-    check_writable(glb_path)
+    glb_path = request.glb_path
     model = choose_model(request.model, settings.models_dir)
     device = pick_device(request.device, os.environ.get("TRIPOSR_DEVICE"))
     _log.info("model %s (%s), device %s", model.name, model.reason, device)
@@ -156,7 +163,7 @@ def run_stages(request: ReconstructRequest, settings: Settings) -> dict[str, Any
     written = run.store.open(result)
     metadata = {
         "output_path": str(glb_path),
-        "metadata_path": str(glb_path.with_suffix(".json")),
+        "metadata_path": str(metadata_of(glb_path)),
         "num_vertices": written.record["num_vertices"],
         "num_faces": written.record["num_faces"],
         "bounds_m": written.record["bounds_m"],
@@ -170,7 +177,7 @@ def run_stages(request: ReconstructRequest, settings: Settings) -> dict[str, Any
         "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),
     }
-    write_result(glb_path, (written.folder / "mesh.glb").read_bytes(), metadata)
+    write_result(glb_path, (written.folder / "mesh.glb").read_bytes(), metadata, settings)
     return metadata
 
 
@@ -191,8 +198,8 @@ def reconstruct_tyre_3d(
     """Make a GLB from the frames that a preprocessing service left in a folder (or from a video).
 
     Args:
-        preprocessing_output_dir: The folder of frames, or a video.
-        output_glb_path: Where the GLB goes; its metadata lie beside it.
+        preprocessing_output_dir: The folder of frames, or a video; a path or an s3:// address.
+        output_glb_path: Where the GLB goes, likewise; its metadata lie beside it.
         device: ``cuda``, ``mps``, ``cpu``; None chooses.
         num_frames: Frames given to the network.
         mc_resolution: Resolution of the marched grid.
@@ -205,8 +212,8 @@ def reconstruct_tyre_3d(
     """
     request = ReconstructRequest.model_validate(
         {
-            "input": preprocessing_output_dir,
-            "glb_path": Path(output_glb_path).expanduser().absolute(),
+            "input": as_place(preprocessing_output_dir),
+            "glb_path": as_place(output_glb_path),
             "device": device or "auto",
             "num_frames": num_frames,
             "mc_resolution": mc_resolution,

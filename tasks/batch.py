@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
-import shutil
-import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version as package_version
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
+from configs.places import as_place, metadata_of, parent_and_name
 from configs.request import ReconstructOptions, ReconstructRequest
 from configs.settings import Settings
 from tasks.errors import InputError
-from tasks.inputs import pictures_in
-from tasks.objects import S3Objects, storage_errors
-from tasks.store import canonical, sha256_of
+from tasks.inputs import VIDEO_SUFFIXES, pictures_in
+from tasks.objects import S3Objects
+from tasks.results import Results
+from tasks.store import canonical
 
 MANIFEST_NAME = "batch.json"
-VIDEO_SUFFIXES = (".3gp", ".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".webm")
 EntryState = Literal["pending", "completed", "failed"]
 
 
@@ -38,18 +35,10 @@ class Source:
     name: str
     uri: str
 
-    @contextlib.contextmanager
-    def local(self, settings: Settings) -> Iterator[Path]:
-        """The input as a local path; a copy from S3 is removed afterwards."""
-        if not self.uri.startswith("s3://"):
-            yield Path(self.uri)
-            return
-        parent, _, name = self.uri.rpartition("/")
-        folder = settings.home / "inputs" / uuid.uuid4().hex
-        try:
-            yield S3Objects(parent, settings).local(name, folder)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+    @property
+    def place(self) -> Path | str:
+        """As a request names it."""
+        return as_place(self.uri)
 
 
 def find_sources(inputs: Sequence[str], settings: Settings) -> list[Source]:
@@ -162,37 +151,43 @@ class Entry:
     flow_run_id: str = ""
     flow_run_url: str = ""
 
-    def finished(self, wanted: str) -> bool:
+    def finished(self, wanted: str, results: Results) -> bool:
         """Whether the result of ``wanted``, a fingerprint, is there and unchanged."""
         if self.state != "completed" or self.fingerprint != wanted:
             return False
-        glb, metadata = Path(self.glb), Path(self.metadata)
-        return glb.is_file() and metadata.is_file() and sha256_of(glb) == self.glb_sha256
+        if self.glb != str(results.place(f"{self.name}.glb")):
+            return False
+        glb, metadata = results.read(f"{self.name}.glb"), results.read(f"{self.name}.json")
+        return glb is not None and metadata is not None and _digest(glb) == self.glb_sha256
 
 
-def completed(entry: Entry, request: ReconstructRequest) -> Entry:
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def completed(entry: Entry, request: ReconstructRequest, results: Results) -> Entry:
     """The entry of a tyre whose result lies where ``request`` wants it.
 
     Raises:
         InputError: ``result-missing`` where this machine does not see the result.
     """
-    glb, metadata = request.glb_path, request.glb_path.with_suffix(".json")
-    try:
-        told = json.loads(metadata.read_text())
-        digest = sha256_of(glb)
-    except (OSError, ValueError) as exc:
+    glb, metadata = request.glb_path, metadata_of(request.glb_path)
+    text = results.read(parent_and_name(metadata)[1])
+    content = results.read(parent_and_name(glb)[1])
+    if text is None or content is None:
         raise InputError(
             "result-missing",
             stage="batch",
-            what=f"the run succeeded, but {glb} or its metadata cannot be read here ({exc})",
+            what=f"the run succeeded, but {glb} or its metadata cannot be read here",
             advice="Give an output folder that the batch and all workers share",
-        ) from exc
+        )
+    told = json.loads(text)
     figures = {k: told[k] for k in ("num_vertices", "num_faces", "num_frames") if k in told}
     return replace(
         entry,
         state="completed",
         glb=str(glb),
-        glb_sha256=digest,
+        glb_sha256=_digest(content),
         metadata=str(metadata),
         figures={**figures, **dict(told.get("figures", {}))},
         warnings=list(told.get("warnings", [])),
@@ -203,20 +198,20 @@ class Manifest:
     """``batch.json``, written anew whenever an entry changes.
 
     Args:
-        folder: Where it lies.
+        results: Where it lies.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / MANIFEST_NAME
+    def __init__(self, results: Results) -> None:
+        self._results = results
         self.before = self._read()
         self.entries: dict[str, Entry] = {}
 
     def _read(self) -> dict[str, Entry]:
         """Entries of an earlier run; a manifest that cannot be read counts as none."""
         try:
-            told = json.loads(self._path.read_text())
+            told = json.loads(self._results.read(MANIFEST_NAME) or b"")
             return {e["name"]: Entry(**e) for e in told["tyres"]}
-        except (OSError, ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError):
             return {}
 
     def put(self, entry: Entry) -> None:
@@ -236,14 +231,5 @@ class Manifest:
             "counts": self.counts(),
             "tyres": [asdict(e) for e in [*self.entries.values(), *kept.values()]],
         }
-        part = self._path.with_name(f".{self._path.name}.{uuid.uuid4().hex}.part")
-        with storage_errors(str(self._path)):
-            try:
-                with part.open("w") as file:
-                    json.dump(content, file, indent=2, ensure_ascii=False)
-                    file.write("\n")
-                    file.flush()
-                    os.fsync(file.fileno())
-                part.replace(self._path)
-            finally:
-                part.unlink(missing_ok=True)
+        text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+        self._results.write({MANIFEST_NAME: text.encode()})

@@ -10,11 +10,15 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from configs.places import as_place, metadata_of, parent_and_name
 from configs.request import ReconstructRequest
+from configs.settings import Settings
 from deployments.api.models import JobError, JobStatus, ReconstructBody, Status
 from deployments.api.prefect_runs import ApiError, PrefectRuns
 from deployments.api.settings import ApiSettings
+from tasks.errors import Tyre3dError
 from tasks.faults import fault_of_state
+from tasks.results import Results
 
 ENDED = ("completed", "failed")
 _MAX_METADATA_BYTES = 4_000_000
@@ -29,15 +33,19 @@ _STATUS: dict[str, Status] = {
 }
 
 
-def below(path: Path, roots: tuple[Path, ...], field: str) -> Path:
-    """The path with links resolved, if it lies below one of the roots.
+def below(place: Path | str, roots: tuple[Path | str, ...], field: str) -> Path | str:
+    """The place, links of a path resolved, if it lies below one of the roots.
 
     Raises:
         ApiError: 422 if it does not; the message does not tell what lies elsewhere.
     """
-    if path.is_absolute() and "\0" not in str(path):
-        real = path.resolve()
-        if any(real.is_relative_to(root.resolve()) and real != root.resolve() for root in roots):
+    if isinstance(place, str):
+        if any(isinstance(root, str) and place.startswith(f"{root}/") for root in roots):
+            return place
+    elif place.is_absolute() and "\0" not in str(place):
+        real = place.resolve()
+        folders = [root.resolve() for root in roots if isinstance(root, Path)]
+        if any(real.is_relative_to(folder) and real != folder for folder in folders):
             return real
     raise ApiError(422, "path-refused", f"{field} must be an absolute path below a configured root")
 
@@ -63,12 +71,14 @@ class Jobs:
         """
         source = below(body.source, self._settings.input_roots, "the input")
         glb = below(body.output_glb_path, self._settings.output_roots, "output_glb_path")
-        if glb.suffix != ".glb" or glb.name.startswith("."):
+        name = parent_and_name(glb)[1]
+        if not name.endswith(".glb") or name.startswith("."):
             raise ApiError(422, "path-refused", "output_glb_path must end in .glb")
-        if not source.exists():
-            raise ApiError(422, "input-missing", f"{source} does not exist")
-        if body.video is not None and not source.is_file():
-            raise ApiError(422, "path-refused", f"{source} is not a video")
+        if isinstance(source, Path):
+            if not source.exists():
+                raise ApiError(422, "input-missing", f"{source} does not exist")
+            if body.video is not None and not source.is_file():
+                raise ApiError(422, "path-refused", f"{source} is not a video")
         options = body.model_dump(exclude={"preprocessing_output_dir", "video", "output_glb_path"})
         request = ReconstructRequest(input=source, glb_path=glb, **options)
         parameters = {"request": request.model_dump(mode="json"), "tyre": request.stem}
@@ -123,10 +133,11 @@ class Jobs:
 
     def _metadata(self, run: dict[str, Any]) -> dict[str, Any]:
         """The metadata beside the GLB; only its path where this machine cannot read them."""
-        glb = Path(run["parameters"]["request"]["glb_path"])
+        glb = as_place(run["parameters"]["request"]["glb_path"])
         try:
-            path = below(glb.with_suffix(".json"), self._settings.output_roots, "the result")
-            with path.open("rb") as file:
-                return dict(json.loads(file.read(_MAX_METADATA_BYTES)))
-        except (OSError, ValueError, ApiError):
+            place = below(metadata_of(glb), self._settings.output_roots, "the result")
+            folder, name = parent_and_name(place)
+            content = Results(folder, Settings()).read(name) or b""
+            return dict(json.loads(content[:_MAX_METADATA_BYTES]))
+        except (Tyre3dError, ValueError, ApiError):
             return {"output_path": str(glb)}

@@ -10,7 +10,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field, field_validator, model_validator
 
 from configs.registry import MODELS
-from configs.request import ReconstructOptions
+from configs.request import Place, ReconstructOptions
 
 Status = Literal["queued", "processing", "completed", "failed"]
 _RENDERED = "__prefect_kind"
@@ -33,9 +33,9 @@ def _known(name: str | None, kind: str) -> str | None:
 class ReconstructBody(ReconstructOptions):
     """A reconstruction to make."""
 
-    preprocessing_output_dir: Path | None = Field(None, description="folder of PNG or JPEG frames")
-    video: Path | None = Field(None, description="or a video")
-    output_glb_path: Path = Field(description="where the GLB goes, its metadata beside it")
+    preprocessing_output_dir: Place | None = Field(None, description="folder of PNG or JPEG frames")
+    video: Place | None = Field(None, description="or a video")
+    output_glb_path: Place = Field(description="where the GLB goes, its metadata beside it")
 
     @model_validator(mode="before")
     @classmethod
@@ -61,7 +61,7 @@ class ReconstructBody(ReconstructOptions):
         return _known(name, "background") or name
 
     @property
-    def source(self) -> Path:
+    def source(self) -> Path | str:
         """The folder or the video."""
         return self.preprocessing_output_dir or self.video or Path()
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from configs.request import Place
 
 
 class ApiSettings(BaseSettings):
@@ -14,10 +14,11 @@ class ApiSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="TYRE3D_API_", frozen=True, extra="forbid")
 
     token: SecretStr = Field(min_length=16, description="that every request must bear")
-    input_roots: tuple[Path, ...] = Field(
-        min_length=1, description='folders below which inputs lie, as JSON: ["/srv/in"]'
+    input_roots: tuple[Place, ...] = Field(
+        min_length=1,
+        description='folders below which inputs lie, as JSON: ["/srv/in", "s3://bucket/in"]',
     )
-    output_roots: tuple[Path, ...] = Field(
+    output_roots: tuple[Place, ...] = Field(
         min_length=1, description="folders below which results may be written, as JSON"
     )
     deployment: str = Field(

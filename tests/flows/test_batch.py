@@ -20,24 +20,29 @@ from configs.request import BatchRequest, ReconstructRequest
 from configs.settings import Settings
 from flows import batch as module
 from tasks.errors import InputError
+from tasks.inputs import local_input
+from tasks.results import Results, write_result
+from tests.s3 import KEY, REGION, SECRET, filesystem, s3_server
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 MADE: list[str] = []
 
 
 def _write(request: ReconstructRequest) -> None:
-    request.glb_path.write_bytes(b"glTF" + request.input.read_bytes())
     metadata = {"num_vertices": 3, "num_faces": 1, "warnings": []}
-    request.glb_path.with_suffix(".json").write_text(json.dumps(metadata))
+    with local_input(request.input, Settings()) as path:
+        write_result(request.glb_path, b"glTF" + path.read_bytes(), metadata, Settings())
 
 
 @flow(name="reconstruct")
 def fake(request: ReconstructRequest, tyre: str) -> None:
     """Stands for the pipeline: refuses what begins with "bad"."""
     MADE.append(tyre)
-    if request.input.read_bytes().startswith(b"bad"):
+    with local_input(request.input, Settings()) as path:
+        content = path.read_bytes()
+    if content.startswith(b"bad"):
         raise InputError("video-noise", stage="extract", what="bad", advice="Film again")
-    if request.input.read_bytes().startswith(b"bug"):
+    if content.startswith(b"bug"):
         raise KeyError("a fault of ours")
     _write(request)
 
@@ -108,6 +113,43 @@ def test_a_batch_with_nothing_to_show_says_so(videos: Path, tmp_path: Path) -> N
     request = BatchRequest(inputs=(str(videos / "d.mp4"),), out_dir=tmp_path / "out")
     state = module.batch(request, return_state=True)
     assert state.message == "none succeeded: d"
+
+
+def test_two_batches_do_not_write_to_one_folder(videos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    with Results(out, Settings()).held("batch"), pytest.raises(InputError, match="batch-running"):
+        module.run_batch(BatchRequest(inputs=(str(videos),), out_dir=out), Settings(), "id")
+    assert MADE == []
+
+
+def test_a_batch_from_a_bucket_into_a_bucket(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with s3_server("tyres") as server:
+        monkeypatch.setenv("TYRE3D_HOME", str(tmp_path))
+        monkeypatch.setenv("TYRE3D_S3_ENDPOINT_URL", server.endpoint)
+        monkeypatch.setenv("TYRE3D_S3_ACCESS_KEY", KEY)
+        monkeypatch.setenv("TYRE3D_S3_SECRET_KEY", SECRET)
+        monkeypatch.setenv("TYRE3D_S3_REGION", REGION)
+        files = filesystem(server.endpoint)
+        for name, content in {"a": b"ok", "b": b"bad", "sub/c": b"", "d": b"fine"}.items():
+            files.pipe_file(f"tyres/in/{name}.mp4", content)
+        files.pipe_file("tyres/in/notes.txt", b"not a video")
+        request = BatchRequest(inputs=("s3://tyres/in",), out_dir="s3://tyres/out/today")
+        state = module.batch(request, return_state=True)
+        assert state.message == "2 of 4 failed: b, c"
+        told = {
+            e["name"]: e for e in json.loads(files.cat_file("tyres/out/today/batch.json"))["tyres"]
+        }
+        assert told["a"]["glb"] == "s3://tyres/out/today/a.glb"
+        assert told["c"]["error"]["code"] == "video-empty"
+        assert files.cat_file("tyres/out/today/a.glb") == b"glTFok"
+        MADE.clear()
+        files.pipe_file("tyres/in/b.mp4", b"mended")
+        files.rm("tyres/in/sub/c.mp4")
+        assert module.batch(request, return_state=True).is_completed()
+        assert MADE == ["b"]
 
 
 class Server:

@@ -13,8 +13,13 @@ from configs.settings import Settings
 from tasks.batch import Entry, Manifest, completed, find_sources, fingerprint
 from tasks.errors import InputError, ResourceError
 from tasks.faults import fault_of_error, fault_of_state
+from tasks.results import Results
 
 OPTIONS = ReconstructOptions()
+
+
+def _results(folder: Path) -> Results:
+    return Results(folder, Settings())
 
 
 def _touch(*paths: Path) -> None:
@@ -78,34 +83,36 @@ def request_with_result(tmp_path: Path) -> ReconstructRequest:
 def test_a_finished_entry_is_found_again(
     tmp_path: Path, request_with_result: ReconstructRequest
 ) -> None:
-    manifest = Manifest(tmp_path)
-    manifest.put(completed(Entry("a", "a.mp4", fingerprint="f"), request_with_result))
-    entry = Manifest(tmp_path).before["a"]
-    assert entry.finished("f")
+    results = _results(tmp_path)
+    manifest = Manifest(results)
+    manifest.put(completed(Entry("a", "a.mp4", fingerprint="f"), request_with_result, results))
+    entry = Manifest(results).before["a"]
+    assert entry.finished("f", results)
+    assert not entry.finished("f", _results(tmp_path / "elsewhere"))
     assert entry.figures == {"num_vertices": 3, "num_faces": 1, "share": 0.5}
-    assert not entry.finished("other")
-    assert not replace(entry, state="failed").finished("f")
-    request_with_result.glb_path.write_bytes(b"changed")
-    assert not entry.finished("f")
-    request_with_result.glb_path.unlink()
-    assert not entry.finished("f")
+    assert not entry.finished("other", results)
+    assert not replace(entry, state="failed").finished("f", results)
+    (tmp_path / "a.glb").write_bytes(b"changed")
+    assert not entry.finished("f", results)
+    (tmp_path / "a.glb").unlink()
+    assert not entry.finished("f", results)
 
 
 def test_a_result_that_cannot_be_seen_is_an_error(tmp_path: Path) -> None:
     request = ReconstructRequest(input=tmp_path / "a.mp4", glb_path=tmp_path / "a.glb")
     with pytest.raises(InputError, match="result-missing"):
-        completed(Entry("a", "a.mp4"), request)
+        completed(Entry("a", "a.mp4"), request, _results(tmp_path))
 
 
 def test_a_damaged_manifest_counts_as_none(tmp_path: Path) -> None:
     (tmp_path / "batch.json").write_text("{")
-    assert Manifest(tmp_path).before == {}
+    assert Manifest(_results(tmp_path)).before == {}
 
 
 def test_entries_of_other_tyres_are_kept(tmp_path: Path) -> None:
-    Manifest(tmp_path).put(Entry("a", "a.mp4", "failed"))
-    Manifest(tmp_path).put(Entry("b", "b.mp4", "completed"))
-    assert set(Manifest(tmp_path).before) == {"a", "b"}
+    Manifest(_results(tmp_path)).put(Entry("a", "a.mp4", "failed"))
+    Manifest(_results(tmp_path)).put(Entry("b", "b.mp4", "completed"))
+    assert set(Manifest(_results(tmp_path)).before) == {"a", "b"}
     assert json.loads((tmp_path / "batch.json").read_text())["counts"]["failed"] == 0
 
 
