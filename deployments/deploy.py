@@ -5,6 +5,7 @@ Everything is made or brought up to date; running it again changes nothing else.
 
 from __future__ import annotations
 
+import argparse
 import logging
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from prefect.exceptions import ObjectNotFound
 ROOT = Path(__file__).parents[1]
 POOLS = Path(__file__).with_name("pools.yaml")
 WATCH = "tyre3d: runs without a heartbeat have crashed"
-_SILENCE = timedelta(seconds=150)
+_SILENCE_S = 150.0
 """Five heartbeats, which prefect.yaml sets to one every 30 seconds."""
 
 _log = logging.getLogger("tyre3d.deploy")
@@ -44,7 +45,7 @@ def make_pools(client: SyncPrefectClient, pools: dict[str, dict[str, Any]]) -> N
             _log.info("work pool %s: made", name)
 
 
-def watch_over_runs(client: SyncPrefectClient, silence: timedelta = _SILENCE) -> None:
+def watch_over_runs(client: SyncPrefectClient, silence: timedelta) -> None:
     """Have the server call a run crashed whose process and worker are both gone.
 
     Nobody else notices: such a run would stay running for ever.
@@ -78,12 +79,23 @@ def watch_over_runs(client: SyncPrefectClient, silence: timedelta = _SILENCE) ->
 
 def main() -> int:
     """Make all; the exit code is that of Prefect's own command."""
+    parser = argparse.ArgumentParser(
+        description="Make work pools, deployments, the watch over runs"
+    )
+    parser.add_argument(
+        "--silence-s",
+        type=float,
+        default=_SILENCE_S,
+        metavar="SECONDS",
+        help="after which a run without a heartbeat counts as crashed (default: %(default)s)",
+    )
+    options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     with get_client(sync_client=True) as client:
         _log.info("server: %s", client.api_url)
         make_pools(client, yaml.safe_load(POOLS.read_text())["pools"])
-        watch_over_runs(client)
+        watch_over_runs(client, timedelta(seconds=options.silence_s))
     command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
     return subprocess.run(command, cwd=ROOT, check=False).returncode
 

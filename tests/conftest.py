@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import cv2
@@ -69,21 +69,33 @@ def write_video(
 def cut_out_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Eight PNGs with alpha, as a preprocessing service leaves them."""
     folder = tmp_path_factory.mktemp("frames")
-    for number in range(8):
+    write_cut_outs(folder, range(8))
+    return folder
+
+
+def write_cut_outs(folder: Path, numbers: Iterable[int]) -> None:
+    """Write pictures of the disc with transparent ground."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in numbers:
         picture, alpha = disc_picture(number)
         cv2.imwrite(str(folder / f"frame{number}.png"), np.dstack([picture, alpha]))
-    return folder
 
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the golden network: random weights, the real architecture, very small."""
+    folder = tmp_path_factory.mktemp("tiny")
+    write_tiny_model(folder)
+    return folder
+
+
+def write_tiny_model(folder: Path) -> None:
+    """Write the golden network as a model folder."""
     import yaml
 
-    folder = tmp_path_factory.mktemp("tiny")
+    folder.mkdir(parents=True, exist_ok=True)
     config = json.loads((GOLDEN / "tsr_tiny.config.json").read_text())
     config["image_tokenizer"]["vit"] = config.pop("_vit")
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     content = (GOLDEN / "tsr_tiny.weights.safetensors").read_bytes()
     (folder / "model.safetensors").write_bytes(content)
-    return folder

@@ -11,12 +11,13 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
 from configs.settings import default_home
 
+_T = TypeVar("_T")
 ROOT = Path(__file__).parents[2]
 TOKEN = "a-token-of-the-tests"
 PATIENCE_S = float(os.environ.get("TYRE3D_TEST_PATIENCE_S", "600"))
@@ -29,7 +30,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def until(what: str, look: Callable[[], Any], every_s: float = 0.5) -> Any:
+def until(what: str, look: Callable[[], _T | None], every_s: float = 0.5) -> _T:
     """What ``look`` returns, once it is true."""
     end = time.monotonic() + PATIENCE_S
     while not (found := look()):
@@ -39,9 +40,14 @@ def until(what: str, look: Callable[[], Any], every_s: float = 0.5) -> Any:
 
 
 class Stack:
-    """Processes of one installation, each with a log of its own."""
+    """Processes of one installation, each with a log of its own.
 
-    def __init__(self, folder: Path, s3_endpoint: str) -> None:
+    Args:
+        folder: Of its own, for all that it writes.
+        settings: Environment variables that differ.
+    """
+
+    def __init__(self, folder: Path, **settings: str) -> None:
         self.folder = folder
         self.prefect = f"http://127.0.0.1:{free_port()}/api"
         self.api = f"http://127.0.0.1:{free_port()}"
@@ -61,16 +67,11 @@ class Stack:
             "PREFECT_CLI_COLORS": "false",
             "OMP_NUM_THREADS": "1",
             "TYRE3D_HOME": str(folder / "home"),
-            "TYRE3D_STORAGE": "s3://tyres/artifacts",
-            "TYRE3D_S3_ENDPOINT_URL": s3_endpoint,
-            "TYRE3D_S3_ACCESS_KEY": "key",
-            "TYRE3D_S3_SECRET_KEY": "very-secret",
-            "TYRE3D_S3_REGION": "eu-west-1",
-            "TYRE3D_INFER_DEPLOYMENT": "infer/infer",
             "TYRE3D_API_TOKEN": TOKEN,
             "TYRE3D_API_INPUT_ROOTS": f'["{folder / "in"}"]',
             "TYRE3D_API_OUTPUT_ROOTS": f'["{folder / "out"}"]',
             "TYRE3D_API_PORT": self.api.rpartition(":")[2],
+            **settings,
         }
 
     def start(self, name: str, *arguments: str, **env: str) -> subprocess.Popen[bytes]:
@@ -97,9 +98,17 @@ class Stack:
         self.start("server", "prefect", "server", "start", "--host", "127.0.0.1", "--port", port)
         until("Prefect's server", lambda: self.alive("server") and _ok(f"{self.prefect}/health"))
 
-    def deploy(self) -> None:
-        done = self.start("deploy", "deployments.deploy").wait(PATIENCE_S)
+    def deploy(self, *options: str) -> None:
+        done = self.start("deploy", "deployments.deploy", *options).wait(PATIENCE_S)
         assert done == 0, self.log("deploy")
+
+    def start_batch(self, name: str, videos: Path | str, out: Path | str, *options: str) -> None:
+        where = [str(videos), "--out", str(out), "--deployment", "reconstruct/reconstruct"]
+        self.start(name, "flows.cli", "batch", *where, *options)
+
+    def end(self, name: str) -> int:
+        """Exit code of a process that ends by itself."""
+        return self.processes.pop(name).wait(PATIENCE_S)
 
     def start_worker(self, name: str, pool: str) -> None:
         options = ["--pool", pool, "--name", name, "--limit", "1", "--type", "process"]
@@ -112,6 +121,9 @@ class Stack:
     def alive(self, name: str) -> bool:
         assert self.processes[name].poll() is None, self.log(name)
         return True
+
+    def name_of(self, pid: int) -> str:
+        return next(name for name, process in self.processes.items() if process.pid == pid)
 
     def stop(self, name: str, how: signal.Signals = signal.SIGTERM) -> None:
         process = self.processes.pop(name)
@@ -127,6 +139,11 @@ class Stack:
         for name in reversed(list(self.processes)):
             self.stop(name)
 
+    def running(self, *names: str) -> dict[str, Any] | None:
+        """A run of one of these names whose process is known."""
+        found = self.runs(name={"any_": list(names)}, state={"type": {"any_": ["RUNNING"]}})
+        return next((run for run in found if run["infrastructure_pid"]), None)
+
     def runs(self, **wanted: Any) -> list[dict[str, Any]]:
         """Flow runs that Prefect's server knows."""
         answer = httpx.post(
@@ -134,6 +151,15 @@ class Stack:
         )
         answer.raise_for_status()
         return list(answer.json())
+
+
+def process_of(run: dict[str, Any]) -> int:
+    """Process of a run on this machine."""
+    return int(run["infrastructure_pid"].rpartition(":")[2])
+
+
+def parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def _ok(url: str) -> bool:

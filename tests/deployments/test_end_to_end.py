@@ -15,7 +15,8 @@ import cv2
 import httpx
 import pytest
 
-from tests.deployments.stack import PATIENCE_S, ROOT, TOKEN, Stack, until
+from tests.deployments.stack import PATIENCE_S, ROOT, TOKEN, Stack, parent_of, process_of, until
+from tests.s3 import KEY, REGION, SECRET, S3Server, filesystem, s3_server
 
 pytestmark = pytest.mark.services
 SAMPLE = ROOT / "tests" / "data" / "sample_tyre.mp4"
@@ -23,38 +24,39 @@ CLIENT = ROOT / "deployments" / "api" / "client"
 FAST = ["--preset", "fast", "--num-frames", "3", "--mc-resolution", "64"]
 
 
-def _shrink(target: Path, width: int) -> None:
-    """The sample video at another size: another tyre, as far as digests go."""
+def _shrink(target: Path, width: int, every: int = 3) -> None:
+    """The sample video, smaller: another tyre, as far as digests go."""
     source = cv2.VideoCapture(str(SAMPLE))
     size = (width, width * 3 // 4)
     writer = cv2.VideoWriter(str(target), cv2.VideoWriter.fourcc(*"mp4v"), 20.0, size)
     assert source.isOpened()
     assert writer.isOpened()
+    number = 0
     while (read := source.read())[0]:
-        writer.write(cv2.resize(read[1], size, interpolation=cv2.INTER_AREA))
+        if number % every == 0:
+            writer.write(cv2.resize(read[1], size, interpolation=cv2.INTER_AREA))
+        number += 1
     writer.release()
     source.release()
 
 
 @pytest.fixture(scope="module")
-def s3_endpoint() -> Iterator[str]:
-    import s3fs
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    endpoint = f"http://{host}:{port}"
-    region = {"region_name": "eu-west-1"}
-    options = {"key": "key", "secret": "very-secret", "client_kwargs": region}
-    s3fs.S3FileSystem(endpoint_url=endpoint, skip_instance_cache=True, **options).mkdir("tyres")
-    yield endpoint
-    server.stop()
+def s3() -> Iterator[S3Server]:
+    with s3_server("tyres") as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory, s3_endpoint: str) -> Iterator[Stack]:
-    stack = Stack(tmp_path_factory.mktemp("stack"), s3_endpoint)
+def stack(tmp_path_factory: pytest.TempPathFactory, s3: S3Server) -> Iterator[Stack]:
+    storage = {
+        "TYRE3D_STORAGE": "s3://tyres/artifacts",
+        "TYRE3D_S3_ENDPOINT_URL": s3.endpoint,
+        "TYRE3D_S3_ACCESS_KEY": KEY,
+        "TYRE3D_S3_SECRET_KEY": SECRET,
+        "TYRE3D_S3_REGION": REGION,
+        "TYRE3D_INFER_DEPLOYMENT": "infer/infer",
+    }
+    stack = Stack(tmp_path_factory.mktemp("stack"), **storage)
     try:
         stack.start_server()
         stack.deploy()
@@ -73,69 +75,63 @@ def api(stack: Stack) -> Iterator[httpx.Client]:
         yield client
 
 
-def _glb_is_whole(path: Path) -> bool:
-    content = path.read_bytes()
-    return content[:4] == b"glTF" and int.from_bytes(content[8:12], "little") == len(content)
+def _is_whole(glb: bytes) -> bool:
+    return glb[:4] == b"glTF" and int.from_bytes(glb[8:12], "little") == len(glb)
 
 
-def test_a_batch_outlives_a_killed_worker(stack: Stack) -> None:
-    videos, out = stack.folder / "in" / "batch", stack.folder / "out" / "batch"
-    videos.mkdir()
+def test_a_batch_from_bucket_to_bucket_outlives_a_killed_worker(stack: Stack, s3: S3Server) -> None:
+    files, videos = filesystem(s3.endpoint), stack.folder / "in"
     _shrink(videos / "first.mp4", 320)
     _shrink(videos / "second.mp4", 336)
-    (videos / "noise.mp4").write_bytes(os.urandom(5000))
-    (videos / "cut.mp4").write_bytes((videos / "first.mp4").read_bytes()[:20000])
-    command = ["flows.cli", "batch", str(videos), "--out", str(out), *FAST]
-    batch = stack.start("batch", *command, "--deployment", "reconstruct/reconstruct")
+    content = (videos / "first.mp4").read_bytes()
+    for name in ("first", "second"):
+        files.put_file(str(videos / f"{name}.mp4"), f"tyres/incoming/{name}.mp4")
+    files.pipe_file("tyres/incoming/noise.mp4", os.urandom(5000))
+    files.pipe_file("tyres/incoming/cut.mp4", content[: len(content) // 4])
+    stack.start_batch("batch", "s3://tyres/incoming", "s3://tyres/meshes", *FAST)
 
     def computing() -> dict[str, Any] | None:
-        assert batch.poll() is None, stack.log("batch")
-        good = ("reconstruct-first", "reconstruct-second")
-        running = stack.runs(name={"any_": list(good)}, state={"type": {"any_": ["RUNNING"]}})
-        return next((r for r in running if r["infrastructure_pid"]), None)
+        assert stack.alive("batch")
+        return stack.running("reconstruct-first", "reconstruct-second")
 
     run = until("a run to disturb", computing)
-    child = int(run["infrastructure_pid"].split(":")[-1])
-    parent = int(Path(f"/proc/{child}/stat").read_text().rsplit(")", 1)[1].split()[1])
-    name = next(n for n, p in stack.processes.items() if p.pid == parent)
-    os.kill(parent, signal.SIGKILL)
+    worker = parent_of(process_of(run))
+    name = stack.name_of(worker)
+    os.kill(worker, signal.SIGKILL)
     stack.processes.pop(name).wait()
     stack.start_worker(f"{name}-again", "cpu")
 
-    assert batch.wait(PATIENCE_S) == 1, stack.log("batch")
-    stack.processes.pop("batch")
-    told = json.loads((out / "batch.json").read_text())
+    assert stack.end("batch") == 1, stack.log("batch")
+    told = json.loads(files.cat_file("tyres/meshes/batch.json"))
     entries = {e["name"]: e for e in told["tyres"]}
     assert told["counts"] == {"completed": 2, "failed": 2, "pending": 0}
     assert entries["noise"]["error"]["stage"] == entries["cut"]["error"]["stage"] == "extract"
     assert entries["noise"]["attempts"] == entries["cut"]["attempts"] == 1
     for good in ("first", "second"):
-        assert _glb_is_whole(Path(entries[good]["glb"]))
+        assert entries[good]["glb"] == f"s3://tyres/meshes/{good}.glb"
+        assert _is_whole(files.cat_file(entries[good]["glb"]))
+    found = sorted(f.rpartition("/")[2] for f in files.find("tyres/meshes"))
+    assert found == ["batch.json", "first.glb", "first.json", "second.glb", "second.json"]
     disturbed = run["name"].removeprefix("reconstruct-")
     assert entries[disturbed]["attempts"] == 2
     infers = stack.runs(name={"any_": ["infer-first", "infer-second"]})
     assert {r["name"] for r in infers} == {"infer-first", "infer-second"}
     ends = {r["state_type"] for r in stack.runs()}
     assert ends <= {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
-    secrets = ("very-secret", TOKEN)
-    assert not any(s in json.dumps(stack.runs()) for s in secrets)
+    assert not any(secret in json.dumps(stack.runs()) for secret in (SECRET, TOKEN))
 
 
-def test_a_second_run_of_the_batch_makes_nothing_anew(stack: Stack) -> None:
-    videos, out = stack.folder / "in" / "batch", stack.folder / "out" / "batch"
-    (videos / "noise.mp4").unlink()
-    (videos / "cut.mp4").unlink()
+def test_a_second_run_of_the_batch_makes_nothing_anew(stack: Stack, s3: S3Server) -> None:
+    filesystem(s3.endpoint).rm(["tyres/incoming/noise.mp4", "tyres/incoming/cut.mp4"])
     before = len(stack.runs())
-    command = ["flows.cli", "batch", str(videos), "--out", str(out), *FAST]
-    again = stack.start("again", *command, "--deployment", "reconstruct/reconstruct")
-    assert again.wait(PATIENCE_S) == 0, stack.log("again")
-    stack.processes.pop("again")
+    stack.start_batch("again", "s3://tyres/incoming", "s3://tyres/meshes", *FAST)
+    assert stack.end("again") == 0, stack.log("again")
     assert len(stack.runs()) == before + 1
 
 
 def test_a_job_over_the_api_survives_its_restart(stack: Stack, api: httpx.Client) -> None:
     video = stack.folder / "in" / "single.mp4"
-    shutil.copy(stack.folder / "in" / "batch" / "first.mp4", video)
+    shutil.copy(stack.folder / "in" / "first.mp4", video)
     body = {
         "video": str(video),
         "output_glb_path": str(stack.folder / "out" / "single.glb"),
@@ -159,7 +155,7 @@ def test_a_job_over_the_api_survives_its_restart(stack: Stack, api: httpx.Client
     assert end["status"] == "completed", end
     assert end["metadata"]["num_vertices"] > 100
     assert {s["state"] for s in end["metadata"]["stages"]} <= {"Completed", "Cached"}
-    assert _glb_is_whole(stack.folder / "out" / "single.glb")
+    assert _is_whole((stack.folder / "out" / "single.glb").read_bytes())
 
 
 def test_a_cancelled_job_ends(stack: Stack, api: httpx.Client) -> None:
