@@ -19,6 +19,7 @@ from configs.settings import Settings
 from configs.stages import ExportConfig, ExtractConfig, InferConfig, MaskConfig, SelectConfig
 from flows.infer import inference
 from flows.run_progress import told_to_prefect
+from flows.run_summary import tell_summary
 from flows.stages import Runner
 from tasks import (
     export_glb,
@@ -33,7 +34,7 @@ from tasks.estimate_poses import PoseConfig
 from tasks.inputs import check_input, input_digest, local_input
 from tasks.merge_fields import MergeConfig
 from tasks.models import background_digest, choose_model, pick_device
-from tasks.results import check_writable, write_result
+from tasks.results import check_writable, finite, write_result
 from tasks.store import open_store
 
 _log = logging.getLogger("tyre3d")
@@ -177,7 +178,9 @@ def _stages(source: Path, request: ReconstructRequest, settings: Settings) -> di
         "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),
     }
+    metadata = dict(finite(metadata))
     write_result(glb_path, (written.folder / "mesh.glb").read_bytes(), metadata, settings)
+    tell_summary(request.stem, metadata, run.store, frames=frames, selection=selection, mesh=mesh)
     return metadata
 
 

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from prefect.tasks import Task
 from pydantic import BaseModel
 
+from flows.run_summary import tell_stage
 from tasks.progress import report
 from tasks.records import ArtifactRef
 from tasks.store import ArtifactStore, artifact_key
@@ -92,4 +93,5 @@ class Runner:
             ref = ArtifactRef(**state.result())
         seconds = round(time.perf_counter() - started, 3)
         self.outcomes.append(Outcome(name, state.name or "", seconds, ref.size, ref.uri))
+        tell_stage(self._tyre, name, state.name or "", seconds, ref.uri)
         return ref

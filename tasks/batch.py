@@ -16,7 +16,7 @@ from configs.settings import Settings
 from tasks.errors import InputError
 from tasks.inputs import VIDEO_SUFFIXES, pictures_in
 from tasks.objects import S3Objects
-from tasks.results import Results
+from tasks.results import Results, finite
 from tasks.store import canonical
 
 MANIFEST_NAME = "batch.json"
@@ -231,5 +231,5 @@ class Manifest:
             "counts": self.counts(),
             "tyres": [asdict(e) for e in [*self.entries.values(), *kept.values()]],
         }
-        text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+        text = json.dumps(finite(content), indent=2, ensure_ascii=False) + "\n"
         self._results.write({MANIFEST_NAME: text.encode()})

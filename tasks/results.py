@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import uuid
 from collections.abc import Iterator, Mapping
@@ -126,10 +127,21 @@ def check_writable(glb: Path | str, settings: Settings) -> None:
     results.check(name)
 
 
+def finite(value: Any) -> Any:
+    """Plain data with None for what is no finite number, which JSON has no word for."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    return value
+
+
 def write_result(
     place: Path | str, glb: bytes, metadata: Mapping[str, Any], settings: Settings
 ) -> None:
     """Write GLB and metadata beside each other, the GLB last."""
     results, name = results_beside(place, settings)
-    text = json.dumps(metadata, indent=2, ensure_ascii=False).encode() + b"\n"
+    text = json.dumps(metadata, indent=2, ensure_ascii=False, allow_nan=False).encode() + b"\n"
     results.write({parent_and_name(metadata_of(place))[1]: text, name: glb})

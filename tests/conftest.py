@@ -73,11 +73,12 @@ def cut_out_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def write_cut_outs(folder: Path, numbers: Iterable[int]) -> None:
-    """Write pictures of the disc with transparent ground."""
+def write_cut_outs(folder: Path, numbers: Iterable[int], *, mark: int = 225) -> None:
+    """Write pictures of the disc with transparent ground, where ``mark`` tells tyres apart."""
     folder.mkdir(parents=True, exist_ok=True)
     for number in numbers:
         picture, alpha = disc_picture(number)
+        picture[0, 0] = mark // 256, mark % 256, 0
         cv2.imwrite(str(folder / f"frame{number}.png"), np.dstack([picture, alpha]))
 
 

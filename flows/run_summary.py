@@ -1,0 +1,78 @@
+"""What a finished run shows in Prefect's UI, and the events that automations can wait for."""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import Any
+
+from prefect.artifacts import create_markdown_artifact
+from prefect.events import emit_event
+
+from tasks.export_glb import load_mesh
+from tasks.extract_frames import candidates_of
+from tasks.pictures import read_colour
+from tasks.records import ArtifactRef
+from tasks.select_frames import chosen_indices
+from tasks.store import ArtifactStore
+from tasks.summary import summary
+
+_log = logging.getLogger("tyre3d")
+UPLOADED = "tyre3d.uploaded"
+"""The event that the deployment ``incoming`` is triggered by."""
+STAGE_FINISHED = "tyre3d.stage.finished"
+
+
+def slug(name: str) -> str:
+    """A name as Prefect wants it in keys: ``[a-z0-9-]``."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "tyre"
+
+
+def tell_summary(
+    tyre: str,
+    metadata: dict[str, Any],
+    store: ArtifactStore,
+    *,
+    frames: ArtifactRef,
+    selection: ArtifactRef,
+    mesh: ArtifactRef,
+) -> None:
+    """Put a page with pictures into Prefect's UI; never fails a run."""
+    try:
+        extracted, merged = store.open(frames), store.open(mesh)
+        files = {c.index: c.file for c in candidates_of(extracted.record)}
+        chosen = chosen_indices(store.open(selection).record)
+        pictures = {i: read_colour(extracted.folder / files[i]) for i in chosen}
+        shape = load_mesh(merged.folder / "mesh.npz", merged.record)
+        page = summary(tyre, metadata, pictures, shape)
+        create_markdown_artifact(page, key=f"tyre-{slug(tyre)}", description=f"Mesh of {tyre}")
+    except Exception as exc:  # noqa: BLE001  the result is there, whatever becomes of its picture
+        _log.warning("no summary in Prefect's UI: %s: %s", type(exc).__name__, exc)
+
+
+def tell_stage(tyre: str, stage: str, state: str, seconds: float, uri: str) -> None:
+    """Emit the event of a finished stage."""
+    emit_event(
+        STAGE_FINISHED,
+        resource={
+            "prefect.resource.id": f"tyre3d.tyre.{slug(tyre)}",
+            "prefect.resource.name": tyre,
+            "tyre3d.stage": stage,
+        },
+        payload={"stage": stage, "state": state, "seconds": seconds, "uri": uri},
+    )
+
+
+def announce_upload(place: str) -> None:
+    """Emit the event of an upload; the deployment ``incoming`` can be triggered by it."""
+    from prefect.events.worker import EventsWorker
+
+    emit_event(
+        UPLOADED,
+        resource={
+            "prefect.resource.id": f"tyre3d.upload.{slug(place)}",
+            "prefect.resource.name": place,
+        },
+        payload={"place": place},
+    )
+    EventsWorker.instance().drain()

@@ -1,0 +1,168 @@
+"""What a person looks at after a run: the chosen frames, the mesh from three sides, figures."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+from embreex.mesh_construction import TriangleMesh
+from embreex.rtcore_scene import EmbreeScene
+from numpy.typing import NDArray
+
+from tasks.records import MergedMesh
+
+Picture = NDArray[np.uint8]
+_GROUND = 245
+_TILE_PX = (160, 120)
+_VIEWS = {"outer face": (0, 0, 1), "at a slant": (1, 0.35, 1), "tread": (1, 0, 0)}
+"""Directions from the tyre to the eye, in the tyre frame."""
+_FIGURES = {
+    "watertight": "closed (1: yes)",
+    "silhouette_iou": "overlap with the frames' outlines, mean",
+    "silhouette_iou_worst": "likewise, worst frame",
+    "share_inferred": "share of the surface that no frame saw",
+    "disagreement_median_mm": "spread between frames, median, mm",
+    "width_mm": "width, mm",
+    "volume_m3": "volume, m³",
+}
+
+
+def contact_sheet(pictures: Sequence[Picture], labels: Sequence[str], columns: int = 4) -> Picture:
+    """Pictures side by side, each with its label.
+
+    Args:
+        pictures: ``(H, W, 3)`` BGR, of any sizes.
+        labels: One for each.
+        columns: Pictures in a row.
+    """
+    width, height = _TILE_PX
+    rows = -(-len(pictures) // columns)
+    across = min(columns, len(pictures))
+    sheet = np.full((rows * height, across * width, 3), _GROUND, np.uint8)
+    for place, (picture, label) in enumerate(zip(pictures, labels, strict=True)):
+        scale = min((width - 4) / picture.shape[1], (height - 4) / picture.shape[0])
+        size = (max(1, int(picture.shape[1] * scale)), max(1, int(picture.shape[0] * scale)))
+        small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+        top = place // columns * height + (height - size[1]) // 2
+        left = place % columns * width + (width - size[0]) // 2
+        sheet[top : top + size[1], left : left + size[0]] = small
+        for colour, thickness in (((255, 255, 255), 3), ((0, 0, 0), 1)):
+            at = (left + 4, top + 14)
+            cv2.putText(sheet, label, at, cv2.FONT_HERSHEY_SIMPLEX, 0.4, colour, thickness)
+    return sheet
+
+
+def render(mesh: MergedMesh, towards_eye: Sequence[float], size_px: int = 240) -> Picture:
+    """The mesh in parallel projection, lit from the eye's upper left.
+
+    Args:
+        mesh: In the tyre frame.
+        towards_eye: From the tyre to the eye.
+        size_px: Side of the picture.
+
+    Returns:
+        ``(size_px, size_px, 3)`` BGR.
+    """
+    eye = np.asarray(towards_eye, float) / np.linalg.norm(towards_eye)
+    right = np.cross((0.0, 1.0, 0.0), eye)
+    right /= np.linalg.norm(right)
+    up = np.cross(eye, right)
+    corners = mesh.vertices.astype(float)
+    centre = (corners.min(axis=0) + corners.max(axis=0)) / 2
+    scale = 1.0 / max(float(np.linalg.norm(corners - centre, axis=1).max()), 1e-9)
+    corners = (corners - centre) * scale
+    fine = 2 * size_px  # drawn at twice the size and reduced: smooth edges
+    steps = (np.arange(fine) + 0.5) / fine * 2 - 1
+    across, down = np.meshgrid(steps, steps)
+    origins = across[..., None] * right - down[..., None] * up + 3.0 * eye
+    scene = EmbreeScene()
+    shape = TriangleMesh(scene, corners.astype(np.float32), mesh.faces.astype(np.int32))
+    rays = origins.reshape(-1, 3).astype(np.float32)
+    directions = np.tile(-eye.astype(np.float32), (len(rays), 1))
+    face = np.asarray(scene.run(rays, directions, query="INTERSECT"))
+    del shape
+    seen = face >= 0
+    triangles = mesh.faces[face[seen]]
+    a, b, c = (corners[triangles[:, k]] for k in range(3))
+    normal = np.cross(b - a, c - a)
+    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)
+    light = eye + 0.5 * up - 0.5 * right
+    shade = 0.35 + 0.65 * np.abs(normal @ (light / np.linalg.norm(light)))
+    colour = mesh.colours[triangles].astype(float).mean(axis=1)[:, ::-1]
+    picture = np.full((fine * fine, 3), _GROUND, np.uint8)
+    # tyres are black: without the offset their shape would not be seen
+    picture[seen] = np.clip((colour * 0.8 + 50.0) * shade[:, None] * 1.1, 0, 255)
+    small = cv2.resize(
+        picture.reshape(fine, fine, 3), (size_px, size_px), interpolation=cv2.INTER_AREA
+    )
+    return np.asarray(small, np.uint8)
+
+
+def data_uri(picture: Picture, quality: int = 82) -> str:
+    """The picture as a ``data:`` address, which a browser shows without asking anyone."""
+    good, coded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if not good:
+        raise ValueError("the picture cannot be encoded")
+    return "data:image/jpeg;base64," + base64.b64encode(coded.tobytes()).decode()
+
+
+def summary(
+    tyre: str, metadata: Mapping[str, Any], frames: Mapping[int, Picture], mesh: MergedMesh
+) -> str:
+    """A page of Markdown with pictures.
+
+    Args:
+        tyre: Its name.
+        metadata: Of the run.
+        frames: The chosen frames, by index.
+        mesh: The merged mesh.
+    """
+    sheet = contact_sheet(list(frames.values()), [f"frame {index}" for index in frames])
+    views = np.hstack([render(mesh, direction) for direction in _VIEWS.values()])
+    lines = [
+        f"# {tyre}",
+        "",
+        f"![The mesh: {', '.join(_VIEWS)}]({data_uri(views)})",
+        "",
+        f"*The mesh: {', '.join(_VIEWS)}; lightened.*",
+        "",
+        f"![The frames given to the network]({data_uri(sheet)})",
+        "",
+        "*The frames given to the network.*",
+        "",
+        *_table(("figure", "value"), _figures(metadata)),
+        "",
+        *(f"- **Warning:** {text}" for text in metadata["warnings"]),
+        "",
+        *_table(
+            ("stage", "state", "seconds"),
+            [(s["stage"], s["state"], f"{s['seconds']:.2f}") for s in metadata["stages"]],
+        ),
+        "",
+        f"GLB: `{metadata['output_path']}`",
+    ]
+    return "\n".join(lines)
+
+
+def _figures(metadata: Mapping[str, Any]) -> list[tuple[str, str]]:
+    low, high = metadata["bounds_m"]
+    size = " × ".join(f"{1000 * (h - b):.0f}" for b, h in zip(low, high, strict=True))
+    rows = [
+        ("model", str(metadata["model"]["name"])),
+        ("vertices, faces", f"{metadata['num_vertices']}, {metadata['num_faces']}"),
+        ("size x, y, z, mm", size),
+        ("poses", f"{metadata['poses']['method']}, {metadata['poses']['motion']}"),
+    ]
+    figures = metadata["figures"]
+    for name, meaning in _FIGURES.items():
+        if figures.get(name) is not None:
+            rows.append((meaning, f"{figures[name]:.4g}"))
+    return rows
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    lines = [head, ["---"] * len(head), *rows]
+    return [f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines]
