@@ -290,7 +290,7 @@ class S3Objects:
             try:
                 yield
             except FileNotFoundError as exc:
-                if "bucket" in str(exc).lower():
+                if _code(exc) == "NoSuchBucket":
                     raise _final(
                         "storage-missing",
                         f"there is no bucket {self._base.partition('/')[0]}",

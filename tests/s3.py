@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import os
 import socket
 import threading
 import time
@@ -13,7 +14,9 @@ from typing import Any
 
 from configs.settings import Settings
 
-KEY, SECRET, REGION = "key", "very-secret", "eu-west-1"
+KEY = os.environ.get("TYRE3D_TEST_S3_KEY", "key")
+SECRET = os.environ.get("TYRE3D_TEST_S3_SECRET", "very-secret")
+REGION = os.environ.get("TYRE3D_TEST_S3_REGION", "eu-west-1")
 
 
 def s3_settings(endpoint: str, **others: Any) -> Settings:
@@ -78,6 +81,17 @@ def s3_server(*buckets: str) -> Iterator[S3Server]:
         yield server
     finally:
         server.go_away()
+
+
+@contextlib.contextmanager
+def s3_endpoint() -> Iterator[str]:
+    """A server for contract tests: moto's, or the one that TYRE3D_TEST_S3_ENDPOINT names."""
+    there = os.environ.get("TYRE3D_TEST_S3_ENDPOINT")
+    if there:
+        yield there
+        return
+    with s3_server() as server:
+        yield server.endpoint
 
 
 class FaultyProxy:

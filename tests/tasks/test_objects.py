@@ -12,13 +12,14 @@ import pytest
 from configs.settings import Settings
 from tasks.errors import StorageError
 from tasks.objects import LocalObjects, MemoryObjects, Objects, S3Objects, storage_errors
-from tests.s3 import filesystem, s3_server, s3_settings
+from tasks.store import sha256_of
+from tests.s3 import filesystem, s3_endpoint, s3_settings
 
 
 @pytest.fixture(scope="module")
-def s3_endpoint() -> Iterator[str]:
-    with s3_server() as server:
-        yield server.endpoint
+def endpoint() -> Iterator[str]:
+    with s3_endpoint() as endpoint:
+        yield endpoint
 
 
 @pytest.fixture(params=["local", "memory", "s3"])
@@ -27,7 +28,7 @@ def objects(request: pytest.FixtureRequest, tmp_path: Path) -> Objects:
         return LocalObjects(tmp_path / "root")
     if request.param == "memory":
         return MemoryObjects()
-    endpoint = request.getfixturevalue("s3_endpoint")
+    endpoint = request.getfixturevalue("endpoint")
     bucket = f"bucket-{os.urandom(4).hex()}"
     filesystem(endpoint).mkdir(bucket)
     return S3Objects(f"s3://{bucket}/prefix", s3_settings(endpoint))
@@ -53,6 +54,15 @@ def test_put_replaces(objects: Objects, file: Path) -> None:
     file.write_bytes(b"new")
     objects.put("a", file)
     assert objects.get("a") == b"new"
+
+
+@pytest.mark.slow
+def test_large_files_go_up_in_parts(objects: Objects, tmp_path: Path) -> None:
+    large = tmp_path / "large.bin"
+    large.write_bytes(os.urandom(1 << 20) * 120)
+    objects.put("large", large)
+    assert objects.size("large") == 120 << 20
+    assert sha256_of(objects.local("large", tmp_path / "held")) == sha256_of(large)
 
 
 def test_write_replaces(objects: Objects) -> None:

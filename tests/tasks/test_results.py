@@ -18,7 +18,7 @@ from tasks.errors import InputError, StorageError
 from tasks.inputs import input_mark, local_input
 from tasks.objects import LocalObjects, Objects, S3Objects
 from tasks.results import Results, check_writable, write_result
-from tests.s3 import filesystem, s3_server, s3_settings
+from tests.s3 import filesystem, s3_endpoint, s3_settings
 
 
 @dataclass
@@ -31,9 +31,9 @@ class Where:
 
 
 @pytest.fixture(scope="module")
-def s3_endpoint() -> Iterator[str]:
-    with s3_server() as server:
-        yield server.endpoint
+def endpoint() -> Iterator[str]:
+    with s3_endpoint() as endpoint:
+        yield endpoint
 
 
 @pytest.fixture(params=["local", "s3"])
@@ -41,7 +41,7 @@ def where(request: pytest.FixtureRequest, tmp_path: Path) -> Where:
     if request.param == "local":
         folder = tmp_path / "root"
         return Where(folder, Settings(home=tmp_path / "home"), LocalObjects(folder))
-    endpoint = request.getfixturevalue("s3_endpoint")
+    endpoint = request.getfixturevalue("endpoint")
     bucket = f"bucket-{os.urandom(4).hex()}"
     filesystem(endpoint).mkdir(bucket)
     settings = s3_settings(endpoint, home=tmp_path / "home")
@@ -104,9 +104,9 @@ def test_what_cannot_be_an_input_is_refused(where: Where) -> None:
             pass
 
 
-def test_a_bucket_that_is_missing_is_an_output_that_cannot_be_written(s3_endpoint: str) -> None:
+def test_a_bucket_that_is_missing_is_an_output_that_cannot_be_written(endpoint: str) -> None:
     with pytest.raises(InputError, match=r"output-unwritable.*no bucket absent"):
-        check_writable("s3://absent/out/a.glb", s3_settings(s3_endpoint))
+        check_writable("s3://absent/out/a.glb", s3_settings(endpoint))
 
 
 def test_storage_that_is_away_is_no_fault_of_the_user() -> None:
