@@ -31,6 +31,9 @@ class MaskConfig(StageConfig):
     """How the tyre is told from its background."""
 
     session: str = Field("u2netp", description="name of rembg's session")
+    precision: Precision = Field(
+        "auto", description="arithmetic of the network; auto: bf16 where it is native"
+    )
     min_area: float = Field(0.01, gt=0, lt=1, description="share of the frame a tyre must fill")
     max_area: float = Field(0.98, gt=0, le=1, description="share above which nothing was removed")
     min_peak: float = Field(

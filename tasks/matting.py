@@ -1,14 +1,15 @@
 """The network that tells the foreground from the background: rembg's sessions.
 
 The four sessions that this project names run here on rembg's weights with rembg's arithmetic,
-frames in batches and without importing rembg, whose import compiles for most of a minute on a
-fresh machine. Any other session that rembg knows is taken from rembg itself.
+frames side by side and without importing rembg, whose import compiles for most of a minute on a
+fresh machine; U²-Net in bfloat16 where the processor has it. Any other session that rembg knows is
+taken from rembg itself.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from configs.stages import Precision
 from tasks.errors import ModelError
 
 
@@ -38,10 +40,14 @@ _KNOWN = {
     "isnet-general-use": _Preparation(1024, (0.5, 0.5, 0.5), (1.0, 1.0, 1.0)),
     "birefnet-general": _Preparation(1024, *_IMAGENET, sigmoid=True),
 }
+_U2NETS = ("u2netp", "u2net")
 
 
+_CUDA = "CUDAExecutionProvider"
 _SMALL = 320
 _MOST_WORKERS = 16
+_AHEAD = 2
+"""Frames prepared while the network runs."""
 
 
 def _cores() -> int:
@@ -71,46 +77,27 @@ class MatteSession(Protocol):
         """Mattes of BGR pictures."""
 
 
-class OnnxSession:
-    """One of the known networks, run by onnxruntime on the CPU or a CUDA device."""
+class KnownSession:
+    """One of the known networks: prepares pictures and finishes mattes as rembg does."""
 
-    def __init__(self, name: str, weights: Path) -> None:
-        import onnxruntime
-
+    def __init__(self, name: str, run: Callable[[NDArray[np.float32]], Any], workers: int) -> None:
+        """``run`` takes ``(1, 3, S, S)`` to ``(1, 1, S, S)``; ``workers`` frames at once."""
         self._how = _KNOWN[name]
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        offered = onnxruntime.get_available_providers()
-        providers = [p for p in ("CUDAExecutionProvider", "CPUExecutionProvider") if p in offered]
-        # Small networks scale better over frames than within one.
-        self._workers = 1
-        if "CUDAExecutionProvider" not in providers and self._how.size <= _SMALL:
-            self._workers = min(_MOST_WORKERS, _cores())
-            options.intra_op_num_threads = 1
-        try:
-            self._session = onnxruntime.InferenceSession(
-                str(weights), sess_options=options, providers=providers
-            )
-        except Exception as exc:
-            raise ModelError(
-                "weights-unreadable",
-                stage="remove backgrounds",
-                what=f"{weights} cannot be loaded",
-                advice=f"Run: tyre3d models fetch {name}",
-            ) from exc
-        self._input = self._session.get_inputs()[0].name
+        self._run = run
+        self._workers = workers
 
     def matte(self, pictures: Sequence[NDArray[np.uint8]]) -> list[Matte]:
         """Mattes of BGR pictures, each at its own size."""
-        with ThreadPoolExecutor(self._workers) as pool:
-            return list(pool.map(self._matte_one, pictures))
-
-    def _matte_one(self, picture: NDArray[np.uint8]) -> Matte:
-        output = self._session.run(None, {self._input: self._prepare(picture)[None]})[0]
-        return self._finish(output[0, 0], picture.shape[:2])
+        with ThreadPoolExecutor(max(self._workers, _AHEAD)) as pool:
+            if self._workers > 1:
+                return list(
+                    pool.map(lambda p: self._finish(self._run(self._prepare(p)), p), pictures)
+                )
+            prepared = pool.map(self._prepare, pictures)
+            return [self._finish(self._run(x), p) for x, p in zip(prepared, pictures, strict=True)]
 
     def _prepare(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """``(3, S, S)``; Lanczos, and division by the picture's own maximum, as rembg does.
+        """``(1, 3, S, S)``; Lanczos, and division by the picture's own maximum, as rembg does.
 
         Another filter moves the masks: with area averages their IoU to rembg's fell to 0.95.
         """
@@ -119,17 +106,64 @@ class OnnxSession:
         small = np.asarray(rgb_picture.resize(size, Image.Resampling.LANCZOS))
         rgb = np.asarray(small, dtype=np.float32) / np.float32(max(small.max(), 1e-6))
         mean, std = (np.asarray(x, dtype=np.float32) for x in (self._how.mean, self._how.std))
-        return np.ascontiguousarray(((rgb - mean) / std).transpose(2, 0, 1), dtype=np.float32)
+        chw = ((rgb - mean) / std).transpose(2, 0, 1)
+        return np.ascontiguousarray(chw[None], dtype=np.float32)
 
-    def _finish(self, raw: NDArray[np.float32], size: tuple[int, ...]) -> Matte:
+    def _finish(self, output: NDArray[np.float32], picture: NDArray[np.uint8]) -> Matte:
+        raw = output[0, 0]
         if self._how.sigmoid:
             raw = np.asarray(1.0 / (1.0 + np.exp(-raw)), dtype=np.float32)
         low, high = float(raw.min()), float(raw.max())
         stretched = (raw - low) / max(high - low, 1e-6) * 255.0
+        height, width = picture.shape[:2]
         alpha = cv2.resize(
-            stretched.astype(np.uint8), (size[1], size[0]), interpolation=cv2.INTER_CUBIC
+            stretched.astype(np.uint8), (width, height), interpolation=cv2.INTER_CUBIC
         )
         return Matte(np.asarray(alpha), high)
+
+
+def _onnx_session(name: str, weights: Path) -> KnownSession:
+    """A network run by onnxruntime on the CPU or a CUDA device."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    offered = onnxruntime.get_available_providers()
+    providers = [p for p in (_CUDA, "CPUExecutionProvider") if p in offered]
+    # Small networks scale better over frames than within one.
+    workers = 1
+    if _CUDA not in providers and _KNOWN[name].size <= _SMALL:
+        workers = min(_MOST_WORKERS, _cores())
+        options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(str(weights), sess_options=options, providers=providers)
+    given = session.get_inputs()[0].name
+    return KnownSession(name, lambda x: session.run(None, {given: x})[0], workers)
+
+
+def _torch_session(name: str, weights: Path) -> KnownSession:
+    """U²-Net run by PyTorch in bfloat16 on the CPU, one frame after the other on all cores."""
+    import torch
+
+    from tasks.u2net import U2Net
+
+    network = U2Net(weights, torch.bfloat16)
+    return KnownSession(name, lambda x: network(torch.from_numpy(x))[:, None].numpy(), 1)
+
+
+def _in_bfloat16(name: str, precision: Precision) -> bool:
+    """Whether a network is run in bfloat16: only where that is faster than what there is."""
+    import onnxruntime
+
+    if name not in _U2NETS or precision == "fp32":
+        return False
+    if precision == "bf16":
+        return True
+    import torch
+
+    from tsr.precision import native_bfloat16
+
+    native = native_bfloat16(torch.device("cpu")) and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    return native and _CUDA not in onnxruntime.get_available_providers()
 
 
 class RembgSession:
@@ -158,13 +192,25 @@ class RembgSession:
         return mattes
 
 
-def open_session(name: str, weights: Path | None) -> MatteSession:
+def open_session(name: str, weights: Path | None, precision: Precision = "auto") -> MatteSession:
     """The session of this name.
 
     Args:
         name: As rembg calls it.
         weights: Its ONNX file, for the sessions that the registry lists.
+        precision: ``fp32``, ``bf16`` (U²-Net only), or ``auto``: what this machine does best.
+
+    Raises:
+        ModelError: The weights cannot be read, or there is no such session.
     """
-    if weights is not None and name in _KNOWN:
-        return OnnxSession(name, weights)
-    return RembgSession(name)
+    if weights is None or name not in _KNOWN:
+        return RembgSession(name)
+    try:
+        return (_torch_session if _in_bfloat16(name, precision) else _onnx_session)(name, weights)
+    except Exception as exc:
+        raise ModelError(
+            "weights-unreadable",
+            stage="remove backgrounds",
+            what=f"{weights} cannot be loaded",
+            advice=f"Run: tyre3d models fetch {name}",
+        ) from exc

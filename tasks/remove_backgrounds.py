@@ -184,7 +184,7 @@ def masks_of(record: Mapping[str, Any]) -> list[Mask]:
 
 def version() -> str:
     """The stage's code version."""
-    return code_version(__name__, "tasks.matting", "tasks.camera")
+    return code_version(__name__, "tasks.matting", "tasks.u2net", "tasks.camera")
 
 
 @task(
@@ -227,4 +227,5 @@ def _session_for(
 ) -> MatteSession:
     if all(c.has_alpha for c in candidates):
         return _NoSession()
-    return open_session(config.session, background_weights(config.session, models_dir))
+    weights = background_weights(config.session, models_dir)
+    return open_session(config.session, weights, config.precision)

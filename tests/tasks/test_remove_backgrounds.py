@@ -13,13 +13,15 @@ from numpy.typing import NDArray
 from configs.settings import default_home
 from configs.stages import ExtractConfig, MaskConfig
 from tasks.camera import CROP_FILL
-from tasks.errors import InputError
+from tasks.errors import InputError, ModelError
 from tasks.extract_frames import extract_frames
 from tasks.matting import Matte, open_session
 from tasks.models import background_weights
 from tasks.pictures import read_alpha
 from tasks.remove_backgrounds import Mask, clean_alpha, masks_of, remove_backgrounds
 from tests.conftest import disc_picture
+
+SAMPLE = Path(__file__).parents[1] / "data" / "sample_tyre.mp4"
 
 
 class Threshold:
@@ -146,12 +148,24 @@ def test_our_masks_are_those_of_rembg(monkeypatch: pytest.MonkeyPatch) -> None:
     from PIL import Image
 
     theirs = rembg.new_session("u2netp")
-    ours = open_session("u2netp", weights)
-    for number in range(4):
-        picture = disc_picture(number, size=(1280, 720))[0]
-        reference = rembg.remove(
-            Image.fromarray(picture[..., ::-1]), session=theirs, only_mask=True
-        )
-        expected = np.asarray(reference) > 127
-        found = ours.matte([picture])[0].alpha > 127
-        assert (expected & found).sum() / (expected | found).sum() >= 0.99
+    capture = cv2.VideoCapture(str(SAMPLE))
+    pictures = [disc_picture(n, size=(1280, 720))[0] for n in range(2)]
+    for number in range(0, 60, 20):
+        capture.set(cv2.CAP_PROP_POS_FRAMES, number)
+        pictures.append(capture.read()[1])
+    for precision in ("fp32", "bf16"):
+        ours = open_session("u2netp", weights, precision).matte(pictures)
+        for picture, mine in zip(pictures, ours, strict=True):
+            reference = rembg.remove(
+                Image.fromarray(picture[..., ::-1]), session=theirs, only_mask=True
+            )
+            expected, found = np.asarray(reference) > 127, mine.alpha > 127
+            assert (expected & found).sum() / (expected | found).sum() >= 0.99
+
+
+def test_weights_that_are_none_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "u2netp.onnx"
+    path.write_bytes(b"no model")
+    for precision in ("fp32", "bf16"):
+        with pytest.raises(ModelError, match="models fetch u2netp"):
+            open_session("u2netp", path, precision)
