@@ -118,8 +118,6 @@ def coded_frames_of(record: Mapping[str, Any]) -> list[CodedFrame]:
 
 def version() -> str:
     """The stage's code version."""
-    import tsr.system  # noqa: F401  so that its modules can be read
-
     return code_version(
         __name__, "tasks.camera", "tsr.system", "tsr.vit", "tsr.transformer", "tsr.config"
     )

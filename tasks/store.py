@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib.util
 import json
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -52,17 +52,17 @@ def canonical(value: Any) -> bytes:
 
 
 def code_version(*modules: str) -> str:
-    """A digest of the source of named modules (already imported): a stage's code version.
+    """A digest of the source of named modules, without importing them: a stage's code version.
 
     Args:
         modules: Their full names; a package stands for all the modules it holds.
     """
     digest = hashlib.sha256()
     for name in sorted(modules):
-        file = sys.modules[name].__file__
-        if file is None:
+        spec = importlib.util.find_spec(name)
+        if spec is None or spec.origin is None:
             raise ValueError(f"module {name} has no source")
-        path = Path(file)
+        path = Path(spec.origin)
         sources = sorted(path.parent.rglob("*.py")) if path.name == "__init__.py" else [path]
         for source in sources:
             digest.update(f"{name}/{source.name}".encode() + b"\0" + source.read_bytes() + b"\0")
