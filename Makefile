@@ -27,6 +27,9 @@ e2e: setup ## Run everything for real: Prefect, workers, S3, the API, a killed w
 	$(BIN)/tyre3d models fetch u2netp
 	$(BIN)/python -m pytest -m services tests/deployments
 
+load: setup ## Measure a queue of 100 with workers killed, and 50 status requests a second
+	$(BIN)/python -m pytest -m slow tests/deployments/test_load.py
+
 deploy: setup ## Make pools and deployments on the Prefect server of PREFECT_API_URL
 	$(BIN)/python -m deployments.deploy
 
@@ -45,4 +48,4 @@ check: setup ## Lint and type-check
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-.PHONY: help setup demo ui test e2e deploy api eval train check
+.PHONY: help setup demo ui test e2e load deploy api eval train check

@@ -24,8 +24,11 @@ from prefect.exceptions import ObjectNotFound
 ROOT = Path(__file__).parents[1]
 POOLS = Path(__file__).with_name("pools.yaml")
 WATCH = "tyre3d: runs without a heartbeat have crashed"
+WATCH_STARTS = "tyre3d: runs that do not start have crashed"
 _SILENCE_S = 150.0
 """Five heartbeats, which prefect.yaml sets to one every 30 seconds."""
+_START_WITHIN_S = 900.0
+"""Images may have to be pulled, and machines started, before a run begins."""
 
 _log = logging.getLogger("tyre3d.deploy")
 
@@ -45,35 +48,44 @@ def make_pools(client: SyncPrefectClient, pools: dict[str, dict[str, Any]]) -> N
             _log.info("work pool %s: made", name)
 
 
-def watch_over_runs(client: SyncPrefectClient, silence: timedelta) -> None:
-    """Have the server call a run crashed whose process and worker are both gone.
+def watch_over_runs(client: SyncPrefectClient, silence: timedelta, start_within: timedelta) -> None:
+    """Have the server call runs crashed whose process and worker are both gone.
 
-    Nobody else notices: such a run would stay running for ever.
+    Nobody else notices: such a run would stay running, or pending, for ever.
+
+    Args:
+        client: Of the server.
+        silence: After which a running run without a heartbeat has crashed.
+        start_within: After which a run that a worker took, but did not start, has crashed.
     """
-    events = ("heartbeat", "Completed", "Failed", "Cancelled", "Crashed")
-    wanted = AutomationCore(
-        name=WATCH,
-        description="Started by the first heartbeat, ended by the end of the run",
-        trigger=EventTrigger(
-            after={"prefect.flow-run.heartbeat"},
-            expect={f"prefect.flow-run.{event}" for event in events},
+    ends = ("Completed", "Failed", "Cancelled", "Crashed")
+    watches = {
+        WATCH: ("heartbeat", ("heartbeat", *ends), silence, "its process and its worker are gone"),
+        WATCH_STARTS: (
+            "Pending",
+            ("Running", "Scheduled", "Cancelling", "heartbeat", *ends),
+            start_within,
+            "it was taken by a worker and never started",
+        ),
+    }
+    for name, (begin, signs, within, why) in watches.items():
+        trigger = EventTrigger(
+            after={f"prefect.flow-run.{begin}"},
+            expect={f"prefect.flow-run.{sign}" for sign in signs},
             for_each={"prefect.resource.id"},
             match={"prefect.resource.id": ["prefect.flow-run.*"]},
             posture=Posture.Proactive,
             threshold=1,
-            within=silence,
-        ),
-        actions=[
-            ChangeFlowRunState(
-                state=StateType.CRASHED,
-                name="Crashed",
-                message="No heartbeat: its process and its worker are gone",
-            )
-        ],
-    )
-    for old in client.read_automations_by_name(WATCH):
-        client.delete_automation(old.id)
-    client.create_automation(wanted)
+            within=within,
+        )
+        crashed = ChangeFlowRunState(
+            state=StateType.CRASHED, name="Crashed", message=f"No heartbeat: {why}"
+        )
+        for old in client.read_automations_by_name(name):
+            client.delete_automation(old.id)
+        client.create_automation(
+            AutomationCore(name=name, description=why, trigger=trigger, actions=[crashed])
+        )
     _log.info("watch over runs: made")
 
 
@@ -89,13 +101,22 @@ def main() -> int:
         metavar="SECONDS",
         help="after which a run without a heartbeat counts as crashed (default: %(default)s)",
     )
+    parser.add_argument(
+        "--start-within-s",
+        type=float,
+        default=_START_WITHIN_S,
+        metavar="SECONDS",
+        help="after which a run that was taken and did not start has crashed "
+        "(default: %(default)s)",
+    )
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     with get_client(sync_client=True) as client:
         _log.info("server: %s", client.api_url)
         make_pools(client, yaml.safe_load(POOLS.read_text())["pools"])
-        watch_over_runs(client, timedelta(seconds=options.silence_s))
+        silence = timedelta(seconds=options.silence_s)
+        watch_over_runs(client, silence, timedelta(seconds=options.start_within_s))
     command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
     return subprocess.run(command, cwd=ROOT, check=False).returncode
 

@@ -40,6 +40,8 @@ from tasks.results import Results
 
 _log = logging.getLogger("tyre3d.batch")
 _POLL_S = 3.0
+_RUNS_PER_POLL_S = 10.0
+"""Requests a second at most; large batches look at each run less often."""
 _PATIENCE_S = 1800.0
 """How long the server may be away before a tyre is given up."""
 
@@ -190,7 +192,8 @@ class _Work:
         fault: Fault | None = None
         for attempt in range(1, self.request.attempts + 1):
             key = f"{self.batch_id}:{entry.name}:{attempt}"
-            run = await _patiently(deployment, asked, entry.name, key, client)
+            poll_s = max(_POLL_S, self.request.concurrency / _RUNS_PER_POLL_S)
+            run = await _patiently(deployment, asked, entry.name, key, client, poll_s)
             url = url_for("flow-run", run.id) or ""
             entry = replace(entry, attempts=attempt, flow_run_id=str(run.id), flow_run_url=url)
             if run.state is not None and run.state.is_completed():
@@ -209,7 +212,12 @@ async def _pause(seconds: float) -> None:
 
 
 async def _patiently(
-    deployment: str, asked: ReconstructRequest, name: str, key: str, client: PrefectClient
+    deployment: str,
+    asked: ReconstructRequest,
+    name: str,
+    key: str,
+    client: PrefectClient,
+    poll_s: float,
 ) -> FlowRun:
     """Wait for the run with an idempotency key to end, also over a restart of the server."""
     end = time.monotonic() + _PATIENCE_S
@@ -222,7 +230,7 @@ async def _patiently(
                 parameters=parameters,
                 flow_run_name=f"reconstruct-{name}",
                 timeout=None,
-                poll_interval=_POLL_S,
+                poll_interval=poll_s,
                 idempotency_key=key,
             )
         except httpx.TransportError as exc:

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import httpx
 
 from configs.settings import default_home
+from tests.conftest import write_tiny_model
 
 _T = TypeVar("_T")
 ROOT = Path(__file__).parents[2]
@@ -53,7 +54,7 @@ class Stack:
         self.api = f"http://127.0.0.1:{free_port()}"
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         for name in ("logs", "in", "out", "home"):
-            (folder / name).mkdir()
+            (folder / name).mkdir(parents=True)
         (folder / "home" / "models").symlink_to(default_home() / "models")
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT", "TYRE3D"))}
         self.env = {
@@ -74,6 +75,16 @@ class Stack:
             **settings,
         }
 
+    @property
+    def cheap(self) -> list[str]:
+        """Options of commands for tyres of a few small pictures: a tiny network, a coarse mesh."""
+        folder = self.folder / "home" / "models"
+        if folder.is_symlink():
+            folder.unlink()
+            write_tiny_model(folder / "tiny")
+        model = ["--model", str(folder / "tiny"), "--device", "cpu"]
+        return [*model, "--num-frames", "2", "--mc-resolution", "32"]
+
     def start(self, name: str, *arguments: str, **env: str) -> subprocess.Popen[bytes]:
         """Start ``python -m arguments`` in a session of its own."""
         log = (self.folder / "logs" / f"{name}.log").open("ab")
@@ -93,10 +104,11 @@ class Stack:
     def log(self, name: str) -> str:
         return (self.folder / "logs" / f"{name}.log").read_text(errors="replace")
 
-    def start_server(self) -> None:
-        port = self.prefect.removesuffix("/api").rpartition(":")[2]
-        self.start("server", "prefect", "server", "start", "--host", "127.0.0.1", "--port", port)
-        until("Prefect's server", lambda: self.alive("server") and _ok(f"{self.prefect}/health"))
+    def start_server(self, name: str = "server", *options: str, url: str = "") -> None:
+        url = url or self.prefect
+        address = ["--host", "127.0.0.1", "--port", url.removesuffix("/api").rpartition(":")[2]]
+        self.start(name, "prefect", "server", "start", *address, *options)
+        until("Prefect's server", lambda: self.alive(name) and _ok(f"{url}/health"))
 
     def deploy(self, *options: str) -> None:
         done = self.start("deploy", "deployments.deploy", *options).wait(PATIENCE_S)
@@ -110,9 +122,9 @@ class Stack:
         """Exit code of a process that ends by itself."""
         return self.processes.pop(name).wait(PATIENCE_S)
 
-    def start_worker(self, name: str, pool: str) -> None:
+    def start_worker(self, name: str, pool: str, **env: str) -> None:
         options = ["--pool", pool, "--name", name, "--limit", "1", "--type", "process"]
-        self.start(name, "prefect", "worker", "start", *options)
+        self.start(name, "prefect", "worker", "start", *options, **env)
 
     def start_api(self) -> None:
         self.start("api", "deployments.api")
@@ -151,6 +163,21 @@ class Stack:
         )
         answer.raise_for_status()
         return list(answer.json())
+
+    def all_runs(self, **wanted: Any) -> list[dict[str, Any]]:
+        """Likewise, also where there are more than one answer holds."""
+        found: list[dict[str, Any]] = []
+        while True:
+            body = {"flow_runs": wanted, "offset": len(found), "sort": "ID_DESC"}
+            answer = httpx.post(f"{self.prefect}/flow_runs/filter", json=body, timeout=60)
+            answer.raise_for_status()
+            if not answer.json():
+                return found
+            found += answer.json()
+
+
+def is_whole(glb: bytes) -> bool:
+    return glb[:4] == b"glTF" and int.from_bytes(glb[8:12], "little") == len(glb)
 
 
 def process_of(run: dict[str, Any]) -> int:

@@ -15,7 +15,16 @@ import cv2
 import httpx
 import pytest
 
-from tests.deployments.stack import PATIENCE_S, ROOT, TOKEN, Stack, parent_of, process_of, until
+from tests.deployments.stack import (
+    PATIENCE_S,
+    ROOT,
+    TOKEN,
+    Stack,
+    is_whole,
+    parent_of,
+    process_of,
+    until,
+)
 from tests.s3 import KEY, REGION, SECRET, S3Server, filesystem, s3_server
 
 pytestmark = pytest.mark.services
@@ -75,10 +84,6 @@ def api(stack: Stack) -> Iterator[httpx.Client]:
         yield client
 
 
-def _is_whole(glb: bytes) -> bool:
-    return glb[:4] == b"glTF" and int.from_bytes(glb[8:12], "little") == len(glb)
-
-
 def test_a_batch_from_bucket_to_bucket_outlives_a_killed_worker(stack: Stack, s3: S3Server) -> None:
     files, videos = filesystem(s3.endpoint), stack.folder / "in"
     _shrink(videos / "first.mp4", 320)
@@ -109,7 +114,7 @@ def test_a_batch_from_bucket_to_bucket_outlives_a_killed_worker(stack: Stack, s3
     assert entries["noise"]["attempts"] == entries["cut"]["attempts"] == 1
     for good in ("first", "second"):
         assert entries[good]["glb"] == f"s3://tyres/meshes/{good}.glb"
-        assert _is_whole(files.cat_file(entries[good]["glb"]))
+        assert is_whole(files.cat_file(entries[good]["glb"]))
     found = sorted(f.rpartition("/")[2] for f in files.find("tyres/meshes"))
     assert found == ["batch.json", "first.glb", "first.json", "second.glb", "second.json"]
     disturbed = run["name"].removeprefix("reconstruct-")
@@ -155,7 +160,7 @@ def test_a_job_over_the_api_survives_its_restart(stack: Stack, api: httpx.Client
     assert end["status"] == "completed", end
     assert end["metadata"]["num_vertices"] > 100
     assert {s["state"] for s in end["metadata"]["stages"]} <= {"Completed", "Cached"}
-    assert _is_whole((stack.folder / "out" / "single.glb").read_bytes())
+    assert is_whole((stack.folder / "out" / "single.glb").read_bytes())
 
 
 def test_a_cancelled_job_ends(stack: Stack, api: httpx.Client) -> None:

@@ -19,8 +19,16 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import write_cut_outs, write_tiny_model
-from tests.deployments.stack import PATIENCE_S, ROOT, Stack, parent_of, process_of, until
+from tests.conftest import write_cut_outs
+from tests.deployments.stack import (
+    PATIENCE_S,
+    ROOT,
+    Stack,
+    is_whole,
+    parent_of,
+    process_of,
+    until,
+)
 from tests.s3 import KEY, REGION, SECRET, filesystem, s3_server
 
 pytestmark = pytest.mark.services
@@ -42,7 +50,7 @@ class Tyre:
 
     def start(self) -> None:
         videos = self.stack.folder / "in" / self.name
-        options = [*cheap(self.stack), "--concurrency", "2"]
+        options = [*self.stack.cheap, "--concurrency", "2"]
         self.stack.start_batch(self.name, videos, self.out, *options)
 
     def running(self) -> dict[str, Any]:
@@ -58,18 +66,8 @@ class Tyre:
         (entry,) = json.loads((self.out / "batch.json").read_text())["tyres"]
         visible = sorted(p.name for p in self.out.iterdir() if not p.name.startswith("."))
         assert visible == ["batch.json", f"{self.name}.glb", f"{self.name}.json"]
-        assert is_whole(self.out / f"{self.name}.glb")
+        assert is_whole((self.out / f"{self.name}.glb").read_bytes())
         return dict(entry)
-
-
-def cheap(stack: Stack) -> list[str]:
-    model = str(stack.folder / "home" / "models" / "tiny")
-    return ["--model", model, "--device", "cpu", "--num-frames", "2", "--mc-resolution", "32"]
-
-
-def is_whole(glb: Path) -> bool:
-    content = glb.read_bytes()
-    return content[:4] == b"glTF" and int.from_bytes(content[8:12], "little") == len(content)
 
 
 def finished(root: Path, stage: str = "*") -> dict[Path, tuple[int, int]]:
@@ -92,9 +90,6 @@ def assert_kept(before: dict[Path, tuple[int, int]], root: Path) -> None:
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     stack = Stack(tmp_path_factory.mktemp("recovery"))
-    models = stack.folder / "home" / "models"
-    models.unlink()
-    write_tiny_model(models / "tiny")
     try:
         stack.start_server()
         stack.deploy("--silence-s", str(SILENCE_S))
@@ -180,10 +175,10 @@ def test_two_runs_of_one_tyre_at_once_make_one_result(stack: Stack, store: Path)
     before = set(finished(store))
     outs = [stack.folder / "out" / name for name in ("twin-1", "twin-2")]
     for out in outs:
-        stack.start_batch(out.name, stack.folder / "in" / "twin", out, *cheap(stack))
+        stack.start_batch(out.name, stack.folder / "in" / "twin", out, *stack.cheap)
     assert [stack.end(out.name) for out in outs] == [0, 0]
     one, other = (out / "twin.glb" for out in outs)
-    assert is_whole(one)
+    assert is_whole(one.read_bytes())
     assert one.read_bytes() == other.read_bytes()
     manifests = [p for p in set(finished(store)) - before if p.name == "manifest.json"]
     assert sorted(p.parts[-3] for p in manifests) == sorted(STAGES)
@@ -212,7 +207,7 @@ def test_storage_that_is_away_is_waited_for_or_told(stack: Stack) -> None:
             assert stack.alive("away")
             return list(files.glob(f"tyres/artifacts/cas/{stage}/*/manifest.json"))
 
-        command = ["flows.cli", "reconstruct", str(source), "--out", str(out), *cheap(stack)]
+        command = ["flows.cli", "reconstruct", str(source), "--out", str(out), *stack.cheap]
         stack.start("away", *command, **storage, TYRE3D_S3_PATIENCE_S="0")
         until("the masks", lambda: done("remove-backgrounds"), every_s=0.02)
         server.go_away()
@@ -231,7 +226,7 @@ def test_storage_that_is_away_is_waited_for_or_told(stack: Stack) -> None:
         assert stack.end("away") == 0, stack.log("away")
     told = stages_of(out / "away.json")
     assert [told[s] for s in STAGES[:2]] == ["Cached", "Cached"]
-    assert is_whole(out / "away.glb")
+    assert is_whole((out / "away.glb").read_bytes())
 
 
 def test_a_full_disk_is_told_and_what_was_finished_is_kept(stack: Stack) -> None:
@@ -253,7 +248,7 @@ mount -o remount,size=64m {home}
     command = ["unshare", "--user", "--map-root-user", "--mount", "sh", str(script)]
     command += [sys.executable, "-m", "flows.cli", "reconstruct", str(source), "--out", str(out)]
     done = subprocess.run(
-        [*command, *cheap(stack), "--mc-resolution", "128"],
+        [*command, *stack.cheap, "--mc-resolution", "128"],
         cwd=ROOT,
         env={**stack.env, "TYRE3D_HOME": str(home)},
         capture_output=True,
@@ -271,4 +266,4 @@ mount -o remount,size=64m {home}
     states = stages_of(out / "full.json")
     assert [states[s] for s in STAGES] == ["Cached"] * 5 + ["Completed"] * 2
     assert sorted(p.name for p in out.iterdir()) == ["full.glb", "full.json"]
-    assert is_whole(out / "full.glb")
+    assert is_whole((out / "full.glb").read_bytes())

@@ -1,0 +1,157 @@
+"""How much it bears: ``make load``. Prints what was measured.
+
+The tyres of the batch are cheap (six small pictures, a tiny network), and every fifth is no video:
+what is tried here is the queue and its recovery, not the network.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import statistics
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.conftest import write_cut_outs
+from tests.deployments.stack import TOKEN, Stack, is_whole, until
+
+pytestmark = pytest.mark.slow
+VIDEOS = int(os.environ.get("TYRE3D_TEST_LOAD_VIDEOS", "100"))
+KILL_EVERY = 10
+RATE, SECONDS = 50, int(os.environ.get("TYRE3D_TEST_LOAD_SECONDS", "60"))
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[Stack]:
+    stack = Stack(tmp_path / "stack")
+    try:
+        stack.start_server()
+        stack.deploy("--silence-s", "90", "--start-within-s", "120")
+        yield stack
+    finally:
+        stack.stop_all()
+
+
+@pytest.fixture
+def say(capsys: pytest.CaptureFixture[str]) -> Any:
+    def say(text: str) -> None:
+        with capsys.disabled():
+            print(f"\n{text}", flush=True)  # noqa: T201  figures are what this is run for
+
+    return say
+
+
+def _write_videos(folder: Path) -> dict[str, bool]:
+    """Names of the tyres, and whether each can succeed."""
+    good = {}
+    for number in range(VIDEOS):
+        name = f"tyre{number:03d}"
+        good[name] = number % 5 != 4
+        if good[name]:
+            write_cut_outs(folder / name, range(6), mark=number)
+        else:
+            (folder / f"{name}.mp4").write_bytes(os.urandom(3000))
+    return good
+
+
+def test_a_long_queue_outlives_many_killed_workers(stack: Stack, say: Any) -> None:
+    videos, out = stack.folder / "in", stack.folder / "out"
+    good = _write_videos(videos)
+    workers = ["worker-1", "worker-2"]
+    for name in workers:
+        stack.start_worker(name, "cpu")
+    started, killed = time.monotonic(), 0
+    stack.start_batch("batch", videos, out, *stack.cheap, "--concurrency", str(VIDEOS))
+
+    def ended() -> int:
+        told = (out / "batch.json").read_text() if (out / "batch.json").is_file() else "{}"
+        counts = json.loads(told).get("counts", {})
+        return int(counts.get("completed", 0)) + int(counts.get("failed", 0))
+
+    while stack.processes["batch"].poll() is None:
+        if ended() >= KILL_EVERY * (killed + 1) and ended() < VIDEOS:
+            victim = workers.pop(0)
+            worker = stack.processes.pop(victim)
+            os.kill(worker.pid, signal.SIGKILL)
+            worker.wait()
+            killed += 1
+            workers.append(f"worker-{killed + 2}")
+            stack.start_worker(workers[-1], "cpu")
+        time.sleep(0.5)
+    seconds = time.monotonic() - started
+    assert stack.end("batch") == 1, stack.log("batch")[-3000:]
+
+    entries = {e["name"]: e for e in json.loads((out / "batch.json").read_text())["tyres"]}
+    assert set(entries) == set(good)
+    assert {n: e["state"] == "completed" for n, e in entries.items()} == good
+    assert all(e["error"]["stage"] == "extract" for n, e in entries.items() if not good[n])
+    runs = stack.all_runs(name={"like_": "reconstruct-"})
+    states = Counter(run["state_type"] for run in runs)
+    assert set(states) <= {"COMPLETED", "FAILED", "CRASHED"}
+    completed = Counter(run["name"] for run in runs if run["state_type"] == "COMPLETED")
+    assert completed == {f"reconstruct-{name}": 1 for name, fine in good.items() if fine}
+    assert all(is_whole((out / f"{name}.glb").read_bytes()) for name, fine in good.items() if fine)
+    visible = {p.name for p in out.iterdir() if not p.name.startswith(".")}
+    assert visible == {f"{n}{s}" for n in good if good[n] for s in (".glb", ".json")} | {
+        "batch.json"
+    }
+    assert killed >= VIDEOS // KILL_EVERY - 1
+    say(f"{VIDEOS} videos, {killed} workers killed: {dict(states)}, {seconds:.0f} s")
+
+
+def test_many_ask_for_the_status_of_jobs(stack: Stack, say: Any) -> None:
+    stack.start_api()
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    jobs = []
+    with httpx.Client(base_url=stack.api, headers=headers, timeout=60) as client:
+        for number in range(10):
+            write_cut_outs(stack.folder / "in" / f"job{number}", range(6), mark=number)
+            body = {
+                "preprocessing_output_dir": str(stack.folder / "in" / f"job{number}"),
+                "output_glb_path": str(stack.folder / "out" / f"job{number}.glb"),
+                "device": "cpu",
+                "num_frames": 2,
+                "mc_resolution": 32,
+            }
+            jobs.append(client.post("/reconstruct", json=body).json()["job_id"])
+        stack.start_worker("worker", "cpu")
+        until(
+            "a job that runs",
+            lambda: any(
+                client.get(f"/reconstruct/status/{job}").json()["status"] == "processing"
+                for job in jobs
+            ),
+        )
+
+    async def ask() -> list[tuple[int, float]]:
+        limits = httpx.Limits(max_connections=100, max_keepalive_connections=100)
+        async with httpx.AsyncClient(
+            base_url=stack.api, headers=headers, timeout=30, limits=limits
+        ) as client:
+
+            async def one(number: int) -> tuple[int, float]:
+                await asyncio.sleep(number / RATE)
+                begun = time.perf_counter()
+                answer = await client.get(f"/reconstruct/status/{jobs[number % len(jobs)]}")
+                return answer.status_code, time.perf_counter() - begun
+
+            return await asyncio.gather(*(one(n) for n in range(RATE * SECONDS)))
+
+    answers = asyncio.run(ask())
+    codes = Counter(code for code, _ in answers)
+    times = sorted(1000 * seconds for _, seconds in answers)
+    median, late = statistics.median(times), times[int(0.99 * len(times))]
+    say(
+        f"{len(answers)} requests, {RATE} a second, while jobs are made: {dict(codes)}, "
+        f"median {median:.1f} ms, 99 % within {late:.0f} ms, longest {times[-1]:.0f} ms"
+    )
+    assert codes == {200: RATE * SECONDS}
+    assert median <= 50
