@@ -1,0 +1,84 @@
+"""The page that a run shows: pictures that a browser can decode, figures that are there."""
+
+from __future__ import annotations
+
+import base64
+import re
+
+import cv2
+import numpy as np
+import trimesh
+
+from tasks.records import MergedMesh
+from tasks.summary import Picture, contact_sheet, render, summary
+
+
+def _mesh() -> MergedMesh:
+    """A torus round z, its half at +z red, the other blue (RGB)."""
+    shape = trimesh.creation.torus(0.27, 0.09, major_sections=48, minor_sections=24)
+    corners = np.asarray(shape.vertices, np.float32)
+    colours = np.where(corners[:, 2:] >= 0, [[200, 0, 0]], [[0, 0, 200]]).astype(np.uint8)
+    count = len(corners)
+    return MergedMesh(
+        corners,
+        np.asarray(shape.faces, np.int32),
+        colours,
+        np.ones(count, np.uint8),
+        np.zeros(count, np.float32),
+        np.zeros(count, bool),
+        {},
+        (),
+    )
+
+
+METADATA = {
+    "output_path": "/out/tyre.glb",
+    "bounds_m": [[-0.36, -0.36, -0.09], [0.36, 0.36, 0.09]],
+    "num_vertices": 10,
+    "num_faces": 20,
+    "model": {"name": "tiny"},
+    "poses": {"method": "sfm", "motion": "orbit"},
+    "figures": {"watertight": 1.0, "silhouette_iou": None, "share_inferred": 0.25},
+    "warnings": ["one | two"],
+    "stages": [{"stage": "extract", "state": "Cached", "seconds": 0.5}],
+}
+
+
+def _frames(count: int) -> dict[int, Picture]:
+    return {i: np.full((90, 160, 3), 10 * i, np.uint8) for i in range(count)}
+
+
+def test_the_mesh_is_seen_from_where_the_eye_is() -> None:
+    face, back = render(_mesh(), (0, 0, 1), 120), render(_mesh(), (0, 0, -1), 120)
+    ring = 60, 60 + 42  # a point of the ring, right of the hole
+    assert int(face[ring][2]) > int(face[ring][0]) + 50  # red, in BGR
+    assert int(back[ring][0]) > int(back[ring][2]) + 50
+    ground = face[0, 0]
+    assert (face[60, 60] == ground).all(), "the hole shows the ground"
+    tread = render(_mesh(), (1, 0, 0), 120)
+    assert (tread[60, 60] != ground).any()
+    drawn = (face != ground).any(axis=2).mean(), (tread != ground).any(axis=2).mean()
+    assert drawn[0] > 1.5 * drawn[1]
+
+
+def test_the_contact_sheet_shows_every_frame() -> None:
+    sheet = contact_sheet(list(_frames(6).values()), [str(i) for i in range(6)])
+    assert sheet.shape == (2 * 150, 4 * 200, 3)
+    assert [int(sheet[75, 100 + 200 * i, 0]) for i in range(4)] == [0, 10, 20, 30]
+    assert int(sheet[225, 100, 0]) == 40
+    assert contact_sheet(list(_frames(1).values()), ["0"]).shape == (150, 200, 3)
+
+
+def test_the_page_holds_pictures_and_figures() -> None:
+    page = summary("tyre", METADATA, _frames(3), _mesh())
+    coded = re.findall(r"!\[[^\]]+\]\(data:image/jpeg;base64,([A-Za-z0-9+/=]+)\)", page)
+    assert len(coded) == 2
+    for text in coded:
+        raw = np.frombuffer(base64.b64decode(text), np.uint8)
+        assert cv2.imdecode(raw, cv2.IMREAD_COLOR) is not None
+    assert len(page) < 200_000
+    assert "| size x, y, z, mm | 720 × 720 × 180 |" in page
+    assert "| share of the surface that no frame saw | 0.25 |" in page
+    assert "outlines" not in page, "a figure that is not known is not shown"
+    assert "- **Warning:** one | two" in page
+    assert "| extract | Cached | 0.50 |" in page
