@@ -23,6 +23,8 @@ from prefect.exceptions import ObjectNotFound
 
 ROOT = Path(__file__).parents[1]
 POOLS = Path(__file__).with_name("pools.yaml")
+TAG = "tyre3d"
+"""Of all deployments in prefect.yaml, and of the runs that the command line starts."""
 WATCH = "tyre3d: runs without a heartbeat have crashed"
 WATCH_STARTS = "tyre3d: runs that do not start have crashed"
 _SILENCE_S = 150.0
@@ -51,7 +53,8 @@ def make_pools(client: SyncPrefectClient, pools: dict[str, dict[str, Any]]) -> N
 def watch_over_runs(client: SyncPrefectClient, silence: timedelta, start_within: timedelta) -> None:
     """Have the server call runs crashed whose process and worker are both gone.
 
-    Nobody else notices: such a run would stay running, or pending, for ever.
+    Nobody else notices: such a run would stay running, or pending, for ever. Only runs with our
+    tag are watched: others may send heartbeats less often, or none.
 
     Args:
         client: Of the server.
@@ -59,21 +62,24 @@ def watch_over_runs(client: SyncPrefectClient, silence: timedelta, start_within:
         start_within: After which a run that a worker took, but did not start, has crashed.
     """
     ends = ("Completed", "Failed", "Cancelled", "Crashed")
+    alive = ("Running", "heartbeat")
+    # what stands in both begins the wait anew; a run may die before its first heartbeat arrives
     watches = {
-        WATCH: ("heartbeat", ("heartbeat", *ends), silence, "its process and its worker are gone"),
+        WATCH: (alive, (*alive, *ends), silence, "its process and its worker are gone"),
         WATCH_STARTS: (
-            "Pending",
-            ("Running", "Scheduled", "Cancelling", "heartbeat", *ends),
+            ("Pending",),
+            ("Scheduled", "Cancelling", *alive, *ends),
             start_within,
             "it was taken by a worker and never started",
         ),
     }
-    for name, (begin, signs, within, why) in watches.items():
+    for name, (begins, signs, within, why) in watches.items():
         trigger = EventTrigger(
-            after={f"prefect.flow-run.{begin}"},
+            after={f"prefect.flow-run.{begin}" for begin in begins},
             expect={f"prefect.flow-run.{sign}" for sign in signs},
             for_each={"prefect.resource.id"},
             match={"prefect.resource.id": ["prefect.flow-run.*"]},
+            match_related={"prefect.resource.id": [f"prefect.tag.{TAG}"]},
             posture=Posture.Proactive,
             threshold=1,
             within=within,

@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from configs.request import BatchRequest
-from flows.commands import load_settings, mesh_options, prepare, validated
+from flows.commands import TAG, load_settings, mesh_options, prepare, validated
 from flows.local_server import LocalServer
 from flows.show import ProgressLines, batch_table
 
@@ -41,11 +41,13 @@ def batch(options: argparse.Namespace) -> int:
 
             choose_model(request.options.model, settings.models_dir)
             background_weights(request.options.session, settings.models_dir)
+        from prefect import tags
+
         from flows.batch import batch as flow
         from tasks.progress import listening
 
         server.wait()
-        with ProgressLines(sys.stderr) as lines, listening(lines):
+        with ProgressLines(sys.stderr) as lines, listening(lines), tags(TAG):
             state = flow(request, return_state=True)
     finally:
         server.stop()

@@ -27,6 +27,11 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_reconstruct(commands.add_parser("reconstruct", help="make a GLB from a video"))
     _add_batch(commands.add_parser("batch", help="make a GLB from each of many videos"))
+    announce = commands.add_parser(
+        "announce", help="tell a Prefect server of new videos, as its triggers expect it"
+    )
+    announce.add_argument("inputs", nargs="+", metavar="INPUT", help="a path or s3://bucket/key")
+    announce.add_argument("--verbose", action="store_true", help="log for debugging")
     models = commands.add_parser("models", help="fetch and list weights")
     actions = models.add_subparsers(dest="action", required=True, metavar="ACTION")
     listing = actions.add_parser("list", help="what there is, from where, and whether it is here")
@@ -105,6 +110,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = build_parser().parse_args(argv)
     if options.command == "models":
         from flows.commands import models as command
+    elif options.command == "announce":
+        from flows.commands import announce as command
     elif options.command == "batch":
         from flows.batch_command import batch as command
     else:

@@ -16,14 +16,17 @@ from pydantic import BaseModel, ValidationError
 from configs.places import as_place, inside, stem_of
 from configs.request import ReconstructOptions, ReconstructRequest
 from configs.settings import Settings
-from flows.local_server import LocalServer
+from flows.local_server import LocalServer, configured
 from flows.show import ProgressLines, models_table, stage_table
 from tasks.errors import InputError
 
 _Request = TypeVar("_Request", bound=BaseModel)
-_QUIET = {
+TAG = "tyre3d"
+"""Of the runs that commands start; `make deploy` has the server watch over such runs."""
+_SURROUNDINGS = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "DO_NOT_TRACK": "1",
+    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",  # as prefect.yaml has it; servers watch over runs
     "OPENCV_LOG_LEVEL": "SILENT",
     "OPENCV_FFMPEG_LOGLEVEL": "-8",
 }
@@ -51,7 +54,7 @@ def _first_fault(exc: ValidationError) -> str:
 
 def prepare(settings: Settings, *, verbose: bool) -> None:
     """Set up logging and the environment of the libraries before any of them is imported."""
-    for name, value in _QUIET.items():
+    for name, value in _SURROUNDINGS.items():
         os.environ.setdefault(name, value)
     results = settings.home / "results"
     os.environ.setdefault("PREFECT_LOCAL_STORAGE_PATH", str(results))
@@ -110,7 +113,9 @@ def reconstruct(options: argparse.Namespace) -> int:
     try:
         flow = _ready(request, settings, server)
         start_s = time.perf_counter() - started
-        with ProgressLines(sys.stderr) as lines, listening(lines):
+        from prefect import tags
+
+        with ProgressLines(sys.stderr) as lines, listening(lines), tags(TAG):
             metadata = flow(request, request.stem)
     finally:
         server.stop()
@@ -134,6 +139,23 @@ def _ready(
 
     server.wait()
     return flow
+
+
+def announce(options: argparse.Namespace) -> int:
+    """``tyre3d announce``."""
+    settings = load_settings()
+    prepare(settings, verbose=options.verbose)
+    if not configured():
+        raise InputError(
+            "no-server",
+            stage="start",
+            what="no Prefect server is named",
+            advice="Set PREFECT_API_URL",
+        )
+    from flows.run_summary import announce_uploads
+
+    announce_uploads([str(as_place(given)) for given in options.inputs])
+    return 0
 
 
 def models(options: argparse.Namespace) -> int:

@@ -29,7 +29,7 @@ _SERVER_ENV = {
 }
 
 
-def _configured() -> bool:
+def configured() -> bool:
     """Whether the user chose a server, in the environment or in a profile of Prefect."""
     if os.environ.get("PREFECT_API_URL"):
         return True
@@ -66,7 +66,7 @@ class LocalServer:
 
     def start(self) -> None:
         """Start it and return at once."""
-        if _configured():
+        if configured():
             return
         if _healthy(_DEFAULT_URL, timeout_s=0.5):
             os.environ["PREFECT_API_URL"] = _DEFAULT_URL

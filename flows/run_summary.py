@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from prefect.artifacts import create_markdown_artifact
@@ -63,16 +64,17 @@ def tell_stage(tyre: str, stage: str, state: str, seconds: float, uri: str) -> N
     )
 
 
-def announce_upload(place: str) -> None:
-    """Emit the event of an upload; the deployment ``incoming`` can be triggered by it."""
+def announce_uploads(places: Sequence[str]) -> None:
+    """Emit the event of each upload; the deployment ``incoming`` can be triggered by it."""
     from prefect.events.worker import EventsWorker
 
-    emit_event(
-        UPLOADED,
-        resource={
-            "prefect.resource.id": f"tyre3d.upload.{slug(place)}",
-            "prefect.resource.name": place,
-        },
-        payload={"place": place},
-    )
+    for place in places:
+        emit_event(
+            UPLOADED,
+            resource={
+                "prefect.resource.id": f"tyre3d.upload.{slug(place)}",
+                "prefect.resource.name": place,
+            },
+            payload={"place": place},
+        )
     EventsWorker.instance().drain()

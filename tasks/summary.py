@@ -16,7 +16,7 @@ from tasks.records import MergedMesh
 
 Picture = NDArray[np.uint8]
 _GROUND = 245
-_TILE_PX = (160, 120)
+_TILE_PX = (200, 150)
 _VIEWS = {"outer face": (0, 0, 1), "at a slant": (1, 0.35, 1), "tread": (1, 0, 0)}
 """Directions from the tyre to the eye, in the tyre frame."""
 _FIGURES = {
@@ -49,9 +49,17 @@ def contact_sheet(pictures: Sequence[Picture], labels: Sequence[str], columns: i
         top = place // columns * height + (height - size[1]) // 2
         left = place % columns * width + (width - size[0]) // 2
         sheet[top : top + size[1], left : left + size[0]] = small
-        for colour, thickness in (((255, 255, 255), 3), ((0, 0, 0), 1)):
-            at = (left + 4, top + 14)
-            cv2.putText(sheet, label, at, cv2.FONT_HERSHEY_SIMPLEX, 0.4, colour, thickness)
+        cv2.rectangle(sheet, (left, top), (left + 8 * len(label), top + 15), (255,) * 3, cv2.FILLED)
+        cv2.putText(
+            sheet,
+            label,
+            (left + 3, top + 11),
+            cv2.FONT_HERSHEY_SIMPLEX,
+            0.38,
+            (0,) * 3,
+            1,
+            cv2.LINE_AA,
+        )
     return sheet
 
 

@@ -46,6 +46,17 @@ def test_the_file_says_nothing_that_would_be_ignored() -> None:
     assert len(DEPLOYMENTS) == len(PREFECT["deployments"])
 
 
+def test_runs_of_every_deployment_are_watched() -> None:
+    from deployments.deploy import TAG
+    from flows.commands import TAG as TAG_OF_COMMANDS
+
+    assert TAG == TAG_OF_COMMANDS
+    for name, deployment in DEPLOYMENTS.items():
+        assert TAG in deployment["tags"], name
+        env = deployment["work_pool"].get("job_variables", {}).get("env", {})
+        assert env.get("PREFECT_FLOWS_HEARTBEAT_FREQUENCY") == "30", name
+
+
 def test_parameters_of_deployments_are_valid() -> None:
     BatchRequest.model_validate(DEPLOYMENTS["incoming"]["parameters"]["request"])
 

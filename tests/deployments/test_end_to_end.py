@@ -15,6 +15,7 @@ import cv2
 import httpx
 import pytest
 
+from flows.run_summary import UPLOADED
 from tests.deployments.stack import (
     PATIENCE_S,
     ROOT,
@@ -132,6 +133,29 @@ def test_a_second_run_of_the_batch_makes_nothing_anew(stack: Stack, s3: S3Server
     stack.start_batch("again", "s3://tyres/incoming", "s3://tyres/meshes", *FAST)
     assert stack.end("again") == 0, stack.log("again")
     assert len(stack.runs()) == before + 1
+
+
+def test_an_upload_that_is_announced_starts_the_batch_of_what_came_in(stack: Stack) -> None:
+    """The trigger of prefect.yaml, switched on; a run is made, which no worker here takes."""
+    (automation,) = [
+        a
+        for a in httpx.post(f"{stack.prefect}/automations/filter", json={}, timeout=60).json()
+        if UPLOADED in a["trigger"].get("expect", [])
+    ]
+    url = f"{stack.prefect}/automations/{automation['id']}"
+    assert httpx.patch(url, json={"enabled": True}, timeout=60).status_code == 204
+    stack.start("announce", "flows.cli", "announce", "s3://tyres/incoming/first.mp4")
+    assert stack.end("announce") == 0, stack.log("announce")
+    made = httpx.get(f"{stack.prefect}/deployments/name/batch/incoming", timeout=60).json()["id"]
+
+    def triggered() -> list[dict[str, Any]]:
+        body = {"deployments": {"id": {"any_": [made]}}}
+        answer = httpx.post(f"{stack.prefect}/flow_runs/filter", json=body, timeout=60)
+        return list(answer.json())
+
+    (run,) = until("the run", triggered)
+    assert run["parameters"]["request"]["deployment"] == "reconstruct/reconstruct"
+    assert httpx.delete(f"{stack.prefect}/flow_runs/{run['id']}", timeout=60).status_code == 204
 
 
 def test_a_job_over_the_api_survives_its_restart(stack: Stack, api: httpx.Client) -> None:

@@ -34,7 +34,7 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
     stack = Stack(tmp_path / "stack")
     try:
         stack.start_server()
-        stack.deploy("--silence-s", "90", "--start-within-s", "120")
+        stack.deploy("--start-within-s", "120")
         yield stack
     finally:
         stack.stop_all()

@@ -15,13 +15,15 @@ import numpy as np
 import pytest
 import torch
 import trimesh
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
 import tasks.merge_task
 import tasks.pose_task
 from configs.request import ReconstructRequest
 from flows.reconstruct import reconstruct, reconstruct_tyre_3d
 from tasks.camera import look_at
-from tasks.errors import InputError, StorageError
+from tasks.errors import InputError, ResourceError, StorageError
 from tasks.glb import document_of
 from tasks.records import CodedFrame, MergedMesh, ObjectEstimate, PoseEstimate
 from tests.gltf import assert_valid
@@ -55,7 +57,7 @@ def fake_merge(
         np.ones(count, np.uint8),
         np.zeros(count, np.float32),
         np.zeros(count, bool),
-        {"frames": float(len(coded))},
+        {"frames": float(len(coded)), "unknown": math.nan},
         ("merge is fake",),
     )
 
@@ -92,7 +94,9 @@ def test_glb_and_metadata(cut_out_folder: Path, tmp_path: Path, tiny_model: Path
     assert_valid(path)
     assert set(states(metadata).values()) == {"Completed"}
     assert sorted(p.name for p in path.parent.iterdir()) == ["tyre.glb", "tyre.json"]
-    assert json.loads(path.with_suffix(".json").read_text()) == metadata
+    text = path.with_suffix(".json").read_text()
+    assert json.loads(text, parse_constant=pytest.fail) == metadata
+    assert metadata["figures"]["unknown"] is None
     extras = document_of(path.read_bytes())["asset"]["extras"]
     assert extras["model"]["sha256"] == metadata["model"]["sha256"]
     assert extras["model"]["chosen_because"] == "asked for"
@@ -217,3 +221,58 @@ def test_only_what_may_pass_is_tried_again(
     with pytest.raises(InputError, match="no-tyre"):
         run(cut_out_folder, tmp_path, tiny_model, motion="spin")
     assert len(calls) == 1
+
+
+def test_a_run_shows_pictures_and_tells_of_its_stages(
+    cut_out_folder: Path, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[str, str]] = []
+    monkeypatch.setattr("flows.stages.tell_stage", lambda *a: told.append((a[1], a[2])))
+    run(cut_out_folder, tmp_path, tiny_model)
+    assert told == [(stage, "Completed") for stage in STAGES]
+    with get_client(sync_client=True) as client:
+        wanted = ArtifactFilter(key=ArtifactFilterKey(any_=["tyre-tyre"]))
+        (page,) = client.read_artifacts(artifact_filter=wanted, limit=1)
+    assert str(page.data).count("data:image/jpeg") == 2
+
+
+def test_a_run_succeeds_without_its_page(
+    cut_out_folder: Path, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> str:
+        raise RuntimeError("no pictures today")
+
+    monkeypatch.setattr("flows.run_summary.summary", broken)
+    run(cut_out_folder, tmp_path, tiny_model)
+    assert (tmp_path / "out/tyre.glb").is_file()
+
+
+def test_memory_that_runs_out_once_costs_a_retry_and_for_good_an_error(
+    cut_out_folder: Path, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tsr.system import TSR
+
+    forward, calls = TSR.forward, []
+
+    def full(times: float) -> Any:
+        def forward_if_there_is_room(self: TSR, *args: Any, **options: Any) -> Any:
+            calls.append(1)
+            if len(calls) <= times:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+            return forward(self, *args, **options)
+
+        return forward_if_there_is_room
+
+    monkeypatch.setattr(TSR, "forward", full(math.inf))
+    with pytest.raises(ResourceError, match="out-of-memory") as caught:
+        run(cut_out_folder, tmp_path, tiny_model)
+    assert caught.value.retryable
+    assert len(calls) == 4, "each of two attempts tries again with half the batch"
+    assert list((tmp_path / "out").iterdir()) == []
+
+    calls.clear()
+    monkeypatch.setattr(TSR, "forward", full(2))
+    again = states(run(cut_out_folder, tmp_path, tiny_model))
+    assert len(calls) > 2
+    assert [s for s, state in again.items() if state == "Cached"] == STAGES[:4]
+    assert [s for s, state in again.items() if state == "Completed"] == STAGES[4:]
