@@ -18,7 +18,7 @@ from tsr.errors import TSRError, WeightsError
 from tsr.extract import PARITY, ExtractOptions, colours, extract_surface_of_code
 from tsr.field import Decoder, Renderer
 from tsr.memory import halve_once
-from tsr.precision import Precision, choose
+from tsr.precision import WORTH_IT, Precision, choose
 from tsr.transformer import Transformer, TriplaneTokenizer, TriplaneUpsample
 from tsr.vit import ImageTokenizer
 from tsr.volume import render_rays, spherical_rays
@@ -45,7 +45,8 @@ class TSR(nn.Module):
     Attributes:
         precision: Of calling the model: "auto", "float32", "bfloat16" or "float16". "auto" takes
             bfloat16 for large networks where the device computes it natively.
-        max_batch: Images that a call encodes at once, at most: it bounds the memory.
+        max_batch: Images that a call encodes at once, at most: it bounds the memory. Large
+            networks encode one at a time on CPUs.
     """
 
     precision: Precision = "auto"
@@ -101,8 +102,10 @@ class TSR(nn.Module):
             images = F.interpolate(
                 images, (size, size), mode="bilinear", align_corners=False, antialias=True
             )
-        image_tokens = self.image_tokenizer(images)
-        tokens = self.backbone(self.tokenizer(len(images)), image_tokens)
+        return self._encode(images, self.backbone.begin(self.tokenizer()))
+
+    def _encode(self, images: Tensor, begun: Tensor) -> Tensor:
+        tokens = self.backbone(self.tokenizer(), begun, self.image_tokenizer(images))
         codes: Tensor = self.post_processor(self.tokenizer.detokenize(tokens))
         return codes
 
@@ -131,15 +134,19 @@ class TSR(nn.Module):
         """
         where = torch.device(device) if device is not None else self.tokenizer.embeddings.device
         images = self.prepare(image)
-        dtype = choose(self.precision, where, sum(p.numel() for p in self.parameters()))
+        size = sum(p.numel() for p in self.parameters())
+        dtype = choose(self.precision, where, size)
+        # One frame of a large network keeps a CPU busy; more only leave its caches.
+        most = 1 if where.type == "cpu" and size >= WORTH_IT else self.max_batch
 
         def encode(batch: int) -> Tensor:
             parts = torch.split(images, batch)
             with torch.autocast(where.type, dtype, enabled=dtype != torch.float32):
-                return torch.cat([self.encode(part.to(where)).float() for part in parts])
+                begun = self.backbone.begin(self.tokenizer())
+                return torch.cat([self._encode(p.to(where), begun).float() for p in parts])
 
         with torch.inference_mode():
-            codes = halve_once(encode, max(min(self.max_batch, len(images)), 1), "images")
+            codes = halve_once(encode, max(min(most, len(images)), 1), "images")
         return codes.clone()  # a normal tensor: autograd refuses inference tensors
 
     def prepare(self, image: ImageLike | Sequence[ImageLike]) -> Tensor:

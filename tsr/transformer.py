@@ -21,10 +21,9 @@ class TriplaneTokenizer(nn.Module):
         c, p = cfg.num_channels, cfg.plane_size
         self.embeddings = nn.Parameter(torch.randn(3, c, p, p) * c**-0.5)
 
-    def forward(self, batch_size: int) -> Tensor:
-        """Tokens ``(B, C, N)``."""
-        tokens = self.embeddings.permute(1, 0, 2, 3).flatten(1)  # (C, 3 * P * P)
-        return tokens.expand(batch_size, -1, -1)
+    def forward(self) -> Tensor:
+        """Tokens ``(1, C, N)``, the same for all images."""
+        return self.embeddings.permute(1, 0, 2, 3).flatten(1)[None]  # (1, C, 3 * P * P)
 
     def detokenize(self, tokens: Tensor) -> Tensor:
         """``(B, C, N)`` to planes ``(B, 3, C, P, P)``."""
@@ -45,11 +44,12 @@ class Attention(nn.Module):
         self.to_out = nn.ModuleList([nn.Linear(inner, channels)])
 
     def forward(self, x: Tensor, context: Tensor) -> Tensor:
-        """``(B, N, C)`` attending to ``(B, M, context)``."""
+        """``(B, N, C)``, or one for all ``(1, N, C)``, attending to ``(B, M, context)``."""
         q, k, v = (
             y.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (B, heads, N or M, head_dim)
             for y in (self.to_q(x), self.to_k(context), self.to_v(context))
         )
+        q = q.expand(len(k), -1, -1, -1)
         y: Tensor = self.to_out[0](
             F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
         )
@@ -66,8 +66,7 @@ class GEGLU(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """``(..., inputs)`` to ``(..., outputs)``."""
         value, gate = self.proj(x).chunk(2, dim=-1)
-        y: Tensor = value * F.gelu(gate)
-        return y
+        return F.gelu(gate).mul_(value)  # in place: these are the largest activations there are
 
 
 class FeedForward(nn.Module):
@@ -99,10 +98,14 @@ class Block(nn.Module):
         self.norm3 = nn.LayerNorm(inner)
         self.ff = FeedForward(inner)
 
-    def forward(self, x: Tensor, image_tokens: Tensor) -> Tensor:
-        """``(B, N, C)`` to ``(B, N, C)``."""
+    def look_around(self, x: Tensor) -> Tensor:
+        """Self-attention: ``(B, N, C)`` to ``(B, N, C)``."""
         y = self.norm1(x)
-        x = x + self.attn1(y, y)
+        z: Tensor = x + self.attn1(y, y)
+        return z
+
+    def look_at(self, x: Tensor, image_tokens: Tensor) -> Tensor:
+        """Cross-attention and feed-forward: ``(B, N, C)`` or ``(1, N, C)`` to ``(B, N, C)``."""
         x = x + self.attn2(self.norm2(x), image_tokens)
         z: Tensor = self.ff(self.norm3(x))
         return x + z
@@ -120,11 +123,26 @@ class Transformer(nn.Module):
         self.transformer_blocks = nn.ModuleList(Block(cfg) for _ in range(cfg.num_layers))
         self.proj_out = nn.Linear(inner, cfg.in_channels)
 
-    def forward(self, tokens: Tensor, image_tokens: Tensor) -> Tensor:
-        """Triplane tokens ``(B, C, N)`` and image tokens ``(B, M, D)`` to ``(B, C, N)``."""
-        x = self.proj_in(self.norm(tokens).transpose(1, 2))  # (B, N, C)
-        for block in self.transformer_blocks:
-            x = block(x, image_tokens)
+    def begin(self, tokens: Tensor) -> Tensor:
+        """What no image has a part in: triplane tokens ``(1, C, N)`` to ``(1, N, C)``."""
+        x = self.proj_in(self.norm(tokens).transpose(1, 2))
+        y: Tensor = self.transformer_blocks[0].look_around(x)
+        return y
+
+    def forward(self, tokens: Tensor, begun: Tensor, image_tokens: Tensor) -> Tensor:
+        """Triplane tokens ``(1, C, N)``, what :meth:`begin` made of them, and images.
+
+        Args:
+            tokens: ``(1, C, N)``.
+            begun: ``(1, N, C)``.
+            image_tokens: ``(B, M, D)``.
+
+        Returns:
+            ``(B, C, N)``.
+        """
+        x = begun
+        for number, block in enumerate(self.transformer_blocks):
+            x = block.look_at(block.look_around(x) if number else x, image_tokens)
         y: Tensor = self.proj_out(x)
         return y.transpose(1, 2) + tokens
 

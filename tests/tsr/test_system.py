@@ -174,15 +174,15 @@ def test_batches_are_bounded(
     tiny: TSR, golden: dict[str, torch.Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes = []
-    encode = tiny.encode
+    encode = tiny._encode
 
-    def watch(images: torch.Tensor) -> torch.Tensor:
+    def watch(images: torch.Tensor, begun: torch.Tensor) -> torch.Tensor:
         sizes.append(len(images))
         if len(images) > 2:
             raise torch.OutOfMemoryError("injected")
-        return encode(images)
+        return encode(images, begun)
 
-    monkeypatch.setattr(tiny, "encode", watch)
+    monkeypatch.setattr(tiny, "_encode", watch)
     images = [golden["image"]] * 5
     codes = tiny(images)
     assert sizes == [4, 2, 2, 1]
