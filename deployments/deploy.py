@@ -6,6 +6,7 @@ Everything is made or brought up to date; running it again changes nothing else.
 from __future__ import annotations
 
 import argparse
+import copy
 import logging
 import subprocess
 import sys
@@ -35,19 +36,73 @@ _START_WITHIN_S = 900.0
 _log = logging.getLogger("tyre3d.deploy")
 
 
+def pools_on(platform: str) -> dict[str, dict[str, Any]]:
+    """The pools: limits from ``pools.yaml``, the rest from the platform's own file, if it has one.
+
+    Args:
+        platform: ``process``, ``docker`` or ``kubernetes``.
+    """
+    pools: dict[str, dict[str, Any]] = yaml.safe_load(POOLS.read_text())["pools"]
+    if platform == "process":
+        return pools
+    further = yaml.safe_load((POOLS.parent / platform / POOLS.name).read_text())
+    return {name: {**pool, **further[name]} for name, pool in pools.items()}
+
+
+def job_template(pool: dict[str, Any], types: dict[str, Any]) -> dict[str, Any]:
+    """Prefect's template of jobs for the pool's type, with what the pool says put over it.
+
+    Args:
+        pool: With ``job_variables`` (defaults) and ``job_configuration`` (merged in), if any.
+        types: Prefect's description of every type of worker.
+
+    Raises:
+        ValueError: For variables that the type does not have: Prefect would ignore them.
+    """
+    template = copy.deepcopy(types[pool["type"]]["default_base_job_configuration"])
+    known = template["variables"]["properties"]
+    for name, value in pool.get("job_variables", {}).items():
+        if name not in known:
+            raise ValueError(f"pools of type {pool['type']} have no variable {name}")
+        known[name]["default"] = value
+    over = _merged(template["job_configuration"], pool.get("job_configuration", {}))
+    return {**template, "job_configuration": over}
+
+
+def _merged(under: Any, over: Any) -> Any:
+    """``over`` put over ``under``: dictionaries by key, lists of the same length by place."""
+    if isinstance(under, dict) and isinstance(over, dict):
+        return {**under, **{k: _merged(under.get(k), v) for k, v in over.items()}}
+    if isinstance(under, list) and isinstance(over, list) and len(under) == len(over):
+        return [_merged(u, o) for u, o in zip(under, over, strict=True)]
+    return over
+
+
 def make_pools(client: SyncPrefectClient, pools: dict[str, dict[str, Any]]) -> None:
-    """Create the pools that are missing; set limits and descriptions of the others."""
+    """Create the pools that are missing; bring the others up to date."""
+    views = client.request(
+        "GET", "/collections/views/{view}", path_params={"view": "aggregate-worker-metadata"}
+    ).json()
+    types = {name: worker for workers in views.values() for name, worker in workers.items()}
     for name, wanted in pools.items():
-        fields = {"description": wanted["description"]}
-        limit = wanted["concurrency_limit"]
+        fields = {
+            "description": wanted["description"],
+            "concurrency_limit": wanted["concurrency_limit"],
+            "base_job_template": job_template(wanted, types),
+        }
         try:
-            client.read_work_pool(name)
-            client.update_work_pool(name, WorkPoolUpdate(**fields, concurrency_limit=limit))
-            _log.info("work pool %s: brought up to date", name)
+            there = client.read_work_pool(name)
         except ObjectNotFound:
-            pool = WorkPoolCreate(name=name, type=wanted["type"], concurrency_limit=limit, **fields)
-            client.create_work_pool(pool)
+            client.create_work_pool(WorkPoolCreate(name=name, type=wanted["type"], **fields))
             _log.info("work pool %s: made", name)
+            continue
+        if there.type != wanted["type"]:
+            raise SystemExit(
+                f"work pool {name} is of type {there.type}: delete it first, "
+                f"prefect work-pool delete {name}"
+            )
+        client.update_work_pool(name, WorkPoolUpdate(**fields))
+        _log.info("work pool %s: brought up to date", name)
 
 
 def watch_over_runs(client: SyncPrefectClient, silence: timedelta, start_within: timedelta) -> None:
@@ -101,6 +156,12 @@ def main() -> int:
         description="Make work pools, deployments, the watch over runs"
     )
     parser.add_argument(
+        "--on",
+        choices=["process", "docker", "kubernetes"],
+        default="process",
+        help="what runs are: processes beside their worker (default), containers, jobs",
+    )
+    parser.add_argument(
         "--silence-s",
         type=float,
         default=_SILENCE_S,
@@ -120,7 +181,7 @@ def main() -> int:
     logging.getLogger("httpx").setLevel(logging.WARNING)
     with get_client(sync_client=True) as client:
         _log.info("server: %s", client.api_url)
-        make_pools(client, yaml.safe_load(POOLS.read_text())["pools"])
+        make_pools(client, pools_on(options.on))
         silence = timedelta(seconds=options.silence_s)
         watch_over_runs(client, silence, timedelta(seconds=options.start_within_s))
     command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]

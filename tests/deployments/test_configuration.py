@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import json
 import re
 from pathlib import Path
 from typing import Any
 
+import prefect
 import pytest
 import yaml
 from prefect import Flow
@@ -17,11 +19,15 @@ from prefect.settings import get_current_settings
 from configs.request import BatchRequest
 from configs.settings import Settings
 from deployments.api.settings import ApiSettings
+from deployments.deploy import job_template, pools_on
 
 ROOT = Path(__file__).parents[2]
 PREFECT: dict[str, Any] = yaml.safe_load((ROOT / "prefect.yaml").read_text())
 POOLS = yaml.safe_load((ROOT / "deployments" / "pools.yaml").read_text())["pools"]
 COMPOSE = yaml.safe_load((ROOT / "deployments" / "docker" / "compose.yaml").read_text())
+WORKERS = Path(prefect.__file__).parent / (
+    "server/api/collections_data/views/aggregate-worker-metadata.json"
+)
 DEPLOYMENTS = {d["name"]: d for d in PREFECT["deployments"]}
 
 
@@ -55,6 +61,36 @@ def test_runs_of_every_deployment_are_watched() -> None:
         assert TAG in deployment["tags"], name
         env = deployment["work_pool"].get("job_variables", {}).get("env", {})
         assert env.get("PREFECT_FLOWS_HEARTBEAT_FREQUENCY") == "30", name
+
+
+@pytest.mark.parametrize("platform", ["process", "docker", "kubernetes"])
+def test_pools_of_every_platform_have_templates(platform: str) -> None:
+    views = json.loads(WORKERS.read_text())
+    types = {name: worker for workers in views.values() for name, worker in workers.items()}
+    pools = pools_on(platform)
+    assert set(pools) == set(POOLS)
+    templates = {name: job_template(pool, types) for name, pool in pools.items()}
+    gpu, cpu = (templates[name]["job_configuration"] for name in ("gpu", "cpu"))
+    if platform == "process":
+        assert gpu == cpu == types["process"]["default_base_job_configuration"]["job_configuration"]
+    if platform == "docker":
+        assert gpu.pop("container_create_kwargs")["device_requests"][0]["count"] == 1
+        assert gpu == cpu
+        env = templates["cpu"]["variables"]["properties"]["env"]["default"]
+        assert {k for k in env if k.startswith("TYRE3D")} <= _names(Settings, "TYRE3D_")
+    if platform == "kubernetes":
+        for job, wanted in ((gpu, 1), (cpu, None)):
+            spec = job["job_manifest"]["spec"]["template"]["spec"]
+            (container,) = spec["containers"]
+            assert container["image"] == "{{ image }}"
+            assert container["resources"]["requests"]["memory"] == "{{ memory_request }}"
+            assert container["resources"]["limits"].get("nvidia.com/gpu") == wanted
+            assert container["envFrom"] == [{"secretRef": {"name": "tyre3d"}}]
+            assert spec["securityContext"]["runAsNonRoot"]
+            mounts = {m["name"] for m in container["volumeMounts"]}
+            assert mounts == {v["name"] for v in spec["volumes"]}
+    with pytest.raises(ValueError, match="no variable imgae"):
+        job_template({**pools["cpu"], "job_variables": {"imgae": "x"}}, types)
 
 
 def test_parameters_of_deployments_are_valid() -> None:
@@ -97,4 +133,5 @@ def test_secrets_stand_in_no_file() -> None:
             found = re.match(
                 r"\s*(?!#)\S*(PASSWORD|SECRET_KEY|TOKEN|AUTH_STRING)\S*:\s*(\S+)", line
             )
-            assert found is None or "${" in found[2], f"{path.name}: {line}"
+            elsewhere = ("${", "{{ prefect.blocks.secret.")
+            assert found is None or any(e in line for e in elsewhere), f"{path.name}: {line}"
