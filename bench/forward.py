@@ -1,0 +1,124 @@
+"""Item 2: image to scene code, full-size network with random weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from bench.fields import full_size_config
+from bench.measure import REPEATS, Row, alternating, matmul_peak
+from tsr.system import TSR
+from tsr.vit import SelfAttention
+
+FRAMES = 4
+
+
+def forward_flop(frames: int) -> float:
+    """Operations of one call: multiplications and additions of all matrix products."""
+    n, c, m, d = 3 * 32 * 32, 1024, 1025, 768
+    around = 8 * n * c * c + 4 * n * n * c
+    at = 4 * n * c * c + 4 * m * d * c + 4 * n * m * c
+    forward = 24 * n * c * c
+    vit = 12 * (24 * m * d * d + 4 * m * m * d)
+    ends = 4 * n * c * c + 2 * n * c * 40 * 4
+    return frames * (15 * around + 16 * (at + forward) + vit + ends) + around
+
+
+def _plain_attention(self: SelfAttention, x: Tensor) -> Tensor:
+    """Attention as transformers 4.35 computed it, the scores written out."""
+    q, k, v = (
+        f(x).unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+        for f in (self.query, self.key, self.value)
+    )
+    scores = (q @ k.transpose(-1, -2)) / q.shape[-1] ** 0.5
+    return (scores.softmax(-1) @ v).transpose(1, 2).flatten(2)
+
+
+@contextmanager
+def as_reference() -> Iterator[None]:
+    """Run the image encoder as the reference does; its backbone is ours, frame by frame."""
+    ours = SelfAttention.forward
+    SelfAttention.forward = _plain_attention  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        SelfAttention.forward = ours  # type: ignore[method-assign]
+
+
+def _change(a: Tensor, b: Tensor) -> float:
+    return float((a - b).norm() / b.norm())
+
+
+def run(quick: bool) -> tuple[list[Row], dict[str, Any]]:
+    """Measure it; ``quick`` takes one run of each."""
+    torch.manual_seed(0)
+    model = TSR(full_size_config()).eval()
+    images = torch.rand(FRAMES, 512, 512, 3)
+    codes: dict[str, Tensor] = {}
+    repeats = 1 if quick else REPEATS
+
+    def reference() -> None:
+        model.precision = "float32"
+        with as_reference(), torch.inference_mode():
+            codes["reference"] = model.encode(model.prepare(images[0]))
+
+    def ours(precision: Any) -> None:
+        model.precision = precision
+        codes[precision] = model(images[0])
+
+    def batch() -> None:
+        model.precision = "auto"
+        codes["batch"] = model(images)
+
+    ours("auto")
+    times = alternating(
+        reference, lambda: ours("float32"), lambda: ours("auto"), batch, repeats=repeats
+    )
+    theirs, exact, fast, many = times
+    peaks = {"float32": matmul_peak(torch.float32), "bfloat16": matmul_peak(torch.bfloat16)}
+    same = _change(codes["float32"], codes["reference"])
+    changed = _change(codes["auto"], codes["float32"])
+    ratio, speed = theirs.median / exact.median, exact.median / fast.median
+    per_frame = many.median / FRAMES
+
+    def share(seconds: float, frames: int, precision: str) -> str:
+        rate = forward_flop(frames) / seconds
+        return f"{rate / 1e9:.0f} GFLOP/s, {rate / peaks[precision]:.0%} of the matrix peak"
+
+    rows = [
+        Row(
+            "Forward, float32, against the reference's arithmetic",
+            "≥ 1.0 ×, parity",
+            f"{ratio:.3f} ×: {exact} against {theirs}; codes differ by {same:.1e}",
+            ratio >= 1.0 and same < 1e-4,
+            share(exact.median, 1, "float32"),
+        ),
+        Row(
+            "Forward, automatic precision (bfloat16 here), against float32",
+            "≥ 2 ×, codes change by ≤ 2 %",
+            f"{speed:.2f} ×: {fast}; codes change by {changed:.2%}",
+            speed >= 2 and changed <= 0.02,
+            share(fast.median, 1, "bfloat16"),
+        ),
+        Row(
+            f"Forward, {FRAMES} frames in one call, per frame, against one by one",
+            "no slower",
+            f"{per_frame:.2f} s against {fast.median:.2f} s",
+            per_frame <= fast.median,
+            f"{share(many.median, FRAMES, 'bfloat16')}; "
+            "at most `max_batch` frames in memory, one on CPUs",
+        ),
+    ]
+    return rows, {
+        "reference_seconds": theirs.seconds,
+        "float32_seconds": exact.seconds,
+        "auto_seconds": fast.seconds,
+        "batch_seconds": many.seconds,
+        "codes_change": changed,
+        "parity": same,
+        "matrix_peak_flops": peaks,
+    }

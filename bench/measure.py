@@ -1,0 +1,138 @@
+"""How things are timed, what the machine is, and what a measured row says."""
+
+from __future__ import annotations
+
+import gc
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+REPEATS = 5
+ROOT = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table.
+
+    Args:
+        what: What was measured.
+        goal: What it should reach.
+        measured: What it reached, in words and figures.
+        met: Whether the goal is met; None where there is no goal or it could not be measured.
+        note: How, where that is not plain.
+    """
+
+    what: str
+    goal: str
+    measured: str
+    met: bool | None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Times:
+    """Seconds of repeated runs."""
+
+    seconds: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        """The median."""
+        return statistics.median(self.seconds)
+
+    def __str__(self) -> str:
+        low, high = min(self.seconds), max(self.seconds)
+        digits = 3 if self.median < 1 else 2
+        return (
+            f"{self.median:.{digits}f} s ({low:.{digits}f} to {high:.{digits}f}, "
+            f"{len(self.seconds)} runs)"
+        )
+
+
+def alternating(
+    *calls: Callable[[], object],
+    repeats: int = REPEATS,
+    clock: Callable[[], float] = time.process_time,
+) -> list[Times]:
+    """Time calls in turn, so that a change of the machine's mood meets all of them.
+
+    Args:
+        calls: What to time, each once per round.
+        repeats: Rounds.
+        clock: CPU seconds of the process by default: other programs hardly change them.
+    """
+    seconds: list[list[float]] = [[] for _ in calls]
+    for _ in range(repeats):
+        for call, found in zip(calls, seconds, strict=True):
+            gc.collect()
+            started = clock()
+            call()
+            found.append(clock() - started)
+    return [Times(tuple(found)) for found in seconds]
+
+
+def in_process(code: str, *arguments: str, repeats: int = 1) -> list[list[float]]:
+    """Run Python code in fresh processes; the numbers that each prints on its last line."""
+    found = []
+    for _ in range(repeats):
+        done = subprocess.run(
+            [sys.executable, "-c", code, *arguments],
+            cwd=ROOT,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+        found.append([float(x) for x in done.stdout.strip().splitlines()[-1].split()])
+    return found
+
+
+def peak_memory_mb() -> float:
+    """The largest resident set of this process so far, in MB."""
+    size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return size / (1e6 if sys.platform == "darwin" else 1e3)
+
+
+def matmul_peak(dtype: Any) -> float:
+    """Floating-point operations per CPU second of a large matrix product in this process."""
+    import torch
+
+    m, n, k = 3072, 4096, 1024
+    x = torch.randn(m, k, dtype=torch.float32).to(dtype)
+    w = torch.randn(n, k, dtype=torch.float32).to(dtype)
+    torch.nn.functional.linear(x, w)
+    (times,) = alternating(lambda: torch.nn.functional.linear(x, w), repeats=9)
+    return 2 * m * n * k / min(times.seconds)
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were measured on."""
+    import torch
+
+    told = subprocess.run(["lscpu"], capture_output=True, text=True, check=False).stdout
+    said = dict(line.split(":", 1) for line in told.splitlines() if ":" in line)
+    flags = said.get("Flags", "").split()
+    names = ("torch", "onnxruntime", "opencv-python-headless", "prefect", "rembg")
+    return {
+        "processor": said.get("Model name", platform.processor()).strip(),
+        "family_model_stepping": "/".join(
+            said.get(k, "?").strip() for k in ("CPU family", "Model", "Stepping")
+        ),
+        "features": [f for f in flags if f.startswith(("amx", "avx512_bf16", "avx512_vnni"))],
+        "cores": os.cpu_count(),
+        "cores_used": len(os.sched_getaffinity(0)),
+        "torch_threads": torch.get_num_threads(),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in names},
+    }

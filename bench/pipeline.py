@@ -1,0 +1,133 @@
+"""Runs a flow in a process of its own, as the command line does, and takes its time apart.
+
+``python -m bench.pipeline one INPUT OUT [options as JSON]`` or ``... batch FOLDER OUT [options]``;
+the last line printed is JSON. ``TYRE3D_HOME`` says where weights and artifacts lie.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from bench.measure import ROOT
+
+
+def run_pipeline(
+    what: str, given: Path, out: Path, home: Path, cpus: set[int] | None = None, **options: Any
+) -> dict[str, Any]:
+    """Run it in a fresh process and wait for what it tells."""
+    return told_by(start_pipeline(what, given, out, home, cpus, **options))
+
+
+def start_pipeline(
+    what: str, given: Path, out: Path, home: Path, cpus: set[int] | None = None, **options: Any
+) -> subprocess.Popen[str]:
+    """Start it in a fresh process, on some cores only if any are named."""
+    command = [sys.executable, "-m", "bench.pipeline", what, str(given), str(out)]
+    process = subprocess.Popen(
+        [*command, json.dumps(options)],
+        cwd=ROOT,
+        env=os.environ | {"TYRE3D_HOME": str(home)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    if cpus:
+        os.sched_setaffinity(process.pid, cpus)
+    return process
+
+
+def told_by(process: subprocess.Popen[str]) -> dict[str, Any]:
+    """What a finished process printed on its last line."""
+    text, _ = process.communicate()
+    if process.returncode:
+        raise RuntimeError(f"the run failed with exit code {process.returncode}: {text[-500:]}")
+    told: dict[str, Any] = json.loads(text.strip().splitlines()[-1])
+    return told
+
+
+class Computation:
+    """Seconds that stages spend on their work, without reading their inputs from the store."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._reading = 0.0
+
+    def watch(self) -> None:
+        """Count in every artifact store of this process from now on."""
+        from tasks.store import ArtifactStore
+
+        make, read = ArtifactStore.make, ArtifactStore.open
+
+        def timed_make(
+            store: Any, stage: str, key: str, produce: Callable[[Path], Mapping[str, Any]]
+        ) -> Any:
+            def timed(folder: Path) -> Mapping[str, Any]:
+                before, started = self._reading, time.perf_counter()
+                record = produce(folder)
+                spent = time.perf_counter() - started
+                self.seconds += spent - (self._reading - before)
+                return record
+
+            return make(store, stage, key, timed)
+
+        def timed_open(store: Any, ref: Any) -> Any:
+            started = time.perf_counter()
+            found = read(store, ref)
+            self._reading += time.perf_counter() - started
+            return found
+
+        ArtifactStore.make = timed_make  # type: ignore[method-assign]
+        ArtifactStore.open = timed_open  # type: ignore[method-assign]
+
+
+def main() -> int:
+    """Run the flow that the arguments name."""
+    what, given, out, text = sys.argv[1:5]
+    options = json.loads(text)
+    started = time.perf_counter()
+    from configs.settings import Settings
+    from flows.commands import prepare
+    from flows.local_server import LocalServer
+
+    prepare(Settings(), verbose=False)
+    server = LocalServer()
+    server.start()
+    try:
+        from configs.request import BatchRequest, ReconstructOptions, ReconstructRequest
+        from flows.batch import batch
+        from flows.reconstruct import reconstruct
+
+        computation = Computation()
+        computation.watch()
+        server.wait()
+        ready = time.perf_counter()
+        if what == "one":
+            glb = Path(out) / "tyre.glb"
+            request = ReconstructRequest(input=Path(given), glb_path=glb, **options)
+            states = [s["state"] for s in reconstruct(request, request.stem)["stages"]]
+        else:
+            asked = ReconstructOptions(**options)
+            many = BatchRequest(inputs=(given,), out_dir=Path(out), options=asked)
+            states = [batch(many, return_state=True).name or ""]
+        wall = time.perf_counter() - ready
+    finally:
+        server.stop()
+    told = {
+        "start_s": ready - started,
+        "wall_s": wall,
+        "computation_s": computation.seconds,
+        "states": states,
+    }
+    sys.stdout.write(json.dumps(told) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
