@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, TypeVar
+from uuid import UUID
 
 import httpx
 from prefect import State, flow
 from prefect.artifacts import create_table_artifact
 from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import FlowRun
 from prefect.deployments import arun_deployment
 from prefect.exceptions import PrefectHTTPStatusError
@@ -38,10 +42,14 @@ from tasks.faults import Fault, fault_of_error, fault_of_state
 from tasks.inputs import input_mark
 from tasks.results import Results
 
+_T = TypeVar("_T")
+_Start = Callable[[ReconstructRequest, str, str], Awaitable[FlowRun]]
 _log = logging.getLogger("tyre3d.batch")
 _POLL_S = 3.0
-_RUNS_PER_POLL_S = 10.0
-"""Requests a second at most; large batches look at each run less often."""
+_AT_ONCE = 100
+"""Runs asked for in one request."""
+_STARTS_AT_ONCE = 4
+"""A server on SQLite is overwhelmed by many writers."""
 _PATIENCE_S = 1800.0
 """How long the server may be away before a tyre is given up."""
 
@@ -162,20 +170,38 @@ class _Work:
         """Make all tyres by runs of a deployment, a bounded number at a time."""
         gate = asyncio.Semaphore(self.request.concurrency)
 
-        async def one(source: Source, client: PrefectClient) -> None:
-            async with gate:
-                await self._one_elsewhere(source, deployment, client)
-
         async with get_client() as client:
-            await asyncio.gather(*(one(s, client) for s in sources))
+            watch, starts = _Watch(client), asyncio.Semaphore(_STARTS_AT_ONCE)
 
-    async def _one_elsewhere(self, source: Source, deployment: str, client: PrefectClient) -> None:
+            async def start(asked: ReconstructRequest, name: str, key: str) -> FlowRun:
+                async with starts:
+                    return await arun_deployment(
+                        deployment,
+                        client=client,
+                        parameters={"request": asked.model_dump(mode="json"), "tyre": name},
+                        flow_run_name=f"reconstruct-{name}",
+                        timeout=0,
+                        idempotency_key=key,
+                    )
+
+            async def one(source: Source) -> None:
+                async with gate:
+                    await self._one_elsewhere(source, start, watch)
+
+            async with asyncio.TaskGroup() as both:
+                looking = both.create_task(watch.look())
+                async with asyncio.TaskGroup() as tyres:
+                    for source in sources:
+                        tyres.create_task(one(source))
+                looking.cancel()
+
+    async def _one_elsewhere(self, source: Source, start: _Start, watch: _Watch) -> None:
         started, entry, fault = time.monotonic(), Entry(source.name, source.uri), None
         try:
             entry = await asyncio.to_thread(self._start, source)
             if not entry.found_finished:
                 asked = self._asked(source)
-                entry, fault = await self._attempts(entry, asked, deployment, client)
+                entry, fault = await self._attempts(entry, asked, start, watch)
                 if fault is None:
                     entry = await asyncio.to_thread(completed, entry, asked, self.results)
         except (Tyre3dError, OSError, httpx.HTTPError, PrefectHTTPStatusError) as exc:
@@ -183,7 +209,7 @@ class _Work:
         self._end(entry, started, fault)
 
     async def _attempts(
-        self, entry: Entry, asked: ReconstructRequest, deployment: str, client: PrefectClient
+        self, entry: Entry, asked: ReconstructRequest, start: _Start, watch: _Watch
     ) -> tuple[Entry, Fault | None]:
         """Run the deployment until it succeeds, fails for good, or attempts are used up.
 
@@ -192,8 +218,10 @@ class _Work:
         fault: Fault | None = None
         for attempt in range(1, self.request.attempts + 1):
             key = f"{self.batch_id}:{entry.name}:{attempt}"
-            poll_s = max(_POLL_S, self.request.concurrency / _RUNS_PER_POLL_S)
-            run = await _patiently(deployment, asked, entry.name, key, client, poll_s)
+            begun = await _patiently(
+                f"starting {entry.name}", functools.partial(start, asked, entry.name, key)
+            )
+            run = await watch.end_of(begun) or begun.model_copy(update={"state": None})
             url = url_for("flow-run", run.id) or ""
             entry = replace(entry, attempts=attempt, flow_run_id=str(run.id), flow_run_url=url)
             if run.state is not None and run.state.is_completed():
@@ -211,37 +239,62 @@ async def _pause(seconds: float) -> None:
     await asyncio.sleep(seconds)
 
 
-async def _patiently(
-    deployment: str,
-    asked: ReconstructRequest,
-    name: str,
-    key: str,
-    client: PrefectClient,
-    poll_s: float,
-) -> FlowRun:
-    """Wait for the run with an idempotency key to end, also over a restart of the server."""
+async def _patiently(what: str, ask: Callable[[], Awaitable[_T]]) -> _T:
+    """What the server answers, asked again while it is away or busy."""
     end = time.monotonic() + _PATIENCE_S
-    parameters = {"request": asked.model_dump(mode="json"), "tyre": name}
     while True:
         try:
-            return await arun_deployment(
-                deployment,
-                client=client,
-                parameters=parameters,
-                flow_run_name=f"reconstruct-{name}",
-                timeout=None,
-                poll_interval=poll_s,
-                idempotency_key=key,
-            )
+            return await ask()
         except httpx.TransportError as exc:
             if time.monotonic() > end:
                 raise
-            _log.warning("Prefect's server does not answer (%s); trying again", exc)
+            _log.warning("%s: Prefect's server does not answer (%s); trying again", what, exc)
         except PrefectHTTPStatusError as exc:
-            if exc.response.status_code < 500 or time.monotonic() > end:
+            status = exc.response.status_code
+            if status < 500 or time.monotonic() > end:
                 raise
-            _log.warning("Prefect's server answers %d; trying again", exc.response.status_code)
+            _log.warning("%s: Prefect's server answers %d; trying again", what, status)
         await _pause(5.0)
+
+
+class _Watch:
+    """Waits for many runs by one request for all of them, so that large batches cost no more."""
+
+    def __init__(self, client: PrefectClient) -> None:
+        self._client = client
+        self._waiting: dict[UUID, asyncio.Future[FlowRun | None]] = {}
+
+    async def end_of(self, run: FlowRun) -> FlowRun | None:
+        """The run once it has ended; None if it was deleted."""
+        if run.state is not None and run.state.is_final():
+            return run
+        self._waiting[run.id] = asyncio.get_running_loop().create_future()
+        return await self._waiting[run.id]
+
+    async def look(self) -> None:
+        """Look again and again, until cancelled."""
+        while True:
+            await asyncio.sleep(_POLL_S)
+            asked = list(self._waiting)
+            for some in (asked[i : i + _AT_ONCE] for i in range(0, len(asked), _AT_ONCE)):
+                await self._look_at(some)
+
+    async def _look_at(self, ids: list[UUID]) -> None:
+        wanted = FlowRunFilter(id=FlowRunFilterId(any_=ids))
+        try:
+            found = await _patiently(
+                "looking at runs",
+                lambda: self._client.read_flow_runs(flow_run_filter=wanted, limit=len(ids)),
+            )
+        except (httpx.HTTPError, PrefectHTTPStatusError) as exc:
+            for run_id in ids:
+                self._waiting.pop(run_id).set_exception(exc)
+            return
+        runs = {run.id: run for run in found}
+        for run_id in ids:
+            run = runs.get(run_id)
+            if run is None or (run.state is not None and run.state.is_final()):
+                self._waiting.pop(run_id).set_result(run)
 
 
 def _fault_of(state: State[Any]) -> Fault:

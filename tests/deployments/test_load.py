@@ -29,9 +29,10 @@ KILL_EVERY = 10
 RATE, SECONDS = 50, int(os.environ.get("TYRE3D_TEST_LOAD_SECONDS", "60"))
 
 
-@pytest.fixture
-def stack(tmp_path: Path) -> Iterator[Stack]:
-    stack = Stack(tmp_path / "stack")
+@pytest.fixture(params=["sqlite", "postgres"])
+def stack(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stack]:
+    settings = request.getfixturevalue("scaled") if request.param == "postgres" else {}
+    stack = Stack(tmp_path / "stack", **settings)
     try:
         stack.start_server()
         stack.deploy("--start-within-s", "120")
