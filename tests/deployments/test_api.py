@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
@@ -107,8 +108,6 @@ Use = Callable[[httpx.AsyncClient], Coroutine[Any, Any, None]]
 def use(
     prefect: Prefect, settings: ApiSettings, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[Use], None]:
-    import asyncio
-
     def run(test: Use) -> None:
         async def within() -> None:
             async for client in _client(prefect, settings):
@@ -271,6 +270,36 @@ def test_what_is_refused(
 
     use(test)
     assert not prefect.runs
+
+
+def test_places_in_s3_are_taken_below_configured_prefixes(
+    prefect: Prefect,
+) -> None:
+    roots = {"input_roots": ["s3://tyres/in"], "output_roots": ["s3://tyres/out"]}
+    told = ApiSettings.model_validate({"token": TOKEN, **roots})
+    good = {"video": "s3://tyres/in/a.mp4", "output_glb_path": "s3://tyres/out/a.glb"}
+
+    async def ask() -> None:
+        async for api in _client(prefect, told):
+            answer = await api.post("/reconstruct", json=good)
+            assert answer.status_code == 202, answer.text
+            (run,) = prefect.runs.values()
+            assert run["parameters"]["request"]["input"] == good["video"]
+            assert run["parameters"]["request"]["glb_path"] == good["output_glb_path"]
+            for bad in (
+                {"video": "s3://other/in/a.mp4"},
+                {"video": "s3://tyres/in"},
+                {"video": "s3://tyres/in/../a.mp4"},
+                {"video": "s3://tyres/inside/a.mp4"},
+                {"video": "/etc/passwd"},
+                {"output_glb_path": "s3://tyres/out/a.txt"},
+                {"output_glb_path": "s3://tyres/in/a.glb"},
+            ):
+                answer = await api.post("/reconstruct", json=good | bad)
+                assert answer.status_code == 422, bad
+            assert len(prefect.runs) == 1
+
+    asyncio.run(ask())
 
 
 def test_who_is_refused(use: Callable[[Use], None], prefect: Prefect, body: dict[str, Any]) -> None:
