@@ -36,6 +36,10 @@ deploy: setup ## Make pools and deployments on the Prefect server of PREFECT_API
 api: setup ## Serve the API for backends (settings: TYRE3D_API_...)
 	$(BIN)/python -m deployments.api
 
+bench: setup ## Measure everything that docs/benchmarks.md tells (an hour or so)
+	$(BIN)/tyre3d models fetch u2netp
+	$(BIN)/python -m bench
+
 eval: setup ## Score the whole pipeline on test seeds with known geometry (an hour or so)
 	$(BIN)/tyre3d models fetch u2netp
 	$(BIN)/python -m flows.evaluate
@@ -48,4 +52,4 @@ check: setup ## Lint and type-check
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-.PHONY: help setup demo ui test e2e load deploy api eval train check
+.PHONY: help setup demo ui test e2e load deploy api bench eval train check

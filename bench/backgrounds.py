@@ -21,12 +21,12 @@ FRAMES = 16
 def frames_of_sample(count: int) -> list[NDArray[np.uint8]]:
     """Frames of the sample video, evenly in time, BGR."""
     capture = cv2.VideoCapture(str(SAMPLE))
-    found = []
+    found: list[NDArray[np.uint8]] = []
     while True:
         good, picture = capture.read()
         if not good:
             break
-        found.append(picture)
+        found.append(np.asarray(picture, np.uint8))
     capture.release()
     return [found[i * len(found) // count] for i in range(count)]
 
@@ -61,7 +61,8 @@ def run(quick: bool) -> tuple[list[Row], dict[str, Any]]:
         lambda: mattes.update(fp32=exact.matte(pictures)),
         repeats=1 if quick else REPEATS,
     )
-    rows, figures = [], {"rembg_seconds": times[0].seconds}
+    rows: list[Row] = []
+    figures: dict[str, Any] = {"rembg_seconds": times[0].seconds}
     for name, taken, goal in (("auto", times[1], 2.0), ("fp32", times[2], None)):
         ratio = times[0].median / taken.median
         least = min(_iou(m.alpha, e) for m, e in zip(mattes[name], expected, strict=True))

@@ -35,7 +35,8 @@ def _plain_attention(self: SelfAttention, x: Tensor) -> Tensor:
         for f in (self.query, self.key, self.value)
     )
     scores = (q @ k.transpose(-1, -2)) / q.shape[-1] ** 0.5
-    return (scores.softmax(-1) @ v).transpose(1, 2).flatten(2)
+    y: Tensor = (scores.softmax(-1) @ v).transpose(1, 2).flatten(2)
+    return y
 
 
 @contextmanager

@@ -83,8 +83,8 @@ class Computation:
             self._reading += time.perf_counter() - started
             return found
 
-        ArtifactStore.make = timed_make  # type: ignore[method-assign]
-        ArtifactStore.open = timed_open  # type: ignore[method-assign]
+        ArtifactStore.make = timed_make  # type: ignore
+        ArtifactStore.open = timed_open  # type: ignore
 
 
 def main() -> int:

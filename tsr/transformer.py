@@ -5,6 +5,8 @@ Source: arXiv 2403.02151, section 2. Shapes: B images, C channels, P plane size,
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -126,8 +128,10 @@ class Transformer(nn.Module):
     def begin(self, tokens: Tensor) -> Tensor:
         """What no image has a part in: triplane tokens ``(1, C, N)`` to ``(1, N, C)``."""
         x = self.proj_in(self.norm(tokens).transpose(1, 2))
-        y: Tensor = self.transformer_blocks[0].look_around(x)
-        return y
+        return self._blocks()[0].look_around(x)
+
+    def _blocks(self) -> list[Block]:
+        return [cast(Block, block) for block in self.transformer_blocks]
 
     def forward(self, tokens: Tensor, begun: Tensor, image_tokens: Tensor) -> Tensor:
         """Triplane tokens ``(1, C, N)``, what :meth:`begin` made of them, and images.
@@ -141,7 +145,7 @@ class Transformer(nn.Module):
             ``(B, C, N)``.
         """
         x = begun
-        for number, block in enumerate(self.transformer_blocks):
+        for number, block in enumerate(self._blocks()):
             x = block.look_at(block.look_around(x) if number else x, image_tokens)
         y: Tensor = self.proj_out(x)
         return y.transpose(1, 2) + tokens
