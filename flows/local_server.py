@@ -7,6 +7,7 @@ started first of all, so that it comes up while weights and the input are looked
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
 import socket
@@ -93,6 +94,8 @@ class LocalServer:
         """
         if self._process is None:
             return
+        # Prefect imports it with its first flow; here it costs nothing, as the server starts.
+        importlib.import_module("fastapi.encoders")
         end = time.monotonic() + _HEALTHY_WITHIN_S
         while not _healthy(self._url):
             if self._process.poll() is not None or time.monotonic() > end:
