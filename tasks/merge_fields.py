@@ -1,8 +1,9 @@
 """Merge: the fields of the chosen frames become one closed, coloured surface in the tyre frame.
 
 The stage reads top to bottom: place the tyre, fit its outer profile and axle to all outlines,
-sample every frame's field in one cylindrical grid, combine the clipped log-densities, let symmetry
-fill what was not seen, carve, march once, colour from the frames.
+sample every frame's field in one cylindrical grid, combine the clipped log-densities, sweep the
+photos for surfaces they agree on, find the one surface that suits all of it, march once, colour
+from the frames.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from tasks.camera import world_to_crop_frame
+from tasks.camera import Camera, world_to_crop_frame
 from tasks.errors import ReconstructionError
 from tasks.fusion.carve import mean_silhouette_iou
 from tasks.fusion.colour import Colouring, colour_surface
@@ -25,8 +26,9 @@ from tasks.fusion.fields import (
     NetworkField,
     PosedField,
 )
-from tasks.fusion.grid import gradient_norm
+from tasks.fusion.grid import CylinderGrid, gradient_norm
 from tasks.fusion.profile import ProfileFit, fit_profile
+from tasks.fusion.stereo import Agreement, face_agreement
 from tasks.fusion.surface import (
     Surface,
     cartesian_field,
@@ -106,7 +108,13 @@ def merge_frame_fields(
     trusted = [v for v in views if v.index not in fit.outliers]
 
     posed = _pose_fields(fields, chosen, poses, placement)
-    fused = fuse_fields(posed, trusted, fit, config)
+    cameras = {i: placement.camera(c) for i, c in poses.cameras.items()}
+
+    def agree(grid: CylinderGrid) -> dict[int, Agreement]:
+        found = {s: face_agreement(grid, cameras, frame_paths, s) for s in (1, -1)}
+        return {side: agreement for side, agreement in found.items() if agreement is not None}
+
+    fused = fuse_fields(posed, trusted, fit, agree, config)
     surface = _surface(fused, config)
     if surface is None:
         raise ReconstructionError(
@@ -115,7 +123,7 @@ def merge_frame_fields(
             what=f"the fused field of {len(posed)} frames is empty",
             advice="Check the masks and the poses; film the tyre alone against a plain ground",
         )
-    colouring = _colour(surface, fused.fields, views, poses, placement, frame_paths, config)
+    colouring = _colour(surface, fused.fields, views, cameras, frame_paths, config)
     return _finish(surface, fused, colouring, fit, trusted, config, warnings)
 
 
@@ -159,14 +167,13 @@ def _colour(
     surface: Surface,
     posed: Sequence[PosedField],
     views: Sequence[View],
-    poses: PoseEstimate,
-    placement: TyrePlacement,
+    cameras: dict[int, Camera],
     frame_paths: dict[int, Path],
     config: MergeConfig,
 ) -> Colouring:
     return colour_surface(
         surface,
-        {i: placement.camera(c) for i, c in poses.cameras.items()},
+        cameras,
         frame_paths,
         {v.index: v.signed for v in views},
         posed,

@@ -1,13 +1,14 @@
-"""The frames' fields become one: sampled, weighted, revolved, anchored to the outlines, carved."""
+"""The frames' fields become one: sampled, weighted, revolved, and fitted to photos and outlines."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
 from tasks.fusion.balance import balance, expected_occupancy
 from tasks.fusion.carve import silhouette_distance
@@ -17,6 +18,8 @@ from tasks.fusion.grid import CylinderGrid, make_grid
 from tasks.fusion.profile import ProfileFit
 from tasks.fusion.refine import refine_fields
 from tasks.fusion.revolve import revolve_and_blend, warp_to_profile
+from tasks.fusion.segment import segment
+from tasks.fusion.stereo import Agreement
 from tasks.fusion.views import View
 
 
@@ -26,7 +29,7 @@ class FusedField:
 
     Args:
         grid: The common grid.
-        field: ``(R, T, Z)`` log-density less that of the surface.
+        field: ``(R, T, Z)`` positive inside.
         spread: ``(R, T, Z)`` standard deviation over the frames.
         fold: Order of the rotational symmetry that was used, 1 for none.
         kept: Mean share of the deviation from the revolved field that was kept.
@@ -42,7 +45,11 @@ class FusedField:
 
 
 def fuse_fields(
-    posed: Sequence[PosedField], views: Sequence[View], fit: ProfileFit, config: MergeConfig
+    posed: Sequence[PosedField],
+    views: Sequence[View],
+    fit: ProfileFit,
+    agree: Callable[[CylinderGrid], Mapping[int, Agreement]],
+    config: MergeConfig,
 ) -> FusedField:
     """Fuse the fields of the chosen frames.
 
@@ -50,15 +57,12 @@ def fuse_fields(
         posed: The chosen frames' fields.
         views: Masks of all posed frames, those that lack a part left out.
         fit: The tyre's outer profile.
+        agree: Where the photos agree in a grid, by side; without a side where too few see it.
         config: Parameters.
     """
     low, high = fit.profile.extent
-    grid = make_grid(
-        fit.profile.radius,
-        max(-low, high),
-        steps=config.grid_steps,
-        angles=config.grid_angles,
-    )
+    radius = fit.profile.radius
+    grid = make_grid(radius, max(-low, high), steps=config.grid_steps, angles=config.grid_angles)
     hull = _hull(grid, views, fit, config)
     near = hull > -2.5 * grid.step
     values = sample_fields(posed, grid, near, clip=config.clip)
@@ -76,35 +80,42 @@ def fuse_fields(
     mean, spread, effective = robust_mean(values, weights, spread=config.spread)
     confidence = weights.max(axis=0)
     blended = revolve_and_blend(grid, mean, spread, effective, confidence, strength=config.symmetry)
-    field = balance(
-        grid,
-        blended.field,
-        expected_occupancy(values, weights),
-        fit.profile.radius,
-        lowest=-config.thin_parts,
+    fold, field = blended.fold, blended.field
+    r, z = np.meshgrid(grid.radii, grid.heights, indexing="ij")
+    depth = fit.profile.depth(r, z)
+    # outlines alone make no tyre
+    known = math.isfinite(fit.residual_px) and bool((first > 0).any())
+    shell = (depth > 0) & (depth < config.shell * radius) & fit.touched(r, z) & known
+    agreements = agree(grid)
+    if agreements:
+        share, fold = segment(grid, field, hull, shell, agreements, config, radius=radius)
+        share = gaussian_filter(share, (0.7, 0.0, 0.7), mode="nearest")  # takes the steps off
+        field = np.asarray(2.0 * config.clip * (share - 0.5), np.float32)
+    else:
+        expected = expected_occupancy(values, weights)
+        field = balance(grid, field, expected, radius, lowest=-config.thin_parts)
+        if known:
+            field = warp_to_profile(grid, field, _outer_radii(fit, grid), most=config.warp)
+        solid = np.where(shell, np.minimum(2.0 / grid.step * depth, config.clip), -np.inf)
+        field = np.maximum(field, solid[:, None, :].astype(np.float32))
+    field = np.minimum(
+        field, np.clip(np.float32(2.0 / grid.step) * hull, -config.clip, config.clip)
     )
-    slope = np.float32(2.0 / grid.step)
-    if math.isfinite(fit.residual_px) and (first > 0).any():  # outlines alone make no tyre
-        field = warp_to_profile(grid, field, _outer_radii(fit, grid), most=config.warp)
-        r, z = np.meshgrid(grid.radii, grid.heights, indexing="ij")
-        below = slope * np.maximum(fit.profile.signed(r, z), 0.0).astype(np.float32)
-        shell = fit.shell(r, z, config.shell * fit.profile.radius)
-        solid = np.where(shell, np.minimum(below, config.clip), np.float32(-np.inf))
-        field = np.maximum(field, solid[:, None, :])
-    field = np.minimum(field, np.clip(slope * hull, -config.clip, config.clip))
     field[-1], field[:, :, 0], field[:, :, -1] = -config.clip, -config.clip, -config.clip
-    return FusedField(grid, field, spread, blended.fold, float(blended.kept.mean()), list(posed))
+    return FusedField(grid, field, spread, fold, float(blended.kept.mean()), list(posed))
 
 
 def _hull(
     grid: CylinderGrid, views: Sequence[View], fit: ProfileFit, config: MergeConfig
 ) -> NDArray[np.float32]:
-    """Metres inside the silhouettes and the fitted profile at every node."""
+    """Metres inside the silhouettes and, where outlines touch it, the fitted profile."""
     outer = np.full(grid.shape, np.inf, np.float32)
     if math.isfinite(fit.residual_px):
         r, z = np.meshgrid(grid.radii, grid.heights, indexing="ij")
-        profile = fit.profile.signed(r, z).astype(np.float32)
-        outer[:] = profile[:, None, :] + np.float32(0.5 * grid.step)
+        low, high = fit.profile.extent
+        box = np.minimum(np.minimum(high - z, z - low), fit.profile.radius - r)
+        limit = np.where(fit.touched(r, z), fit.profile.depth(r, z), box)
+        outer[:] = (limit + 0.5 * grid.step).astype(np.float32)[:, None, :]
     near = outer > -3.0 * grid.step
     outer[near] = np.minimum(
         outer[near],

@@ -36,11 +36,27 @@ class MergeConfig(BaseModel):
         le=1.0,
         description="relative gain from which a frame's scale and shift are corrected, 1 for never",
     )
+    network: float = Field(
+        0.25, ge=0.0, le=10.0, description="weight of the network's log-density in the segmentation"
+    )
+    stereo: float = Field(
+        25.0, ge=0.0, le=200.0, description="weight of where the photos agree in the segmentation"
+    )
+    stereo_reach: float = Field(
+        0.7, ge=0.5, le=5.0, description="reach of agreed surfaces into their solid, grid steps"
+    )
+    boundary: float = Field(2.5, ge=0.1, le=20.0, description="cost of boundary off the photos")
+    ridge: float = Field(
+        0.06, ge=0.005, le=10.0, description="agreement at which boundary costs a third"
+    )
     thin_parts: float = Field(
-        2.0, ge=0.0, le=10.0, description="most log-density by which thin parts are lifted"
+        2.0,
+        ge=0.0,
+        le=10.0,
+        description="most log-density by which thin parts are lifted where no photo helps",
     )
     shell: float = Field(
-        0.05,
+        0.045,
         ge=0.0,
         le=0.5,
         description="depth, in radii, to which the tyre is solid below what the outlines touch",

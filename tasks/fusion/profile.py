@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 from skimage.measure import find_contours
 
@@ -51,6 +52,11 @@ class Profile:
         """Approximate signed distance in metres, positive inside."""
         value, slope, rho, _, _ = self._evaluate(r, z)
         return np.asarray(-value / np.hypot(1.0, slope / np.maximum(rho, 1e-6)))
+
+    def depth(self, r: FloatArray, z: FloatArray) -> FloatArray:
+        """Signed distance in metres, positive inside; :meth:`signed` errs far from the curve."""
+        nearest, _ = cKDTree(self.curve(2880)).query(np.stack([r.ravel(), z.ravel()], axis=1))
+        return np.asarray(np.where(self.signed(r, z) > 0, 1.0, -1.0) * nearest.reshape(r.shape))
 
     def _evaluate(
         self, r: FloatArray, z: FloatArray
@@ -107,20 +113,19 @@ class ProfileFit:
     outliers: tuple[int, ...]
     support: NDArray[np.int64]
 
-    def shell(self, r: FloatArray, z: FloatArray, thickness: float) -> NDArray[np.bool_]:
-        """Points just below those parts of the outer surface that outlines touch.
+    def touched(self, r: FloatArray, z: FloatArray) -> NDArray[np.bool_]:
+        """Whether outlines touch the outward surface in the directions of points.
+
+        Elsewhere the profile is a guess between its neighbours.
 
         Args:
             r: Radius in metres.
             z: Height in metres, of the same shape.
-            thickness: Depth of the shell in metres.
         """
-        depth = self.profile.signed(r, z)
         _, _, _, knot, _ = self.profile._evaluate(r, z)
         turn = (knot + 0.5) * (2 * math.pi / KNOTS)
-        outward = np.cos(turn) > OUTWARD
-        touched = np.minimum(self.support, np.roll(self.support, -1)) >= LEAST_SUPPORT
-        return np.asarray((depth > 0) & (depth < thickness) & outward & touched[knot])
+        known = np.minimum(self.support, np.roll(self.support, -1)) >= LEAST_SUPPORT
+        return np.asarray((np.cos(turn) > OUTWARD) & known[knot])
 
 
 def rounded_profile(radius: float, half_width: float) -> Profile:

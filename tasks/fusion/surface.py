@@ -70,7 +70,7 @@ def cartesian_field(
 
 
 def march(field: Field, origin: FloatArray, spacing: tuple[float, float, float]) -> Surface | None:
-    """The largest closed surface at zero; ``None`` where the field is empty."""
+    """The closed surfaces at zero that count; ``None`` where the field is empty."""
     if not (field > 0).any():
         return None
     # a value of exactly zero puts several vertices in one place and tears the surface
@@ -79,7 +79,7 @@ def march(field: Field, origin: FloatArray, spacing: tuple[float, float, float])
         field, 0.0, spacing=spacing, gradient_direction="descent"
     )
     surface = Surface(vertices.astype(np.float64) + origin, faces.astype(np.int64))
-    return largest_component(surface)
+    return without_crumbs(surface)
 
 
 def signed_volume(surface: Surface) -> float:
@@ -88,8 +88,11 @@ def signed_volume(surface: Surface) -> float:
     return float(np.einsum("ij,ij->i", a, np.cross(b, c)).sum() / 6.0)
 
 
-def largest_component(surface: Surface) -> Surface:
-    """The component with the largest volume; cavities and floaters are dropped."""
+def without_crumbs(surface: Surface, least: float = 0.003) -> Surface:
+    """Drop cavities and bodies of less than a share of the largest body's volume.
+
+    A hub whose spokes were too thin to see stays: it was seen.
+    """
     faces = surface.faces
     n = len(surface.vertices)
     edges = coo_matrix(
@@ -97,16 +100,15 @@ def largest_component(surface: Surface) -> Surface:
         shape=(n, n),
     )
     count, label = connected_components(edges, directed=False)
-    if count > 1:
-        a, b, c = (surface.vertices[faces[:, k]] for k in range(3))
-        volume = np.einsum("ij,ij->i", a, np.cross(b, c)) / 6.0
-        by_part = np.bincount(label[faces[:, 0]], volume, minlength=count)
-        surface = _compact(
-            Surface(surface.vertices, faces[label[faces[:, 0]] == int(np.argmax(np.abs(by_part)))])
-        )
-    if signed_volume(surface) < 0:
-        surface = Surface(surface.vertices, surface.faces[:, ::-1])
-    return surface
+    a, b, c = (surface.vertices[faces[:, k]] for k in range(3))
+    volume = np.einsum("ij,ij->i", a, np.cross(b, c)) / 6.0
+    by_part = np.bincount(label[faces[:, 0]], volume, minlength=count)
+    if by_part[np.argmax(np.abs(by_part))] < 0:
+        by_part, surface = -by_part, Surface(surface.vertices, faces[:, ::-1])
+    kept = by_part >= least * by_part.max()
+    if kept.all():
+        return surface
+    return _compact(Surface(surface.vertices, surface.faces[kept[label[faces[:, 0]]]]))
 
 
 def _compact(surface: Surface) -> Surface:
@@ -145,7 +147,7 @@ def simplify(surface: Surface, face_budget: int) -> Surface:
         surface.faces.astype(np.int32),
         target_count=face_budget,
     )
-    reduced = largest_component(Surface(vertices.astype(np.float64), faces.astype(np.int64)))
+    reduced = without_crumbs(Surface(vertices.astype(np.float64), faces.astype(np.int64)))
     return reduced if is_watertight(reduced) else surface
 
 

@@ -13,7 +13,7 @@ from tasks.fusion.colour import frame_gains
 from tasks.fusion.fields import robust_mean
 from tasks.fusion.grid import make_grid
 from tasks.fusion.revolve import detect_fold, revolve_and_blend, warp_to_profile
-from tasks.fusion.surface import Surface, is_watertight, largest_component, march, signed_volume
+from tasks.fusion.surface import Surface, is_watertight, march, signed_volume, without_crumbs
 from tasks.fusion.views import View, clean_mask, signed_pixels
 
 
@@ -109,7 +109,7 @@ def test_marching_gives_one_outward_body() -> None:
     assert is_watertight(surface)
     assert signed_volume(surface) == pytest.approx(4 / 3 * math.pi * 0.6**3, rel=0.02)
     inverted = Surface(surface.vertices, surface.faces[:, ::-1])
-    assert signed_volume(largest_component(inverted)) > 0
+    assert signed_volume(without_crumbs(inverted)) > 0
     assert not is_watertight(Surface(surface.vertices, surface.faces[:-1]))
 
 

@@ -1,0 +1,212 @@
+"""The surface that agrees best with the fields, the photos and the outlines.
+
+A convex segmentation: every node is solid or empty so that the sum of its unary terms (log-odds of
+the network, and which side of an agreed surface it lies on) and the area of the boundary is best,
+where boundary that runs along a ridge of agreement costs next to nothing.
+
+Solved by the primal-dual method of Chambolle and Pock, A first-order primal-dual algorithm for
+convex problems with applications to imaging, 2011; the relaxation is exact for two labels (Chan,
+Esedoglu and Nikolova, Algorithms for finding global minimizers of image segmentation and denoising
+models, 2006). The unary term from the flux of an oriented field follows Lempitsky and Boykov,
+Global optimization for shape fitting, CVPR 2007.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter, gaussian_filter1d
+
+from tasks.fusion.config import MergeConfig
+from tasks.fusion.grid import CylinderGrid, Field
+from tasks.fusion.revolve import fold_mean
+from tasks.fusion.stereo import Agreement
+
+RIDGE_REACH = 4
+"""Nodes along the axle around the mean ridge in which a spoke's surface is looked for."""
+
+NEAR_AXLE = 0.07
+"""Share of the radius below which a circle holds too few nodes for a mean of its own."""
+
+BACKGROUND = 1.3
+"""Agreement by chance, in medians: the best of several groups always agree a little."""
+
+BOUND = 20.0
+"""Most that the unary terms of a node amount to."""
+
+
+def segment(
+    grid: CylinderGrid,
+    field: Field,
+    hull: Field,
+    shell: NDArray[np.bool_],
+    agreements: Mapping[int, Agreement],
+    config: MergeConfig,
+    *,
+    radius: float,
+) -> tuple[Field, int]:
+    """Segment the grid into solid and empty.
+
+    Args:
+        grid: The common grid.
+        field: ``(R, T, Z)`` the network's fused log-odds.
+        hull: ``(R, T, Z)`` metres inside the silhouettes.
+        shell: ``(R, Z)`` nodes that the outlines show to be solid.
+        agreements: Of the frames, by side.
+        config: Parameters.
+        radius: Outer radius in metres.
+
+    Returns:
+        ``(R, T, Z)`` share of matter at every node, 0 to 1, and the order of the rotational
+        symmetry of spokes, 1 for none.
+    """
+    fold = spokes_around(grid, list(agreements.values()), radius)
+    values = {s: surface_evidence(grid, a, fold, radius) for s, a in agreements.items()}
+    ridge, flux = np.zeros(grid.shape, np.float32), np.zeros(grid.shape, np.float32)
+    for side, agreement in agreements.items():
+        value, radial, axial = values[side], *_mean_direction(agreement)
+        if -side in agreements:
+            value, radial, axial = _with_mirrored(
+                grid, value, radial, axial, values[-side], agreements[-side], radius
+            )
+        ridge += value
+        flux += _divergence(value * radial, value * axial, config.stereo_reach)
+    unary = config.network * field + config.stereo * flux
+    unary[hull < -0.5 * grid.step] = -BOUND
+    unary = np.where(shell[:, None], np.float32(0.5 * BOUND), unary)
+    cost = config.boundary * (np.exp(-ridge / config.ridge) + 0.03)
+    return minimise(
+        grid, np.clip(unary, -BOUND, BOUND).astype(np.float32), cost.astype(np.float32)
+    ), fold
+
+
+def spokes_around(
+    grid: CylinderGrid, agreements: Sequence[Agreement], radius: float, *, least: float = 0.3
+) -> int:
+    """How many times the pattern of the rim repeats around, 1 where none stands out.
+
+    What repeats less than three times is light and shadow, not spokes.
+    """
+    rows = (grid.radii > 0.15 * radius) & (grid.radii < 0.8 * radius)
+    power = np.zeros(len(grid.angles) // 2 + 1)
+    for agreement in agreements:
+        power += _power(ridge_map(agreement.value)[rows]).sum(axis=0)
+    power[:3] = 0.0
+    total = float(power.sum())
+    if total <= 0.0:
+        return 1
+    share = {n: float(power[n::n].sum()) / total for n in range(3, 25)}
+    score = {n: (s - 1.0 / n) / (1.0 - 1.0 / n) for n, s in share.items()}
+    best = max(score, key=lambda n: score[n])
+    if score[best] < least:
+        return 1
+    # what repeats six times also repeats three times
+    return max(n for n in range(best, 25, best) if score[n] > 0.8 * score[best])
+
+
+def _power(rows: Field) -> NDArray[np.float64]:
+    """Power spectrum around the axle of every row ``(N, T)``."""
+    return np.asarray(np.abs(np.fft.rfft(rows, axis=1)) ** 2)
+
+
+def ridge_map(value: Field) -> Field:
+    """Agreement on the face's surface at every radius and angle, ``(R, T)``."""
+    mean = gaussian_filter(value.mean(axis=1), 1.0)
+    k = mean[:, RIDGE_REACH:-RIDGE_REACH].argmax(axis=1) + RIDGE_REACH
+    rows = [v[:, i - RIDGE_REACH : i + RIDGE_REACH + 1].max(axis=1) for v, i in zip(value, k)]  # noqa: B905
+    return np.stack(rows)
+
+
+def surface_evidence(grid: CylinderGrid, agreement: Agreement, fold: int, radius: float) -> Field:
+    """Agreement above its background, revolved; where spokes repeat, repeated with them.
+
+    Returns:
+        ``(R, T, Z)``, not negative.
+    """
+    value = agreement.value
+    mean = value.mean(axis=1, keepdims=True)
+    out = np.repeat(mean, value.shape[1], axis=1)
+    if fold > 1:
+        surface = ridge_map(value)
+        power = _power(surface - surface.mean(axis=1, keepdims=True))
+        power[:, :3] = 0.0
+        share = power[:, fold::fold].sum(axis=1) / np.maximum(power.sum(axis=1), 1e-9)
+        contrast = surface.std(axis=1) / np.maximum(surface.mean(axis=1), 1e-6)
+        amount = np.clip((share - 0.25) / 0.25, 0, 1) * np.clip(4.0 * contrast - 0.5, 0, 1)
+        amount[(grid.radii > 0.8 * radius) | (grid.radii < 0.1 * radius)] = 0.0
+        amount = gaussian_filter1d(amount, 1.0)[:, None, None]
+        repeated = mean + fold_mean(value - mean, np.ones_like(value), fold)
+        out = (1 - amount) * out + amount * (0.75 * repeated + 0.25 * value)
+    few = int(np.searchsorted(grid.radii, NEAR_AXLE * radius))
+    out[:few] = out[few]
+    return np.asarray(np.maximum(out - BACKGROUND * np.median(mean), 0.0), np.float32)
+
+
+def _mean_direction(agreement: Agreement) -> tuple[Field, Field]:
+    return (
+        agreement.radial.mean(axis=1, keepdims=True),
+        agreement.axial.mean(axis=1, keepdims=True),
+    )
+
+
+def _with_mirrored(
+    grid: CylinderGrid,
+    value: Field,
+    radial: Field,
+    axial: Field,
+    other: Field,
+    other_agreement: Agreement,
+    radius: float,
+) -> tuple[Field, Field, Field]:
+    """Let a tyre's other side fill in, at half its strength: carcasses are mirrored, rims not."""
+    share = 0.5 * np.clip((grid.radii / radius - 0.55) / 0.1, 0.0, 1.0)[:, None, None]
+    mirrored = (share * other[..., ::-1]).astype(np.float32)
+    other_radial, other_axial = _mean_direction(other_agreement)
+    take = mirrored > value
+    return (
+        np.where(take, mirrored, value),
+        np.where(take, other_radial[..., ::-1], radial),
+        np.where(take, -other_axial[..., ::-1], axial),
+    )
+
+
+def _divergence(radial: Field, axial: Field, sigma: float) -> Field:
+    """Smoothed divergence in the half plane: positive behind a ridge, negative before it."""
+    smooth = (sigma, 0.0, sigma)
+    found = np.gradient(gaussian_filter(radial, smooth), axis=0)
+    found += np.gradient(gaussian_filter(axial, smooth), axis=2)
+    return np.asarray(2.0 * sigma * found, np.float32)
+
+
+def minimise(grid: CylinderGrid, unary: Field, cost: Field, iterations: int = 120) -> Field:
+    """Minimise boundary cost less unary gain over shares of matter from 0 to 1.
+
+    Args:
+        grid: The common grid.
+        unary: ``(R, T, Z)`` gain of calling a node solid.
+        cost: ``(R, T, Z)`` cost of boundary at a node, for the area of one radial step squared.
+        iterations: Primal-dual steps.
+    """
+    arc = np.arange(len(grid.radii)) * (2.0 * math.pi / len(grid.angles))  # in radial steps
+    across = np.minimum(1.0, 1.0 / np.maximum(arc, 1e-3)).astype(np.float32)[:, None, None]
+    step = np.float32(1.0 / math.sqrt(12.0))
+    u = (unary > 0).astype(np.float32)
+    ahead = u.copy()
+    p, q, s = (np.zeros_like(u) for _ in range(3))
+    for _ in range(iterations):
+        p[:-1] += step * (ahead[1:] - ahead[:-1])
+        q += step * across * (np.roll(ahead, -1, axis=1) - ahead)
+        s[..., :-1] += step * (ahead[..., 1:] - ahead[..., :-1])
+        over = np.maximum(1.0, np.sqrt(p * p + q * q + s * s) / cost)
+        for component in (p, q, s):
+            component /= over
+        turned = across * q
+        gain = unary + p + s + turned - np.roll(turned, 1, axis=1)
+        gain[1:] -= p[:-1]
+        gain[..., 1:] -= s[..., :-1]
+        new = np.clip(u + step * gain, 0.0, 1.0)
+        ahead, u = 2.0 * new - u, new
+    return np.asarray(u, np.float32)
