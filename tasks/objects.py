@@ -415,6 +415,31 @@ class S3Objects:
 
         self._ask(prefix, ask)
 
+    def abort_uploads(self, before: float) -> int:
+        """Abort multi-part uploads that killed processes left behind; they cost, and show nowhere.
+
+        Args:
+            before: Those begun before this time (seconds since the epoch) are leftovers.
+
+        Returns:
+            How many there were.
+        """
+        bucket, _, prefix = self._base.partition("/")
+
+        def ask() -> int:
+            told = self._fs.call_s3("list_multipart_uploads", Bucket=bucket, Prefix=prefix)
+            old = [u for u in told.get("Uploads", []) if u["Initiated"].timestamp() < before]
+            for upload in old:
+                self._fs.call_s3(
+                    "abort_multipart_upload",
+                    Bucket=bucket,
+                    Key=upload["Key"],
+                    UploadId=upload["UploadId"],
+                )
+            return len(old)
+
+        return self._ask(prefix, ask)
+
 
 def _code(error: BaseException) -> str:
     """S3's own code of an error that s3fs translated; services differ in what it becomes."""

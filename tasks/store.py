@@ -23,7 +23,7 @@ from pydantic import BaseModel
 
 from configs.settings import Settings
 from tasks.errors import StorageError
-from tasks.objects import LocalObjects, Objects, open_objects, storage_errors
+from tasks.objects import LocalObjects, Objects, S3Objects, open_objects, storage_errors
 from tasks.records import ArtifactRef
 
 MANIFEST = "manifest.json"
@@ -264,7 +264,11 @@ def open_store(settings: Settings) -> ArtifactStore:
     objects = open_objects(settings)
     local = isinstance(objects, LocalObjects)
     scratch = Path(objects.root) / "scratch" if local else settings.scratch_dir
-    sweep(scratch, before=time.time() - _LEFTOVER_S)
+    before = time.time() - _LEFTOVER_S
+    sweep(scratch, before)
+    if isinstance(objects, S3Objects):
+        with contextlib.suppress(StorageError):  # not every user may list uploads
+            objects.abort_uploads(before)
     return ArtifactStore(objects, scratch)
 
 

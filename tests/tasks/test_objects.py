@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -107,6 +108,19 @@ def test_delete_takes_all_below(objects: Objects, file: Path) -> None:
     assert objects.keys("p") == []
     objects.delete("q/3")
     assert objects.get("q/3") is None
+
+
+def test_uploads_that_were_never_finished_are_aborted(endpoint: str) -> None:
+    bucket = f"bucket-{os.urandom(4).hex()}"
+    files = filesystem(endpoint)
+    files.mkdir(bucket)
+    objects = S3Objects(f"s3://{bucket}/prefix", s3_settings(endpoint))
+    for key in ("prefix/a", "prefix/b", "other/c"):
+        files.call_s3("create_multipart_upload", Bucket=bucket, Key=key)
+    assert objects.abort_uploads(before=0.0) == 0
+    assert objects.abort_uploads(before=time.time() + 3600) == 2
+    left = files.call_s3("list_multipart_uploads", Bucket=bucket)["Uploads"]
+    assert [upload["Key"] for upload in left] == ["other/c"]
 
 
 @pytest.mark.parametrize("key", ["", "/etc/passwd", "../up", "a/../../b", "a\\..\\b", "a\0b"])
