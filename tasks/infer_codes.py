@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -13,12 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from prefect import task
 
-from configs.stages import InferConfig
+from configs.stages import InferConfig, Precision
 from tasks.caching import STAGE
 from tasks.camera import Crop
-from tasks.errors import ResourceError
 from tasks.extract_frames import candidates_of
-from tasks.models import ChosenModel, load_model
+from tasks.models import ChosenModel, enough_memory, load_model
 from tasks.objects import storage_errors
 from tasks.pictures import read_alpha, read_colour
 from tasks.progress import report
@@ -30,11 +28,16 @@ from tasks.store import ArtifactStore, code_version
 if TYPE_CHECKING:
     import torch
 
+    import tsr.precision
     from tsr.system import TSR
 
 STAGE_NAME = "infer"
 _GREY = 0.5
-_log = logging.getLogger("tyre3d.infer")
+_PRECISIONS: dict[Precision, tsr.precision.Precision] = {
+    "auto": "auto",
+    "fp32": "float32",
+    "bf16": "bfloat16",
+}
 
 
 def cut_out(
@@ -72,10 +75,10 @@ def cut_out(
 def infer_codes(
     model: TSR, pictures: Sequence[NDArray[np.float32]], device: str, config: InferConfig
 ) -> torch.Tensor:
-    """Scene codes of cut-out pictures, in batches.
+    """Scene codes of cut-out pictures, in batches; half a batch where one does not fit.
 
     Args:
-        model: On ``device``.
+        model: On ``device``; its precision and batch size are set.
         pictures: ``(S, S, 3)`` RGB, 0..1.
         device: Where the model is.
         config: Size of a batch and arithmetic.
@@ -84,30 +87,17 @@ def infer_codes(
         ``(N, 3, C, H, W)`` float16 on the CPU.
 
     Raises:
-        ResourceError: If even one picture at a time does not fit into memory.
+        ResourceError: ``out-of-memory`` if half a batch does not fit into memory either.
     """
     import torch
 
-    size, codes, start = config.batch_size, [], 0
-    halved = False
-    while start < len(pictures):
-        batch = list(pictures[start : start + size])
-        try:
-            with torch.inference_mode():
-                codes.append(model(batch, device=device).to("cpu", torch.float16))
-        except (torch.OutOfMemoryError, MemoryError) as exc:
-            if halved or size == 1:
-                raise ResourceError(
-                    "out-of-memory",
-                    stage="infer",
-                    what=f"the network does not fit into the memory of {device}",
-                    advice="Use --device cpu or close other programs",
-                ) from exc
-            halved, size = True, max(1, size // 2)
-            _log.warning("out of memory on %s: going on with batches of %d", device, size)
-            continue
-        start += len(batch)
-        report(STAGE_NAME, start, len(pictures))
+    model.precision, model.max_batch = _PRECISIONS[config.precision], config.batch_size
+    codes = []
+    with enough_memory(STAGE_NAME, device):
+        for start in range(0, len(pictures), config.batch_size):
+            batch = list(pictures[start : start + config.batch_size])
+            codes.append(model(batch, device=device).to("cpu", torch.float16))
+            report(STAGE_NAME, start + len(batch), len(pictures))
     return torch.cat(codes)
 
 
@@ -119,7 +109,13 @@ def coded_frames_of(record: Mapping[str, Any]) -> list[CodedFrame]:
 def version() -> str:
     """The stage's code version."""
     return code_version(
-        __name__, "tasks.camera", "tsr.system", "tsr.vit", "tsr.transformer", "tsr.config"
+        __name__,
+        "tasks.camera",
+        "tsr.system",
+        "tsr.vit",
+        "tsr.transformer",
+        "tsr.config",
+        "tsr.precision",
     )
 
 

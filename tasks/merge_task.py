@@ -13,7 +13,7 @@ from tasks.export_glb import save_mesh
 from tasks.extract_frames import candidates_of
 from tasks.infer_codes import coded_frames_of
 from tasks.merge_fields import MergeConfig, merge_fields
-from tasks.models import ChosenModel, load_model
+from tasks.models import ChosenModel, enough_memory, load_model
 from tasks.objects import storage_errors
 from tasks.records import ArtifactRef, PoseEstimate
 from tasks.remove_backgrounds import masks_of
@@ -53,15 +53,16 @@ def merge_task(
         extracted, masked, coded = store.open(frames), store.open(masks), store.open(codes)
         usable = {m.index: m for m in masks_of(masked.record) if m.usable}
         seen = [c for c in candidates_of(extracted.record) if c.index in usable]
-        mesh = merge_fields(
-            network,
-            load_file(str(coded.folder / "codes.safetensors"))["codes"].to(device).float(),
-            coded_frames_of(coded.record),
-            PoseEstimate.from_dict(store.open(poses).record["poses"]),
-            {c.index: extracted.folder / c.file for c in seen},
-            {c.index: masked.folder / usable[c.index].file for c in seen},
-            config,
-        )
+        with enough_memory(STAGE_NAME, device):
+            mesh = merge_fields(
+                network,
+                load_file(str(coded.folder / "codes.safetensors"))["codes"].to(device).float(),
+                coded_frames_of(coded.record),
+                PoseEstimate.from_dict(store.open(poses).record["poses"]),
+                {c.index: extracted.folder / c.file for c in seen},
+                {c.index: masked.folder / usable[c.index].file for c in seen},
+                config,
+            )
         with storage_errors(str(folder)):
             save_mesh(folder / "mesh.npz", mesh)
         return {"figures": mesh.figures, "warnings": list(mesh.warnings)}

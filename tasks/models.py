@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -268,3 +270,25 @@ def load_model(folder: Path, weight_name: str, digest: str, device: str) -> TSR:
             advice="Fetch or write the model again",
         ) from exc
     return model.to(device)
+
+
+@contextlib.contextmanager
+def enough_memory(stage: str, device: str) -> Iterator[None]:
+    """Translate a lack of memory in the network, once, at this boundary.
+
+    Raises:
+        ResourceError: ``out-of-memory``.
+    """
+    from tsr.memory import is_shortage
+
+    try:
+        yield
+    except Exception as exc:
+        if not is_shortage(exc):
+            raise
+        raise ResourceError(
+            "out-of-memory",
+            stage=stage,
+            what=f"the network does not fit into the memory of {device}",
+            advice="Use --device cpu, a smaller --mc-resolution, or close other programs",
+        ) from exc

@@ -1,4 +1,8 @@
-"""Running out of a device's memory: half the chunk, once, then a clear error."""
+"""Running out of a device's memory: half the chunk, once, then a clear error.
+
+PyTorch tells of a full CUDA device by an exception of its own, of a full main memory by a
+RuntimeError that only its text gives away.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,13 @@ logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 
+def is_shortage(error: BaseException) -> bool:
+    """Whether an exception tells of a lack of memory."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError | OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+
+
 def halve_once(work: Callable[[int], Result], size: int, what: str) -> Result:
     """``work(size)``; if the device runs out of memory, ``work(size // 2)``.
 
@@ -27,13 +38,17 @@ def halve_once(work: Callable[[int], Result], size: int, what: str) -> Result:
     """
     try:
         return work(size)
-    except torch.OutOfMemoryError:
+    except (MemoryError, RuntimeError) as exc:
+        if not is_shortage(exc):
+            raise
         half = max(size // 2, 1)
         logger.warning("out of memory with %d %s at once; trying %d", size, what, half)
     torch.cuda.empty_cache()
     try:
         return work(half)
-    except torch.OutOfMemoryError as exc:
+    except (MemoryError, RuntimeError) as exc:
+        if not is_shortage(exc):
+            raise
         raise OutOfMemoryError(
             f"the device ran out of memory with {size} and with {half} {what} at once; free "
             "memory on it, choose a smaller chunk or resolution, or use the CPU"

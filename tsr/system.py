@@ -46,7 +46,7 @@ class TSR(nn.Module):
         precision: Of calling the model: "auto", "float32", "bfloat16" or "float16". "auto" takes
             bfloat16 for large networks where the device computes it natively.
         max_batch: Images that a call encodes at once, at most: it bounds the memory. Large
-            networks encode one at a time on CPUs.
+            networks encode one at a time on CPUs. Half of it is kept where it did not fit.
     """
 
     precision: Precision = "auto"
@@ -140,13 +140,16 @@ class TSR(nn.Module):
         most = 1 if where.type == "cpu" and size >= WORTH_IT else self.max_batch
 
         def encode(batch: int) -> Tensor:
+            if batch < size_asked:
+                self.max_batch = batch  # as it will not fit the next time either
             parts = torch.split(images, batch)
             with torch.autocast(where.type, dtype, enabled=dtype != torch.float32):
                 begun = self.backbone.begin(self.tokenizer())
                 return torch.cat([self._encode(p.to(where), begun).float() for p in parts])
 
+        size_asked = max(min(most, len(images)), 1)
         with torch.inference_mode():
-            codes = halve_once(encode, max(min(most, len(images)), 1), "images")
+            codes = halve_once(encode, size_asked, "images")
         return codes.clone()  # a normal tensor: autograd refuses inference tensors
 
     def prepare(self, image: ImageLike | Sequence[ImageLike]) -> Tensor:

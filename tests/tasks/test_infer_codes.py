@@ -58,24 +58,49 @@ def test_batches_give_what_single_frames_give(tiny_model: Path) -> None:
     torch.testing.assert_close(batched, single, rtol=0, atol=2e-3)
 
 
-class Greedy:
-    """A network that fits a limited number of frames."""
+def test_the_precision_is_a_setting(tiny_model: Path) -> None:
+    model = load_model(tiny_model, "model.safetensors", "digest", "cpu")
+    pictures = [np.full((64, 64, 3), 0.3, np.float32)]
+    exact, auto, rounded = (
+        infer_codes(model, pictures, "cpu", InferConfig(precision=p))
+        for p in ("fp32", "auto", "bf16")
+    )
+    torch.testing.assert_close(exact, auto)  # the network is small
+    assert 0 < float((exact - rounded).float().norm() / exact.float().norm()) < 0.02
 
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
 
-    def __call__(self, batch: list[np.ndarray], device: str) -> torch.Tensor:
-        if len(batch) > self.limit:
-            raise torch.OutOfMemoryError("out of memory")
-        return torch.zeros(len(batch), 3, 2, 4, 4)
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+        MemoryError(),
+    ],
+)
+def test_too_little_memory_halves_the_batch_once(
+    tiny_model: Path,
+    error: Exception,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    model = load_model(tiny_model, "model.safetensors", "digest", "cpu")
+    encode, limit, sizes = model._encode, 2, []
 
+    def tight(images: torch.Tensor, begun: torch.Tensor) -> torch.Tensor:
+        sizes.append(len(images))
+        if len(images) > limit:
+            raise error
+        return encode(images, begun)
 
-def test_too_little_memory_halves_the_batch_once() -> None:
-    pictures = [np.zeros((4, 4, 3), np.float32)] * 7
-    codes = infer_codes(Greedy(2), pictures, "cpu", InferConfig(batch_size=4))  # type: ignore[arg-type]
-    assert codes.shape == (7, 3, 2, 4, 4)
+    monkeypatch.setattr(model, "_encode", tight)
+    pictures = [np.zeros((64, 64, 3), np.float32)] * 7
+    codes = infer_codes(model, pictures, "cpu", InferConfig(batch_size=4))
+    assert len(codes) == 7
+    assert sizes == [4, 2, 2, 2, 1]  # what did not fit is not tried again
+    assert [r.message for r in caplog.records] == ["out of memory with 4 images at once; trying 2"]
+    limit = 1
     with pytest.raises(ResourceError, match="out-of-memory"):
-        infer_codes(Greedy(1), pictures, "cpu", InferConfig(batch_size=4))  # type: ignore[arg-type]
+        infer_codes(model, pictures, "cpu", InferConfig(batch_size=4))
 
 
 def test_a_broken_model_is_said(tmp_path: Path) -> None:
