@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tsr.field import PLANE_AXES
+from tsr.lattice import pool
 
 Planes = Callable[[Tensor], Tensor]
 """Grid indices ``(M,)`` of an axis to the planes' terms ``(3, M, M, n)`` at their pairs."""
@@ -90,3 +91,19 @@ def _over_cells(maps: Tensor, n: int) -> Tensor:
         (other,) = {0, 1, 2} - set(pair)
         spread.append(maps[plane].unsqueeze(other).expand(n, n, n))
     return torch.stack(spread)
+
+
+def curvature_score(volume: Tensor) -> Tensor:
+    """How likely each cell of a lattice hides a change of sign, by its curvature: above 1 it may.
+
+    Linear interpolation over a cell is off by up to an eighth of the second difference per axis;
+    twice that is allowed for.
+    """
+    bend = torch.zeros_like(volume)
+    n = len(volume) - 2
+    for dim in range(3):
+        second = volume.narrow(dim, 0, n) + volume.narrow(dim, 2, n) - 2 * volume.narrow(dim, 1, n)
+        bend.narrow(dim, 1, n).add_(second.abs())
+    cells = volume[None], bend[None]
+    low, wrong = pool(cells[0].abs(), torch.minimum), pool(cells[1], torch.maximum)
+    return (wrong / 4 / low.clamp_(min=1e-6))[0]
