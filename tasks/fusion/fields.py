@@ -81,7 +81,10 @@ def sample_fields(
     *,
     clip: float,
 ) -> NDArray[np.float32]:
-    """Clipped log-density of every frame at the grid's nodes.
+    """Clipped log-density of every frame at the grid's nodes, whose angles are even in number.
+
+    A network's field is coarser than the grid around the axle: every second angle is evaluated,
+    the others lie between.
 
     Args:
         fields: Posed fields.
@@ -92,12 +95,19 @@ def sample_fields(
     Returns:
         ``(N, R, T, Z)`` float32.
     """
-    points = grid.points()[inside.reshape(-1)].astype(np.float64)
-    out = np.full((len(fields), inside.size), -clip, np.float32)
+    every_other = CylinderGrid(grid.radii, grid.angles[::2], grid.heights)
+    wanted = (inside | np.roll(inside, -1, axis=1))[:, ::2]
+    wanted |= np.roll(inside, 1, axis=1)[:, ::2]
+    points = every_other.points()[wanted.reshape(-1)].astype(np.float64)
+    out = np.full((len(fields), *grid.shape), -clip, np.float32)
     for row, posed in zip(out, fields, strict=True):
+        half = np.full(every_other.shape, -clip, np.float32)
         local = posed.to_crop.apply(points).astype(np.float32)
-        row[inside.reshape(-1)] = np.clip(posed.field.log_density(local), -clip, clip)
-    return out.reshape(len(fields), *grid.shape)
+        half[wanted] = np.clip(posed.field.log_density(local), -clip, clip)
+        row[:, ::2] = half
+        row[:, 1::2] = 0.5 * (half + np.roll(half, -1, axis=1))
+        row[~inside] = -clip
+    return out
 
 
 def facing_weights(

@@ -84,7 +84,7 @@ def segment(
 
 
 def spokes_around(
-    grid: CylinderGrid, agreements: Sequence[Agreement], radius: float, *, least: float = 0.3
+    grid: CylinderGrid, agreements: Sequence[Agreement], radius: float, *, least: float = 0.2
 ) -> int:
     """How many times the pattern of the rim repeats around, 1 where none stands out.
 
@@ -94,9 +94,9 @@ def spokes_around(
     power = np.zeros(len(grid.angles) // 2 + 1)
     for agreement in agreements:
         power += _power(ridge_map(agreement.value)[rows]).sum(axis=0)
-    power[:3] = 0.0
+    even, power[:3] = float(power[0]), 0.0
     total = float(power.sum())
-    if total <= 0.0:
+    if total <= 1e-4 * even:
         return 1
     share = {n: float(power[n::n].sum()) / total for n in range(3, 25)}
     score = {n: (s - 1.0 / n) / (1.0 - 1.0 / n) for n, s in share.items()}
@@ -104,7 +104,7 @@ def spokes_around(
     if score[best] < least:
         return 1
     # what repeats six times also repeats three times
-    return max(n for n in range(best, 25, best) if score[n] > 0.8 * score[best])
+    return max(n for n in range(best, 25, best) if score[n] > 0.7 * score[best])
 
 
 def _power(rows: Field) -> NDArray[np.float64]:
@@ -135,11 +135,12 @@ def surface_evidence(grid: CylinderGrid, agreement: Agreement, fold: int, radius
         power[:, :3] = 0.0
         share = power[:, fold::fold].sum(axis=1) / np.maximum(power.sum(axis=1), 1e-9)
         contrast = surface.std(axis=1) / np.maximum(surface.mean(axis=1), 1e-6)
-        amount = np.clip((share - 0.25) / 0.25, 0, 1) * np.clip(4.0 * contrast - 0.5, 0, 1)
+        amount = np.clip((share - 0.3) / 0.3, 0, 1) * np.clip(4.0 * contrast - 0.5, 0, 1)
+        amount *= np.clip((0.8 - grid.radii / radius) / 0.15, 0.0, 1.0)
         amount[(grid.radii > 0.8 * radius) | (grid.radii < 0.1 * radius)] = 0.0
         amount = gaussian_filter1d(amount, 1.0)[:, None, None]
         repeated = mean + fold_mean(value - mean, np.ones_like(value), fold)
-        out = (1 - amount) * out + amount * (0.75 * repeated + 0.25 * value)
+        out = (1 - amount) * out + amount * (0.9 * repeated + 0.1 * value)
     few = int(np.searchsorted(grid.radii, NEAR_AXLE * radius))
     out[:few] = out[few]
     return np.asarray(np.maximum(out - BACKGROUND * np.median(mean), 0.0), np.float32)

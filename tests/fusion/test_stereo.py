@@ -1,0 +1,111 @@
+"""Where photos agree, and the segmentation, on painted shapes that are known exactly."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tasks.camera import Camera, look_at
+from tasks.fusion.config import MergeConfig
+from tasks.fusion.grid import CylinderGrid, make_grid
+from tasks.fusion.segment import minimise, segment, spokes_around
+from tasks.fusion.stereo import Agreement, face_agreement
+
+RADIUS, FACE_Z, HUB_Z = 0.3, 0.08, 0.02
+FloatArray = NDArray[np.float64]
+
+
+def hit_face(camera: Camera, spokes: int) -> NDArray[np.uint8]:
+    """A camera's picture of a painted face: a ring at one height, spokes and hub at another."""
+    v, u = np.mgrid[0 : camera.height, 0 : camera.width] + 0.5
+    rays = camera.rays(np.stack([u.ravel(), v.ravel()], axis=1))
+    picture = np.full(len(rays), 40.0)
+    for z, is_ring in ((HUB_Z, False), (FACE_Z, True)):
+        p = camera.centre + rays * ((z - camera.centre[2]) / rays[:, 2])[:, None]
+        r, t = np.hypot(p[:, 0], p[:, 1]), np.arctan2(p[:, 1], p[:, 0])
+        on_spoke = np.abs((t * spokes / (2 * math.pi)) % 1.0 - 0.5) < 0.2
+        shown = (r > 0.2) & (r < RADIUS) if is_ring else (r < 0.06) | ((r < 0.2) & on_spoke)
+        paint = (
+            128
+            + 50 * np.sin(170 * p[:, 0] + 3) * np.sin(150 * p[:, 1])
+            + 40 * np.sin(260 * p[:, 0] - 210 * p[:, 1])
+        )
+        picture[shown] = paint[shown]
+    return np.clip(picture, 0, 255).astype(np.uint8).reshape(camera.height, camera.width)
+
+
+@pytest.fixture(scope="module")
+def agreement(tmp_path_factory: pytest.TempPathFactory) -> tuple[CylinderGrid, Agreement]:
+    folder = tmp_path_factory.mktemp("face")
+    grid = make_grid(RADIUS, 0.1, steps=32, angles=120)
+    cameras: dict[int, Camera] = {}
+    paths: dict[int, Path] = {}
+    for k, azimuth in enumerate(np.radians(np.linspace(-60, 60, 13))):
+        eye = np.array([math.sin(azimuth), 0.25, math.cos(azimuth)])
+        cameras[k] = look_at(eye, np.zeros(3), focal_px=420.0, width=400, height=320)
+        paths[k] = folder / f"{k}.png"
+        cv2.imwrite(str(paths[k]), hit_face(cameras[k], spokes=5))
+    found = face_agreement(grid, cameras, paths, 1)
+    assert found is not None
+    assert face_agreement(grid, cameras, paths, -1) is None  # no camera sees the other face
+    return grid, found
+
+
+def test_photos_agree_on_the_surface(agreement: tuple[CylinderGrid, Agreement]) -> None:
+    grid, found = agreement
+    section = found.value.mean(axis=1)  # (R, Z)
+    height = grid.heights[section.argmax(axis=1)]
+    ring = (grid.radii > 0.22) & (grid.radii < 0.28)
+    hub = (grid.radii > 0.01) & (grid.radii < 0.05)
+    np.testing.assert_allclose(height[ring], FACE_Z, atol=grid.step)
+    np.testing.assert_allclose(height[hub], HUB_Z, atol=grid.step)
+    assert (found.axial > 0.4).all()  # all cameras are on its side
+
+
+def test_spokes_are_counted(agreement: tuple[CylinderGrid, Agreement]) -> None:
+    grid, found = agreement
+    assert spokes_around(grid, [found], RADIUS) == 5
+    even = Agreement(
+        np.repeat(found.value.mean(axis=1, keepdims=True), len(grid.angles), axis=1),
+        found.radial,
+        found.axial,
+    )
+    assert spokes_around(grid, [even], RADIUS) == 1
+
+
+def test_a_surface_is_found_that_the_network_does_not_see(
+    agreement: tuple[CylinderGrid, Agreement],
+) -> None:
+    grid, found = agreement
+    unsure = np.full(grid.shape, -1.0, np.float32)
+    inside = np.full(grid.shape, 0.1, np.float32)
+    shell = np.zeros((len(grid.radii), len(grid.heights)), bool)
+    share, fold = segment(grid, unsure, inside, shell, {1: found}, MergeConfig(), radius=RADIUS)
+    assert fold == 5
+    solid = share > 0.5
+    at = [int(np.abs(grid.radii - r).argmin()) for r in (0.25, 0.13)]
+    ring_top = grid.heights[np.nonzero(solid[at[0]].mean(axis=0) > 0.5)[0].max()]
+    assert ring_top == pytest.approx(FACE_Z, abs=1.5 * grid.step)
+    on_spoke = np.abs((grid.angles * 5 / (2 * math.pi)) % 1.0 - 0.5) < 0.1
+    in_gap = np.abs((grid.angles * 5 / (2 * math.pi)) % 1.0 - 0.5) > 0.4
+    assert solid[at[1]][on_spoke].any(axis=1).mean() > 0.9
+    assert solid[at[1]][in_gap].any(axis=1).mean() < 0.1
+    shut = segment(grid, unsure, -inside, shell, {1: found}, MergeConfig(), radius=RADIUS)[0]
+    assert shut.max() < 0.5  # nothing stands outside the silhouettes
+
+
+def test_segmentation_keeps_bodies_and_drops_specks() -> None:
+    grid = make_grid(0.3, 0.1, steps=30, angles=90)
+    r, _, z = np.meshgrid(grid.radii, grid.angles, grid.heights, indexing="ij")
+    body = (r > 0.12) & (r < 0.25) & (np.abs(z) < 0.06)
+    unary = np.where(body, 3.0, -3.0).astype(np.float32)
+    speck = (slice(5, 7), slice(10, 12), slice(5, 7))
+    unary[speck] = 3.0
+    share = minimise(grid, unary, np.full(grid.shape, 1.5, np.float32))
+    assert ((share > 0.5) == body).mean() > 0.995
+    assert share[speck].max() < 0.5
