@@ -20,6 +20,7 @@ from configs.settings import Settings
 OPTIONS: dict[str, Any] = {"preset": "fast", "num_frames": 2, "mc_resolution": 64}
 COUNTS = (1, 10)
 FINISHED = 100
+WORKED = 4
 FRAMES = 12
 SIZE = 320, 240
 
@@ -120,12 +121,12 @@ def run(quick: bool) -> tuple[list[Row], dict[str, Any]]:
         figures = {"seconds_a_video": each, "again_seconds": again["wall_s"]}
         if not quick:
             started = time.perf_counter()
-            one = _workers(folder / "workers", 6, 1)
-            two = _workers(folder / "workers", 6, 2)
+            one = _workers(folder / "workers", WORKED, 1)
+            two = _workers(folder / "workers", WORKED, 2)
             figures |= {"one_worker": one, "two_workers": two}
             rows.append(
                 Row(
-                    "Six short videos by one worker and by two, of one core each, wall",
+                    f"{WORKED} short videos by one worker and by two, of one core each, wall",
                     "≥ 1.7 ×",
                     f"{one / two:.2f} ×: {one:.1f} s and {two:.1f} s",
                     one / two >= 1.7,

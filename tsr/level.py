@@ -111,12 +111,12 @@ class Level:
 
     def mixed(self) -> Tensor:
         """Cells ``(nb, 8, 8, 8)`` whose corners differ in sign."""
-        inside = self.values[self.halo] > 0
+        inside = self._at_halo(self.values) > 0
         return pool(inside, torch.logical_or) & ~pool(inside, torch.logical_and) & self.valid
 
     def dilate(self, cells: Tensor) -> Tensor:
         """Cells ``(nb, 8, 8, 8)`` that share a point with given ones, across blocks."""
-        return pool(self._corners(cells)[self.halo], torch.logical_or) & self.valid
+        return pool(self._at_halo(self._corners(cells)), torch.logical_or) & self.valid
 
     def unexpected(self, cells: Tensor, stride: int) -> int:
         """How many of this level's cells hold fine cells but lie apart from its own surface."""
@@ -191,14 +191,18 @@ class Level:
         x, y, z = (octant[:, d, None] * 4 + p for d in range(3))  # (n, 5) each
         at = (x[:, :, None, None] * 9 + y[:, None, :, None]) * 9 + z[:, None, None, :]
         source = parent.halo.flatten(1)[block[:, None], at.flatten(1)]  # (n, 125)
-        coarse = parent.values[source].reshape(-1, 5, 5, 5)
+        coarse = parent.values.index_select(0, source.flatten()).reshape(-1, 5, 5, 5)
         own = self.halo[: len(block)]
-        self.values[own] = upsample(coarse)
+        self.values.index_copy_(0, own.flatten(), upsample(coarse).flatten())
         even = own[:, ::2, ::2, ::2].flatten(1)
         self.known[even[parent.known[source]]] = True
 
+    def _at_halo(self, points: Tensor) -> Tensor:
+        """``(no * 512,)`` at own points to ``(nb, 9, 9, 9)``, the neighbours' points included."""
+        return points.index_select(0, self.halo.flatten()).view_as(self.halo)
+
     def _range(self) -> tuple[Tensor, Tensor]:
-        values = self.values[self.halo]
+        values = self._at_halo(self.values)
         return pool(values, torch.minimum), pool(values, torch.maximum)
 
     def _crossed(self) -> Tensor:
@@ -208,17 +212,17 @@ class Level:
         return (low - slack <= 0) & (high + slack > 0) & self.valid
 
     def _settled(self) -> Tensor:
-        return pool(self.known[self.halo], torch.logical_and)
+        return pool(self._at_halo(self.known), torch.logical_and)
 
     def _corners(self, cells: Tensor) -> Tensor:
         """Marks ``(no * 512,)`` of the corners of cells; fewer blocks than all may be given."""
         marks = torch.zeros_like(self.known)
-        marks[self.halo[: len(cells)][pool_up(cells)]] = True
+        marks.index_fill_(0, self.halo[: len(cells)][pool_up(cells)], True)
         return marks
 
     def _only(self, blocks: slice) -> Tensor:
         marks = torch.zeros_like(self.known)
-        marks[self.halo[blocks].flatten()] = True
+        marks.index_fill_(0, self.halo[blocks].flatten(), True)
         return marks
 
     def _children(self, cells: Tensor, block: Tensor, octant: Tensor) -> Tensor:
@@ -234,7 +238,7 @@ class Level:
 
     def _missing(self) -> Tensor:
         """Blocks ``(n, 3)`` next to a face that the surface crosses but not in the list."""
-        inside = self.values[self.halo] > 0  # (nb, 9, 9, 9)
+        inside = self._at_halo(self.values) > 0  # (nb, 9, 9, 9)
         found = []
         for dim in range(3):
             for end, step in ((0, -1), (B, 1)):

@@ -118,14 +118,14 @@ class GridField:
         where = torch.linspace(-1, 1, resolution, device=field.device).add_(1).mul_(s / 2).sub_(0.5)
         texel = torch.arange(s, device=field.device)
         hat = (1 - (where[:, None] - texel).abs()).clamp_(min=0)  # (R, S) bilinear weights
-        tables = []
         with torch.inference_mode():
-            for plane in field.maps.to(field.dtype):  # (S, S, n)
-                h = hat.to(field.dtype)
+            h = hat.to(field.dtype)
+            table = h.new_empty(3, resolution, resolution, field.maps.shape[-1])
+            for plane, out in zip(field.maps.to(field.dtype), table, strict=True):  # (S, S, n)
                 rows = (h @ plane.flatten(1)).unflatten(1, (s, -1))  # (R, S, n)
-                tables.append(torch.matmul(h, rows))  # (R, R, n)
-            tables[0] += field.first_bias.to(field.dtype)
-            self.table = torch.cat([t.flatten(0, 1) for t in tables])  # (3 * R * R, n)
+                torch.bmm(h.expand(resolution, -1, -1), rows, out=out)  # (R, R, n)
+            table[0] += field.first_bias.to(field.dtype)
+            self.table = table.flatten(0, 2)  # (3 * R * R, n)
 
     def evaluate(self, index: Tensor, outputs: int = 1) -> Tensor:
         """Raw outputs ``(N, outputs)`` at grid points ``index (N, 3)`` int."""

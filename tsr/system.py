@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 import torch
@@ -61,6 +61,7 @@ class TSR(nn.Module):
         self.post_processor = TriplaneUpsample(self.cfg.post_processor)
         self.decoder = Decoder(self.cfg.decoder)
         self.renderer = Renderer(self.cfg.renderer)
+        self._begun: tuple[tuple[object, ...], Tensor] | None = None
 
     @classmethod
     def from_pretrained(
@@ -104,6 +105,24 @@ class TSR(nn.Module):
             )
         return self._encode(images, self.backbone.begin(self.tokenizer()))
 
+    def _begin(self, dtype: torch.dtype) -> Tensor:
+        """What no image has a part in, kept for the next call while the weights stay as they are.
+
+        It is a fiftieth of the work for a frame.
+        """
+        parts = [*self.tokenizer.parameters(), *self.backbone.first_parameters()]
+        if self.training or any(p.is_inference() for p in parts):
+            return self.backbone.begin(self.tokenizer())
+        key = (dtype, *((p.data_ptr(), p._version) for p in parts))
+        if self._begun is None or self._begun[0] != key:
+            self._begun = key, self.backbone.begin(self.tokenizer())
+        return self._begun[1]
+
+    def train(self, mode: bool = True) -> Self:
+        """Switch between training and use; what was kept from call to call is forgotten."""
+        self._begun = None
+        return super().train(mode)
+
     def _encode(self, images: Tensor, begun: Tensor) -> Tensor:
         tokens = self.backbone(self.tokenizer(), begun, self.image_tokenizer(images))
         codes: Tensor = self.post_processor(self.tokenizer.detokenize(tokens))
@@ -144,7 +163,7 @@ class TSR(nn.Module):
                 self.max_batch = batch  # as it will not fit the next time either
             parts = torch.split(images, batch)
             with torch.autocast(where.type, dtype, enabled=dtype != torch.float32):
-                begun = self.backbone.begin(self.tokenizer())
+                begun = self._begin(dtype)
                 return torch.cat([self._encode(p.to(where), begun).float() for p in parts])
 
         size_asked = max(min(most, len(images)), 1)

@@ -130,6 +130,12 @@ class Transformer(nn.Module):
         x = self.proj_in(self.norm(tokens).transpose(1, 2))
         return self._blocks()[0].look_around(x)
 
+    def first_parameters(self) -> list[nn.Parameter]:
+        """The parameters that :meth:`begin` depends on."""
+        first = self._blocks()[0]
+        parts = (self.norm, self.proj_in, first.norm1, first.attn1)
+        return [p for part in parts for p in part.parameters()]
+
     def _blocks(self) -> list[Block]:
         return [cast(Block, block) for block in self.transformer_blocks]
 

@@ -192,6 +192,23 @@ def test_batches_are_bounded(
         tiny(images * 2)
 
 
+def test_what_is_kept_between_calls_follows_the_weights(
+    tiny_dir: Path, golden: dict[str, torch.Tensor]
+) -> None:
+    model = TSR.from_pretrained(str(tiny_dir), weight_name="model.safetensors")
+    before = model(golden["image"])
+    assert torch.equal(model(golden["image"]), before)
+    with torch.no_grad():
+        model.tokenizer.embeddings.mul_(2)
+    changed = model(golden["image"])
+    assert not torch.allclose(changed, before)
+    torch.testing.assert_close(
+        changed, model.encode(model.prepare(golden["image"])).detach(), atol=1e-5, rtol=1e-4
+    )
+    model.backbone.proj_in.weight.data.zero_()  # not counted as a change by PyTorch
+    assert not torch.allclose(model.train().eval()(golden["image"]), changed)
+
+
 def test_precision(
     tiny: TSR, golden: dict[str, torch.Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
