@@ -16,6 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import trimesh
 from safetensors.torch import load_file
@@ -36,11 +37,14 @@ from tasks.evaluation.subject import (
     visual_hull,
 )
 from tasks.evaluation.truth import truth_of
+from tasks.export_glb import load_mesh
 from tasks.infer_codes import coded_frames_of
 from tasks.models import choose_model, load_model
+from tasks.pictures import read_colour
 from tasks.records import PoseEstimate
 from tasks.remove_backgrounds import masks_of
 from tasks.store import Artifact, open_store
+from tasks.summary import contact_sheet, render
 from tasks.synthetic.foreign import ForeignWheel, from_trimesh
 from tasks.synthetic.spec import TEST_SEEDS, VALIDATION_SEEDS
 from tasks.synthetic.tyre import Tyre, build_tyre, sample_spec
@@ -71,6 +75,17 @@ def artifact_of(settings: Settings, stages: list[dict[str, Any]], stage: str) ->
     return store.open(found)
 
 
+def portrait(name: str, merged: Artifact, frames: dict[str, Any], folder: Path, out: Path) -> None:
+    """Write ``pictures/NAME.jpg``: two frames of the video above two views of the mesh."""
+    mesh = load_mesh(merged.folder / "mesh.npz", merged.record)
+    candidates = frames["frames"]
+    shown = [read_colour(folder / candidates[k]["file"]) for k in (0, len(candidates) // 2)]
+    shown += [render(mesh, (0.7, 0.4, side), 400) for side in (1.0, -1.0)]
+    (out / "pictures").mkdir(parents=True, exist_ok=True)
+    sheet = contact_sheet(shown, [name, "", "result", ""], columns=2)
+    cv2.imwrite(str(out / "pictures" / f"{name}.jpg"), sheet)
+
+
 def evaluate_subject(
     name: str, seed: int, wheel: Tyre | ForeignWheel, options: argparse.Namespace
 ) -> dict[str, Any]:
@@ -98,13 +113,15 @@ def evaluate_subject(
         return {"name": name, "seed": seed, "error": str(exc)}
     seconds = time.perf_counter() - started
     stages = metadata["stages"]
-    frames = artifact_of(settings, stages, "extract").record
+    extracted = artifact_of(settings, stages, "extract")
+    frames = extracted.record
     masks = artifact_of(settings, stages, "remove-backgrounds")
     codes = artifact_of(settings, stages, "infer")
     poses = PoseEstimate.from_dict(artifact_of(settings, stages, "estimate-poses").record["poses"])
     cameras = true_cameras_of(known.cameras, frames["frames"])
     pose_scores = score_poses(poses, cameras)
     mesh = trimesh.load_mesh(glb)
+    portrait(name, artifact_of(settings, stages, "merge"), frames, extracted.folder, options.out)
     chosen = choose_model(options.model, settings.models_dir)
     model = load_model(chosen.folder, chosen.weight_name, chosen.digest, "cpu")
     scene_codes = load_file(codes.folder / "codes.safetensors")["codes"]

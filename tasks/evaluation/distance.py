@@ -46,7 +46,11 @@ class SurfaceDistance:
         _, near = self._tree.query(points, k=candidates)
         face = self._face[near]  # (N, k)
         asked = np.repeat(points, candidates, axis=0)
-        found = trimesh.triangles.closest_point(self._triangles[face.ravel()], asked)
+        found = np.asarray(
+            trimesh.triangles.closest_point(  # type: ignore[no-untyped-call]
+                self._triangles[face.ravel()], asked
+            )
+        )
         distance = np.linalg.norm(found - asked, axis=1).reshape(-1, candidates)
         best = distance.argmin(axis=1)
         rows = np.arange(len(points))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 
@@ -93,10 +94,28 @@ def table(results: Sequence[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def gallery(results: Sequence[dict[str, Any]], folder: Path) -> bool:
+    """Put the pictures of the best, the median and the worst subject side by side.
+
+    Returns:
+        Whether there were pictures; then ``gallery.jpg`` is written.
+    """
+    done = [r for r in results if "error" not in r]
+    ranked = sorted(done, key=lambda r: float(r["fused"]["aligned"]["chamfer"]))
+    if not ranked:
+        return False
+    names = [ranked[k]["name"] for k in (0, len(ranked) // 2, -1)]
+    pictures = [cv2.imread(str(folder / "pictures" / f"{name}.jpg")) for name in names]
+    found = [p for p in pictures if p is not None]
+    return bool(found) and cv2.imwrite(str(folder / "gallery.jpg"), np.hstack(found))
+
+
 def write_report(results: Sequence[dict[str, Any]], folder: Path) -> None:
-    """Write ``summary.json`` and ``report.md`` beside ``results.json``."""
+    """Write ``summary.json``, ``report.md`` and ``gallery.jpg`` beside ``results.json``."""
     summary = summarise(results)
     (folder / "summary.json").write_text(json.dumps(summary, indent=1))
     rows = "\n".join(f"| {k} | {v:.3f} |" for k, v in summary.items())
     text = f"{table(results)}\n\n| figure | value |\n|---|---|\n{rows}\n"
+    if gallery(results, folder):
+        text += "\n![Best, median and worst](gallery.jpg)\n"
     (folder / "report.md").write_text(text)
