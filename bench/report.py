@@ -20,7 +20,7 @@ Written by `make bench` (`python -m bench`; `--only ITEM` measures one and keeps
 figures are in `benchmarks.json`. What is compared runs in turn in one process, on the same weights
 and threads. Seconds are medians, with the range and the number of runs in brackets. They are
 **CPU seconds** of the process (which other programs on the machine hardly change) unless a row says
-wall. The matrix peak is a 3072 × 1024 × 4096 product, measured in the same run.
+wall; seconds on the wall depend on what else the machine does. The matrix peak is a 3072 × 1024 × 4096 product, measured in the same run.
 """
 
 
@@ -36,7 +36,7 @@ def render(told: dict[str, Any]) -> str:
             f"\n## {TITLES[name]}\n\n"
             f"{item['at']}; {m['processor']} ({m['family_model_stepping']}; "
             f"{', '.join(m['features'])}), {m['cores_used']} of {m['cores']} cores, {threads}; "
-            f"Python {m['python']}, {versions}.{quick}\n\n"
+            f"Python {m['python']}, {versions}.{quick}{item.get('remark', '')}\n\n"
             "| what | goal | measured | met | note |\n|---|---|---|---|---|\n"
         )
         for row in item["rows"]:
