@@ -20,7 +20,8 @@ Written by `make bench` (`python -m bench`; `--only ITEM` measures one and keeps
 figures are in `benchmarks.json`. What is compared runs in turn in one process, on the same weights
 and threads. Seconds are medians, with the range and the number of runs in brackets. They are
 **CPU seconds** of the process (which other programs on the machine hardly change) unless a row says
-wall; seconds on the wall depend on what else the machine does. The matrix peak is a 3072 × 1024 × 4096 product, measured in the same run.
+wall; seconds on the wall depend on what else the machine does. The matrix peak is a product of
+3072 × 1024 × 4096, measured in the same run.
 """
 
 
