@@ -252,18 +252,18 @@ def test_memory_that_runs_out_once_costs_a_retry_and_for_good_an_error(
 ) -> None:
     from tsr.system import TSR
 
-    forward, calls = TSR.forward, []
+    encode, calls = TSR._encode, []
 
     def full(times: float) -> Any:
-        def forward_if_there_is_room(self: TSR, *args: Any, **options: Any) -> Any:
+        def encode_if_there_is_room(self: TSR, *args: Any, **options: Any) -> Any:
             calls.append(1)
             if len(calls) <= times:
                 raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
-            return forward(self, *args, **options)
+            return encode(self, *args, **options)
 
-        return forward_if_there_is_room
+        return encode_if_there_is_room
 
-    monkeypatch.setattr(TSR, "forward", full(math.inf))
+    monkeypatch.setattr(TSR, "_encode", full(math.inf))
     with pytest.raises(ResourceError, match="out-of-memory") as caught:
         run(cut_out_folder, tmp_path, tiny_model)
     assert caught.value.retryable
@@ -271,7 +271,7 @@ def test_memory_that_runs_out_once_costs_a_retry_and_for_good_an_error(
     assert list((tmp_path / "out").iterdir()) == []
 
     calls.clear()
-    monkeypatch.setattr(TSR, "forward", full(2))
+    monkeypatch.setattr(TSR, "_encode", full(2))
     again = states(run(cut_out_folder, tmp_path, tiny_model))
     assert len(calls) > 2
     assert [s for s, state in again.items() if state == "Cached"] == STAGES[:4]
