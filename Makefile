@@ -42,7 +42,7 @@ bench: setup ## Measure everything that docs/benchmarks.md tells (an hour or so)
 
 eval: setup ## Score the whole pipeline on test seeds with known geometry (an hour or so)
 	$(BIN)/tyre3d models fetch u2netp
-	$(BIN)/python -m flows.evaluate
+	PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS=300 $(BIN)/python -m flows.evaluate
 
 train: setup ## Train the bundled model into work/training; goes on where it was stopped
 	$(BIN)/python -m flows.train
