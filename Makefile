@@ -25,6 +25,10 @@ test: setup ## Run the default tests: offline, no GPU, no services
 
 e2e: setup ## Run everything for real: Prefect, workers, S3, the API, a killed worker (minutes)
 	$(BIN)/tyre3d models fetch u2netp
+	$(BIN)/python -m pytest -m services tests/deployments/test_end_to_end.py
+
+recovery: setup ## Kill, starve and restart what runs, one after the other; all tests with services
+	$(BIN)/tyre3d models fetch u2netp
 	$(BIN)/python -m pytest -m services tests/deployments
 
 load: setup ## Measure a queue of 100 with workers killed, and 50 status requests a second
@@ -52,4 +56,4 @@ check: setup ## Lint and type-check
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-.PHONY: help setup demo ui test e2e load deploy api bench eval train check
+.PHONY: help setup demo ui test e2e recovery load deploy api bench eval train check

@@ -22,6 +22,7 @@ from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
 from tasks.fusion.config import MergeConfig
 from tasks.fusion.grid import CylinderGrid, Field
+from tasks.fusion.link import tie_loose_parts
 from tasks.fusion.revolve import fold_mean
 from tasks.fusion.stereo import Agreement
 
@@ -78,9 +79,12 @@ def segment(
     unary[hull < -0.5 * grid.step] = -BOUND
     unary = np.where(shell[:, None], np.float32(0.5 * BOUND), unary)
     cost = config.boundary * (np.exp(-ridge / config.ridge) + 0.03)
-    return minimise(
-        grid, np.clip(unary, -BOUND, BOUND).astype(np.float32), cost.astype(np.float32)
-    ), fold
+    unary = np.clip(unary, -BOUND, BOUND).astype(np.float32)
+    share = minimise(grid, unary, cost.astype(np.float32))
+    chance = 1.0 / (1.0 + np.exp(-field.mean(axis=1)))
+    likely = np.where(hull.mean(axis=1) > 0.0, chance + ridge.mean(axis=1), 0.0)
+    wall = config.shell * radius
+    return tie_loose_parts(grid, share, likely.astype(np.float32), thickness=wall), fold
 
 
 def spokes_around(

@@ -9,10 +9,12 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.ndimage import label
 
 from tasks.camera import Camera, look_at
 from tasks.fusion.config import MergeConfig
 from tasks.fusion.grid import CylinderGrid, make_grid
+from tasks.fusion.link import tie_loose_parts
 from tasks.fusion.segment import minimise, segment, spokes_around
 from tasks.fusion.stereo import Agreement, face_agreement
 
@@ -109,3 +111,22 @@ def test_segmentation_keeps_bodies_and_drops_specks() -> None:
     share = minimise(grid, unary, np.full(grid.shape, 1.5, np.float32))
     assert ((share > 0.5) == body).mean() > 0.995
     assert share[speck].max() < 0.5
+
+
+def test_a_loose_hub_is_tied_along_the_likeliest_way() -> None:
+    grid = make_grid(0.3, 0.1, steps=30, angles=60)
+    r, _, z = np.meshgrid(grid.radii, grid.angles, grid.heights, indexing="ij")
+    tyre = (r > 0.2) & (r < 0.29) & (np.abs(z) < 0.08)
+    hub = (r < 0.06) & (np.abs(z - 0.05) < 0.02)
+    share = (tyre | hub).astype(np.float32)
+    _, flat_z = np.meshgrid(grid.radii, grid.heights, indexing="ij")
+    likely = np.where(np.abs(flat_z - 0.05) < 0.011, 0.5, 0.05).astype(np.float32)
+    likely[np.abs(flat_z) > 0.09] = 0.0
+    tied = tie_loose_parts(grid, share, likely, thickness=0.03)
+    drawn = (tied > 0.5) & ~(tyre | hub)
+    assert drawn.any(axis=(0, 2)).all()  # all around
+    heights = grid.heights[np.nonzero(drawn)[2]]
+    assert abs(heights.mean() - 0.05) < 0.011  # along the likely height
+    assert label(np.concatenate([tied > 0.5] * 2, axis=1))[1] == 1
+    whole = tyre.astype(np.float32)
+    np.testing.assert_array_equal(tie_loose_parts(grid, whole, likely, thickness=0.03), whole)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import trimesh
 
+from configs.settings import Settings
 from configs.stages import ExportConfig
 from tasks.errors import InputError, ReconstructionError, StorageError
 from tasks.export_glb import export_glb, load_mesh, save_mesh, vertex_normals
@@ -105,8 +106,8 @@ def test_arrays_survive(tmp_path: Path) -> None:
 
 def test_results_appear_together(tmp_path: Path) -> None:
     path = tmp_path / "a" / "x.glb"
-    check_writable(path)
-    write_result(path, b"glb", {"n": 1})
+    check_writable(path, Settings())
+    write_result(path, b"glb", {"n": 1}, Settings())
     assert path.read_bytes() == b"glb"
     assert json.loads(path.with_suffix(".json").read_text()) == {"n": 1}
     assert sorted(p.name for p in path.parent.iterdir()) == ["x.glb", "x.json"]
@@ -120,14 +121,14 @@ def test_a_full_disk_leaves_no_result(tmp_path: Path, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(StorageError, match="disk-full"):
-        write_result(tmp_path / "x.glb", b"glb", {})
+        write_result(tmp_path / "x.glb", b"glb", {}, Settings())
     assert list(tmp_path.iterdir()) == []
 
 
 def test_unwritable_output_is_noticed(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(InputError, match="output-unwritable"):
-        check_writable(tmp_path / "file" / "x.glb")
+        check_writable(tmp_path / "file" / "x.glb", Settings())
     (tmp_path / "x.glb").mkdir()
     with pytest.raises(InputError, match="output-unwritable"):
-        check_writable(tmp_path / "x.glb")
+        check_writable(tmp_path / "x.glb", Settings())
