@@ -46,7 +46,7 @@ def tie_loose_parts(
     for section in sections[1:]:
         if not section.any():
             continue
-        ways = MCP_Geometric(cost)  # type: ignore[no-untyped-call]
+        ways = MCP_Geometric(cost)
         starts, ends = np.argwhere(section), np.argwhere(body)
         found, _ = ways.find_costs([tuple(s) for s in starts], [tuple(e) for e in ends])
         reached = found[body]
