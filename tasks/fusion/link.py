@@ -2,7 +2,8 @@
 
 A bead whose wall is too black to see, a hub whose disc lies in shadow: the segmentation leaves them
 alone in space. Each is joined to the largest body along the way that photos and network find
-likeliest, in the half plane of radius and axle, as a thin wall all around.
+likeliest, in the half plane of radius and axle, as a thin wall around, open where the network is
+sure of a gap.
 """
 
 from __future__ import annotations
@@ -22,7 +23,12 @@ SECTION = 0.3
 
 
 def tie_loose_parts(
-    grid: CylinderGrid, share: Field, likely: NDArray[np.float32], *, thickness: float
+    grid: CylinderGrid,
+    share: Field,
+    likely: NDArray[np.float32],
+    possible: NDArray[np.bool_],
+    *,
+    thickness: float,
 ) -> Field:
     """Join parts to the largest body.
 
@@ -30,6 +36,7 @@ def tie_loose_parts(
         grid: The common grid.
         share: ``(R, T, Z)`` share of matter, 0 to 1.
         likely: ``(R, Z)`` how likely there is matter, 0 to 1; 0 where none can be.
+        possible: ``(R, T, Z)`` where a wall may be drawn; a circle with no such place is closed.
         thickness: Of the walls that are drawn, metres.
 
     Returns:
@@ -41,6 +48,7 @@ def tie_loose_parts(
     if not sections or not sections[0].any():
         return out
     body = sections[0]
+    possible = possible | ~possible.any(axis=1, keepdims=True)
     cost = 1.0 / (0.02 + np.clip(likely, 0.0, 1.0))
     cost[likely <= 0] = -1.0  # impassable
     for section in sections[1:]:
@@ -57,7 +65,7 @@ def tie_loose_parts(
         off[path[:, 0], path[:, 1]] = False
         wall = distance_transform_edt(off) * grid.step <= 0.5 * thickness
         wall &= likely > 0
-        out = np.where(wall[:, None, :], np.maximum(out, np.float32(1.0)), out)
+        out = np.where(wall[:, None, :] & possible, np.float32(1.0), out)
         body = body | section | wall
     return np.asarray(out, np.float32)
 

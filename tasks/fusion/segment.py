@@ -35,6 +35,9 @@ NEAR_AXLE = 0.07
 BACKGROUND = 1.3
 """Agreement by chance, in medians: the best of several groups always agree a little."""
 
+SURE_GAP = -2.0
+"""Log-odds of the network below which no wall is drawn to tie loose parts."""
+
 BOUND = 20.0
 """Most that the unary terms of a node amount to."""
 
@@ -84,7 +87,8 @@ def segment(
     chance = 1.0 / (1.0 + np.exp(-field.mean(axis=1)))
     likely = np.where(hull.mean(axis=1) > 0.0, chance + ridge.mean(axis=1), 0.0)
     wall = config.shell * radius
-    return tie_loose_parts(grid, share, likely.astype(np.float32), thickness=wall), fold
+    tied = tie_loose_parts(grid, share, likely.astype(np.float32), field > SURE_GAP, thickness=wall)
+    return tied, fold
 
 
 def spokes_around(

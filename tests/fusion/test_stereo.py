@@ -122,11 +122,18 @@ def test_a_loose_hub_is_tied_along_the_likeliest_way() -> None:
     _, flat_z = np.meshgrid(grid.radii, grid.heights, indexing="ij")
     likely = np.where(np.abs(flat_z - 0.05) < 0.011, 0.5, 0.05).astype(np.float32)
     likely[np.abs(flat_z) > 0.09] = 0.0
-    tied = tie_loose_parts(grid, share, likely, thickness=0.03)
+    everywhere = np.ones(grid.shape, bool)
+    tied = tie_loose_parts(grid, share, likely, everywhere, thickness=0.03)
     drawn = (tied > 0.5) & ~(tyre | hub)
+    half = everywhere.copy()
+    half[:, :30] = False
+    gap = tie_loose_parts(grid, share, likely, half, thickness=0.03)[:, 5:25] > 0.5
+    np.testing.assert_array_equal(gap, (tyre | hub)[:, 5:25])
     assert drawn.any(axis=(0, 2)).all()  # all around
     heights = grid.heights[np.nonzero(drawn)[2]]
     assert abs(heights.mean() - 0.05) < 0.011  # along the likely height
     assert label(np.concatenate([tied > 0.5] * 2, axis=1))[1] == 1
     whole = tyre.astype(np.float32)
-    np.testing.assert_array_equal(tie_loose_parts(grid, whole, likely, thickness=0.03), whole)
+    np.testing.assert_array_equal(
+        tie_loose_parts(grid, whole, likely, everywhere, thickness=0.03), whole
+    )
