@@ -93,6 +93,22 @@ def fold_mean(residual: Field, confidence: Field, fold: int) -> Field:
     return top / bottom
 
 
+def fold_shares(
+    power: NDArray[np.float64], total: float
+) -> tuple[dict[int, float], dict[int, float]]:
+    """How much of a spectrum around the axle repeats n times, for n from 3 to 24.
+
+    Args:
+        power: By waves around the axle, from 0.
+        total: Power that the shares are of.
+
+    Returns:
+        The share of every n, and by how much it is above chance: 0 for noise, 1 for nothing else.
+    """
+    share = {n: float(power[n::n].sum()) / total for n in range(3, 25)}
+    return share, {n: (s - 1.0 / n) / (1.0 - 1.0 / n) for n, s in share.items()}
+
+
 def detect_fold(
     grid: CylinderGrid, residual: Field, confidence: Field, *, least: float = 0.35
 ) -> int:
@@ -116,8 +132,7 @@ def detect_fold(
     power = np.zeros(n_t)
     for k in range(1, min(len(spectrum), n_t // 2)):
         power[k] = spectrum[k]
-    share = {n: float(power[n::n].sum()) / total for n in range(3, 25)}
-    score = {n: (s - 1.0 / n) / (1.0 - 1.0 / n) for n, s in share.items()}
+    share, score = fold_shares(power, total)
     best = max(score, key=lambda n: score[n])
     if score[best] < least:
         return 1

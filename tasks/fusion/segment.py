@@ -23,7 +23,7 @@ from scipy.ndimage import gaussian_filter, gaussian_filter1d
 from tasks.fusion.config import MergeConfig
 from tasks.fusion.grid import CylinderGrid, Field
 from tasks.fusion.link import tie_loose_parts
-from tasks.fusion.revolve import fold_mean
+from tasks.fusion.revolve import fold_mean, fold_shares
 from tasks.fusion.stereo import Agreement
 
 RIDGE_REACH = 4
@@ -106,8 +106,7 @@ def spokes_around(
     total = float(power.sum())
     if total <= 1e-4 * even:
         return 1
-    share = {n: float(power[n::n].sum()) / total for n in range(3, 25)}
-    score = {n: (s - 1.0 / n) / (1.0 - 1.0 / n) for n, s in share.items()}
+    _, score = fold_shares(power, total)
     best = max(score, key=lambda n: score[n])
     if score[best] < least:
         return 1
