@@ -41,10 +41,11 @@ from tasks.export_glb import load_mesh
 from tasks.infer_codes import coded_frames_of
 from tasks.models import choose_model, load_model
 from tasks.pictures import read_colour
+from tasks.preview import render
 from tasks.records import PoseEstimate
 from tasks.remove_backgrounds import masks_of
 from tasks.store import Artifact, open_store
-from tasks.summary import contact_sheet, render
+from tasks.summary import contact_sheet
 from tasks.synthetic.foreign import ForeignWheel, from_trimesh
 from tasks.synthetic.spec import TEST_SEEDS, VALIDATION_SEEDS
 from tasks.synthetic.tyre import Tyre, build_tyre, sample_spec
@@ -80,7 +81,7 @@ def portrait(name: str, merged: Artifact, frames: dict[str, Any], folder: Path, 
     mesh = load_mesh(merged.folder / "mesh.npz", merged.record)
     candidates = frames["frames"]
     shown = [read_colour(folder / candidates[k]["file"]) for k in (0, len(candidates) // 2)]
-    shown += [render(mesh, (0.7, 0.4, side), 400) for side in (1.0, -1.0)]
+    shown += render(mesh, [(0.7, 0.4, side) for side in (1.0, -1.0)], 400)
     (out / "pictures").mkdir(parents=True, exist_ok=True)
     sheet = contact_sheet(shown, [name, "", "result", ""], columns=2)
     cv2.imwrite(str(out / "pictures" / f"{name}.jpg"), sheet)

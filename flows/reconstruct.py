@@ -180,7 +180,9 @@ def _stages(source: Path, request: ReconstructRequest, settings: Settings) -> di
     }
     metadata = dict(finite(metadata))
     write_result(glb_path, (written.folder / "mesh.glb").read_bytes(), metadata, settings)
-    tell_summary(request.stem, metadata, run.store, frames=frames, selection=selection, mesh=mesh)
+    tell_summary(
+        request.stem, metadata, run.store, frames=frames, selection=selection, exported=result
+    )
     return metadata
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from prefect.artifacts import create_markdown_artifact
 from prefect.events import emit_event
 
-from tasks.export_glb import load_mesh
+from tasks.export_glb import PREVIEW_FILE
 from tasks.extract_frames import candidates_of
 from tasks.pictures import read_colour
 from tasks.records import ArtifactRef
@@ -36,16 +36,16 @@ def tell_summary(
     *,
     frames: ArtifactRef,
     selection: ArtifactRef,
-    mesh: ArtifactRef,
+    exported: ArtifactRef,
 ) -> None:
     """Put a page with pictures into Prefect's UI; never fails a run."""
     try:
-        extracted, merged = store.open(frames), store.open(mesh)
+        extracted = store.open(frames)
         files = {c.index: c.file for c in candidates_of(extracted.record)}
         chosen = chosen_indices(store.open(selection).record)
         pictures = {i: read_colour(extracted.folder / files[i]) for i in chosen}
-        shape = load_mesh(merged.folder / "mesh.npz", merged.record)
-        page = summary(tyre, metadata, pictures, shape)
+        views = read_colour(store.open(exported).folder / PREVIEW_FILE)
+        page = summary(tyre, metadata, pictures, views)
         create_markdown_artifact(page, key=f"tyre-{slug(tyre)}", description=f"Mesh of {tyre}")
     except Exception as exc:  # noqa: BLE001  the result is there, whatever becomes of its picture
         _log.warning("no summary in Prefect's UI: %s: %s", type(exc).__name__, exc)

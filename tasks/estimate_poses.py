@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from tasks.camera import Camera
 from tasks.errors import ReconstructionError
+from tasks.pictures import write_picture
 from tasks.poses.config import PoseConfig
 from tasks.poses.motion import (
     Background,
@@ -183,7 +184,7 @@ def _inner_masks(
             near = cv2.dilate(hull, np.ones((6 * margin + 1, 6 * margin + 1), np.uint8)) > 0
             shrunk = np.where(moving & ~near, 255, shrunk).astype(np.uint8)
         written[i] = folder / f"{i:06d}.png"
-        cv2.imwrite(str(written[i]), shrunk)
+        write_picture(written[i], shrunk)
     return written
 
 

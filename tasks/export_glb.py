@@ -1,4 +1,4 @@
-"""Stage *export*: the merged mesh as a GLB that says where it comes from."""
+"""Stage *export*: the merged mesh as a GLB that says where it comes from, and as a picture."""
 
 from __future__ import annotations
 
@@ -18,10 +18,13 @@ from tasks.caching import STAGE
 from tasks.errors import ReconstructionError
 from tasks.glb import GlbMesh, document_of, encode_glb
 from tasks.objects import storage_errors
+from tasks.pictures import write_picture
+from tasks.preview import preview
 from tasks.records import ArtifactRef, MergedMesh
 from tasks.store import ArtifactStore, code_version
 
 STAGE_NAME = "export"
+PREVIEW_FILE = "preview.png"
 
 
 def vertex_normals(vertices: NDArray[np.float32], faces: NDArray[np.int32]) -> NDArray[np.float32]:
@@ -123,7 +126,7 @@ def load_mesh(path: Path, record: Mapping[str, Any]) -> MergedMesh:
 
 def version() -> str:
     """The stage's code version."""
-    return code_version(__name__, "tasks.glb")
+    return code_version(__name__, "tasks.glb", "tasks.preview")
 
 
 @task(name="export GLB", task_run_name="export-{tyre}", retries=1, timeout_seconds=1800, **STAGE)
@@ -145,6 +148,7 @@ def export_task(
         low, high = loaded.vertices.min(axis=0), loaded.vertices.max(axis=0)
         with storage_errors(str(folder)):
             (folder / "mesh.glb").write_bytes(content)
+            write_picture(folder / PREVIEW_FILE, preview(loaded))
         return {
             "num_vertices": len(loaded.vertices),
             "num_faces": len(loaded.faces),

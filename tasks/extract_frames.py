@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from configs.stages import ExtractConfig
 from tasks.caching import STAGE
 from tasks.inputs import bad_input, check_input, pictures_in
 from tasks.objects import storage_errors
+from tasks.pictures import write_picture
 from tasks.progress import report
 from tasks.store import ArtifactStore, code_version
 from tasks.video import check_size, open_video, wanted_frames
@@ -96,13 +97,6 @@ def _bounded(picture: NDArray[Any], max_side: int) -> NDArray[Any]:
     return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA))
 
 
-def _write(path: Path, picture: NDArray[Any], options: Sequence[int]) -> None:
-    good, content = cv2.imencode(path.suffix, picture, list(options))
-    if not good:
-        raise ValueError(f"cannot encode {path.name}")
-    path.write_bytes(content.tobytes())
-
-
 def _from_video(source: Path, folder: Path, config: ExtractConfig) -> list[Candidate]:
     capture, info = open_video(source, config)
     quality = [cv2.IMWRITE_JPEG_QUALITY, config.jpeg_quality]
@@ -112,7 +106,7 @@ def _from_video(source: Path, folder: Path, config: ExtractConfig) -> list[Candi
         for number, time_s, picture in wanted_frames(capture, info, wanted):
             small = _bounded(picture, config.max_side_px)
             path = folder / "frames" / f"source{number:09d}.jpg"
-            _write(path, small, quality)
+            write_picture(path, small, quality)
             kept.append((number, time_s, path, small.shape[1], small.shape[0]))
             if len(kept) >= 2 * wanted:
                 for dropped in kept[1::2]:
@@ -160,7 +154,7 @@ def _from_pictures(source: Path, folder: Path, config: ExtractConfig) -> list[Ca
             if png
             else [cv2.IMWRITE_JPEG_QUALITY, config.jpeg_quality]
         )
-        _write(folder / name, picture, options)
+        write_picture(folder / name, picture, options)
         height, width = picture.shape[:2]
         found.append(Candidate(index, name, float(index), width, height, path.name, has_alpha))
         report(STAGE_NAME, index + 1, len(paths))

@@ -1,8 +1,10 @@
-"""Read pictures that an earlier stage wrote."""
+"""Write pictures, and read those that an earlier stage wrote."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -36,3 +38,17 @@ def read_alpha(path: Path) -> NDArray[np.uint8]:
 def read_own_alpha(path: Path) -> NDArray[np.uint8]:
     """``(H, W)``: the fourth channel of a picture that has one."""
     return np.ascontiguousarray(_decoded(path, cv2.IMREAD_UNCHANGED)[..., 3])
+
+
+def write_picture(path: Path, picture: NDArray[Any], options: Sequence[int] = ()) -> None:
+    """Write a picture as its suffix says; unlike ``cv2.imwrite``, a full disk is an ``OSError``.
+
+    Args:
+        path: Where to.
+        picture: ``(H, W)``, ``(H, W, 3)`` BGR or ``(H, W, 4)`` BGRA, uint8.
+        options: OpenCV's, in pairs, such as the quality of a JPEG.
+    """
+    good, content = cv2.imencode(path.suffix, picture, list(options))
+    if not good:
+        raise ValueError(f"cannot encode {path.name}")
+    path.write_bytes(content.tobytes())

@@ -20,7 +20,7 @@ from tasks.extract_frames import Candidate, candidates_of
 from tasks.matting import MatteSession, open_session
 from tasks.models import background_weights
 from tasks.objects import storage_errors
-from tasks.pictures import read_colour, read_own_alpha
+from tasks.pictures import read_colour, read_own_alpha, write_picture
 from tasks.progress import report
 from tasks.records import ArtifactRef
 from tasks.store import ArtifactStore, code_version
@@ -141,7 +141,7 @@ def remove_backgrounds(
     for frame, alpha, peak in _mattes(frames, root, session):
         cleaned, figures = clean_alpha(alpha)
         name = f"alpha/{frame.index:06d}.png"
-        cv2.imwrite(str(folder / name), cleaned, [cv2.IMWRITE_PNG_COMPRESSION, 3])
+        write_picture(folder / name, cleaned, [cv2.IMWRITE_PNG_COMPRESSION, 3])
         refused = _refusal(figures["area"], peak, config)
         masks.append(
             Mask(frame.index, name, peak=peak, given=frame.has_alpha, refused=refused, **figures)

@@ -1,4 +1,4 @@
-"""What a person looks at after a run: the chosen frames, the mesh from three sides, figures."""
+"""What a person looks at after a run: the chosen frames, the mesh, figures."""
 
 from __future__ import annotations
 
@@ -8,17 +8,10 @@ from typing import Any
 
 import cv2
 import numpy as np
-from embreex.mesh_construction import TriangleMesh
-from embreex.rtcore_scene import EmbreeScene
-from numpy.typing import NDArray
 
-from tasks.records import MergedMesh
+from tasks.preview import GROUND, VIEWS, Picture
 
-Picture = NDArray[np.uint8]
-_GROUND = 245
 _TILE_PX = (200, 150)
-_VIEWS = {"outer face": (0, 0, 1), "at a slant": (1, 0.35, 1), "tread": (1, 0, 0)}
-"""Directions from the tyre to the eye, in the tyre frame."""
 _FIGURES = {
     "watertight": "closed (1: yes)",
     "silhouette_iou": "overlap with the frames' outlines, mean",
@@ -41,7 +34,7 @@ def contact_sheet(pictures: Sequence[Picture], labels: Sequence[str], columns: i
     width, height = _TILE_PX
     rows = -(-len(pictures) // columns)
     across = min(columns, len(pictures))
-    sheet = np.full((rows * height, across * width, 3), _GROUND, np.uint8)
+    sheet = np.full((rows * height, across * width, 3), GROUND, np.uint8)
     for place, (picture, label) in enumerate(zip(pictures, labels, strict=True)):
         scale = min((width - 4) / picture.shape[1], (height - 4) / picture.shape[0])
         size = (max(1, int(picture.shape[1] * scale)), max(1, int(picture.shape[0] * scale)))
@@ -63,52 +56,6 @@ def contact_sheet(pictures: Sequence[Picture], labels: Sequence[str], columns: i
     return sheet
 
 
-def render(mesh: MergedMesh, towards_eye: Sequence[float], size_px: int = 240) -> Picture:
-    """The mesh in parallel projection, lit from the eye's upper left.
-
-    Args:
-        mesh: In the tyre frame.
-        towards_eye: From the tyre to the eye.
-        size_px: Side of the picture.
-
-    Returns:
-        ``(size_px, size_px, 3)`` BGR.
-    """
-    eye = np.asarray(towards_eye, float) / np.linalg.norm(towards_eye)
-    right = np.cross((0.0, 1.0, 0.0), eye)
-    right /= np.linalg.norm(right)
-    up = np.cross(eye, right)
-    corners = mesh.vertices.astype(float)
-    centre = (corners.min(axis=0) + corners.max(axis=0)) / 2
-    scale = 1.0 / max(float(np.linalg.norm(corners - centre, axis=1).max()), 1e-9)
-    corners = (corners - centre) * scale
-    fine = 2 * size_px  # drawn at twice the size and reduced: smooth edges
-    steps = (np.arange(fine) + 0.5) / fine * 2 - 1
-    across, down = np.meshgrid(steps, steps)
-    origins = across[..., None] * right - down[..., None] * up + 3.0 * eye
-    scene = EmbreeScene()
-    shape = TriangleMesh(scene, corners.astype(np.float32), mesh.faces.astype(np.int32))
-    rays = origins.reshape(-1, 3).astype(np.float32)
-    directions = np.tile(-eye.astype(np.float32), (len(rays), 1))
-    face = np.asarray(scene.run(rays, directions, query="INTERSECT"))
-    del shape
-    seen = face >= 0
-    triangles = mesh.faces[face[seen]]
-    a, b, c = (corners[triangles[:, k]] for k in range(3))
-    normal = np.cross(b - a, c - a)
-    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)
-    light = eye + 0.5 * up - 0.5 * right
-    shade = 0.35 + 0.65 * np.abs(normal @ (light / np.linalg.norm(light)))
-    colour = mesh.colours[triangles].astype(float).mean(axis=1)[:, ::-1]
-    picture = np.full((fine * fine, 3), _GROUND, np.uint8)
-    # tyres are black: without the offset their shape would not be seen
-    picture[seen] = np.clip((colour * 0.8 + 50.0) * shade[:, None] * 1.1, 0, 255)
-    small = cv2.resize(
-        picture.reshape(fine, fine, 3), (size_px, size_px), interpolation=cv2.INTER_AREA
-    )
-    return np.asarray(small, np.uint8)
-
-
 def data_uri(picture: Picture, quality: int = 82) -> str:
     """The picture as a ``data:`` address, which a browser shows without asking anyone."""
     good, coded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
@@ -118,7 +65,7 @@ def data_uri(picture: Picture, quality: int = 82) -> str:
 
 
 def summary(
-    tyre: str, metadata: Mapping[str, Any], frames: Mapping[int, Picture], mesh: MergedMesh
+    tyre: str, metadata: Mapping[str, Any], frames: Mapping[int, Picture], views: Picture
 ) -> str:
     """A page of Markdown with pictures.
 
@@ -126,16 +73,15 @@ def summary(
         tyre: Its name.
         metadata: Of the run.
         frames: The chosen frames, by index.
-        mesh: The merged mesh.
+        views: The mesh from the sides in ``VIEWS`` (:func:`tasks.preview.preview`).
     """
     sheet = contact_sheet(list(frames.values()), [f"frame {index}" for index in frames])
-    views = np.hstack([render(mesh, direction) for direction in _VIEWS.values()])
     lines = [
         f"# {tyre}",
         "",
-        f"![The mesh: {', '.join(_VIEWS)}]({data_uri(views)})",
+        f"![The mesh: {', '.join(VIEWS)}]({data_uri(views)})",
         "",
-        f"*The mesh: {', '.join(_VIEWS)}; lightened.*",
+        f"*The mesh: {', '.join(VIEWS)}; lightened.*",
         "",
         f"![The frames given to the network]({data_uri(sheet)})",
         "",

@@ -9,8 +9,9 @@ import cv2
 import numpy as np
 import trimesh
 
+from tasks.preview import Picture, preview, render
 from tasks.records import MergedMesh
-from tasks.summary import Picture, contact_sheet, render, summary
+from tasks.summary import contact_sheet, summary
 
 
 def _mesh() -> MergedMesh:
@@ -49,13 +50,12 @@ def _frames(count: int) -> dict[int, Picture]:
 
 
 def test_the_mesh_is_seen_from_where_the_eye_is() -> None:
-    face, back = render(_mesh(), (0, 0, 1), 120), render(_mesh(), (0, 0, -1), 120)
+    face, back, tread = render(_mesh(), [(0, 0, 1), (0, 0, -1), (1, 0, 0)], 120)
     ring = 60, 60 + 42  # a point of the ring, right of the hole
     assert int(face[ring][2]) > int(face[ring][0]) + 50  # red, in BGR
     assert int(back[ring][0]) > int(back[ring][2]) + 50
     ground = face[0, 0]
     assert (face[60, 60] == ground).all(), "the hole shows the ground"
-    tread = render(_mesh(), (1, 0, 0), 120)
     assert (tread[60, 60] != ground).any()
     drawn = (face != ground).any(axis=2).mean(), (tread != ground).any(axis=2).mean()
     assert drawn[0] > 1.5 * drawn[1]
@@ -70,7 +70,7 @@ def test_the_contact_sheet_shows_every_frame() -> None:
 
 
 def test_the_page_holds_pictures_and_figures() -> None:
-    page = summary("tyre", METADATA, _frames(3), _mesh())
+    page = summary("tyre", METADATA, _frames(3), preview(_mesh()))
     coded = re.findall(r"!\[[^\]]+\]\(data:image/jpeg;base64,([A-Za-z0-9+/=]+)\)", page)
     assert len(coded) == 2
     for text in coded:
