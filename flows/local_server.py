@@ -17,6 +17,7 @@ import time
 import urllib.request
 from pathlib import Path
 
+from tasks.child import start_child
 from tasks.errors import ResourceError
 
 _HEALTHY_WITHIN_S = 300.0
@@ -76,10 +77,10 @@ class LocalServer:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         self._url = f"http://127.0.0.1:{port}/api"
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "flows.server_process", str(port)],
+        self._process = start_child(
+            "flows.server_process",
+            str(port),
             env={**os.environ, **_SERVER_ENV},
-            stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,

@@ -1,61 +1,71 @@
 """Train the bundled tyre model: generate views, train from the last checkpoint, publish.
 
 Killed at any point, the flow goes on where it was: shards that exist are kept, the trainer resumes
-from its last checkpoint. Generation and training are processes of their own, side by side.
+from its last checkpoint. Generation and training are processes of their own, side by side; they end
+with the flow's.
 """
 
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import os
 import shutil
 import subprocess
-import sys
-import time
 from pathlib import Path
 
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_image_artifact, create_markdown_artifact
 from prefect.futures import wait
 
-from tasks.training_report import TrainingLog, plot_curves
+from tasks.child import start_child
+from tasks.training.config import TrainConfig
+from tasks.training.log import TrainingLog
+from tasks.training.report import plot_curves
 
 MODEL_DIR = Path(__file__).parents[1] / "configs" / "models" / "tyre-mini"
+_CURVES_EVERY_S = 30.0
 
 
 @task(name="generate views", task_run_name="generate {split} views", retries=2)
 def generate(data_dir: Path, split: str, shards: int) -> None:
     """Generate the shards that are missing, in a process of its own at low priority."""
-    command = [sys.executable, "-m", "tasks.synthetic.dataset", str(data_dir)]
-    subprocess.run(
-        [*command, "--split", split, "--shards", str(shards)],
-        check=True,
+    arguments = [str(data_dir), "--split", split, "--shards", str(shards)]
+    with start_child(
+        "tasks.synthetic.dataset",
+        *arguments,
         preexec_fn=lambda: os.nice(5),  # the trainer comes first
-    )
+    ) as generator:
+        try:
+            generator.wait()
+        finally:
+            generator.terminate()
+    if generator.returncode:
+        raise RuntimeError(f"the generator ended with exit code {generator.returncode}")
 
 
 @task(name="train network", retries=3)
 def train(
-    data_dir: Path, run_dir: Path, minutes: float, device: str, start_from: Path | None
+    data_dir: Path, run_dir: Path, settings: TrainConfig, model: Path, start_from: Path | None
 ) -> None:
     """Train from the last checkpoint until the budget is spent; show the curves meanwhile."""
     logger = get_run_logger()
-    command = [sys.executable, "-m", "tasks.train_model", "--data", str(data_dir)]
-    command += ["--run", str(run_dir), "--minutes", str(minutes), "--device", device]
-    command += ["--model", str(MODEL_DIR / "config.yaml")]
+    arguments = ["--data", str(data_dir), "--run", str(run_dir), "--model", str(model)]
+    for name, value in settings.model_dump(exclude_defaults=True).items():
+        arguments += [f"--{name.replace('_', '-')}", str(value)]
     if start_from is not None:
-        command += ["--start-from", str(start_from)]
-    with subprocess.Popen(command) as trainer:
+        arguments += ["--start-from", str(start_from)]
+    with start_child("tasks.training", *arguments) as trainer:
         try:
             while trainer.poll() is None:
-                time.sleep(30)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    trainer.wait(_CURVES_EVERY_S)
                 _show_curves(run_dir)
         finally:
             trainer.terminate()
     if trainer.returncode:
         raise RuntimeError(f"the trainer ended with exit code {trainer.returncode}")
-    _show_curves(run_dir)
     logger.info("training finished: %s", TrainingLog.read(run_dir / "log.jsonl").scores[-1])
 
 
@@ -89,13 +99,13 @@ def publish(run_dir: Path, target: Path) -> None:
     shutil.copyfile(run_dir / "curves.png", target.with_name("curves.png"))
 
 
-@flow(name="train", flow_run_name="train tyre-mini, {minutes} min")
+@flow(name="train", flow_run_name="train-{model.parent.name}")
 def train_tyre_model(
     *,
     work_dir: Path = Path("work/training"),
-    minutes: float = 100.0,
+    settings: TrainConfig = TrainConfig(),  # noqa: B008  it is frozen
     shards: int = 250,
-    device: str = "cpu",
+    model: Path = MODEL_DIR / "config.yaml",
     start_from: Path | None = None,
     publish_to: Path | None = None,
 ) -> None:
@@ -103,9 +113,9 @@ def train_tyre_model(
 
     Args:
         work_dir: Where shards and checkpoints are kept between runs.
-        minutes: Training time, resumptions included.
-        shards: Training shards of 32 tyres with 6 views.
-        device: ``cpu`` or ``cuda``.
+        settings: Of the training: minutes, rate, device and more.
+        shards: Training shards of 32 tyres.
+        model: Configuration of the network.
         start_from: Weights to go on from when the run has no checkpoint yet.
         publish_to: Where the best weights go, such as the model's folder; None to leave them.
     """
@@ -113,7 +123,7 @@ def train_tyre_model(
     generate(data_dir, "validation", 3)
     generate(data_dir, "train", min(4, shards))
     more = generate.submit(data_dir, "train", shards)
-    train(data_dir, work_dir / "run", minutes, device, start_from)
+    train(data_dir, work_dir / "run", settings, model, start_from)
     wait([more])
     if publish_to is not None:
         publish(work_dir / "run", publish_to)

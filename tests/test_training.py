@@ -10,39 +10,20 @@ from safetensors.torch import load_file
 
 from tasks.camera import VIEW_WIDTH
 from tasks.synthetic.augment import augment_view, clean_view, defective_mask
-from tasks.synthetic.dataset import ARRAYS, ShardConfig, make_tyre_data, write_shard
+from tasks.synthetic.dataset import ARRAYS, make_tyre_data, write_shard
 from tasks.synthetic.spec import TEST_SEEDS, TRAIN_SEEDS, VALIDATION_SEEDS
-from tasks.train_model import TrainConfig, Trainer, plane_waves, validate
-from tasks.training_report import TrainingLog, plot_curves
-
-SMALL = ShardConfig(views=2, size_px=32, points=1536, surface_points=64, detail=0.2)
-CONFIG = """
-cond_image_size: 32
-image_tokenizer_cls: tsr.models.tokenizers.image.DINOSingleImageTokenizer
-image_tokenizer:
-  vit: {hidden_size: 32, num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 64,
-        image_size: 32, patch_size: 16}
-tokenizer_cls: tsr.models.tokenizers.triplane.Triplane1DTokenizer
-tokenizer: {plane_size: 4, num_channels: 32}
-backbone_cls: tsr.models.transformer.transformer_1d.Transformer1D
-backbone: {in_channels: 32, num_attention_heads: 2, attention_head_dim: 16, num_layers: 1,
-           cross_attention_dim: 32}
-post_processor_cls: tsr.models.network_utils.TriplaneUpsampleNetwork
-post_processor: {in_channels: 32, out_channels: 8, stride: 2}
-decoder_cls: tsr.models.network_utils.NeRFMLP
-decoder: {in_channels: 24, n_neurons: 16, n_hidden_layers: 1, activation: silu}
-renderer_cls: tsr.models.nerf_renderer.TriplaneNeRFRenderer
-renderer: {radius: 0.87, feature_reduction: concat, density_activation: exp, density_bias: -1.0,
-           num_samples_per_ray: 16}
-"""
+from tasks.training.config import TrainConfig
+from tasks.training.log import TrainingLog
+from tasks.training.muon import Muon
+from tasks.training.report import plot_curves
+from tasks.training.trainer import Trainer, plane_waves
+from tasks.training.validation import validate
+from tests.training import CONFIG, SMALL, write_data
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("data")
-    write_shard(folder / "train-00000", TRAIN_SEEDS[:2], SMALL)
-    write_shard(folder / "validation-00000", VALIDATION_SEEDS[:1], SMALL)
-    return folder
+    return write_data(tmp_path_factory.mktemp("data"))
 
 
 def _trainer(data: Path, run_dir: Path, minutes: float = 10.0) -> Trainer:
@@ -51,7 +32,7 @@ def _trainer(data: Path, run_dir: Path, minutes: float = 10.0) -> Trainer:
         batch=2,
         points=64,
         colour_points=8,
-        bf16=False,
+        precision="float32",
         learning_rate=0.01,
         warmup_steps=20,
     )
@@ -145,6 +126,24 @@ def test_positions_differ_from_each_other() -> None:
     waves = plane_waves(8, 64)
     gap = torch.cdist(waves, waves) + 1e3 * torch.eye(64)
     assert gap.min() > 0.5
+
+
+@pytest.mark.parametrize("shape", [(12, 30), (30, 12), (16, 16)])
+def test_muon_moves_along_the_singular_vectors_as_far_in_each(shape: tuple[int, int]) -> None:
+    gradient = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    u, _, v = torch.linalg.svd(gradient, full_matrices=False)
+    weight = torch.nn.Parameter(torch.zeros(shape))
+    weight.grad = gradient.clone()
+    Muon([weight], lr=1.0, weight_decay=0.0, dtype=torch.float32).step()
+    along = u.T @ weight.detach() @ v.T / (-0.2 * max(shape) ** 0.5)
+    values = along.diagonal()
+    assert values.min() > 0.5
+    assert values.max() < 1.3
+    torch.testing.assert_close(along, values.diag(), atol=1e-4, rtol=0)
+    reference = torch.nn.Parameter(torch.zeros(shape))
+    reference.grad = gradient.clone()
+    torch.optim.Muon([reference], lr=1.0, weight_decay=0.0, adjust_lr_fn="match_rms_adamw").step()
+    torch.testing.assert_close(weight.detach(), reference.detach(), atol=0.05, rtol=0.05)
 
 
 def test_curves_are_drawn_from_a_log_with_a_torn_line(tmp_path: Path) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib
@@ -11,24 +9,7 @@ import matplotlib
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 
-
-@dataclass(frozen=True)
-class TrainingLog:
-    """A training's log, in order of steps: losses and validation scores."""
-
-    losses: list[dict[str, float]]
-    scores: list[dict[str, float]]
-
-    @classmethod
-    def read(cls, path: Path) -> TrainingLog:
-        """Read ``log.jsonl``; a half-written last line (the trainer may be writing) is left out."""
-        rows = []
-        for line in path.read_text().splitlines():
-            try:
-                rows.append(json.loads(line))
-            except json.JSONDecodeError:
-                break
-        return cls([r for r in rows if "loss" in r], [r for r in rows if "iou_median" in r])
+from tasks.training.log import TrainingLog
 
 
 def plot_curves(log: TrainingLog, path: Path) -> None:
