@@ -1,4 +1,7 @@
-"""``make bench``: measures, and writes docs/benchmarks.json and the table docs/benchmarks.md."""
+"""``make bench``: measures, and writes docs/benchmarks.json and the table docs/benchmarks.md.
+
+``--name benchmarks-HERE`` keeps the figures of another machine beside those of the first.
+"""
 
 from __future__ import annotations
 
@@ -31,8 +34,9 @@ def main() -> int:
     parser.add_argument("--only", choices=ITEMS, action="append", help="an item; may be repeated")
     parser.add_argument("--quick", action="store_true", help="few runs: to try, not to publish")
     parser.add_argument("--out", type=Path, default=ROOT / "docs", help="folder of both files")
+    parser.add_argument("--name", default="benchmarks", help="of both files, without suffix")
     options = parser.parse_args()
-    results = options.out / "benchmarks.json"
+    results = options.out / f"{options.name}.json"
     for name in options.only or ITEMS:
         sys.stderr.write(f"{name} ...\n")
         rows, figures = importlib.import_module(f"bench.{name}").run(options.quick)
@@ -46,7 +50,7 @@ def main() -> int:
         told = json.loads(results.read_text()) if results.is_file() else {}
         told = merge(told, name, part)
         results.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n")
-        (options.out / "benchmarks.md").write_text(render(told))
+        results.with_suffix(".md").write_text(render(told))
         for row in rows:
             sys.stderr.write(f"  {line(row)}\n")
     return 0

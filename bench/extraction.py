@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import torch
 from scipy.spatial import cKDTree
 
 from bench.fields import torus_model
-from bench.measure import REPEATS, Row, alternating, in_process, matmul_peak
+from bench.measure import (
+    REPEATS,
+    Row,
+    alternating,
+    in_process,
+    matmul_peak,
+    measurable_formats,
+    without_bfloat16,
+)
 from tsr.extract import PARITY, THRESHOLD, ExtractOptions, Surface, extract_surface_of_code
 from tsr.marching import march_volume
 from tsr.system import TSR
@@ -55,7 +64,8 @@ def run(quick: bool) -> tuple[list[Row], dict[str, Any]]:
     model.renderer.set_chunk_size(CHUNK)
     rows: list[Row] = []
     figures: dict[str, Any] = {}
-    peaks = {"float32": matmul_peak(torch.float32), "bfloat16": matmul_peak(torch.bfloat16)}
+    formats = measurable_formats()
+    peaks = {name: matmul_peak(getattr(torch, name)) for name in formats}
     for resolution, goal in GOALS.items():
         voxel = 2 * model.cfg.renderer.radius / (resolution - 1)
         found: dict[str, Surface] = {}
@@ -67,7 +77,7 @@ def run(quick: bool) -> tuple[list[Row], dict[str, Any]]:
             found[precision] = extract_surface_of_code(model, code, resolution, options=options)
 
         sparse("float32")
-        fast = alternating(lambda: sparse("float32"), lambda: sparse("bfloat16"), repeats=REPEATS)
+        fast = alternating(*(functools.partial(sparse, name) for name in formats), repeats=REPEATS)
         parity = extract_surface_of_code(
             model, code, resolution, options=ExtractOptions(interpolate="density")
         )
@@ -103,7 +113,7 @@ def run(quick: bool) -> tuple[list[Row], dict[str, Any]]:
                 "on the parity setting" + (f", in {SLAB} layers" if resolution == 512 else ""),
             )
         )
-        for precision, times in zip(("float32", "bfloat16"), fast, strict=True):
+        for precision, times in zip(formats, fast, strict=True):
             ratio = seconds / times.median
             points = found[precision].evaluated
             rate = points * 8 * LAYER_FLOP / times.median
@@ -124,6 +134,10 @@ def run(quick: bool) -> tuple[list[Row], dict[str, Any]]:
                 "points": points,
                 "hausdorff_voxel": distance,
             }
+        if "bfloat16" not in formats:
+            rows.append(
+                without_bfloat16(f"Surface at {resolution}³, bfloat16", f"≥ {goal} × dense")
+            )
     ((memory,),) = in_process(_MEMORY)
     rows.append(
         Row(

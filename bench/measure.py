@@ -119,6 +119,20 @@ def matmul_peak(dtype: Any) -> float:
     return 2 * m * n * k / min(times.seconds)
 
 
+def measurable_formats() -> list[str]:
+    """float32, and bfloat16 where this processor multiplies it natively."""
+    import torch
+
+    from tsr.precision import native_bfloat16
+
+    return ["float32"] + ["bfloat16"] * native_bfloat16(torch.device("cpu"))
+
+
+def without_bfloat16(what: str, goal: str) -> Row:
+    """The row of what this processor cannot do."""
+    return Row(what, goal, "not measured: this processor does not multiply bfloat16", None)
+
+
 def machine() -> dict[str, Any]:
     """What the figures were measured on."""
     import torch

@@ -18,7 +18,7 @@ from prefect.settings import PREFECT_API_URL
 from safetensors.torch import load_file
 
 from tasks.training.log import TrainingLog
-from tests.training import CONFIG, write_data
+from tests.training.tiny import CONFIG, write_data
 
 SECONDS = 12.0
 _FLOW = f"""if True:

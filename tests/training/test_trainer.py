@@ -18,7 +18,7 @@ from tasks.training.muon import Muon
 from tasks.training.report import plot_curves
 from tasks.training.trainer import Trainer, plane_waves
 from tasks.training.validation import validate
-from tests.training import CONFIG, SMALL, write_data
+from tests.training.tiny import CONFIG, SMALL, write_data
 
 
 @pytest.fixture(scope="module")
