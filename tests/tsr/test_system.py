@@ -130,6 +130,12 @@ def test_half_precision_weights_load_as_float32(tiny_dir: Path, tmp_path: Path) 
     assert {p.dtype for p in model.parameters()} == {torch.float32}
 
 
+def test_a_folder_with_safetensors_alone_needs_no_file_name(tiny_dir: Path, tmp_path: Path) -> None:
+    for name in ("config.yaml", "model.safetensors"):
+        (tmp_path / name).write_bytes((tiny_dir / name).read_bytes())
+    assert TSR.from_pretrained(str(tmp_path)).cfg.cond_image_size > 0
+
+
 def test_hub_names_stay_offline_when_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
