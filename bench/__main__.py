@@ -1,6 +1,6 @@
 """``make bench``: measures, and writes docs/benchmarks.json and the table docs/benchmarks.md.
 
-``--name benchmarks-HERE`` keeps the figures of another machine beside those of the first.
+Figures of other machines are kept beside those of this one.
 """
 
 from __future__ import annotations
@@ -23,9 +23,16 @@ ITEMS = (
 
 
 def merge(told: dict[str, Any], name: str, part: dict[str, Any]) -> dict[str, Any]:
-    """The results with one item's part replaced, in the items' order."""
-    items = {**told.get("items", {}), name: part}
+    """The results with one item of this machine replaced, in the items' order."""
+    items = told.get("items", {})
+    others = [p for p in items.get(name, []) if kind_of(p) != kind_of(part)]
+    items = {**items, name: [*others, part]}
     return {**told, "items": {n: items[n] for n in ITEMS if n in items}}
+
+
+def kind_of(part: dict[str, Any]) -> tuple[str, str]:
+    """What tells machines apart: the processor's name and model."""
+    return part["machine"]["processor"], part["machine"]["family_model_stepping"]
 
 
 def main() -> int:
@@ -34,9 +41,8 @@ def main() -> int:
     parser.add_argument("--only", choices=ITEMS, action="append", help="an item; may be repeated")
     parser.add_argument("--quick", action="store_true", help="few runs: to try, not to publish")
     parser.add_argument("--out", type=Path, default=ROOT / "docs", help="folder of both files")
-    parser.add_argument("--name", default="benchmarks", help="of both files, without suffix")
     options = parser.parse_args()
-    results = options.out / f"{options.name}.json"
+    results = options.out / "benchmarks.json"
     for name in options.only or ITEMS:
         sys.stderr.write(f"{name} ...\n")
         rows, figures = importlib.import_module(f"bench.{name}").run(options.quick)

@@ -92,15 +92,16 @@ def run(quick: bool) -> tuple[list[Row], dict[str, Any]]:
             seconds, how = slow.median, str(slow)
             distance = _hausdorff(parity.vertices, dense[0].vertices) / voxel
         else:
-            volumes: list[torch.Tensor] = []
-            (slow,) = alternating(
-                lambda: volumes.append(_dense_slab(model, code, resolution, SLAB)),  # noqa: B023
-                repeats=1 if quick else 3,
-            )
+            slabs: list[torch.Tensor] = []
+
+            def dense_slab(found: list[torch.Tensor] = slabs, resolution: int = resolution) -> None:
+                found.append(march_volume(_dense_slab(model, code, resolution, SLAB))[0])
+
+            (slow,) = alternating(dense_slab, repeats=1 if quick else 3)
             seconds = slow.median * resolution / (SLAB + 1)
             how = f"{seconds:.0f} s, extrapolated from {SLAB + 1} of {resolution} planes: {slow}"
             first = (resolution - SLAB) // 2
-            theirs = march_volume(volumes[0])[0] + torch.tensor([first, 0, 0])
+            theirs = slabs[0] + torch.tensor([first, 0, 0])
             ours = parity.vertices / voxel + (resolution - 1) / 2
             inside = (ours[:, 0] >= first) & (ours[:, 0] <= first + SLAB)
             distance = _hausdorff(ours[inside], theirs)

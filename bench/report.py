@@ -17,31 +17,39 @@ TITLES = {
 HEAD = """# Benchmarks
 
 Written by `make bench` (`python -m bench`; `--only ITEM` measures one and keeps the others); the
-figures are in `benchmarks.json`. What is compared runs in turn in one process, on the same weights
-and threads. Seconds are medians, with the range and the number of runs in brackets. They are
-**CPU seconds** of the process (which other programs on the machine hardly change) unless a row says
-wall; seconds on the wall depend on what else the machine does. The matrix peak is a product of
-3072 × 1024 × 4096, measured in the same run.
+figures are in `benchmarks.json`. Each kind of machine has a table of its own. What is compared runs
+in turn in one process, on the same weights and threads. Seconds are medians, with the range and the
+number of runs in brackets. They are **CPU seconds** of the process (which other programs on the
+machine hardly change) unless a row says wall; seconds on the wall depend on what else the machine
+does. The matrix peak is a product of 3072 × 1024 × 4096, measured in the same run.
 """
 
 
 def render(told: dict[str, Any]) -> str:
     """Results as ``benchmarks.json`` holds them to a document."""
     parts = [HEAD]
-    for name, item in told.get("items", {}).items():
-        m = item["machine"]
-        threads = f"{m['torch_threads']} thread{'s' if m['torch_threads'] != 1 else ''}"
-        versions = ", ".join(f"{k} {v}" for k, v in m["versions"].items())
-        quick = " **Quick run: too few repeats to publish.**" if item["quick"] else ""
-        parts.append(
-            f"\n## {TITLES[name]}\n\n"
-            f"{item['at']}; {m['processor']} ({m['family_model_stepping']}; "
-            f"{', '.join(m['features'])}), {m['cores_used']} of {m['cores']} cores, {threads}; "
-            f"Python {m['python']}, {versions}.{quick}{item.get('remark', '')}\n\n"
-            "| what | goal | measured | met | note |\n|---|---|---|---|---|\n"
-        )
-        for row in item["rows"]:
-            met = {True: "yes", False: "**no**", None: ""}[row["met"]]
-            cells = (row["what"], row["goal"], row["measured"], met, row["note"])
-            parts.append("| " + " | ".join(c.replace("|", "\\|") for c in cells) + " |\n")
+    for name, items in told.get("items", {}).items():
+        parts.append(f"\n## {TITLES[name]}\n")
+        for item in items:
+            parts += _table(item)
     return "".join(parts)
+
+
+def _table(item: dict[str, Any]) -> list[str]:
+    """What one machine measured."""
+    m = item["machine"]
+    threads = f"{m['torch_threads']} thread{'s' if m['torch_threads'] != 1 else ''}"
+    versions = ", ".join(f"{k} {v}" for k, v in m["versions"].items())
+    quick = " **Quick run: too few repeats to publish.**" if item["quick"] else ""
+    features = ", ".join(m["features"]) or "no bfloat16"
+    lines = [
+        f"\n{item['at']}; {m['processor']} ({m['family_model_stepping']}; {features}), "
+        f"{m['cores_used']} of {m['cores']} cores, {threads}; "
+        f"Python {m['python']}, {versions}.{quick}{item.get('remark', '')}\n\n"
+        "| what | goal | measured | met | note |\n|---|---|---|---|---|\n"
+    ]
+    for row in item["rows"]:
+        met = {True: "yes", False: "**no**", None: ""}[row["met"]]
+        cells = (row["what"], row["goal"], row["measured"], met, row["note"])
+        lines.append("| " + " | ".join(c.replace("|", "\\|") for c in cells) + " |\n")
+    return lines

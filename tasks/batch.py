@@ -15,8 +15,8 @@ from configs.request import ReconstructOptions, ReconstructRequest
 from configs.settings import Settings
 from tasks.errors import InputError
 from tasks.inputs import VIDEO_SUFFIXES, pictures_in
-from tasks.objects import S3Objects
 from tasks.results import Results, finite
+from tasks.s3_objects import S3Objects
 from tasks.store import canonical
 
 MANIFEST_NAME = "batch.json"

@@ -23,8 +23,9 @@ from pydantic import BaseModel
 
 from configs.settings import Settings
 from tasks.errors import StorageError
-from tasks.objects import LocalObjects, Objects, S3Objects, open_objects, storage_errors
+from tasks.objects import LocalObjects, Objects, open_objects, storage_errors
 from tasks.records import ArtifactRef
+from tasks.s3_objects import S3Objects
 
 MANIFEST = "manifest.json"
 _HELD = "held"

@@ -46,8 +46,12 @@ def test_a_part_replaces_itself_alone(
     told = command.merge(command.merge({}, "start", part("old")), "extraction", part("kept"))
     assert list(told["items"]) == ["extraction", "start"]
     told = command.merge(told, "start", part("new"))
+    elsewhere = part("elsewhere")
+    elsewhere["machine"] |= {"processor": "another"}
+    told = command.merge(told, "start", elsewhere)
     text = render(told)
     assert "old" not in text
+    assert "| elsewhere |" in text
     assert r"| new | ≤ 1 s | 0.5 s \| 1 run | yes | quiet |" in text
     monkeypatch.setattr(sys, "argv", ["bench", "--only", "cuda", "--out", str(tmp_path)])
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)

@@ -12,8 +12,10 @@ import pytest
 
 from configs.settings import Settings
 from tasks.errors import StorageError
-from tasks.objects import LocalObjects, MemoryObjects, Objects, S3Objects, storage_errors
+from tasks.objects import LocalObjects, Objects, storage_errors
+from tasks.s3_objects import S3Objects
 from tasks.store import sha256_of
+from tests.memory_objects import MemoryObjects
 from tests.s3 import filesystem, s3_endpoint, s3_settings
 
 

@@ -16,8 +16,9 @@ from configs.request import ReconstructRequest
 from configs.settings import Settings
 from tasks.errors import InputError, StorageError
 from tasks.inputs import input_mark, local_input
-from tasks.objects import LocalObjects, Objects, S3Objects
+from tasks.objects import LocalObjects, Objects
 from tasks.results import Results, check_writable, write_result
+from tasks.s3_objects import S3Objects
 from tests.s3 import filesystem, s3_endpoint, s3_settings
 
 

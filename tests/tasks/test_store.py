@@ -10,9 +10,10 @@ import pytest
 
 from configs.stages import MaskConfig
 from tasks.errors import StorageError
-from tasks.objects import LocalObjects, MemoryObjects
+from tasks.objects import LocalObjects
 from tasks.records import ArtifactRef
 from tasks.store import ArtifactStore, artifact_key, canonical, code_version, sweep
+from tests.memory_objects import MemoryObjects
 
 
 @pytest.fixture(params=["local", "memory"])

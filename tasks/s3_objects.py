@@ -1,0 +1,214 @@
+"""Objects in a bucket, through s3fs."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import random
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+from configs.settings import Settings
+from tasks.errors import StorageError
+from tasks.objects import checked, final_error, missing, storage_errors
+
+_log = logging.getLogger("tyre3d.storage")
+_T = TypeVar("_T")
+_PAUSE_S = (0.5, 10.0)
+"""First and longest pause before S3 is asked again."""
+
+
+class S3Objects:
+    """Objects in a bucket, through s3fs; any endpoint that speaks S3."""
+
+    def __init__(self, root: str, settings: Settings) -> None:
+        import s3fs
+
+        self.root = root.rstrip("/")
+        self._base = self.root.removeprefix("s3://")
+        self._patience_s = settings.s3_patience_s
+        secret = settings.s3_secret_key
+        access = settings.s3_access_key
+        self._fs: Any = s3fs.S3FileSystem(
+            key=access.get_secret_value() if access else None,
+            secret=secret.get_secret_value() if secret else None,
+            client_kwargs={"region_name": settings.s3_region} if settings.s3_region else None,
+            endpoint_url=settings.s3_endpoint_url,
+            use_listings_cache=False,
+            skip_instance_cache=True,
+            config_kwargs={
+                "connect_timeout": settings.s3_timeout_s,
+                "read_timeout": settings.s3_timeout_s,
+                "retries": {"max_attempts": settings.s3_attempts, "mode": "standard"},
+            },
+        )
+
+    def _path(self, key: str) -> str:
+        return f"{self._base}/{checked(key)}"
+
+    @contextlib.contextmanager
+    def _errors(self, key: str) -> Iterator[None]:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        with storage_errors(f"{self.root}/{key}"):
+            try:
+                yield
+            except FileNotFoundError as exc:
+                if _code(exc) == "NoSuchBucket":
+                    raise final_error(
+                        "storage-missing",
+                        f"there is no bucket {self._base.partition('/')[0]}",
+                        "Create it, or mend the s3:// address",
+                    ) from exc
+                raise missing(self.root, key) from exc
+            except (BotoCoreError, ClientError, TimeoutError) as exc:
+                raise OSError(str(exc)) from exc
+
+    def _ask(self, key: str, ask: Callable[[], _T]) -> _T:
+        """What ``ask`` returns; asked again, in growing pauses, while S3 does not answer.
+
+        s3fs and botocore try a few times within seconds; this bridges a service that restarts.
+        """
+        end = time.monotonic() + self._patience_s
+        pause_s, longest_s = _PAUSE_S
+        while True:
+            try:
+                with self._errors(key):
+                    return ask()
+            except StorageError as exc:
+                if not exc.retryable or time.monotonic() + pause_s > end:
+                    raise
+                _log.warning("%s; asking again", exc.what)
+            time.sleep(pause_s * random.uniform(0.7, 1.0))  # so that many do not ask at once
+            pause_s = min(2 * pause_s, longest_s)
+
+    def put(self, key: str, source: Path) -> None:
+        """Store a file's content; large files go up in parts and appear when complete."""
+        path = self._path(key)
+        self._ask(key, lambda: self._fs.put_file(str(source), path))
+
+    def write(self, key: str, content: bytes) -> None:
+        """Store ``content`` under ``key``, replacing what is there."""
+        path = self._path(key)
+        self._ask(key, lambda: self._fs.pipe_file(path, content))
+
+    def put_new(self, key: str, content: bytes) -> bool:
+        """Store ``content`` unless ``key`` exists (a conditional write)."""
+        path = self._path(key)
+
+        def ask() -> bool:
+            try:
+                self._fs.pipe_file(path, content, mode="create")
+            except OSError as exc:
+                if isinstance(exc, FileExistsError) or _code(exc) == "PreconditionFailed":
+                    return False
+                if _code(exc) != "NotImplemented":
+                    raise
+                # A service without conditional writes: two writers may both store the same key,
+                # and the last one stays.
+                if self._fs.exists(path):
+                    return False
+                self._fs.pipe_file(path, content)
+            return True
+
+        return self._ask(key, ask)
+
+    def _unless_missing(self, key: str, ask: Callable[[], _T]) -> _T | None:
+        """What ``ask`` returns; None where there is no such object (but a bucket there must be)."""
+
+        def look() -> _T | None:
+            try:
+                return ask()
+            except FileNotFoundError as exc:
+                if _code(exc) == "NoSuchBucket":
+                    raise
+                return None
+
+        return self._ask(key, look)
+
+    def get(self, key: str) -> bytes | None:
+        """The content of ``key``, or None."""
+        path = self._path(key)
+        return self._unless_missing(key, lambda: bytes(self._fs.cat_file(path)))
+
+    def local(self, key: str, folder: Path) -> Path:
+        """A copy in ``folder``."""
+        path, target = self._path(key), folder / checked(key)
+        part = target.with_name(f".{target.name}.{uuid.uuid4().hex}.part")
+
+        def ask() -> None:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                self._fs.get_file(path, str(part))
+                part.replace(target)
+            finally:
+                part.unlink(missing_ok=True)
+
+        self._ask(key, ask)
+        return target
+
+    def size(self, key: str) -> int | None:
+        """Bytes of ``key``, or None."""
+        info = self._info(key)
+        return int(info["size"]) if info is not None else None
+
+    def mark(self, key: str) -> str | None:
+        """What changes when the content of ``key`` does (its ETag and size), or None."""
+        info = self._info(key)
+        return f"{info['ETag']}:{info['size']}" if info is not None else None
+
+    def _info(self, key: str) -> dict[str, Any] | None:
+        path = self._path(key)
+        info = self._unless_missing(key, lambda: dict(self._fs.info(path)))
+        return info if info is not None and info["type"] == "file" else None
+
+    def keys(self, prefix: str) -> list[str]:
+        """All keys below ``prefix``, sorted."""
+        path = self._path(prefix)
+        found: list[str] = self._ask(prefix, lambda: self._fs.find(path))
+        return sorted(p.removeprefix(self._base + "/") for p in found)
+
+    def delete(self, prefix: str) -> None:
+        """Delete ``prefix`` and everything below it."""
+        path = self._path(prefix)
+
+        def ask() -> None:
+            paths = self._fs.find(path)
+            if paths:
+                self._fs.rm(paths)
+
+        self._ask(prefix, ask)
+
+    def abort_uploads(self, before: float) -> int:
+        """Abort multi-part uploads that killed processes left behind; they cost, and show nowhere.
+
+        Args:
+            before: Those begun before this time (seconds since the epoch) are leftovers.
+
+        Returns:
+            How many there were.
+        """
+        bucket, _, prefix = self._base.partition("/")
+
+        def ask() -> int:
+            told = self._fs.call_s3("list_multipart_uploads", Bucket=bucket, Prefix=prefix)
+            old = [u for u in told.get("Uploads", []) if u["Initiated"].timestamp() < before]
+            for upload in old:
+                self._fs.call_s3(
+                    "abort_multipart_upload",
+                    Bucket=bucket,
+                    Key=upload["Key"],
+                    UploadId=upload["UploadId"],
+                )
+            return len(old)
+
+        return self._ask(prefix, ask)
+
+
+def _code(error: BaseException) -> str:
+    """S3's own code of an error that s3fs translated; services differ in what it becomes."""
+    response = getattr(error.__cause__, "response", None) or {}
+    return str(response.get("Error", {}).get("Code", ""))
