@@ -76,7 +76,8 @@ def run(quick: bool) -> tuple[list[Row], dict[str, Any]]:
                 "flat (± 10 %)",
                 f"{', '.join(f'{s:.2f} s' for s in each.values())} ({change:+.0%})",
                 abs(change) <= 0.1,
-                f"{FRAMES} frames, 2 to the network, grid of 64³, one run each, one process",
+                f"{FRAMES} frames, 2 to the network, grid of 64³, one run each, one process; "
+                "start-up (imports, local server) left out",
             )
         )
         here = folder / str(counts[-1])
