@@ -30,9 +30,10 @@ def merge(told: dict[str, Any], name: str, part: dict[str, Any]) -> dict[str, An
     return {**told, "items": {n: items[n] for n in ITEMS if n in items}}
 
 
-def kind_of(part: dict[str, Any]) -> tuple[str, str]:
-    """What tells machines apart: the processor's name and model."""
-    return part["machine"]["processor"], part["machine"]["family_model_stepping"]
+def kind_of(part: dict[str, Any]) -> tuple[str, ...]:
+    """What tells machines apart: the processor's name and model, and the accelerator's."""
+    m = part["machine"]
+    return m["processor"], m["family_model_stepping"], str(part["figures"].get("device"))
 
 
 def main() -> int:

@@ -146,6 +146,7 @@ def machine() -> dict[str, Any]:
         "family_model_stepping": "/".join(
             said.get(k, "?").strip() for k in ("CPU family", "Model", "Stepping")
         ),
+        "bfloat16": "bfloat16" in measurable_formats(),
         "features": [f for f in flags if f.startswith(("amx", "avx512_bf16", "avx512_vnni"))],
         "cores": os.cpu_count(),
         "cores_used": len(os.sched_getaffinity(0)),

@@ -41,7 +41,7 @@ def _table(item: dict[str, Any]) -> list[str]:
     threads = f"{m['torch_threads']} thread{'s' if m['torch_threads'] != 1 else ''}"
     versions = ", ".join(f"{k} {v}" for k, v in m["versions"].items())
     quick = " **Quick run: too few repeats to publish.**" if item["quick"] else ""
-    features = ", ".join(m["features"]) or "no bfloat16"
+    features = ", ".join([*m["features"], *([] if m["bfloat16"] else ["no bfloat16"])])
     lines = [
         f"\n{item['at']}; {m['processor']} ({m['family_model_stepping']}; {features}), "
         f"{m['cores_used']} of {m['cores']} cores, {threads}; "

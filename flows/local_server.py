@@ -52,10 +52,10 @@ def configured() -> bool:
 
 
 def _answers(url: str, timeout_s: float = 2.0) -> bool:
-    """Whether a Prefect server is ready there; ``/health`` answers before the rest of it can."""
+    """Whether a Prefect server is ready there; ``/health`` answers before its database can."""
     try:
-        with urllib.request.urlopen(f"{url}/admin/version", timeout=timeout_s) as answer:
-            return answer.status == 200 and isinstance(json.load(answer), str)
+        with urllib.request.urlopen(f"{url}/ready", timeout=timeout_s) as answer:
+            return answer.status == 200 and "message" in json.load(answer)
     except (OSError, ValueError):
         return False
 

@@ -66,6 +66,7 @@ def train(
             trainer.terminate()
     if trainer.returncode:
         raise RuntimeError(f"the trainer ended with exit code {trainer.returncode}")
+    _show_curves(run_dir)
     logger.info("training finished: %s", TrainingLog.read(run_dir / "log.jsonl").scores[-1])
 
 

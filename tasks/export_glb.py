@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import version as package_version
@@ -23,6 +24,7 @@ from tasks.preview import preview
 from tasks.records import ArtifactRef, MergedMesh
 from tasks.store import ArtifactStore, code_version
 
+_log = logging.getLogger("tyre3d")
 STAGE_NAME = "export"
 PREVIEW_FILE = "preview.png"
 
@@ -148,7 +150,11 @@ def export_task(
         low, high = loaded.vertices.min(axis=0), loaded.vertices.max(axis=0)
         with storage_errors(str(folder)):
             (folder / "mesh.glb").write_bytes(content)
+        try:
             write_picture(folder / PREVIEW_FILE, preview(loaded))
+        except Exception as exc:  # noqa: BLE001  the mesh is there, whatever becomes of its picture
+            _log.warning("no picture of the mesh: %s: %s", type(exc).__name__, exc)
+            (folder / PREVIEW_FILE).unlink(missing_ok=True)
         return {
             "num_vertices": len(loaded.vertices),
             "num_faces": len(loaded.faces),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,13 @@ def test_a_part_replaces_itself_alone(
     assert "not measured" in (tmp_path / "benchmarks.md").read_text()
     assert "not measured" in capsys.readouterr().err
     assert all(row.met is None for row in cuda.run(quick=True)[0])
+
+
+def test_the_table_in_the_documents_is_that_of_the_figures() -> None:
+    docs = Path(command.ROOT) / "docs"
+    told = json.loads((docs / "benchmarks.json").read_text())
+    assert render(told) == (docs / "benchmarks.md").read_text()
+    assert set(command.merge(told, "start", part("here"))["items"]) == set(told["items"])
 
 
 def test_the_references_attention_gives_the_same(

@@ -93,12 +93,14 @@ class Trainer:
     ) -> None:
         self.config = config
         self.run_dir = run_dir
+        self._final = run_dir / "final.safetensors"
         run_dir.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(config.seed)
-        self.model = TSR(TSRConfig.load(model_config)).to(config.device)
+        self.model = TSR(TSRConfig.load(model_config))
         initialise(self.model)
         if start_from is not None:
             self.model.load_state_dict(load_file(start_from))
+        self.model.to(config.device)
         self.average = copy.deepcopy(self.model)
         matrices: list[torch.nn.Parameter] = []
         others: list[torch.nn.Parameter] = []
@@ -120,6 +122,7 @@ class Trainer:
         """Go on from the last checkpoint, if there is one."""
         path = self.run_dir / "last.pt"
         if not path.exists():
+            self._forget_later_lines()
             return
         state = torch.load(path, weights_only=True)
         self.model.load_state_dict(state["model"])
@@ -135,7 +138,7 @@ class Trainer:
         path = self.run_dir / "log.jsonl"
         if path.exists():
             log = TrainingLog.read(path)
-            kept = [json.dumps(r) + "\n" for r in log.rows if r["step"] <= self.step]
+            kept = [json.dumps(r) + "\n" for r in log.rows if r["step"] <= self.step > 0]
             scratch = path.with_suffix(".tmp")
             scratch.write_text("".join(kept))
             scratch.replace(path)
@@ -200,7 +203,9 @@ class Trainer:
             export_weights(self.average, self.run_dir / "best.safetensors")
 
     def run(self) -> None:
-        """Train until the budget of time is spent."""
+        """Train until the budget of time is spent; a finished training is left as it is."""
+        if self.seconds >= 60 * self.config.minutes and self._final.exists():
+            return
         batches = prefetch(self.train_data, self.config, [self.config.seed, self.step])
         saved = checked = self.seconds
         losses: list[float] = []
@@ -233,7 +238,7 @@ class Trainer:
         self.average.load_state_dict(load_file(path))
         offset = calibrate(self.average, self.validation_data)
         self.log(calibration=offset, **validate(self.average, self.validation_data))
-        export_weights(self.average, self.run_dir / "final.safetensors")
+        export_weights(self.average, self._final)
 
 
 def export_weights(model: TSR, path: Path) -> None:

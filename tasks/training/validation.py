@@ -22,16 +22,17 @@ def densities(
     model: TSR, reader: ShardReader, views: int = 2
 ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.bool_]]]:
     """Raw densities and truths of each clean view, at points uniform in a cube round the tyre."""
+    device = model.decoder.layers[-1].get_parameter("bias").device
     for shard in reader.shards:
         for view in range(views):
             images = np.stack([clean_view(v) for v in shard["rgba"][:, view]])
-            codes = model.encode(torch.from_numpy(images.transpose(0, 3, 1, 2).copy()))
+            codes = model.encode(torch.from_numpy(images.transpose(0, 3, 1, 2).copy()).to(device))
             for k in range(len(images)):
                 count = shard["points"].shape[1] // 3
                 p = to_crop_frame(shard["to_crop"][k, view], shard["points"][k][:count])
-                raw, _ = model.decode_points(codes[k : k + 1], torch.from_numpy(p)[None])
+                raw, _ = model.decode_points(codes[k : k + 1], torch.from_numpy(p)[None].to(device))
                 beyond = np.abs(p).max(axis=1) >= model.renderer.cfg.radius
-                yield np.where(beyond, -np.inf, raw[0].numpy()), shard["inside"][k][:count]
+                yield np.where(beyond, -np.inf, raw[0].cpu().numpy()), shard["inside"][k][:count]
 
 
 def scores_at(

@@ -50,7 +50,7 @@ def _start(folder: Path) -> subprocess.Popen[bytes]:
 
 
 def _trainers(run: Path) -> list[str]:
-    listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
+    listed = subprocess.run(["ps", "-ewwo", "args"], capture_output=True, text=True, check=True)
     return [x for x in listed.stdout.splitlines() if f"tasks.training --data {run.parent}" in x]
 
 
@@ -75,6 +75,7 @@ def test_a_killed_training_flow_goes_on_from_its_checkpoint(tmp_path: Path) -> N
     flow = _start(tmp_path)
     try:
         _wait("a checkpoint", 120, checkpoint.exists)
+        assert _trainers(run)
         _wait("steps after it", 60, lambda: log.exists() and len(TrainingLog.read(log).rows) > 4)
     finally:
         flow.send_signal(signal.SIGKILL)
@@ -83,9 +84,14 @@ def test_a_killed_training_flow_goes_on_from_its_checkpoint(tmp_path: Path) -> N
     assert not (tmp_path / "tiny/model.safetensors").exists()
     saved = torch.load(checkpoint, weights_only=True)
     assert 0 < saved["seconds"] < SECONDS
-    log.write_text(log.read_text() + '{"step": 9999')  # torn by a kill in the middle of a line
+    undone = '{"step": 9950, "seconds": 1, "loss": 1}\n{"step": 9999'  # a row, and a torn one
+    log.write_text(f"{log.read_text()}\n{undone}")
 
-    assert _start(tmp_path).wait(timeout=240) == 0
+    again = _start(tmp_path)
+    try:
+        assert again.wait(timeout=240) == 0
+    finally:
+        again.kill()
     rows = TrainingLog.read(log).losses
     assert [b["step"] - a["step"] for a, b in pairwise(rows)] == [50] * (len(rows) - 1)
     assert all(a["seconds"] < b["seconds"] for a, b in pairwise(rows))
