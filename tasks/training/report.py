@@ -16,7 +16,7 @@ def plot_curves(log: TrainingLog, path: Path) -> None:
     """Plot loss and validation volume IoU against training minutes as PNG."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
     left.plot([r["seconds"] / 60 for r in log.losses], [r["loss"] for r in log.losses], lw=0.8)
-    left.set(xlabel="training minutes", ylabel="occupancy loss", yscale="log")
+    left.set(xlabel="training minutes", ylabel="occupancy loss")
     minutes = [r["seconds"] / 60 for r in log.scores]
     for key, label in (
         ("iou_median", "median"),
@@ -25,7 +25,7 @@ def plot_curves(log: TrainingLog, path: Path) -> None:
     ):
         right.plot(minutes, [r[key] for r in log.scores], marker=".", lw=0.8, label=label)
     right.set(xlabel="training minutes", ylabel="validation volume IoU, single view")
-    right.legend(loc="lower right")
+    right.legend(loc="center right")
     for axes in (left, right):
         axes.grid(alpha=0.3)
     figure.savefig(path, dpi=110)
