@@ -44,6 +44,8 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=ROOT / "docs", help="folder of both files")
     options = parser.parse_args()
     results = options.out / "benchmarks.json"
+    told = json.loads(results.read_text()) if results.is_file() else {}
+    render(told)  # a file that cannot be added to is better found out now than after measuring
     for name in options.only or ITEMS:
         sys.stderr.write(f"{name} ...\n")
         rows, figures = importlib.import_module(f"bench.{name}").run(options.quick)
@@ -54,7 +56,6 @@ def main() -> int:
             "rows": [asdict(r) for r in rows],
             "figures": figures,
         }
-        told = json.loads(results.read_text()) if results.is_file() else {}
         told = merge(told, name, part)
         results.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n")
         results.with_suffix(".md").write_text(render(told))

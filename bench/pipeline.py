@@ -1,11 +1,13 @@
 """Runs a flow in a process of its own, as the command line does, and takes its time apart.
 
-``python -m bench.pipeline one INPUT OUT [options as JSON]`` or ``... batch FOLDER OUT [options]``;
-the last line printed is JSON. ``TYRE3D_HOME`` says where weights and artifacts lie.
+``python -m bench.pipeline one INPUT OUT [options as JSON]``, ``batch FOLDER OUT [options]``, or
+``queue FOLDER OUT [options]``, where several processes share a folder; the last line printed is
+JSON. ``TYRE3D_HOME`` says where weights and artifacts lie.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import os
@@ -92,6 +94,15 @@ class Computation:
         ArtifactStore.open = timed_open  # type: ignore
 
 
+def _next(folder: Path) -> Path | None:
+    """A video that no other process took, or None."""
+    for video in sorted(folder.glob("*.mp4")):
+        with contextlib.suppress(FileExistsError):
+            video.with_suffix(".taken").touch(exist_ok=False)
+            return video
+    return None
+
+
 def main() -> int:
     """Run the flow that the arguments name."""
     what, given, out, text = sys.argv[1:5]
@@ -111,7 +122,7 @@ def main() -> int:
 
         computation = Computation()
         computation.watch()
-        if what == "batch":  # a process imports once, however many videos it makes
+        if what != "one":  # a process imports once, however many videos it makes
             for name in _IMPORTED_LATE:
                 importlib.import_module(name)
         server.wait()
@@ -120,6 +131,13 @@ def main() -> int:
             glb = Path(out) / "tyre.glb"
             request = ReconstructRequest(input=Path(given), glb_path=glb, **options)
             states = [s["state"] for s in reconstruct(request, request.stem)["stages"]]
+        elif what == "queue":
+            states = []
+            while (video := _next(Path(given))) is not None:
+                glb = Path(out) / f"{video.stem}.glb"
+                request = ReconstructRequest(input=video, glb_path=glb, **options)
+                reconstruct(request, request.stem)
+                states.append(video.stem)
         else:
             asked = ReconstructOptions(**options)
             many = BatchRequest(inputs=(given,), out_dir=Path(out), options=asked)
