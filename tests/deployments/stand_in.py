@@ -1,0 +1,69 @@
+"""A stand-in of Prefect's HTTP API, as far as the service asks it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from uuid import uuid4
+
+import httpx
+
+DEPLOYMENT = str(uuid4())
+
+
+class Prefect:
+    """Stands for Prefect's server: runs by id, idempotency keys, one progress artifact each."""
+
+    def __init__(self) -> None:
+        self.runs: dict[str, dict[str, Any]] = {}
+        self.keys: dict[str, str] = {}
+        self.progress: dict[str, tuple[float, str]] = {}
+        self.away = False
+        self.busy = 0
+        self.reads = 0
+
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        if self.away:
+            raise httpx.ConnectError("away")
+        if self.busy > 0:
+            self.busy -= 1
+            return httpx.Response(503)
+        path = request.url.path.removeprefix("/api")
+        body = json.loads(request.content) if request.content else {}
+        if path == "/health":
+            return httpx.Response(200, json=True)
+        if path == "/deployments/name/reconstruct/reconstruct":
+            return httpx.Response(200, json={"id": DEPLOYMENT})
+        if path == f"/deployments/{DEPLOYMENT}/create_flow_run":
+            return self._create(body)
+        if path == "/artifacts/filter":
+            (run_id,) = body["artifacts"]["flow_run_id"]["any_"]
+            told = self.progress.get(run_id)
+            rows = [{"data": told[0], "description": told[1]}] if told else []
+            return httpx.Response(200, json=rows)
+        run = self.runs.get(path.split("/")[2])
+        if run is None:
+            return httpx.Response(404, json={"detail": "Flow run not found"})
+        if path.endswith("/set_state"):
+            self.set(run["id"], body["state"]["type"])
+            return httpx.Response(201, json={"status": "ACCEPT"})
+        self.reads += 1
+        return httpx.Response(200, json=run)
+
+    def _create(self, body: dict[str, Any]) -> httpx.Response:
+        known = self.keys.get(body["idempotency_key"])
+        if known is not None:
+            return httpx.Response(200, json=self.runs[known])
+        run_id = str(uuid4())
+        self.runs[run_id] = {
+            **{"id": run_id, "deployment_id": DEPLOYMENT, "tags": body["tags"]},
+            **{"parameters": body["parameters"], "created": "2026-01-01T00:00:00Z"},
+            **{"start_time": None, "end_time": None},
+        }
+        self.set(run_id, "SCHEDULED")
+        self.keys[body["idempotency_key"]] = run_id
+        return httpx.Response(201, json=self.runs[run_id])
+
+    def set(self, run_id: str, kind: str, message: str = "") -> None:
+        self.runs[run_id]["state_type"] = kind
+        self.runs[run_id]["state"] = {"type": kind, "message": message}
