@@ -236,13 +236,18 @@ def test_a_run_shows_pictures_and_tells_of_its_stages(
     assert str(page.data).count("data:image/jpeg") == 2
 
 
-def test_a_run_succeeds_without_its_page(
-    cut_out_folder: Path, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("what", ["flows.run_summary.summary", "tasks.export_glb.preview"])
+def test_a_run_succeeds_without_its_pictures(
+    what: str,
+    cut_out_folder: Path,
+    tmp_path: Path,
+    tiny_model: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def broken(*_: Any) -> str:
         raise RuntimeError("no pictures today")
 
-    monkeypatch.setattr("flows.run_summary.summary", broken)
+    monkeypatch.setattr(what, broken)
     run(cut_out_folder, tmp_path, tiny_model)
     assert (tmp_path / "out/tyre.glb").is_file()
 
