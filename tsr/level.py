@@ -150,7 +150,8 @@ class Level:
         n, side = len(blocks), self.side + 1
         upper = torch.tensor(CORNERS, device=self.device)
         flat = torch.tensor([side * side, side, 1], device=self.device)
-        wanted = (blocks @ flat)[:, None] + upper @ flat  # (nb, 8)
+        # sums of products: CUDA has no matrix products of integers
+        wanted = (blocks * flat).sum(1)[:, None] + (upper * flat).sum(1)  # (nb, 8)
         slot = torch.full((side**3,), -1, dtype=torch.int64, device=self.device)
         slot[wanted[:, 0]] = torch.arange(n, device=self.device)
         mark = torch.zeros(side**3, dtype=torch.bool, device=self.device)

@@ -158,6 +158,7 @@ def march_volume(volume: Tensor) -> tuple[Tensor, Tensor]:
     cells = mixed_cells(volume)
     _, ny, nz = volume.shape
     strides = torch.tensor([ny * nz, nz, 1], device=volume.device)
-    steps = torch.tensor(CORNERS, device=volume.device) @ strides
-    keys = (cells @ strides)[:, None] + steps  # (N, 8)
+    # sums of products: CUDA has no matrix products of integers
+    steps = (torch.tensor(CORNERS, device=volume.device) * strides).sum(1)
+    keys = (cells * strides).sum(1)[:, None] + steps  # (N, 8)
     return triangulate(cells, volume.reshape(-1)[keys], keys)

@@ -11,6 +11,7 @@ import pytest
 import torch
 import trimesh
 from scipy.spatial import cKDTree
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from bench.fields import MAJOR, MINOR, torus_model
 from tsr.errors import OutOfMemoryError, TSRError
@@ -232,6 +233,25 @@ def test_chunks_change_nothing(tiny: TSR, golden: dict[str, torch.Tensor]) -> No
         surfaces.append(extract_surface_of_code(tiny, code, 24, options=PARITY))
     tiny.renderer.set_chunk_size(1 << 18)
     torch.testing.assert_close(surfaces[0].vertices, surfaces[1].vertices)
+
+
+class _NoIntegerProducts(TorchDispatchMode):
+    """A device like CUDA, which has no matrix products of integers."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+        if func.overloadpacket.__name__ in ("matmul", "mm", "mv", "addmm", "bmm", "dot"):
+            assert all(a.is_floating_point() for a in args if isinstance(a, torch.Tensor))
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("method", ["sparse", "reference"])
+def test_surfaces_need_no_integer_products(torus: Torus, method: str) -> None:
+    with _NoIntegerProducts(), pytest.raises(AssertionError):
+        torch.arange(3) @ torch.arange(3)
+    options = ExtractOptions(method=method)  # type: ignore[arg-type]
+    with _NoIntegerProducts():
+        surface = extract_surface_of_code(*torus, 48, options=options)
+    assert len(surface.vertices) > 100
 
 
 @pytest.mark.gpu
