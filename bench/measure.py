@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +133,13 @@ def without_bfloat16(what: str, goal: str) -> Row:
     return Row(what, goal, "not measured: this processor does not multiply bfloat16", None)
 
 
+def _installed(name: str) -> bool:
+    try:
+        return bool(version(name))
+    except PackageNotFoundError:  # a machine that has a part of the project, for its GPU
+        return False
+
+
 def machine() -> dict[str, Any]:
     """What the figures were measured on."""
     import torch
@@ -153,5 +160,5 @@ def machine() -> dict[str, Any]:
         "torch_threads": torch.get_num_threads(),
         "system": platform.platform(),
         "python": platform.python_version(),
-        "versions": {name: version(name) for name in names},
+        "versions": {name: version(name) for name in names if _installed(name)},
     }
