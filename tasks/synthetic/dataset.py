@@ -4,6 +4,7 @@ A shard is a folder of ``.npy`` files for ``T`` tyres with ``V`` views each, pub
 it once complete, so that a trainer can read what exists while a generator goes on:
 
 - ``rgba`` ``(T, V, S, S, 4)`` uint8: the crop that the network sees, straight alpha;
+- ``edges`` ``(T, V, 2, S, S)`` int8: how far from the mask's edge (``augment.edge_distances``);
 - ``to_crop`` ``(T, V, 3, 4)`` float32: tyre frame to crop frame (:mod:`tasks.camera`);
 - ``points`` ``(T, P, 3)`` float16 metres, ``inside`` ``(T, P)`` bool: occupancy of the exact
   solid; the first third uniform in a cube, the second in the bounding cylinder, the rest near the
@@ -14,21 +15,24 @@ it once complete, so that a trainer can read what exists while a generator goes 
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from tasks.camera import Camera, Crop, crop_of_box, look_at, world_to_crop_frame
+from tasks.synthetic.augment import edge_distances
 from tasks.synthetic.raycast import caster_of
 from tasks.synthetic.render import render_view, sample_look
 from tasks.synthetic.spec import TRAIN_SEEDS, VALIDATION_SEEDS
 from tasks.synthetic.tyre import Tyre, build_tyre, sample_spec
 
-ARRAYS = ("rgba", "to_crop", "points", "inside", "surface", "colour")
+ARRAYS = ("rgba", "edges", "to_crop", "points", "inside", "surface", "colour")
 CUBE_HALF_SIDE = 0.75
 """Half side of the cube of uniform points, in diameters: a little more than the crop frame's."""
 
@@ -159,6 +163,7 @@ def make_tyre_data(seed: int, config: ShardConfig) -> dict[str, NDArray[np.gener
     colour = np.clip(albedo, 0, 1) ** (1 / 2.2) * 255
     return {
         "rgba": rgba,
+        "edges": np.stack([edge_distances(view[..., 3]) for view in rgba]),
         "to_crop": to_crop,
         "points": points,
         "inside": inside,
@@ -188,11 +193,25 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--tyres", type=int, default=32, help="tyres in a shard")
     parser.add_argument("--split", choices=("train", "validation"), default="train")
+    parser.add_argument("--processes", type=int, default=1, help="shards made at the same time")
     args = parser.parse_args()
     seeds = TRAIN_SEEDS if args.split == "train" else VALIDATION_SEEDS
-    for shard in range(args.first, args.first + args.shards):
-        chosen = seeds[shard * args.tyres : (shard + 1) * args.tyres]
-        write_shard(args.directory / f"{args.split}-{shard:05d}", chosen, ShardConfig())
+    jobs = [
+        (
+            args.directory / f"{args.split}-{shard:05d}",
+            seeds[shard * args.tyres : (shard + 1) * args.tyres],
+            ShardConfig(),
+        )
+        for shard in range(args.first, args.first + args.shards)
+    ]
+    if args.processes == 1:
+        for job in jobs:
+            write_shard(*job)
+    else:
+        with multiprocessing.get_context("spawn").Pool(
+            args.processes, cv2.setNumThreads, (1,)
+        ) as pool:
+            pool.starmap(write_shard, jobs, chunksize=1)
 
 
 if __name__ == "__main__":

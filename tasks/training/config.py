@@ -29,9 +29,15 @@ class TrainConfig(BaseModel):
     average: float = Field(0.998, ge=0, lt=1, description="decay of the averaged weights")
     checkpoint_s: float = Field(120.0, gt=0, description="seconds between checkpoints")
     validate_s: float = Field(300.0, gt=0, description="seconds between validations")
+    most_shards: int = Field(
+        1000, ge=1, description="training shards to take up; a GPU keeps 45 MB of each in memory"
+    )
     seed: int = Field(0, description="of weights and batches")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="of the products; auto: bfloat16 where the device computes it natively"
+    )
+    compiled: bool = Field(
+        False, description="compile the network: 1.4 times the speed on a GPU, after a minute"
     )
     device: str = Field("cpu", description="cpu or cuda")
 

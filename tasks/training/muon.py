@@ -6,6 +6,7 @@ processors that do not multiply it natively.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 
 import torch
@@ -15,22 +16,22 @@ _A, _B, _C = 3.4445, -4.7750, 2.0315
 """Coefficients of the quintic, as published."""
 
 
-def orthogonalised(matrix: Tensor, dtype: torch.dtype, steps: int = 5) -> Tensor:
-    """A matrix ``(M, N)`` with the same singular vectors and singular values near one (0.7 to 1.2).
+def orthogonalised(matrices: Tensor, dtype: torch.dtype, steps: int = 5) -> Tensor:
+    """Matrices ``(K, M, N)`` with the same singular vectors and values near one (0.7 to 1.2).
 
     Args:
-        matrix: Any but zero.
+        matrices: Any but zero.
         dtype: Format of the products.
         steps: Of the Newton-Schulz iteration.
     """
-    x = matrix.to(dtype)
-    tall = x.shape[0] > x.shape[1]
-    x = x.T if tall else x
-    x = x / x.norm().clamp(min=1e-7)
+    x = matrices.to(dtype)
+    tall = x.shape[1] > x.shape[2]
+    x = x.mT if tall else x
+    x = x / x.norm(dim=(1, 2), keepdim=True).clamp(min=1e-7)
     for _ in range(steps):
-        gram = x @ x.T
-        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=_B, alpha=_C), x, beta=_A)
-    return (x.T if tall else x).to(matrix.dtype)
+        gram = x @ x.mT
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=_B, alpha=_C), x, beta=_A)
+    return (x.mT if tall else x).to(matrices.dtype)
 
 
 class Muon(torch.optim.Optimizer):
@@ -57,15 +58,18 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """Move every matrix that has a gradient."""
+        """Move every matrix that has a gradient; those of one shape together."""
         for group in self.param_groups:
+            ahead: dict[torch.Size, dict[Tensor, Tensor]] = defaultdict(dict)
             for p in group["params"]:
                 if p.grad is None:
                     continue
-                state = self.state[p]
-                mean = state.setdefault("momentum_buffer", torch.zeros_like(p))
+                mean = self.state[p].setdefault("momentum_buffer", torch.zeros_like(p))
                 mean.lerp_(p.grad, 1 - group["momentum"])
-                ahead = p.grad.lerp(mean, group["momentum"])
-                p.mul_(1 - group["lr"] * group["weight_decay"])
-                scale = 0.2 * max(p.shape) ** 0.5  # an update as large as AdamW's, on average
-                p.add_(orthogonalised(ahead, self._dtype), alpha=-group["lr"] * scale)
+                ahead[p.shape][p] = p.grad.lerp(mean, group["momentum"])
+            for shape, gradients in ahead.items():
+                scale = 0.2 * max(shape) ** 0.5  # an update as large as AdamW's, on average
+                moves = orthogonalised(torch.stack(list(gradients.values())), self._dtype)
+                for p, move in zip(gradients, moves, strict=True):
+                    p.mul_(1 - group["lr"] * group["weight_decay"])
+                    p.add_(move, alpha=-group["lr"] * scale)

@@ -1,93 +1,90 @@
-"""Batches from the shards of :mod:`tasks.synthetic.dataset`, drawn ahead and augmented."""
+"""Batches from the shards of :mod:`tasks.synthetic.dataset`, augmented."""
 
 from __future__ import annotations
 
-import queue
-import threading
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from tasks.synthetic.augment import augment_view
+from tasks.synthetic.augment import augment_views
 from tasks.synthetic.dataset import ARRAYS
 from tasks.training.config import TrainConfig
 
+_SHARDS_OF_A_BATCH = 8
+
 
 class ShardReader:
-    """Draws augmented batches from the shards that exist; looks for new ones now and then."""
+    """Draws augmented batches from the shards that exist.
 
-    def __init__(self, folder: Path, split: str) -> None:
+    Shards stay on disk (mapped into memory) for a CPU, and are copied to the memory of an
+    accelerator, about 45 MB each, where drawing and augmenting take place, too.
+
+    Args:
+        folder: Where shards are published.
+        split: "train" or "validation".
+        device: Where batches are wanted.
+        most: Shards to take up at most.
+    """
+
+    def __init__(self, folder: Path, split: str, device: str = "cpu", most: int = 1000) -> None:
         self.folder = folder
         self.split = split
-        self.shards: list[dict[str, NDArray[Any]]] = []
+        self.device = device
+        self.most = most
+        self.shards: list[dict[str, Tensor]] = []
         self._known: set[str] = set()
         self.rescan()
 
     def rescan(self) -> None:
         """Take up shards published since the last look."""
-        for path in sorted(self.folder.glob(f"{self.split}-*")):
-            if path.name not in self._known:
-                self._known.add(path.name)
-                self.shards.append({n: np.load(path / f"{n}.npy", mmap_mode="r") for n in ARRAYS})
+        new = {p.name: p for p in self.folder.glob(f"{self.split}-*") if p.name not in self._known}
+        for name in sorted(new)[: self.most - len(self.shards)]:
+            self._known.add(name)
+            arrays = {n: np.load(new[name] / f"{n}.npy", mmap_mode="c") for n in ARRAYS}
+            self.shards.append({n: torch.from_numpy(a).to(self.device) for n, a in arrays.items()})
 
     def draw(self, config: TrainConfig, rng: np.random.Generator) -> dict[str, Tensor]:
-        """One augmented training batch."""
-        images, points, inside, surface, colour = [], [], [], [], []
-        for _ in range(config.batch):
-            shard = self.shards[rng.integers(len(self.shards))]
-            tyre = rng.integers(shard["rgba"].shape[0])
-            view = rng.integers(shard["rgba"].shape[1])
-            image = augment_view(shard["rgba"][tyre, view], rng)
-            to_crop = shard["to_crop"][tyre, view]
-            pick = rng.integers(shard["points"].shape[1], size=config.points)
-            p = to_crop_frame(to_crop, shard["points"][tyre][pick])
-            pick_s = rng.integers(shard["surface"].shape[1], size=config.colour_points)
-            s = to_crop_frame(to_crop, shard["surface"][tyre][pick_s])
-            if rng.random() < 0.5:  # mirror image, mirror world
-                image = image[:, ::-1]
-                p[:, 1] *= -1
-                s[:, 1] *= -1
-            images.append(np.ascontiguousarray(image.transpose(2, 0, 1)))
-            points.append(p)
-            inside.append(shard["inside"][tyre][pick])
-            surface.append(s)
-            colour.append(shard["colour"][tyre][pick_s].astype(np.float32) / 255)
-        return {
-            "image": torch.from_numpy(np.stack(images)),
-            "points": torch.from_numpy(np.stack(points)),
-            "inside": torch.from_numpy(np.stack(inside)),
-            "surface": torch.from_numpy(np.stack(surface)),
-            "colour": torch.from_numpy(np.stack(colour)),
-        }
+        """One augmented training batch, from a handful of shards."""
+        generator = torch.Generator(self.device).manual_seed(int(rng.integers(2**63)))
+        parts = [
+            _pick(self.shards[rng.integers(len(self.shards))], len(views), config, generator)
+            for views in np.array_split(np.arange(config.batch), _SHARDS_OF_A_BATCH)
+            if len(views)
+        ]
+        batch = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+        image = augment_views(batch.pop("rgba"), batch.pop("edges"), generator)
+        mirrored = torch.rand(len(image), generator=generator, device=self.device) < 0.5
+        batch["image"] = torch.where(mirrored[:, None, None, None], image.flip(-1), image)
+        for name in ("points", "surface"):  # mirror image, mirror world
+            batch[name][..., 1] *= 1 - 2 * mirrored[:, None].float()
+        return batch
 
 
-def to_crop_frame(to_crop: NDArray[np.float32], points: NDArray[np.float16]) -> NDArray[np.float32]:
-    """Points ``(N, 3)`` in metres through a shard's ``(3, 4)`` transform."""
-    return np.asarray(
-        points.astype(np.float32) @ to_crop[:, :3].T + to_crop[:, 3], dtype=np.float32
-    )
+def _pick(
+    shard: dict[str, Tensor], count: int, config: TrainConfig, generator: torch.Generator
+) -> dict[str, Tensor]:
+    """Some views of a shard, with points of their tyres in their crop frames."""
+
+    def numbers(end: int, *shape: int) -> Tensor:
+        return torch.randint(end, shape, generator=generator, device=generator.device)
+
+    tyre = numbers(shard["rgba"].shape[0], count)
+    view = numbers(shard["rgba"].shape[1], count)
+    to_crop = shard["to_crop"][tyre, view]
+    point = numbers(shard["points"].shape[1], count, config.points)
+    dot = numbers(shard["surface"].shape[1], count, config.colour_points)
+    return {
+        "rgba": shard["rgba"][tyre, view],
+        "edges": shard["edges"][tyre, view],
+        "points": to_crop_frame(to_crop, shard["points"][tyre[:, None], point]),
+        "inside": shard["inside"][tyre[:, None], point],
+        "surface": to_crop_frame(to_crop, shard["surface"][tyre[:, None], dot]),
+        "colour": shard["colour"][tyre[:, None], dot].float() / 255,
+    }
 
 
-def prefetch(
-    reader: ShardReader, config: TrainConfig, seed: list[int]
-) -> Iterator[dict[str, Tensor]]:
-    """Batches drawn ahead by a thread."""
-    ready: queue.Queue[dict[str, Tensor]] = queue.Queue(maxsize=6)
-
-    def work() -> None:
-        rng = np.random.default_rng(seed)
-        drawn = 0
-        while True:
-            ready.put(reader.draw(config, rng))
-            drawn += 1
-            if drawn % 50 == 0:
-                reader.rescan()
-
-    threading.Thread(target=work, daemon=True).start()
-    while True:
-        yield ready.get()
+def to_crop_frame(to_crop: Tensor, points: Tensor) -> Tensor:
+    """Points ``(B, N, 3)`` in metres through the views' ``(B, 3, 4)`` transforms."""
+    return points.float() @ to_crop[:, :, :3].mT + to_crop[:, None, :, 3]

@@ -23,12 +23,15 @@ from torch.nn import functional as F
 from tasks.training.config import TrainConfig
 from tasks.training.log import TrainingLog
 from tasks.training.muon import Muon
-from tasks.training.shards import ShardReader, prefetch
+from tasks.training.shards import ShardReader
 from tasks.training.validation import LOG_SURFACE, calibrate, validate
 from tsr.config import TSRConfig
 from tsr.system import TSR
 
 logger = logging.getLogger(__name__)
+
+_COMPILED = ("_encode", "decode_points")
+"""What takes the time of a step."""
 
 
 def loss_of(model: TSR, batch: dict[str, Tensor], config: TrainConfig) -> tuple[Tensor, Tensor]:
@@ -102,6 +105,9 @@ class Trainer:
             self.model.load_state_dict(load_file(start_from))
         self.model.to(config.device)
         self.average = copy.deepcopy(self.model)
+        if config.compiled:
+            parts = {name: torch.compile(getattr(self.model, name)) for name in _COMPILED}
+            vars(self.model).update(parts)
         matrices: list[torch.nn.Parameter] = []
         others: list[torch.nn.Parameter] = []
         for name, p in self.model.named_parameters():
@@ -111,8 +117,8 @@ class Trainer:
             Muon(matrices, config.learning_rate, config.weight_decay, config.dtype),
             torch.optim.AdamW(others, lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=0.0),
         ]
-        self.train_data = ShardReader(data, "train")
-        self.validation_data = ShardReader(data, "validation")
+        self.train_data = ShardReader(data, "train", config.device, config.most_shards)
+        self.validation_data = ShardReader(data, "validation", config.device)
         self.step = 0
         self.seconds = 0.0
         self.best = -1.0
@@ -164,14 +170,13 @@ class Trainer:
         left = 1.0 - self.seconds / (60 * self.config.minutes)
         return min((self.step + 1) / self.config.warmup_steps, left / self.config.decay_share, 1.0)
 
-    def take_step(self, batch: dict[str, Tensor]) -> dict[str, float]:
-        """One optimiser step."""
+    def take_step(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """One optimiser step; occupancy and colour loss, not waited for."""
         rate = max(self.rate(), 0.0) * self.config.learning_rate
         for optimiser in self.optimisers:
             for group in optimiser.param_groups:
                 group["lr"] = rate
             optimiser.zero_grad(set_to_none=True)
-        batch = {k: v.to(self.config.device) for k, v in batch.items()}
         occupancy, colour = loss_of(self.model, batch, self.config)
         (occupancy + self.config.colour_weight * colour).backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
@@ -179,10 +184,10 @@ class Trainer:
             optimiser.step()
         decay = min(self.config.average, (self.step + 1) / (self.step + 10))
         with torch.no_grad():
-            for slow, fast in zip(self.average.parameters(), self.model.parameters(), strict=True):
-                slow.lerp_(fast, 1 - decay)
+            slow: list[Tensor] = list(self.average.parameters())
+            torch._foreach_lerp_(slow, list[Tensor](self.model.parameters()), 1 - decay)
         self.step += 1
-        return {"loss": float(occupancy.detach()), "colour_loss": float(colour.detach())}
+        return occupancy.detach(), colour.detach()
 
     def log(self, **figures: float) -> None:
         """Append a line to the log."""
@@ -206,20 +211,21 @@ class Trainer:
         """Train until the budget of time is spent; a finished training is left as it is."""
         if self.seconds >= 60 * self.config.minutes and self._final.exists():
             return
-        batches = prefetch(self.train_data, self.config, [self.config.seed, self.step])
+        rng = np.random.default_rng([self.config.seed, self.step])
         saved = checked = self.seconds
-        losses: list[float] = []
+        losses: list[Tensor] = []
         while self.seconds < 60 * self.config.minutes:
             started = time.monotonic()
-            figures = self.take_step(next(batches))
-            losses.append(figures["loss"])
+            occupancy, colour = self.take_step(self.train_data.draw(self.config, rng))
+            losses.append(occupancy)
+            if self.step % 50 == 0:
+                loss = float(torch.stack(losses).mean())  # waits for the device
+                losses.clear()
+                self.train_data.rescan()
             self.seconds += time.monotonic() - started
             if self.step % 50 == 0:
-                self.log(
-                    **{**figures, "loss": float(np.mean(losses))},
-                    shards=len(self.train_data.shards),
-                )
-                losses.clear()
+                shards = len(self.train_data.shards)
+                self.log(loss=loss, colour_loss=float(colour), shards=shards)
             if self.seconds - checked > self.config.validate_s:
                 self.check()
                 checked = self.seconds

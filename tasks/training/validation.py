@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tasks.synthetic.augment import clean_view
+from tasks.synthetic.augment import clean_views
 from tasks.training.shards import ShardReader, to_crop_frame
 from tsr.system import TSR
 
@@ -22,17 +22,16 @@ def densities(
     model: TSR, reader: ShardReader, views: int = 2
 ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.bool_]]]:
     """Raw densities and truths of each clean view, at points uniform in a cube round the tyre."""
-    device = model.decoder.layers[-1].get_parameter("bias").device
     for shard in reader.shards:
+        count = shard["points"].shape[1] // 3
         for view in range(views):
-            images = np.stack([clean_view(v) for v in shard["rgba"][:, view]])
-            codes = model.encode(torch.from_numpy(images.transpose(0, 3, 1, 2).copy()).to(device))
-            for k in range(len(images)):
-                count = shard["points"].shape[1] // 3
-                p = to_crop_frame(shard["to_crop"][k, view], shard["points"][k][:count])
-                raw, _ = model.decode_points(codes[k : k + 1], torch.from_numpy(p)[None].to(device))
-                beyond = np.abs(p).max(axis=1) >= model.renderer.cfg.radius
-                yield np.where(beyond, -np.inf, raw[0].cpu().numpy()), shard["inside"][k][:count]
+            codes = model.encode(clean_views(shard["rgba"][:, view]))
+            points = to_crop_frame(shard["to_crop"][:, view], shard["points"][:, :count])
+            for code, p, inside in zip(codes, points, shard["inside"], strict=True):
+                raw, _ = model.decode_points(code[None], p[None])
+                within = p.abs().amax(dim=1) < model.renderer.cfg.radius
+                raw = torch.where(within, raw[0], -torch.inf)
+                yield raw.cpu().numpy(), inside[:count].cpu().numpy()
 
 
 def scores_at(

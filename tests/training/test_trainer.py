@@ -9,13 +9,20 @@ import torch
 from safetensors.torch import load_file
 
 from tasks.camera import VIEW_WIDTH
-from tasks.synthetic.augment import augment_view, clean_view, defective_mask
+from tasks.synthetic.augment import (
+    STEPS_PER_PX,
+    augment_views,
+    clean_views,
+    defective_masks,
+    edge_distances,
+)
 from tasks.synthetic.dataset import ARRAYS, make_tyre_data, write_shard
 from tasks.synthetic.spec import TEST_SEEDS, TRAIN_SEEDS, VALIDATION_SEEDS
 from tasks.training.config import TrainConfig
 from tasks.training.log import TrainingLog
 from tasks.training.muon import Muon
 from tasks.training.report import plot_curves
+from tasks.training.shards import ShardReader, to_crop_frame
 from tasks.training.trainer import Trainer, plane_waves
 from tasks.training.validation import validate
 from tests.training.tiny import CONFIG, SMALL, write_data
@@ -78,28 +85,72 @@ def test_a_finished_shard_is_left_alone(data: Path) -> None:
     assert (data / "train-00000" / "rgba.npy").stat().st_mtime_ns == before
 
 
+def _disc_with_opening() -> torch.Tensor:
+    rgba = torch.zeros(64, 64, 4, dtype=torch.uint8)
+    rgba[16:48, 16:48] = torch.tensor((30, 30, 30, 255), dtype=torch.uint8)
+    rgba[28:36, 28:36, 3] = 0
+    return rgba
+
+
+def test_edge_distances_with_and_without_openings() -> None:
+    opened, filled = edge_distances(_disc_with_opening()[..., 3].numpy()) / STEPS_PER_PX
+    assert opened[32, 32] < 0 < filled[32, 32]
+    assert opened[20, 32] == filled[20, 32] == pytest.approx(5, abs=0.3)  # rows 16 to 20
+    assert opened[12, 32] == filled[12, 32] == pytest.approx(-4, abs=0.3)
+    assert filled[0, 0] == pytest.approx(-127 / STEPS_PER_PX)
+
+
 def test_augmentation_keeps_range_and_grey_ground() -> None:
-    rgba = np.zeros((64, 64, 4), np.uint8)
-    rgba[16:48, 16:48] = (30, 30, 30, 255)
-    rgba[28:36, 28:36, 3] = 0  # an opening
-    assert clean_view(rgba)[0, 0] == pytest.approx(0.5)
-    filled = 0
-    for seed in range(30):
-        rng = np.random.default_rng(seed)
-        image = augment_view(rgba, rng)
-        assert image.shape == (64, 64, 3)
-        assert image.min() >= 0
-        assert image.max() <= 1
-        mask = defective_mask((rgba[..., 3] / 255).astype(np.float32), np.random.default_rng(seed))
-        filled += bool(mask[32, 32] > 0.5)
-    assert 5 < filled < 25  # openings are filled about every other time
+    one = _disc_with_opening()
+    rgba = one.expand(200, -1, -1, -1)
+    edges = torch.from_numpy(edge_distances(one[..., 3].numpy())).expand(200, -1, -1, -1)
+    assert clean_views(rgba)[0, :, 0, 0].tolist() == [0.5] * 3
+    images = augment_views(rgba, edges, torch.Generator().manual_seed(0))
+    assert images.shape == (200, 3, 64, 64)
+    assert images.min() >= 0
+    assert images.max() <= 1
+    assert (images[:, :, 4, 4] == 0.5).all(dim=1).float().mean() > 0.95
+    assert images.flatten(1).unique(dim=0).shape[0] == 200
+    again = augment_views(rgba, edges, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(images, again)
+    alpha = rgba[..., 3].float()[:, None] / 255
+    masks = defective_masks(alpha, edges, torch.Generator().manual_seed(1))
+    assert 0.25 < (masks[:, 0, 32, 32] > 0.5).float().mean() < 0.55  # openings are filled often
+    assert (masks[:, 0, 20, 32] < 0.5).float().mean() < 0.2  # and parts cut off now and then
+    assert masks.min() >= 0
+    assert masks.max() <= 1
+
+
+def test_a_mirrored_view_has_a_mirrored_tyre(data: Path) -> None:
+    """Of one view both hands are drawn, and nothing else."""
+    reader = ShardReader(data, "train")
+    shard = {
+        n: a[:1, :1] if n in ("rgba", "edges", "to_crop") else a[:1]
+        for n, a in (reader.shards[0].items())
+    }
+    reader.shards = [shard]
+    config = TrainConfig(batch=40, points=512, colour_points=8)
+    batch = reader.draw(config, np.random.default_rng(0))
+    side = (batch["image"] - batch["image"].flip(-1)).flatten(1)
+    hand = (side @ side[0]).sign()
+    assert set(hand.tolist()) == {-1.0, 1.0}
+    truth = to_crop_frame(shard["to_crop"][0], shard["points"][:1])[0]
+    mirrored = truth * torch.tensor([1.0, -1.0, 1.0])
+
+    def off(points: torch.Tensor) -> torch.Tensor:
+        gaps = batch["points"][:, :8, None] - points[None, None]  # (B, 8, N, 3)
+        return gaps.norm(dim=-1).amin(-1).amax(-1)
+
+    assert off(torch.cat([truth, mirrored])).max() < 1e-5
+    own = off(truth) < 1e-5
+    assert len({(h, o) for h, o in zip(hand.tolist(), own.tolist(), strict=True)}) == 2
 
 
 def test_training_lowers_the_loss_and_goes_on_after_a_kill(data: Path, tmp_path: Path) -> None:
     run_dir = tmp_path / "run"
     first = _trainer(data, run_dir)
     batch = first.train_data.draw(first.config, np.random.default_rng(0))
-    losses = [first.take_step(batch)["loss"] for _ in range(40)]
+    losses = [float(first.take_step(batch)[0]) for _ in range(40)]
     assert losses[-1] < 0.8 * losses[0]
     first.seconds = 42.0
     first.check()
@@ -108,7 +159,9 @@ def test_training_lowers_the_loss_and_goes_on_after_a_kill(data: Path, tmp_path:
     assert (again.step, again.seconds, again.best) == (40, 42.0, first.best)
     for a, b in zip(first.model.parameters(), again.model.parameters(), strict=True):
         torch.testing.assert_close(a, b)
-    assert again.take_step(batch)["loss"] == pytest.approx(first.take_step(batch)["loss"], rel=1e-4)
+    assert float(again.take_step(batch)[0]) == pytest.approx(
+        float(first.take_step(batch)[0]), rel=1e-4
+    )
     assert load_file(run_dir / "best.safetensors")["decoder.layers.0.weight"].dtype == torch.float16
 
 
