@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tsr.attention import attend
 from tsr.config import BackboneConfig, PostProcessorConfig, TokenizerConfig
 
 
@@ -52,9 +53,7 @@ class Attention(nn.Module):
             for y in (self.to_q(x), self.to_k(context), self.to_v(context))
         )
         q = q.expand(len(k), -1, -1, -1)
-        y: Tensor = self.to_out[0](
-            F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
-        )
+        y: Tensor = self.to_out[0](attend(q, k, v).transpose(1, 2).flatten(2))
         return y
 
 
@@ -71,6 +70,10 @@ class GEGLU(nn.Module):
         return F.gelu(gate).mul_(value)  # in place: these are the largest activations there are
 
 
+ROWS = 1024
+"""Tokens at once on CPUs: what a layer makes of them stays in the caches and is not paged anew."""
+
+
 class FeedForward(nn.Module):
     """GEGLU to four times the width and back."""
 
@@ -82,6 +85,8 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, N, C)`` to ``(B, N, C)``."""
+        if x.device.type == "cpu" and x.shape[1] > ROWS:
+            return torch.cat([self.net(part) for part in torch.split(x, ROWS, dim=1)], dim=1)
         y: Tensor = self.net(x)
         return y
 

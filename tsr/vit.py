@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tsr.attention import attend
 from tsr.config import ImageTokenizerConfig, ViTConfig
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -85,7 +86,7 @@ class SelfAttention(nn.Module):
             f(x).unflatten(-1, (self.num_heads, -1)).transpose(1, 2)  # (B, heads, N, D / heads)
             for f in (self.query, self.key, self.value)
         )
-        return F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+        return attend(q, k, v).transpose(1, 2).flatten(2)
 
 
 class Dense(nn.Module):
