@@ -37,7 +37,7 @@ class MergeConfig(BaseModel):
         description="relative gain from which a frame's scale and shift are corrected, 1 for never",
     )
     network: float = Field(
-        0.25, ge=0.0, le=10.0, description="weight of the network's log-density in the segmentation"
+        0.5, ge=0.0, le=10.0, description="weight of the network's log-density in the segmentation"
     )
     stereo: float = Field(
         25.0, ge=0.0, le=200.0, description="weight of where the photos agree in the segmentation"
