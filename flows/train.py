@@ -29,9 +29,10 @@ _CURVES_EVERY_S = 30.0
 
 
 @task(name="generate views", task_run_name="generate {split} views", retries=2)
-def generate(data_dir: Path, split: str, shards: int) -> None:
-    """Generate the shards that are missing, in a process of its own at low priority."""
+def generate(data_dir: Path, split: str, shards: int, processes: int = 1) -> None:
+    """Generate the shards that are missing, in processes of their own at low priority."""
     arguments = [str(data_dir), "--split", split, "--shards", str(shards)]
+    arguments += ["--processes", str(processes)]
     with start_child(
         "tasks.synthetic.dataset",
         *arguments,
@@ -106,6 +107,7 @@ def train_tyre_model(
     work_dir: Path = Path("work/training"),
     settings: TrainConfig = TrainConfig(),  # noqa: B008  it is frozen
     shards: int = 250,
+    processes: int = 1,
     model: Path = MODEL_DIR / "config.yaml",
     start_from: Path | None = None,
     publish_to: Path | None = None,
@@ -116,14 +118,15 @@ def train_tyre_model(
         work_dir: Where shards and checkpoints are kept between runs.
         settings: Of the training: minutes, rate, device and more.
         shards: Training shards of 32 tyres.
+        processes: That generate at the same time, beside the trainer.
         model: Configuration of the network.
         start_from: Weights to go on from when the run has no checkpoint yet.
         publish_to: Where the best weights go, such as the model's folder; None to leave them.
     """
     data_dir = work_dir / "data"
-    generate(data_dir, "validation", 3)
-    generate(data_dir, "train", min(4, shards))
-    more = generate.submit(data_dir, "train", shards)
+    generate(data_dir, "validation", 3, processes)
+    generate(data_dir, "train", min(4, shards), processes)
+    more = generate.submit(data_dir, "train", shards, processes)
     train(data_dir, work_dir / "run", settings, model, start_from)
     wait([more])
     if publish_to is not None:

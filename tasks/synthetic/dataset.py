@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
+import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -198,20 +199,27 @@ def main() -> None:
     seeds = TRAIN_SEEDS if args.split == "train" else VALIDATION_SEEDS
     jobs = [
         (
+            os.getpid(),
             args.directory / f"{args.split}-{shard:05d}",
             seeds[shard * args.tyres : (shard + 1) * args.tyres],
-            ShardConfig(),
         )
         for shard in range(args.first, args.first + args.shards)
     ]
     if args.processes == 1:
-        for job in jobs:
-            write_shard(*job)
+        for _, folder, chosen in jobs:
+            write_shard(folder, chosen, ShardConfig())
     else:
         with multiprocessing.get_context("spawn").Pool(
             args.processes, cv2.setNumThreads, (1,)
         ) as pool:
-            pool.starmap(write_shard, jobs, chunksize=1)
+            pool.starmap(_write_for, jobs, chunksize=1)
+
+
+def _write_for(parent: int, folder: Path, seeds: Sequence[int]) -> None:
+    """Make one shard in a process of a pool, unless whoever started the pool is gone."""
+    if os.getppid() != parent:
+        os._exit(1)  # the pool's queue still holds work
+    write_shard(folder, seeds, ShardConfig())
 
 
 if __name__ == "__main__":

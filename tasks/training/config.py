@@ -39,7 +39,10 @@ class TrainConfig(BaseModel):
     compiled: bool = Field(
         False, description="compile the network: 1.4 times the speed on a GPU, after a minute"
     )
-    device: str = Field("cpu", description="cpu or cuda")
+    device: str = Field(
+        default_factory=lambda: "cuda" if torch.cuda.is_available() else "cpu",
+        description="cpu or cuda; default: a GPU if there is one",
+    )
 
     @property
     def dtype(self) -> torch.dtype:

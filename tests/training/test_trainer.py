@@ -1,6 +1,13 @@
 """Data, trainer and resumption, on a model of a few thousand weights."""
 
+import contextlib
 import itertools
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -98,6 +105,35 @@ def test_edge_distances_with_and_without_openings() -> None:
     assert opened[20, 32] == filled[20, 32] == pytest.approx(5, abs=0.3)  # rows 16 to 20
     assert opened[12, 32] == filled[12, 32] == pytest.approx(-4, abs=0.3)
     assert filled[0, 0] == pytest.approx(-127 / STEPS_PER_PX)
+
+
+def test_generating_processes_end_with_whoever_started_them(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tasks.synthetic.dataset", str(tmp_path)]
+    command += ["--tyres", "1", "--shards", "40", "--processes", "2"]
+    pool = subprocess.Popen(command, start_new_session=True)
+
+    def alive() -> list[str]:
+        listed = subprocess.run(
+            ["ps", "-o", "pid=,stat=", "-g", str(pool.pid)], capture_output=True, text=True
+        ).stdout
+        return [x for x in listed.splitlines() if "Z" not in x]
+
+    def wait(done: Callable[[], bool]) -> None:
+        end = time.monotonic() + 60
+        while not done():
+            assert time.monotonic() < end
+            time.sleep(0.1)
+
+    try:
+        wait(lambda: len(list(tmp_path.glob("train-*"))) >= 2)
+        pool.kill()
+        pool.wait()
+        wait(lambda: not alive())
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(pool.pid, signal.SIGKILL)
+    made = len(list(tmp_path.glob("train-*")))
+    assert 2 <= made < 20, "what the queue held was not made"
 
 
 def test_augmentation_keeps_range_and_grey_ground() -> None:
