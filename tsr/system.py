@@ -162,7 +162,9 @@ class TSR(nn.Module):
             if batch < size_asked:
                 self.max_batch = batch  # as it will not fit the next time either
             parts = torch.split(images, batch)
-            with torch.autocast(where.type, dtype, enabled=dtype != torch.float32):
+            # a weight is used as soon as it is cast: to keep the casts costs CPUs memory and time
+            half = dtype != torch.float32
+            with torch.autocast(where.type, dtype, enabled=half, cache_enabled=where.type != "cpu"):
                 begun = self._begin(dtype)
                 return torch.cat([self._encode(p.to(where), begun).float() for p in parts])
 

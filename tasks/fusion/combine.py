@@ -13,7 +13,14 @@ from scipy.ndimage import gaussian_filter
 from tasks.fusion.balance import balance, expected_occupancy
 from tasks.fusion.carve import silhouette_distance
 from tasks.fusion.config import MergeConfig
-from tasks.fusion.fields import PosedField, facing_weights, robust_mean, sample_fields
+from tasks.fusion.fields import (
+    PosedField,
+    facing_weights,
+    frame_trust,
+    is_bare,
+    robust_mean,
+    sample_fields,
+)
 from tasks.fusion.grid import CylinderGrid, make_grid
 from tasks.fusion.profile import ProfileFit
 from tasks.fusion.refine import refine_fields
@@ -76,7 +83,9 @@ def fuse_fields(
         posed = refined
     even = np.ones_like(values)
     first, _, _ = robust_mean(values, even, spread=config.spread)
+    trust = frame_trust(values, grid, first) ** config.trust
     weights = facing_weights(posed, grid, first, floor=config.hidden_weight)
+    weights *= trust[:, None, None, None].astype(np.float32)
     mean, spread, effective = robust_mean(values, weights, spread=config.spread)
     confidence = weights.max(axis=0)
     blended = revolve_and_blend(grid, mean, spread, effective, confidence, strength=config.symmetry)
@@ -88,6 +97,8 @@ def fuse_fields(
     shell = (depth > 0) & (depth < config.shell * radius) & fit.touched(r, z) & known
     agreements = agree(grid)
     if agreements:
+        if is_bare(grid, first):
+            config = config.model_copy(update={"network": config.network_bare})
         share, fold = segment(grid, field, hull, shell, agreements, config, radius=radius)
         share = gaussian_filter(share, (0.7, 0.0, 0.7), mode="nearest")  # takes the steps off
         field = np.asarray(2.0 * config.clip * (share - 0.5), np.float32)

@@ -20,6 +20,10 @@ LOG_SURFACE = math.log(25.0)
 """Log of the density at the surface."""
 
 
+HOLE = 0.35
+"""Share of the outer radius within which any rim has something, and a bare tyre nothing."""
+
+
 class FrameField(Protocol):
     """What a frame knows about space, in its own crop frame."""
 
@@ -149,6 +153,33 @@ def facing_weights(
         full = weight.reshape(coarse.shape)
         outs.append(floor + (1.0 - floor) * _double(full, grid.shape))
     return np.stack(outs).astype(np.float32)
+
+
+def frame_trust(values: NDArray[np.float32], grid: CylinderGrid, fused: Field) -> FloatArray:
+    """How much each frame's solid overlaps with what the frames say together.
+
+    Args:
+        values: ``(N, R, T, Z)`` the frames' log-densities.
+        grid: The common grid.
+        fused: ``(R, T, Z)`` a first fused log-density.
+
+    Returns:
+        ``(N,)`` volume IoU over the largest of the frames, 0 to 1; all 1 if nothing is solid.
+    """
+    volume = np.broadcast_to(grid.radii[:, None, None], grid.shape)
+    solid = fused > 0
+    overlap = [
+        float(volume[(v > 0) & solid].sum()) / max(float(volume[(v > 0) | solid].sum()), 1e-9)
+        for v in values
+    ]
+    most = max(overlap)
+    return np.asarray(overlap) / most if most > 0 else np.ones(len(values))
+
+
+def is_bare(grid: CylinderGrid, fused: Field) -> bool:
+    """Whether the frames see nothing in the middle of the tyre: it has no rim."""
+    inner = fused[grid.radii < HOLE * grid.radii[-1]].mean(axis=1)
+    return bool((inner > 0).mean() < 0.01)
 
 
 def _double(values: FloatArray, shape: tuple[int, int, int]) -> FloatArray:
