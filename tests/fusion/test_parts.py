@@ -10,7 +10,7 @@ import pytest
 from tasks.camera import look_at
 from tasks.fusion.carve import silhouette_distance
 from tasks.fusion.colour import frame_gains
-from tasks.fusion.fields import robust_mean
+from tasks.fusion.fields import frame_trust, is_bare, robust_mean
 from tasks.fusion.grid import make_grid
 from tasks.fusion.revolve import detect_fold, revolve_and_blend, warp_to_profile
 from tasks.fusion.surface import Surface, is_watertight, march, signed_volume, without_crumbs
@@ -57,6 +57,26 @@ def test_the_robust_mean_ignores_one_wild_frame() -> None:
     assert mean[0] == pytest.approx(0.9, abs=0.15)
     assert effective[0] == pytest.approx(5.0)
     assert spread[0] > 0
+
+
+def test_a_frame_is_trusted_by_its_overlap_and_a_bare_tyre_known_by_its_hole() -> None:
+    grid = make_grid(0.36, 0.15, steps=32, angles=48)
+    r = np.broadcast_to(grid.radii[:, None, None], grid.shape)
+    z = np.broadcast_to(np.abs(grid.heights), grid.shape)
+    ring = np.where((r > 0.2) & (r < 0.34) & (z < 0.1), 2.0, -2.0).astype(np.float32)
+    thin = np.where((r > 0.2) & (r < 0.34) & (z < 0.05), 2.0, -2.0).astype(np.float32)
+    lost = np.where(r < 0.1, 2.0, -2.0).astype(np.float32)
+    trust = frame_trust(np.stack([ring, thin, lost]), grid, ring)
+    assert trust[0] == 1.0
+    assert trust[1] == pytest.approx((thin > 0).sum() / (ring > 0).sum(), rel=0.05)
+    assert trust[2] == 0.0
+    assert frame_trust(np.full((2, *grid.shape), -1.0, np.float32), grid, lost - 9).tolist() == [
+        1,
+        1,
+    ]
+    hub = np.where((r < 0.06) & (z < 0.02), 2.0, -2.0).astype(np.float32)
+    assert is_bare(grid, ring)
+    assert not is_bare(grid, np.maximum(ring, hub))
 
 
 def test_noise_is_revolved_away_and_spokes_stay() -> None:
