@@ -97,7 +97,7 @@ def fuse_fields(
     shell = (depth > 0) & (depth < config.shell * radius) & fit.touched(r, z) & known
     agreements = agree(grid)
     if agreements:
-        if is_bare(grid, first):
+        if is_bare(grid, values):
             config = config.model_copy(update={"network": config.network_bare})
         share, fold = segment(grid, field, hull, shell, agreements, config, radius=radius)
         share = gaussian_filter(share, (0.7, 0.0, 0.7), mode="nearest")  # takes the steps off

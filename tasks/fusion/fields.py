@@ -176,10 +176,18 @@ def frame_trust(values: NDArray[np.float32], grid: CylinderGrid, fused: Field) -
     return np.asarray(overlap) / most if most > 0 else np.ones(len(values))
 
 
-def is_bare(grid: CylinderGrid, fused: Field) -> bool:
-    """Whether the frames see nothing in the middle of the tyre: it has no rim."""
-    inner = fused[grid.radii < HOLE * grid.radii[-1]].mean(axis=1)
-    return bool((inner > 0).mean() < 0.01)
+def is_bare(grid: CylinderGrid, values: NDArray[np.float32]) -> bool:
+    """Whether most frames see nothing in the middle of the tyre: it has no rim.
+
+    Every frame is asked by itself: where each is sure of a disc but places it at another depth,
+    what they say together is a hole.
+
+    Args:
+        grid: The common grid.
+        values: ``(N, R, T, Z)`` the frames' log-densities.
+    """
+    inner = values[:, grid.radii < HOLE * grid.radii[-1]].mean(axis=2)  # (N, R', Z)
+    return bool(np.median((inner > 0).mean(axis=(1, 2))) < 0.01)
 
 
 def _double(values: FloatArray, shape: tuple[int, int, int]) -> FloatArray:

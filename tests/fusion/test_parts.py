@@ -75,8 +75,12 @@ def test_a_frame_is_trusted_by_its_overlap_and_a_bare_tyre_known_by_its_hole() -
         1,
     ]
     hub = np.where((r < 0.06) & (z < 0.02), 2.0, -2.0).astype(np.float32)
-    assert is_bare(grid, ring)
-    assert not is_bare(grid, np.maximum(ring, hub))
+    assert is_bare(grid, np.stack([ring, ring, np.maximum(ring, hub)]))
+    assert not is_bare(grid, np.maximum(ring, hub)[None])
+    discs = [np.where((r < 0.3) & (abs(z - at) < 0.012), 2.0, -2.0) for at in (0.02, 0.05, 0.08)]
+    frames = np.stack([np.maximum(ring, d).astype(np.float32) for d in discs])
+    assert (frames.mean(axis=0)[grid.radii < 0.1] < 0).all(), "together they say: a hole"
+    assert not is_bare(grid, frames)
 
 
 def test_noise_is_revolved_away_and_spokes_stay() -> None:
