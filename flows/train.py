@@ -14,12 +14,14 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
-from prefect import flow, get_run_logger, task
+from prefect import State, flow, get_run_logger, task
 from prefect.artifacts import create_image_artifact, create_markdown_artifact
 from prefect.futures import wait
 
 from tasks.child import start_child
+from tasks.errors import InputError
 from tasks.training.config import TrainConfig
 from tasks.training.log import TrainingLog
 from tasks.training.report import plot_curves
@@ -46,7 +48,12 @@ def generate(data_dir: Path, split: str, shards: int, processes: int = 1) -> Non
         raise RuntimeError(f"the generator ended with exit code {generator.returncode}")
 
 
-@task(name="train network", retries=3)
+def _not_refused(task: object, run: object, state: State[Any]) -> bool:
+    """Whether another attempt can succeed: not where data or checkpoint were refused."""
+    return not isinstance(state.result(raise_on_failure=False), InputError)
+
+
+@task(name="train network", retries=3, retry_condition_fn=_not_refused)
 def train(
     data_dir: Path, run_dir: Path, settings: TrainConfig, model: Path, start_from: Path | None
 ) -> None:
@@ -65,6 +72,13 @@ def train(
                 _show_curves(run_dir)
         finally:
             trainer.terminate()
+    if trainer.returncode == InputError.exit_code:
+        raise InputError(
+            "training-refused",
+            stage="train",
+            what=f"the trainer cannot use what is in {data_dir} and {run_dir}",
+            advice="Its last line, above, says why",
+        )
     if trainer.returncode:
         raise RuntimeError(f"the trainer ended with exit code {trainer.returncode}")
     _show_curves(run_dir)

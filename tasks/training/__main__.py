@@ -6,6 +6,7 @@ import argparse
 import logging
 from pathlib import Path
 
+from tasks.errors import Tyre3dError
 from tasks.training.config import TrainConfig
 from tasks.training.trainer import Trainer
 
@@ -23,7 +24,10 @@ def main() -> None:
     model, data, run, start_from = (options.pop(k) for k in ("model", "data", "run", "start_from"))
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     config = TrainConfig.model_validate({k: v for k, v in options.items() if v is not None})
-    Trainer(config, model, data, run, start_from).run()
+    try:
+        Trainer(config, model, data, run, start_from).run()
+    except Tyre3dError as exc:
+        parser.exit(exc.exit_code, f"{exc}\n")
 
 
 if __name__ == "__main__":

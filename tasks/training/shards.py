@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tasks.errors import InputError
 from tasks.synthetic.augment import augment_views
 from tasks.synthetic.dataset import ARRAYS
 from tasks.training.config import TrainConfig
@@ -26,6 +27,9 @@ class ShardReader:
         split: "train" or "validation".
         device: Where batches are wanted.
         most: Shards to take up at most.
+
+    Raises:
+        InputError: A shard is of an older generator.
     """
 
     def __init__(self, folder: Path, split: str, device: str = "cpu", most: int = 1000) -> None:
@@ -42,7 +46,16 @@ class ShardReader:
         new = {p.name: p for p in self.folder.glob(f"{self.split}-*") if p.name not in self._known}
         for name in sorted(new)[: self.most - len(self.shards)]:
             self._known.add(name)
-            arrays = {n: np.load(new[name] / f"{n}.npy", mmap_mode="c") for n in ARRAYS}
+            try:
+                arrays = {n: np.load(new[name] / f"{n}.npy", mmap_mode="c") for n in ARRAYS}
+            except FileNotFoundError as exc:
+                raise InputError(
+                    "training-old-data",
+                    stage="train",
+                    what=f"{new[name]} lacks {Path(str(exc.filename)).name}: an older version"
+                    " generated it",
+                    advice="Train in a new folder, or delete the shards of this one",
+                ) from exc
             self.shards.append({n: torch.from_numpy(a).to(self.device) for n, a in arrays.items()})
 
     def draw(self, config: TrainConfig, rng: np.random.Generator) -> dict[str, Tensor]:

@@ -20,6 +20,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional as F
 
+from tasks.errors import InputError
 from tasks.training.config import TrainConfig
 from tasks.training.log import TrainingLog
 from tasks.training.muon import Muon
@@ -125,16 +126,28 @@ class Trainer:
         self.resume()
 
     def resume(self) -> None:
-        """Go on from the last checkpoint, if there is one."""
+        """Go on from the last checkpoint, if there is one.
+
+        Raises:
+            InputError: The checkpoint is of another network.
+        """
         path = self.run_dir / "last.pt"
         if not path.exists():
             self._forget_later_lines()
             return
         state = torch.load(path, weights_only=True)
-        self.model.load_state_dict(state["model"])
-        self.average.load_state_dict(state["average"])
-        for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
-            optimiser.load_state_dict(saved)
+        try:
+            self.model.load_state_dict(state["model"])
+            self.average.load_state_dict(state["average"])
+            for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
+                optimiser.load_state_dict(saved)
+        except (RuntimeError, ValueError) as exc:  # shapes or names differ
+            raise InputError(
+                "training-other-network",
+                stage="train",
+                what=f"{path} is the checkpoint of another network than the configuration's",
+                advice="Train in a new folder, or delete this run's to start it again",
+            ) from exc
         self.step, self.seconds, self.best = state["step"], state["seconds"], state["best"]
         self._forget_later_lines()
         logger.info("resumed at step %d after %.0f s", self.step, self.seconds)

@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import torch
 from safetensors.torch import load_file
 
 from tasks.camera import VIEW_WIDTH
+from tasks.errors import InputError
 from tasks.synthetic.augment import (
     STEPS_PER_PX,
     augment_views,
@@ -199,6 +201,22 @@ def test_training_lowers_the_loss_and_goes_on_after_a_kill(data: Path, tmp_path:
         float(first.take_step(batch)[0]), rel=1e-4
     )
     assert load_file(run_dir / "best.safetensors")["decoder.layers.0.weight"].dtype == torch.float16
+
+
+def test_what_an_older_version_left_is_refused_in_words(data: Path, tmp_path: Path) -> None:
+    old = tmp_path / "data"
+    shutil.copytree(data, old)
+    (old / "train-00000" / "edges.npy").unlink()
+    with pytest.raises(InputError, match=r"training-old-data.*train-00000 lacks edges\.npy"):
+        _trainer(old, tmp_path / "run")
+    before = _trainer(data, tmp_path / "run")
+    before.save()
+    path = tmp_path / "run" / "last.pt"
+    state = torch.load(path, weights_only=True)
+    state["model"]["decoder.layers.0.weight"] = torch.zeros(3, 3)
+    torch.save(state, path)
+    with pytest.raises(InputError, match=r"training-other-network.*last\.pt"):
+        _trainer(data, tmp_path / "run")
 
 
 def test_the_rate_follows_the_time_spent(data: Path, tmp_path: Path) -> None:
