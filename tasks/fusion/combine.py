@@ -98,7 +98,7 @@ def fuse_fields(
     agreements = agree(grid)
     if agreements:
         if is_bare(grid, values):
-            config = config.model_copy(update={"network": config.network_bare})
+            config = config.model_copy(update={"network": config.network_bare, "even": 0.0})
         share, fold = segment(grid, field, hull, shell, agreements, config, radius=radius)
         share = gaussian_filter(share, (0.7, 0.0, 0.7), mode="nearest")  # takes the steps off
         field = np.asarray(2.0 * config.clip * (share - 0.5), np.float32)

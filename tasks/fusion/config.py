@@ -51,6 +51,9 @@ class MergeConfig(BaseModel):
     stereo_reach: float = Field(
         0.7, ge=0.5, le=5.0, description="reach of agreed surfaces into their solid, grid steps"
     )
+    even: float = Field(
+        5.0, ge=0.0, le=20.0, description="weight of an evenly coloured disc, where photos see one"
+    )
     boundary: float = Field(2.5, ge=0.1, le=20.0, description="cost of boundary off the photos")
     ridge: float = Field(
         0.06, ge=0.005, le=10.0, description="agreement at which boundary costs a third"

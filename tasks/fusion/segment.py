@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
 from tasks.fusion.config import MergeConfig
+from tasks.fusion.even import find_face
 from tasks.fusion.grid import CylinderGrid, Field
 from tasks.fusion.link import tie_loose_parts
 from tasks.fusion.revolve import fold_mean, fold_shares
@@ -37,6 +38,9 @@ BACKGROUND = 1.3
 
 SURE_GAP = -2.0
 """Log-odds of the network below which no wall is drawn to tie loose parts."""
+
+FACE_RIDGE = 5.0
+"""Agreement that the surface of a sure even face counts as, in units of the ridge."""
 
 BOUND = 20.0
 """Most that the unary terms of a node amount to."""
@@ -69,23 +73,31 @@ def segment(
     """
     fold = spokes_around(grid, list(agreements.values()), radius)
     values = {s: surface_evidence(grid, a, fold, radius) for s, a in agreements.items()}
+    chance = np.asarray((1.0 / (1.0 + np.exp(-field))).mean(axis=1), np.float32)
     ridge, flux = np.zeros(grid.shape, np.float32), np.zeros(grid.shape, np.float32)
+    unary = config.network * field
     for side, agreement in agreements.items():
         value, radial, axial = values[side], *_mean_direction(agreement)
         if -side in agreements:
             value, radial, axial = _with_mirrored(
                 grid, value, radial, axial, values[-side], agreements[-side], radius
             )
+        if config.even > 0:
+            face = find_face(grid, agreement.even, value.mean(axis=1), chance, radius)
+            value = value * (1.0 - face.sure)[:, None, None]  # what agrees off the face is chance
+            along, solid = face.pull(grid, side)
+            ridge += FACE_RIDGE * config.ridge * along[:, None]
+            unary += config.even * solid[:, None]
         ridge += value
         flux += _divergence(value * radial, value * axial, config.stereo_reach)
-    unary = config.network * field + config.stereo * flux
+    unary += config.stereo * flux
     unary[hull < -0.5 * grid.step] = -BOUND
     unary = np.where(shell[:, None], np.float32(0.5 * BOUND), unary)
     cost = config.boundary * (np.exp(-ridge / config.ridge) + 0.03)
     unary = np.clip(unary, -BOUND, BOUND).astype(np.float32)
     share = minimise(grid, unary, cost.astype(np.float32))
-    chance = 1.0 / (1.0 + np.exp(-field.mean(axis=1)))
-    likely = np.where(hull.mean(axis=1) > 0.0, chance + ridge.mean(axis=1), 0.0)
+    centre = 1.0 / (1.0 + np.exp(-field.mean(axis=1)))
+    likely = np.where(hull.mean(axis=1) > 0.0, centre + ridge.mean(axis=1), 0.0)
     wall = config.shell * radius
     tied = tie_loose_parts(grid, share, likely.astype(np.float32), field > SURE_GAP, thickness=wall)
     return tied, fold

@@ -44,6 +44,9 @@ LEAST_AGREEMENT = 0.1
 BEST_SHARE = 1 / 3
 """Share of the groups, the best ones, that count at a place; the others may be occluded."""
 
+EVEN = 2.0
+"""Standard deviation, in units of :func:`_log_image`, below which a patch is even."""
+
 NOISE = 0.8
 """Standard deviation, in units of :func:`_log_image`, that counts as noise, not as texture."""
 
@@ -56,11 +59,13 @@ class Agreement:
         value: ``(R, T, Z)`` mean correlation of the frames, about 0 (none) to 1.
         radial: ``(R, T, Z)`` radial component of the unit vector towards the frames that agree.
         axial: ``(R, T, Z)`` its component along the axle.
+        even: ``(R, Z)`` share of a circle on which the frames show an even surface, 0 to 1.
     """
 
     value: Field
     radial: Field
     axial: Field
+    even: Field
 
 
 def face_agreement(
@@ -110,9 +115,12 @@ def face_agreement(
     row = ((r * np.sin(t) + reach) / cell - 0.5).astype(np.float32)
     centres = [np.mean([posed[i].centre for i in g], axis=0) for g in groups]
     best = max(min(2, len(groups)), round(BEST_SHARE * len(groups)))
-    fields = np.zeros((3, *grid.shape), np.float32)
+    fields = np.zeros((4, *grid.shape), np.float32)
     for k, z in enumerate(grid.heights):
-        flat = {i: _flattened(images[i], posed[i], z, to_plane, steps, window) for i in chosen}
+        flat, even = {}, np.zeros((steps, steps), np.float32)
+        for i in chosen:
+            flat[i], deviation = _flattened(images[i], posed[i], z, to_plane, steps, window)
+            even += (deviation < EVEN) / np.float32(len(chosen))
         score = np.stack([_correlation([flat[i] for i in g], window) for g in groups])
         order = np.argpartition(-score, best - 1, axis=0)[:best]
         value = np.take_along_axis(score, order, axis=0).mean(axis=0)
@@ -121,6 +129,7 @@ def face_agreement(
             value,
             np.take_along_axis(radial, order, axis=0).mean(axis=0),
             np.take_along_axis(axial, order, axis=0).mean(axis=0),
+            even,
         )
         for out, plane in zip(fields, found, strict=True):
             out[:, :, k] = cv2.remap(
@@ -132,7 +141,8 @@ def face_agreement(
             )
     if float(fields[0].mean(axis=1).max()) < LEAST_AGREEMENT:
         return None
-    return Agreement(*fields)
+    agreed, outward, along, shown = fields
+    return Agreement(agreed, outward, along, shown.mean(axis=1))
 
 
 def _frames_of_face(
@@ -162,8 +172,12 @@ def _log_image(path: Path, longest_px: int) -> Image:
 
 def _flattened(
     image: Image, camera: Camera, z: float, to_plane: FloatArray, steps: int, window: int
-) -> Image:
-    """What a frame shows on a plane across the axle, its local mean and contrast taken out."""
+) -> tuple[Image, Image]:
+    """What a frame shows on a plane across the axle, less its local mean, by its deviation.
+
+    Returns:
+        That, and the local standard deviation.
+    """
     intrinsics = np.array(
         [[camera.fx, 0.0, camera.cx - 0.5], [0.0, camera.fy, camera.cy - 0.5], [0.0, 0.0, 1.0]]
     )
@@ -183,8 +197,9 @@ def _flattened(
         borderMode=cv2.BORDER_REPLICATE,
     )
     mean = cv2.blur(flat, (window, window))
-    variance = cv2.blur(flat * flat, (window, window)) - mean * mean
-    return np.asarray((flat - mean) / np.sqrt(np.maximum(variance, 0.0) + NOISE**2), np.float32)
+    variance = np.maximum(cv2.blur(flat * flat, (window, window)) - mean * mean, 0.0)
+    normed = (flat - mean) / np.sqrt(variance + NOISE**2)
+    return np.asarray(normed, np.float32), np.sqrt(variance)
 
 
 def _correlation(flat: Sequence[Image], window: int) -> Image:

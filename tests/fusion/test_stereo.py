@@ -13,9 +13,10 @@ from scipy.ndimage import label
 
 from tasks.camera import Camera, look_at
 from tasks.fusion.config import MergeConfig
+from tasks.fusion.even import find_face
 from tasks.fusion.grid import CylinderGrid, make_grid
 from tasks.fusion.link import tie_loose_parts
-from tasks.fusion.segment import minimise, segment, spokes_around
+from tasks.fusion.segment import minimise, segment, spokes_around, surface_evidence
 from tasks.fusion.stereo import Agreement, face_agreement
 
 RADIUS, FACE_Z, HUB_Z = 0.3, 0.08, 0.02
@@ -23,15 +24,21 @@ FloatArray = NDArray[np.float64]
 
 
 def hit_face(camera: Camera, spokes: int) -> NDArray[np.uint8]:
-    """A camera's picture of a painted face: a ring at one height, spokes and hub at another."""
+    """A camera's picture of a painted face: a ring at one height, spokes and hub at another.
+
+    Without spokes there is a disc of one colour instead, level with the ring.
+    """
     v, u = np.mgrid[0 : camera.height, 0 : camera.width] + 0.5
     rays = camera.rays(np.stack([u.ravel(), v.ravel()], axis=1))
     picture = np.full(len(rays), 40.0)
-    for z, is_ring in ((HUB_Z, False), (FACE_Z, True)):
+    for z, is_ring in ((HUB_Z if spokes else FACE_Z, False), (FACE_Z, True)):
         p = camera.centre + rays * ((z - camera.centre[2]) / rays[:, 2])[:, None]
         r, t = np.hypot(p[:, 0], p[:, 1]), np.arctan2(p[:, 1], p[:, 0])
         on_spoke = np.abs((t * spokes / (2 * math.pi)) % 1.0 - 0.5) < 0.2
         shown = (r > 0.2) & (r < RADIUS) if is_ring else (r < 0.06) | ((r < 0.2) & on_spoke)
+        if not spokes and not is_ring:
+            picture[r < 0.2] = 90.0
+            continue
         paint = (
             128
             + 50 * np.sin(170 * p[:, 0] + 3) * np.sin(150 * p[:, 1])
@@ -41,9 +48,7 @@ def hit_face(camera: Camera, spokes: int) -> NDArray[np.uint8]:
     return np.clip(picture, 0, 255).astype(np.uint8).reshape(camera.height, camera.width)
 
 
-@pytest.fixture(scope="module")
-def agreement(tmp_path_factory: pytest.TempPathFactory) -> tuple[CylinderGrid, Agreement]:
-    folder = tmp_path_factory.mktemp("face")
+def sweep(folder: Path, spokes: int) -> tuple[CylinderGrid, Agreement]:
     grid = make_grid(RADIUS, 0.1, steps=32, angles=120)
     cameras: dict[int, Camera] = {}
     paths: dict[int, Path] = {}
@@ -51,11 +56,21 @@ def agreement(tmp_path_factory: pytest.TempPathFactory) -> tuple[CylinderGrid, A
         eye = np.array([math.sin(azimuth), 0.25, math.cos(azimuth)])
         cameras[k] = look_at(eye, np.zeros(3), focal_px=420.0, width=400, height=320)
         paths[k] = folder / f"{k}.png"
-        cv2.imwrite(str(paths[k]), hit_face(cameras[k], spokes=5))
+        cv2.imwrite(str(paths[k]), hit_face(cameras[k], spokes))
     found = face_agreement(grid, cameras, paths, 1)
     assert found is not None
     assert face_agreement(grid, cameras, paths, -1) is None  # no camera sees the other face
     return grid, found
+
+
+@pytest.fixture(scope="module")
+def agreement(tmp_path_factory: pytest.TempPathFactory) -> tuple[CylinderGrid, Agreement]:
+    return sweep(tmp_path_factory.mktemp("face"), spokes=5)
+
+
+@pytest.fixture(scope="module")
+def disc(tmp_path_factory: pytest.TempPathFactory) -> tuple[CylinderGrid, Agreement]:
+    return sweep(tmp_path_factory.mktemp("disc"), spokes=0)
 
 
 def test_photos_agree_on_the_surface(agreement: tuple[CylinderGrid, Agreement]) -> None:
@@ -76,6 +91,7 @@ def test_spokes_are_counted(agreement: tuple[CylinderGrid, Agreement]) -> None:
         np.repeat(found.value.mean(axis=1, keepdims=True), len(grid.angles), axis=1),
         found.radial,
         found.axial,
+        found.even,
     )
     assert spokes_around(grid, [even], RADIUS) == 1
 
@@ -99,6 +115,44 @@ def test_a_surface_is_found_that_the_network_does_not_see(
     assert solid[at[1]][in_gap].any(axis=1).mean() < 0.1
     shut = segment(grid, unsure, -inside, shell, {1: found}, MergeConfig(), radius=RADIUS)[0]
     assert shut.max() < 0.5  # nothing stands outside the silhouettes
+
+
+def test_an_even_disc_is_found_where_nothing_can_be_compared(
+    disc: tuple[CylinderGrid, Agreement],
+) -> None:
+    grid, found = disc
+    at = (grid.radii > 0.03) & (grid.radii < 0.15)
+    agreed = surface_evidence(grid, found, 1, RADIUS).mean(axis=1)
+    assert agreed[at].max() < 0.05
+    unsure = np.full(grid.shape, -1.2, np.float32)
+    chance = 1.0 / (1.0 + np.exp(-unsure.mean(axis=1)))
+    face = find_face(grid, found.even, agreed, chance, RADIUS)
+    assert (face.sure[at] > 0.9).all()
+    assert not face.sure[grid.radii > 0.22].any()  # there the ring agrees
+    np.testing.assert_allclose(grid.heights[face.place[at]], FACE_Z, atol=grid.step)
+    inside = np.full(grid.shape, 0.1, np.float32)
+    shell = np.zeros((len(grid.radii), len(grid.heights)), bool)
+
+    def solid(config: MergeConfig, field: NDArray[np.float32]) -> NDArray[np.bool_]:
+        share, _ = segment(grid, field, inside, shell, {1: found}, config, radius=RADIUS)
+        return np.asarray(share[at] > 0.5)
+
+    section = solid(MergeConfig(), unsure)
+    assert section.any(axis=2).all()
+    top = grid.heights[section.shape[2] - 1 - section[..., ::-1].argmax(axis=2)]
+    np.testing.assert_allclose(top, FACE_Z, atol=1.5 * grid.step)
+    assert not solid(MergeConfig(even=0.0), unsure).any()
+    empty = np.full(grid.shape, -4.0, np.float32)
+    assert not solid(MergeConfig(), empty).any()  # the even ground behind a bare tyre's hole
+
+
+def test_spokes_are_no_even_face(agreement: tuple[CylinderGrid, Agreement]) -> None:
+    grid, found = agreement
+    chance = np.full(found.even.shape, 0.3, np.float32)
+    face = find_face(
+        grid, found.even, surface_evidence(grid, found, 5, RADIUS).mean(axis=1), chance, RADIUS
+    )
+    assert not face.sure[(grid.radii > 0.08) & (grid.radii < 0.18)].any()
 
 
 def test_segmentation_keeps_bodies_and_drops_specks() -> None:
