@@ -95,10 +95,9 @@ def fuse_fields(
     # outlines alone make no tyre
     known = math.isfinite(fit.residual_px) and bool((first > 0).any())
     shell = (depth > 0) & (depth < config.shell * radius) & fit.touched(r, z) & known
-    agreements = agree(grid)
+    # the frames' network knows a bare tyre's walls better than photos of its black inside
+    agreements = {} if is_bare(grid, values) else agree(grid)
     if agreements:
-        if is_bare(grid, values):
-            config = config.model_copy(update={"network": config.network_bare, "even": 0.0})
         share, fold = segment(grid, field, hull, shell, agreements, config, radius=radius)
         share = gaussian_filter(share, (0.7, 0.0, 0.7), mode="nearest")  # takes the steps off
         field = np.asarray(2.0 * config.clip * (share - 0.5), np.float32)

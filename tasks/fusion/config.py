@@ -39,9 +39,6 @@ class MergeConfig(BaseModel):
     network: float = Field(
         0.5, ge=0.0, le=10.0, description="weight of the network's log-density in the segmentation"
     )
-    network_bare: float = Field(
-        2.0, ge=0.0, le=10.0, description="the same for a tyre without a rim, whose walls it knows"
-    )
     trust: float = Field(
         2.0, ge=0.0, le=20.0, description="power of a frame's overlap with the others in its weight"
     )
