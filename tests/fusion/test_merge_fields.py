@@ -104,6 +104,21 @@ def test_a_wheel_survives_faulty_fields_and_poses(tmp_path: Path) -> None:
     assert signed_volume(surface_of(mesh)) > 0.0
 
 
+def test_photos_are_asked_about_rims_only(
+    torus_scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def nothing(grid: object, cameras: object, frame_paths: object, side: int) -> None:
+        asked.append(side)
+
+    monkeypatch.setattr("tasks.merge_fields.face_agreement", nothing)
+    merge(torus_scene)
+    assert asked == []
+    merge(make_scene(tmp_path, wheel(), frames=8, coded=3, half_width=0.14))
+    assert asked == [1, -1]
+
+
 def test_what_no_frame_saw_is_said_to_be_inferred(tmp_path: Path) -> None:
     scene = make_scene(tmp_path, torus(), frames=12, coded=4, arc=1.0)
     mesh = merge(scene)
