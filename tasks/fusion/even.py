@@ -16,8 +16,6 @@ from scipy.ndimage import label
 
 from tasks.fusion.grid import CylinderGrid, Field
 
-FloatArray = NDArray[np.float64]
-
 LEAST_EVEN = 0.85
 """Share of a circle from which its evenness counts."""
 
