@@ -126,9 +126,9 @@ def run(quick: bool) -> tuple[list[Row], dict[str, Any]]:
         half,
         Row(
             f"Forward, {FRAMES} frames in one call, per frame, against {FRAMES} calls in a row",
-            "no slower",
+            "no slower (± 1 %)",
             f"{per_frame:.2f} s against {each:.2f} s",
-            per_frame <= each,
+            per_frame <= 1.01 * each,  # the runs themselves differ by more
             f"{share(many.median, FRAMES, formats[-1])}; "
             "at most `max_batch` frames in memory, one on CPUs",
         ),
