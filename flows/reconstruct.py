@@ -131,7 +131,7 @@ def _stages(source: Path, request: ReconstructRequest, settings: Settings) -> di
             "codes": codes.sha256,
         },
         merge,
-        model_digest=model.digest,
+        model_digest=model.merge_digest,
         frames=frames,
         masks=masks,
         poses=poses,

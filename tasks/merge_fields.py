@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,13 +20,15 @@ from tasks.camera import Camera, world_to_crop_frame
 from tasks.errors import ReconstructionError
 from tasks.fusion.carve import mean_silhouette_iou
 from tasks.fusion.colour import Colouring, colour_surface
-from tasks.fusion.combine import FusedField, fuse_fields
+from tasks.fusion.combine import FusedField, fuse_learned, fuse_weighted
 from tasks.fusion.config import MergeConfig
+from tasks.fusion.evidence import Evidence, gather_evidence
 from tasks.fusion.fields import (
     FrameField,
     NetworkField,
     PosedField,
 )
+from tasks.fusion.fuser import Fuser
 from tasks.fusion.grid import CylinderGrid, gradient_norm
 from tasks.fusion.profile import ProfileFit, fit_profile
 from tasks.fusion.stereo import Agreement, face_agreement
@@ -57,6 +60,7 @@ def merge_fields(
     frame_paths: dict[int, Path],
     alpha_paths: dict[int, Path],
     config: MergeConfig,
+    fuser: Fuser | None = None,
 ) -> MergedMesh:
     """Merge the scene codes of the chosen frames into one mesh.
 
@@ -68,6 +72,7 @@ def merge_fields(
         frame_paths: Images of all candidate frames.
         alpha_paths: Masks of all candidate frames.
         config: Parameters.
+        fuser: The model's fusing network; without one, weights set by hand decide.
 
     Returns:
         A closed mesh in the tyre frame, metres.
@@ -79,7 +84,7 @@ def merge_fields(
         frame.index: NetworkField(model, code)
         for frame, code in zip(coded_frames, scene_codes, strict=True)
     }
-    return merge_frame_fields(fields, coded_frames, poses, frame_paths, alpha_paths, config)
+    return merge_frame_fields(fields, coded_frames, poses, frame_paths, alpha_paths, config, fuser)
 
 
 def merge_frame_fields(
@@ -89,8 +94,79 @@ def merge_frame_fields(
     frame_paths: dict[int, Path],
     alpha_paths: dict[int, Path],
     config: MergeConfig,
+    fuser: Fuser | None = None,
 ) -> MergedMesh:
     """Merge fields of any origin; see :func:`merge_fields`."""
+    learned = fuser is not None
+    gathered = gather(
+        fields, coded_frames, poses, frame_paths, alpha_paths, config, learned=learned
+    )
+    if fuser is not None:
+        fused = fuse_learned(gathered.evidence, gathered.fit, fuser, config)
+    else:
+        fused = fuse_weighted(gathered.evidence, gathered.fit, config)
+    surface = _surface(fused, config)
+    if surface is None:
+        raise ReconstructionError(
+            "merge-empty",
+            stage=STAGE,
+            what=f"the fused field of {len(fused.fields)} frames is empty",
+            advice="Check the masks and the poses; film the tyre alone against a plain ground",
+        )
+    colouring = _colour(
+        surface, fused.fields, gathered.views, gathered.cameras, frame_paths, config
+    )
+    return _finish(surface, fused, colouring, gathered, config)
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """All that is known of a tyre before its surface is decided.
+
+    Args:
+        placement: The tyre frame in the world.
+        fit: Outer profile.
+        views: Masks of the posed frames.
+        cameras: Of the full-size frames, in the tyre frame.
+        evidence: In the common grid.
+    """
+
+    placement: TyrePlacement
+    fit: ProfileFit
+    views: list[View]
+    cameras: dict[int, Camera]
+    evidence: Evidence
+
+    @property
+    def trusted(self) -> list[View]:
+        """The views whose masks lack no part of the tyre."""
+        return [v for v in self.views if v.index not in self.fit.outliers]
+
+
+def gather(
+    fields: Mapping[int, FrameField],
+    coded_frames: Sequence[CodedFrame],
+    poses: PoseEstimate,
+    frame_paths: Mapping[int, Path],
+    alpha_paths: Mapping[int, Path],
+    config: MergeConfig,
+    *,
+    learned: bool,
+) -> Gathered:
+    """Place the tyre, fit its outlines, and bring fields and photos into one grid.
+
+    Args:
+        fields: By frame.
+        coded_frames: Chosen frames with the crops that the network saw.
+        poses: Cameras of the registered frames and the tyre's rough place.
+        frame_paths: Images of all candidate frames.
+        alpha_paths: Masks of all candidate frames.
+        config: Parameters.
+        learned: Whether a network weighs the evidence.
+
+    Raises:
+        ReconstructionError: No chosen frame has a pose.
+    """
     chosen = [f for f in coded_frames if f.index in poses.cameras and f.index in fields]
     if not chosen:
         raise ReconstructionError(
@@ -99,32 +175,19 @@ def merge_frame_fields(
             what="none of the chosen frames has a pose",
             advice="Use a video in which the camera moves around the tyre, or state the motion",
         )
-    warnings: list[str] = []
     placement = place_tyre(poses.tyre, config.diameter_mm / 1000.0)
     views = load_views(poses.cameras, alpha_paths, placement, longest_px=config.mask_px)
     placement, fit, views = _fit_outlines(views, poses, placement, config)
-    if fit.outliers:
-        warnings.append(f"{len(fit.outliers)} masks lack a part of the tyre and were left out")
-    trusted = [v for v in views if v.index not in fit.outliers]
-
-    posed = _pose_fields(fields, chosen, poses, placement)
     cameras = {i: placement.camera(c) for i, c in poses.cameras.items()}
 
     def agree(grid: CylinderGrid) -> dict[int, Agreement]:
         found = {s: face_agreement(grid, cameras, frame_paths, s) for s in (1, -1)}
         return {side: agreement for side, agreement in found.items() if agreement is not None}
 
-    fused = fuse_fields(posed, trusted, fit, agree, config)
-    surface = _surface(fused, config)
-    if surface is None:
-        raise ReconstructionError(
-            "merge-empty",
-            stage=STAGE,
-            what=f"the fused field of {len(posed)} frames is empty",
-            advice="Check the masks and the poses; film the tyre alone against a plain ground",
-        )
-    colouring = _colour(surface, fused.fields, views, cameras, frame_paths, config)
-    return _finish(surface, fused, colouring, fit, trusted, config, warnings)
+    posed = _pose_fields(fields, chosen, poses, placement)
+    trusted = [v for v in views if v.index not in fit.outliers]
+    evidence = gather_evidence(posed, trusted, fit, agree, config, learned=learned)
+    return Gathered(placement, fit, views, cameras, evidence)
 
 
 def _fit_outlines(
@@ -187,12 +250,14 @@ def _finish(
     surface: Surface,
     fused: FusedField,
     colouring: Colouring,
-    fit: ProfileFit,
-    views: Sequence[View],
+    gathered: Gathered,
     config: MergeConfig,
-    warnings: list[str],
 ) -> MergedMesh:
     """Scale to the diameter, centre, and write down provenance and figures."""
+    fit, views = gathered.fit, gathered.trusted
+    warnings: list[str] = []
+    if fit.outliers:
+        warnings.append(f"{len(fit.outliers)} masks lack a part of the tyre and were left out")
     vertices = surface.vertices
     slope = gradient_norm(fused.grid, fused.field)
     spread = fused.grid.sample(fused.spread, vertices)

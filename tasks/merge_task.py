@@ -13,7 +13,7 @@ from tasks.export_glb import save_mesh
 from tasks.extract_frames import candidates_of
 from tasks.infer_codes import coded_frames_of
 from tasks.merge_fields import MergeConfig, merge_fields
-from tasks.models import ChosenModel, enough_memory, load_model
+from tasks.models import FUSER, ChosenModel, enough_memory, load_model
 from tasks.objects import storage_errors
 from tasks.records import ArtifactRef, PoseEstimate
 from tasks.remove_backgrounds import masks_of
@@ -49,7 +49,12 @@ def merge_task(
     def produce(folder: Path) -> dict[str, Any]:
         from safetensors.torch import load_file
 
+        from tasks.fusion.fuser import load_fuser
+
         network = load_model(model.folder, model.weight_name, model.digest, device)
+        fuser = None
+        if model.fuser_digest:
+            fuser = load_fuser(model.folder / FUSER, model.fuser_digest)
         extracted, masked, coded = store.open(frames), store.open(masks), store.open(codes)
         usable = {m.index: m for m in masks_of(masked.record) if m.usable}
         seen = [c for c in candidates_of(extracted.record) if c.index in usable]
@@ -62,6 +67,7 @@ def merge_task(
                 {c.index: extracted.folder / c.file for c in seen},
                 {c.index: masked.folder / usable[c.index].file for c in seen},
                 config,
+                fuser,
             )
         with storage_errors(str(folder)):
             save_mesh(folder / "mesh.npz", mesh)

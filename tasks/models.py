@@ -23,6 +23,8 @@ _STAGE = "models"
 _CONFIG = "config.yaml"
 _WEIGHT_NAMES = ("model.safetensors", "model.ckpt")
 _SUMS = "SHA256SUMS"
+FUSER = "fuser.safetensors"
+"""The network that fuses this model's fields; a model without one is fused by hand-set weights."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class ChosenModel:
         weight_name: File of the weights.
         digest: sha256 over configuration and weights.
         reason: Why this one.
+        fuser_digest: sha256 of its fusing network, empty if it has none.
     """
 
     name: str
@@ -42,6 +45,12 @@ class ChosenModel:
     weight_name: str
     digest: str
     reason: str
+    fuser_digest: str = ""
+
+    @property
+    def merge_digest(self) -> str:
+        """Digest of all weights that the merge depends on."""
+        return f"{self.digest}+{self.fuser_digest}" if self.fuser_digest else self.digest
 
 
 def choose_model(asked: str | None, models_dir: Path) -> ChosenModel:
@@ -178,7 +187,12 @@ def _checked(name: str, folder: Path, models_dir: Path, reason: str) -> ChosenMo
     if expected and digest != expected:
         raise wrong_digest(weights, name)
     both = hashlib.sha256(f"{sha256_of(folder / _CONFIG)} {digest}".encode()).hexdigest()
-    return ChosenModel(name, folder, weights.name, both, reason)
+    fuser = folder / FUSER
+    fuser_digest = sha256_of(fuser) if fuser.is_file() else ""
+    stated = _expected(None, folder, FUSER)
+    if stated and fuser_digest != stated:
+        raise wrong_digest(fuser, name)
+    return ChosenModel(name, folder, weights.name, both, reason, fuser_digest)
 
 
 def _expected(entry: ModelEntry | None, folder: Path, file: str) -> str:

@@ -14,27 +14,18 @@ Global optimization for shape fitting, CVPR 2007.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter, gaussian_filter1d
+from scipy.ndimage import gaussian_filter
 
 from tasks.fusion.config import MergeConfig
 from tasks.fusion.even import find_face
 from tasks.fusion.grid import CylinderGrid, Field
 from tasks.fusion.link import tie_loose_parts
-from tasks.fusion.revolve import fold_mean, fold_shares
+from tasks.fusion.spokes import surface_evidence
 from tasks.fusion.stereo import Agreement
-
-RIDGE_REACH = 4
-"""Nodes along the axle around the mean ridge in which a spoke's surface is looked for."""
-
-NEAR_AXLE = 0.07
-"""Share of the radius below which a circle holds too few nodes for a mean of its own."""
-
-BACKGROUND = 1.3
-"""Agreement by chance, in medians: the best of several groups always agree a little."""
 
 SURE_GAP = -2.0
 """Log-odds of the network below which no wall is drawn to tie loose parts."""
@@ -52,10 +43,11 @@ def segment(
     hull: Field,
     shell: NDArray[np.bool_],
     agreements: Mapping[int, Agreement],
+    fold: int,
     config: MergeConfig,
     *,
     radius: float,
-) -> tuple[Field, int]:
+) -> Field:
     """Segment the grid into solid and empty.
 
     Args:
@@ -64,14 +56,13 @@ def segment(
         hull: ``(R, T, Z)`` metres inside the silhouettes.
         shell: ``(R, Z)`` nodes that the outlines show to be solid.
         agreements: Of the frames, by side.
+        fold: How often the rim's pattern repeats around, 1 for not.
         config: Parameters.
         radius: Outer radius in metres.
 
     Returns:
-        ``(R, T, Z)`` share of matter at every node, 0 to 1, and the order of the rotational
-        symmetry of spokes, 1 for none.
+        ``(R, T, Z)`` share of matter at every node, 0 to 1.
     """
-    fold = spokes_around(grid, list(agreements.values()), radius)
     values = {s: surface_evidence(grid, a, fold, radius) for s, a in agreements.items()}
     chance = np.asarray((1.0 / (1.0 + np.exp(-field))).mean(axis=1), np.float32)
     ridge, flux = np.zeros(grid.shape, np.float32), np.zeros(grid.shape, np.float32)
@@ -99,70 +90,7 @@ def segment(
     centre = 1.0 / (1.0 + np.exp(-field.mean(axis=1)))
     likely = np.where(hull.mean(axis=1) > 0.0, centre + ridge.mean(axis=1), 0.0)
     wall = config.shell * radius
-    tied = tie_loose_parts(grid, share, likely.astype(np.float32), field > SURE_GAP, thickness=wall)
-    return tied, fold
-
-
-def spokes_around(
-    grid: CylinderGrid, agreements: Sequence[Agreement], radius: float, *, least: float = 0.2
-) -> int:
-    """How many times the pattern of the rim repeats around, 1 where none stands out.
-
-    What repeats less than three times is light and shadow, not spokes.
-    """
-    rows = (grid.radii > 0.15 * radius) & (grid.radii < 0.8 * radius)
-    power = np.zeros(len(grid.angles) // 2 + 1)
-    for agreement in agreements:
-        power += _power(ridge_map(agreement.value)[rows]).sum(axis=0)
-    even, power[:3] = float(power[0]), 0.0
-    total = float(power.sum())
-    if total <= 1e-4 * even:
-        return 1
-    _, score = fold_shares(power, total)
-    best = max(score, key=lambda n: score[n])
-    if score[best] < least:
-        return 1
-    # what repeats six times also repeats three times
-    return max(n for n in range(best, 25, best) if score[n] > 0.7 * score[best])
-
-
-def _power(rows: Field) -> NDArray[np.float64]:
-    """Power spectrum around the axle of every row ``(N, T)``."""
-    return np.asarray(np.abs(np.fft.rfft(rows, axis=1)) ** 2)
-
-
-def ridge_map(value: Field) -> Field:
-    """Agreement on the face's surface at every radius and angle, ``(R, T)``."""
-    mean = gaussian_filter(value.mean(axis=1), 1.0)
-    k = mean[:, RIDGE_REACH:-RIDGE_REACH].argmax(axis=1) + RIDGE_REACH
-    rows = [v[:, i - RIDGE_REACH : i + RIDGE_REACH + 1].max(axis=1) for v, i in zip(value, k)]  # noqa: B905
-    return np.stack(rows)
-
-
-def surface_evidence(grid: CylinderGrid, agreement: Agreement, fold: int, radius: float) -> Field:
-    """Agreement above its background, revolved; where spokes repeat, repeated with them.
-
-    Returns:
-        ``(R, T, Z)``, not negative.
-    """
-    value = agreement.value
-    mean = value.mean(axis=1, keepdims=True)
-    out = np.repeat(mean, value.shape[1], axis=1)
-    if fold > 1:
-        surface = ridge_map(value)
-        power = _power(surface - surface.mean(axis=1, keepdims=True))
-        power[:, :3] = 0.0
-        share = power[:, fold::fold].sum(axis=1) / np.maximum(power.sum(axis=1), 1e-9)
-        contrast = surface.std(axis=1) / np.maximum(surface.mean(axis=1), 1e-6)
-        amount = np.clip((share - 0.3) / 0.3, 0, 1) * np.clip(4.0 * contrast - 0.5, 0, 1)
-        amount *= np.clip((0.8 - grid.radii / radius) / 0.15, 0.0, 1.0)
-        amount[(grid.radii > 0.8 * radius) | (grid.radii < 0.1 * radius)] = 0.0
-        amount = gaussian_filter1d(amount, 1.0)[:, None, None]
-        repeated = mean + fold_mean(value - mean, np.ones_like(value), fold)
-        out = (1 - amount) * out + amount * (0.9 * repeated + 0.1 * value)
-    few = int(np.searchsorted(grid.radii, NEAR_AXLE * radius))
-    out[:few] = out[few]
-    return np.asarray(np.maximum(out - BACKGROUND * np.median(mean), 0.0), np.float32)
+    return tie_loose_parts(grid, share, likely.astype(np.float32), field > SURE_GAP, thickness=wall)
 
 
 def _mean_direction(agreement: Agreement) -> tuple[Field, Field]:

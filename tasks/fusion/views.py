@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -143,8 +143,8 @@ def signed_pixels(mask: MaskArray) -> NDArray[np.float32]:
 
 
 def load_views(
-    cameras: dict[int, Camera],
-    alpha_paths: dict[int, Path],
+    cameras: Mapping[int, Camera],
+    alpha_paths: Mapping[int, Path],
     placement: TyrePlacement,
     *,
     longest_px: int,

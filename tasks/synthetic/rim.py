@@ -32,7 +32,7 @@ def build_rim(spec: RimSpec, section: Section) -> list[Body]:
     seat = section.bead_radius
     z_lip = lip_plane(spec, section)
     edge, hub_z = z_lip - spec.edge_depth, z_lip - spec.hub_depth
-    bodies: list[Body] = [_barrel(spec, section, z_lip)]
+    bodies: list[Body] = [barrel(spec, section, z_lip)]
     r_hub, r_end = spec.hub_radius, seat - 0.002
 
     def front(r: FloatArray) -> FloatArray:
@@ -63,7 +63,8 @@ def build_rim(spec: RimSpec, section: Section) -> list[Body]:
     return bodies
 
 
-def _barrel(spec: RimSpec, section: Section, z_lip: float) -> Body:
+def barrel(spec: RimSpec, section: Section, z_lip: float) -> Body:
+    """The barrel with its two lips at ``z_lip`` and ``-z_lip``."""
     seat = section.bead_radius
     r_flange, r_in = seat + spec.flange, seat - spec.barrel
     r_mouth = seat - 0.004

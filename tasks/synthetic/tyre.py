@@ -7,6 +7,7 @@ middle of the bounding box's width.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,17 +16,24 @@ from numpy.typing import NDArray
 
 from tasks.synthetic.material import Material, SidewallTexture, evaluate, paint_sidewall
 from tasks.synthetic.normals import split_creases
-from tasks.synthetic.profile import BoolArray, FloatArray, cavity_section, outer_section
+from tasks.synthetic.profile import (
+    BoolArray,
+    FloatArray,
+    Section,
+    cavity_section,
+    outer_section,
+)
 from tasks.synthetic.rim import build_rim
 from tasks.synthetic.rubber import Rubber, cylinder
 from tasks.synthetic.sampling import sample_spec
 from tasks.synthetic.shapes import Body, join
-from tasks.synthetic.spec import TyreSpec
+from tasks.synthetic.spec import RimSpec, TyreSpec
 from tasks.synthetic.tread import build_pattern
 
 __all__ = ["Tyre", "build_tyre", "sample_spec", "tyre_mesh"]
 
 Float32Array = NDArray[np.float32]
+RimBuilder = Callable[[RimSpec, Section], list[Body]]
 
 
 @dataclass(frozen=True)
@@ -98,13 +106,14 @@ class Tyre:
         )
 
 
-def build_tyre(spec: TyreSpec, *, detail: float = 1.0) -> Tyre:
+def build_tyre(spec: TyreSpec, *, detail: float = 1.0, rim: RimBuilder = build_rim) -> Tyre:
     """Build the tyre of a spec.
 
     Args:
         spec: See :func:`sample_spec`.
         detail: Density of the mesh; 1 for pictures and truth, 0.35 for training. The inside query
             does not depend on it.
+        rim: Makes the bodies of the wheel.
     """
     section = outer_section(spec.profile)
     half = float(section.top_z[-1])
@@ -114,7 +123,7 @@ def build_tyre(spec: TyreSpec, *, detail: float = 1.0) -> Tyre:
     hollow = spec.rim is None
     cavity = cavity_section(spec.profile, section, pattern.max_depth) if hollow else None
     rubber = Rubber(section, cavity, pattern, spec.wear)
-    wheel = () if spec.rim is None else tuple(build_rim(spec.rim, section))
+    wheel = () if spec.rim is None else tuple(rim(spec.rim, section))
     mesh = join([rubber.mesh(detail), *(b.mesh(detail) for b in wheel)])
     vertices, faces, normals = split_creases(mesh)
     z_low, z_high = float(vertices[:, 2].min()), float(vertices[:, 2].max())

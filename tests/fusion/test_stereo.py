@@ -16,7 +16,8 @@ from tasks.fusion.config import MergeConfig
 from tasks.fusion.even import find_face
 from tasks.fusion.grid import CylinderGrid, make_grid
 from tasks.fusion.link import tie_loose_parts
-from tasks.fusion.segment import minimise, segment, spokes_around, surface_evidence
+from tasks.fusion.segment import minimise, segment
+from tasks.fusion.spokes import spokes_around, surface_evidence
 from tasks.fusion.stereo import Agreement, face_agreement
 
 RADIUS, FACE_Z, HUB_Z = 0.3, 0.08, 0.02
@@ -103,8 +104,7 @@ def test_a_surface_is_found_that_the_network_does_not_see(
     unsure = np.full(grid.shape, -1.0, np.float32)
     inside = np.full(grid.shape, 0.1, np.float32)
     shell = np.zeros((len(grid.radii), len(grid.heights)), bool)
-    share, fold = segment(grid, unsure, inside, shell, {1: found}, MergeConfig(), radius=RADIUS)
-    assert fold == 5
+    share = segment(grid, unsure, inside, shell, {1: found}, 5, MergeConfig(), radius=RADIUS)
     solid = share > 0.5
     at = [int(np.abs(grid.radii - r).argmin()) for r in (0.25, 0.13)]
     ring_top = grid.heights[np.nonzero(solid[at[0]].mean(axis=0) > 0.5)[0].max()]
@@ -113,7 +113,7 @@ def test_a_surface_is_found_that_the_network_does_not_see(
     in_gap = np.abs((grid.angles * 5 / (2 * math.pi)) % 1.0 - 0.5) > 0.4
     assert solid[at[1]][on_spoke].any(axis=1).mean() > 0.9
     assert solid[at[1]][in_gap].any(axis=1).mean() < 0.1
-    shut = segment(grid, unsure, -inside, shell, {1: found}, MergeConfig(), radius=RADIUS)[0]
+    shut = segment(grid, unsure, -inside, shell, {1: found}, 5, MergeConfig(), radius=RADIUS)
     assert shut.max() < 0.5  # nothing stands outside the silhouettes
 
 
@@ -134,7 +134,7 @@ def test_an_even_disc_is_found_where_nothing_can_be_compared(
     shell = np.zeros((len(grid.radii), len(grid.heights)), bool)
 
     def solid(config: MergeConfig, field: NDArray[np.float32]) -> NDArray[np.bool_]:
-        share, _ = segment(grid, field, inside, shell, {1: found}, config, radius=RADIUS)
+        share = segment(grid, field, inside, shell, {1: found}, 1, config, radius=RADIUS)
         return np.asarray(share[at] > 0.5)
 
     section = solid(MergeConfig(), unsure)

@@ -1,0 +1,86 @@
+"""The evidence as channels of a grid, as the fusing network reads it."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.fusion.evidence import Evidence
+from tasks.fusion.grid import CylinderGrid, Field
+from tasks.fusion.spokes import surface_evidence
+from tasks.fusion.stereo import Agreement
+
+NETWORK = ("first", "mean", "blended", "spread", "expected", "confidence")
+"""Channels of the frames' fields."""
+
+OUTLINES = ("hull", "depth", "shell")
+"""Channels of the outlines."""
+
+PHOTOS = ("agreement", "repeated", "radial", "axial", "even")
+"""Channels of the photos of one face; those of the face towards +z come first."""
+
+PLACE = ("radius", "height")
+"""Channels of a node's place."""
+
+CHANNELS = (*NETWORK, *OUTLINES, *PHOTOS, *PHOTOS, *PLACE)
+
+
+def evidence_channels(evidence: Evidence, radius: float) -> Field:
+    """All evidence, scaled to about -1 to 1.
+
+    Args:
+        evidence: See :func:`tasks.fusion.evidence.gather_evidence`.
+        radius: Outer radius, metres.
+
+    Returns:
+        ``(C, R, T, Z)`` float32, in the order of :data:`CHANNELS`.
+    """
+    grid = evidence.grid
+    shape, step = grid.shape, grid.step
+    section = [np.clip(evidence.depth / (8.0 * step), -1.0, 1.0), evidence.shell]
+    place = [(grid.radii / radius)[:, None, None], (grid.heights / radius)[None, None, :]]
+    fold = evidence.fold
+    found = [
+        evidence.first / 4.0,
+        evidence.mean / 4.0,
+        evidence.blended.field / 4.0,
+        evidence.spread / 4.0,
+        evidence.expected,
+        evidence.confidence,
+        np.clip(evidence.hull / (4.0 * step), -1.0, 1.0),
+        *(s[:, None] for s in section),
+        *_photos(grid, evidence.agreements.get(1), fold, radius),
+        *_photos(grid, evidence.agreements.get(-1), fold, radius),
+        *place,
+    ]
+    return np.stack([np.broadcast_to(f, shape).astype(np.float32) for f in found])
+
+
+def _photos(
+    grid: CylinderGrid, agreement: Agreement | None, fold: int, radius: float
+) -> list[NDArray[np.float32]]:
+    if agreement is None:
+        return [np.zeros((1, 1, 1), np.float32)] * len(PHOTOS)
+    repeated = surface_evidence(grid, agreement, fold, radius)
+    return [
+        2.0 * agreement.value,
+        2.0 * repeated,
+        agreement.radial,
+        agreement.axial,
+        agreement.even[:, None],
+    ]
+
+
+def mirrored(channels: NDArray[np.floating]) -> NDArray[np.floating]:
+    """The channels ``(C, R, T, Z)`` of the tyre with its faces exchanged.
+
+    A mirrored tyre turns the other way, which no channel can tell.
+    """
+    flipped = channels[..., ::-1].copy()
+    first = len(NETWORK) + len(OUTLINES)
+    second, end = first + len(PHOTOS), first + 2 * len(PHOTOS)
+    flipped[first:end] = np.concatenate([flipped[second:end], flipped[first:second]])
+    for side in (first, second):
+        flipped[side + PHOTOS.index("axial")] *= -1
+    flipped[CHANNELS.index("height")] *= -1
+    return flipped

@@ -1,0 +1,117 @@
+"""Wheels of no known kind: random turned faces with random repeated parts.
+
+The bundled network does not know them, as it does not know wheels that others modelled: what it
+says of them is wrong, and whoever is trained on them learns to believe the photos instead.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from tasks.synthetic.profile import FloatArray, Section
+from tasks.synthetic.rim import barrel, lip_plane
+from tasks.synthetic.shapes import Body, Lathe, Prisms, Spokes
+from tasks.synthetic.spec import Part, RimSpec
+
+Rng = np.random.Generator
+
+
+def build_odd_rim(rng: Rng, spec: RimSpec, section: Section) -> list[Body]:
+    """A random wheel that carries the tyre.
+
+    Args:
+        rng: Of all choices.
+        spec: Of the barrel.
+        section: The tyre's outer contour; the outer face is at +z.
+    """
+    z_lip = lip_plane(spec, section)
+    bodies: list[Body] = [barrel(spec, section, z_lip)]
+    radius = section.bead_radius - 0.002
+    faces = int(rng.choice([1, 1, 1, 2]))
+    for number in range(faces):
+        side = 1.0 if number == 0 else -1.0
+        r, front = _turned_face(rng, radius, z_lip)
+        thick = rng.uniform(0.005, 0.05) * np.ones(len(r))
+        if rng.random() < 0.5:
+            thick += rng.uniform(0.0, 0.06) * (1 - r / radius)
+        if side < 0:
+            front = np.maximum(front * side, -z_lip)
+            front, back = front + thick, front
+        else:
+            back = front - thick
+        bodies += _cut(rng, r, front, back, solid=number > 0 or rng.random() < 0.35)
+    for _ in range(int(rng.integers(0, 3))):
+        bodies.append(_ring_of_studs(rng, radius, z_lip))
+    return bodies
+
+
+def _turned_face(rng: Rng, radius: float, z_lip: float) -> tuple[FloatArray, FloatArray]:
+    """Radii from 0 to ``radius`` and the front's z there: flats, cones and steps."""
+    edges = np.sort(rng.uniform(0.08, 0.95, int(rng.integers(1, 5)))) * radius
+    r, z = [0.0], [z_lip - rng.uniform(-0.03, 0.75) * z_lip]
+    for edge in [*edges, radius]:
+        kind = rng.random()
+        slope = 0.0 if kind < 0.5 else rng.normal(0.0, 0.5)
+        r.append(float(edge))
+        z.append(z[-1] + slope * (edge - r[-2]))
+        if rng.random() < 0.5 and edge < radius:
+            r.append(float(edge) + rng.uniform(0.001, 0.012))
+            z.append(z[-1] + rng.normal(0.0, 0.03))
+    knots = np.array(r)
+    height = np.clip(np.array(z), -0.8 * z_lip, z_lip + 0.02)
+    height[knots > 0.9 * radius] = np.minimum(height[knots > 0.9 * radius], z_lip - 0.004)
+    knots = np.minimum(np.maximum.accumulate(knots + 1e-6 * np.arange(len(knots))), radius)
+    fine = np.unique(np.concatenate([knots, np.linspace(0.0, radius, 24)]))
+    return fine, np.interp(fine, knots, height)
+
+
+def _cut(
+    rng: Rng, r: FloatArray, front: FloatArray, back: FloatArray, *, solid: bool
+) -> list[Body]:
+    """The face, whole or with a ring of windows or spokes in it."""
+
+    def ring(a: float, b: float) -> Body:
+        at = np.unique(np.concatenate([r[(r > a) & (r < b)], [a, b]]))
+        f, g = np.interp(at, r, front), np.interp(at, r, back)
+        points = np.concatenate([np.stack([at, f], 1), np.stack([at, g], 1)[::-1]])
+        return Lathe(points, Part.SPOKE)
+
+    if solid:
+        hole = 0.0 if rng.random() < 0.6 else rng.uniform(0.05, 0.4) * r[-1]
+        return [ring(float(hole), float(r[-1]))]
+    inner = rng.uniform(0.15, 0.55) * r[-1]
+    outer = rng.uniform(inner / r[-1] + 0.25, 1.0) * r[-1]
+    count = int(rng.choice([2, 3, 4, 5, 5, 6, 7, 8, 9, 10, 12, 14, 16]))
+    at = np.linspace(inner - 0.002, outer, 15)
+    s = (at - inner) / (outer - inner)
+    pitch = 2 * math.pi / count
+    share = rng.uniform(0.15, 0.75) + rng.uniform(-0.3, 0.3) * s
+    if rng.random() < 0.4:
+        share = share + rng.uniform(-0.3, 0.3) * np.sin(math.pi * s)
+    half = np.clip(share, 0.08, 0.9) * 0.5 * pitch * at
+    half = np.minimum(np.maximum(half, 0.004), 0.49 * pitch * at)
+    lean = rng.normal(0.0, 0.3) * s if rng.random() < 0.4 else 0.0 * s
+    bodies: list[Body] = [ring(0.0, float(inner))]
+    if outer < 0.985 * r[-1]:
+        bodies.append(ring(float(outer) - 0.001, float(r[-1])))
+    zf, zb = np.interp(at, r, front), np.interp(at, r, back)
+    bevel = float(rng.uniform(0.0, 0.008))
+    args = (at, lean, half, zf, zb, bevel, 0.6 if bevel > 0.001 else 1.0, Part.SPOKE)
+    return [*bodies, Spokes(count, float(rng.uniform(0, pitch)), *args)]
+
+
+def _ring_of_studs(rng: Rng, radius: float, z_lip: float) -> Body:
+    size = rng.uniform(0.006, 0.02)
+    z = z_lip - rng.uniform(0.0, 0.5) * z_lip
+    return Prisms(
+        int(rng.integers(3, 13)),
+        float(rng.uniform(0, 1)),
+        float(rng.uniform(0.15, 0.9) * radius),
+        int(rng.choice([4, 6, 16])),
+        (size, 0.9 * size),
+        z - rng.uniform(0.01, 0.08),
+        z + rng.uniform(0.0, 0.02),
+        Part.BOLT,
+    )
