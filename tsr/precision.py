@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 import torch
@@ -40,3 +42,20 @@ def native_bfloat16(device: torch.device) -> bool:
         found = torch.cpu.get_capabilities()
         return any(found.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
     return False
+
+
+@contextmanager
+def casts_kept(device: torch.device) -> Iterator[None]:
+    """Weights that are cast on a CPU stay cast until the context ends.
+
+    For a layer that is used several times in a row. To keep all casts of a call costs CPUs more in
+    memory and pages than it saves; on GPUs the call keeps them anyway.
+    """
+    if device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
+        yield
+        return
+    try:
+        with torch.autocast("cpu", torch.get_autocast_dtype("cpu"), cache_enabled=True):
+            yield
+    finally:
+        torch.clear_autocast_cache()

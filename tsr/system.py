@@ -45,8 +45,9 @@ class TSR(nn.Module):
     Attributes:
         precision: Of calling the model: "auto", "float32", "bfloat16" or "float16". "auto" takes
             bfloat16 for large networks where the device computes it natively.
-        max_batch: Images that a call encodes at once, at most: it bounds the memory. Large
-            networks encode one at a time on CPUs. Half of it is kept where it did not fit.
+        max_batch: Images that a call encodes at once, at most: it bounds the memory. On CPUs those
+            of large networks go through each layer one by one. Half of it is kept where it did not
+            fit.
     """
 
     precision: Precision = "auto"
@@ -123,8 +124,10 @@ class TSR(nn.Module):
         self._begun = None
         return super().train(mode)
 
-    def _encode(self, images: Tensor, begun: Tensor) -> Tensor:
-        tokens = self.backbone(self.tokenizer(), begun, self.image_tokenizer(images))
+    def _encode(self, images: Tensor, begun: Tensor, at_once: int = 0) -> Tensor:
+        parts = torch.split(images, at_once or len(images))
+        seen = torch.cat([self.image_tokenizer(part) for part in parts])
+        tokens = self.backbone(self.tokenizer(), begun, seen, at_once)
         codes: Tensor = self.post_processor(self.tokenizer.detokenize(tokens))
         return codes
 
@@ -155,20 +158,19 @@ class TSR(nn.Module):
         images = self.prepare(image)
         size = sum(p.numel() for p in self.parameters())
         dtype = choose(self.precision, where, size)
-        # One frame of a large network keeps a CPU busy; more only leave its caches.
-        most = 1 if where.type == "cpu" and size >= WORTH_IT else self.max_batch
+        # one frame of a large network keeps a CPU busy; more at once only leave its caches
+        at_once = 1 if where.type == "cpu" and size >= WORTH_IT else 0
 
         def encode(batch: int) -> Tensor:
             if batch < size_asked:
                 self.max_batch = batch  # as it will not fit the next time either
             parts = torch.split(images, batch)
-            # a weight is used as soon as it is cast: to keep the casts costs CPUs memory and time
             half = dtype != torch.float32
             with torch.autocast(where.type, dtype, enabled=half, cache_enabled=where.type != "cpu"):
                 begun = self._begin(dtype)
-                return torch.cat([self._encode(p.to(where), begun).float() for p in parts])
+                return torch.cat([self._encode(p.to(where), begun, at_once).float() for p in parts])
 
-        size_asked = max(min(most, len(images)), 1)
+        size_asked = max(min(self.max_batch, len(images)), 1)
         with torch.inference_mode():
             codes = halve_once(encode, size_asked, "images")
         return codes.clone()  # a normal tensor: autograd refuses inference tensors

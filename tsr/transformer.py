@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from tsr.attention import attend
 from tsr.config import BackboneConfig, PostProcessorConfig, TokenizerConfig
+from tsr.precision import casts_kept
 
 
 class TriplaneTokenizer(nn.Module):
@@ -144,21 +145,29 @@ class Transformer(nn.Module):
     def _blocks(self) -> list[Block]:
         return [cast(Block, block) for block in self.transformer_blocks]
 
-    def forward(self, tokens: Tensor, begun: Tensor, image_tokens: Tensor) -> Tensor:
+    def forward(
+        self, tokens: Tensor, begun: Tensor, image_tokens: Tensor, at_once: int = 0
+    ) -> Tensor:
         """Triplane tokens ``(1, C, N)``, what :meth:`begin` made of them, and images.
 
         Args:
             tokens: ``(1, C, N)``.
             begun: ``(1, N, C)``.
             image_tokens: ``(B, M, D)``.
+            at_once: Images that go through a block together, 0 for all: one frame of a large
+                network keeps a CPU busy, and a block's weights are read once for all of them.
 
         Returns:
             ``(B, C, N)``.
         """
-        x = begun
+        parts = torch.split(image_tokens, at_once or len(image_tokens))
+        states = [begun] * len(parts)
         for number, block in enumerate(self._blocks()):
-            x = block.look_at(block.look_around(x) if number else x, image_tokens)
-        y: Tensor = self.proj_out(x)
+            with casts_kept(begun.device):
+                for k, part in enumerate(parts):
+                    x = block.look_around(states[k]) if number else begun
+                    states[k] = block.look_at(x, part)
+        y: Tensor = self.proj_out(torch.cat(states))
         return y.transpose(1, 2) + tokens
 
 

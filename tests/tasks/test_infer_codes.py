@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -86,11 +87,11 @@ def test_too_little_memory_halves_the_batch_once(
     model = load_model(tiny_model, "model.safetensors", "digest", "cpu")
     encode, limit, sizes = model._encode, 2, []
 
-    def tight(images: torch.Tensor, begun: torch.Tensor) -> torch.Tensor:
+    def tight(images: torch.Tensor, *rest: Any) -> torch.Tensor:
         sizes.append(len(images))
         if len(images) > limit:
             raise error
-        return encode(images, begun)
+        return encode(images, *rest)
 
     monkeypatch.setattr(model, "_encode", tight)
     pictures = [np.zeros((64, 64, 3), np.float32)] * 7

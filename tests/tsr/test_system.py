@@ -182,11 +182,11 @@ def test_batches_are_bounded(
     sizes = []
     encode = tiny._encode
 
-    def watch(images: torch.Tensor, begun: torch.Tensor) -> torch.Tensor:
+    def watch(images: torch.Tensor, begun: torch.Tensor, at_once: int) -> torch.Tensor:
         sizes.append(len(images))
         if len(images) > 2:
             raise torch.OutOfMemoryError("injected")
-        return encode(images, begun)
+        return encode(images, begun, at_once)
 
     monkeypatch.setattr(tiny, "_encode", watch)
     images = [golden["image"]] * 5
@@ -196,6 +196,19 @@ def test_batches_are_bounded(
     monkeypatch.setattr(tiny, "max_batch", 8)
     with pytest.raises(OutOfMemoryError, match="with 8 and with 4 images"):
         tiny(images * 2)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_images_go_through_the_layers_one_by_one_or_together(tiny: TSR, dtype: torch.dtype) -> None:
+    images = torch.rand(3, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    half = dtype != torch.float32
+    with torch.inference_mode(), torch.autocast("cpu", dtype, enabled=half, cache_enabled=False):
+        begun = tiny.backbone.begin(tiny.tokenizer())
+        together, singly = (tiny._encode(images, begun, n).float() for n in (0, 1))
+        alone = torch.cat([tiny._encode(image[None], begun).float() for image in images])
+    close = {"atol": 1e-5, "rtol": 1e-4} if not half else {"atol": 0.05, "rtol": 0.05}
+    torch.testing.assert_close(singly, alone, atol=0, rtol=0)
+    torch.testing.assert_close(singly, together, **close)
 
 
 def test_what_is_kept_between_calls_follows_the_weights(
