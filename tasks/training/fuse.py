@@ -46,7 +46,7 @@ class FuseConfig:
 
     minutes: float = 45.0
     angles: int = 64
-    batch: int = 4
+    batch: int = 2
     learning_rate: float = 2e-3
     average: float = 0.995
     held_out: int = 8
@@ -54,50 +54,77 @@ class FuseConfig:
     seed: int = 0
 
 
-def corrupted(channels: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+def corrupted(
+    parts: Sequence[NDArray[np.float32]], rng: np.random.Generator
+) -> Sequence[NDArray[np.float32]]:
     """Evidence that is worse than it was: a network that errs, faces that nobody filmed.
 
     Args:
-        channels: ``(C, R, T, Z)``; changed in place.
+        parts: Changed in place, all alike: ``(K, C, R, ..., Z)``; what is done to a channel does
+            the same to its statistics.
         rng: Of all choices.
     """
-    count = len(NETWORK)
+    count, rows = len(NETWORK), parts[0].shape[2]
     if rng.random() < 0.3:  # the network misplaces the rim along the axle
-        radii = np.arange(channels.shape[1]) / (channels.shape[1] / 1.08)
+        radii = np.arange(rows) / (rows / 1.08)
         bend = rng.normal(0.0, 2.5) + rng.normal(0.0, 2.5) * np.cos(3.0 * radii + rng.uniform(0, 6))
         bend *= np.clip((0.75 - radii) / 0.15, 0.0, 1.0)
         for row, shift in enumerate(np.rint(bend).astype(int)):
             if shift:
-                channels[:count, row] = np.roll(channels[:count, row], shift, axis=-1)
+                for part in parts:
+                    part[:, :count, row] = np.roll(part[:, :count, row], shift, axis=-1)
     if rng.random() < 0.15:  # the network is unsure
-        channels[:count] *= np.float32(rng.uniform(0.2, 0.8))
+        share = np.float32(rng.uniform(0.2, 0.8))
+        for part in parts:
+            part[:, :count] *= share
     first = count + len(OUTLINES)
     for side in (0, 1):
         if rng.random() < 0.07:
             at = first + side * len(PHOTOS)
-            channels[at : at + len(PHOTOS)] = 0.0
-    return channels
+            for part in parts:
+                part[:, at : at + len(PHOTOS)] = 0.0
+    return parts
 
 
-def sample_of(
-    folder: Path, seed: str, config: FuseConfig, rng: np.random.Generator
-) -> tuple[Tensor, Tensor, Tensor]:
-    """A crop ``(C, R, A, Z)``, the statistics ``(3 * C, R, Z)``, the occupancy ``(R, A, Z)``."""
-    channels = np.load(folder / f"{seed}.channels.npy").astype(np.float32)
-    solid = np.load(folder / f"{seed}.occupancy.npy").astype(np.float32) / 255.0
-    if rng.random() < 0.5:
-        channels, solid = np.asarray(mirrored(channels), np.float32), solid[..., ::-1].copy()
-    channels = corrupted(channels, rng)
-    statistics = statistics_of(torch.from_numpy(channels)[None])[0]
-    start = int(rng.integers(channels.shape[2]))
-    at = (start + np.arange(config.angles)) % channels.shape[2]
-    if rng.random() < 0.5:
-        at = at[::-1]
-    return (
-        torch.from_numpy(np.ascontiguousarray(channels[:, :, at])),
-        statistics,
-        torch.from_numpy(np.ascontiguousarray(solid[:, at])),
-    )
+@dataclass
+class Subject:
+    """One subject: arrays on disk, and statistics ``(3, C, R, Z)`` as it is and mirrored."""
+
+    channels: NDArray[np.float16]
+    occupancy: NDArray[np.uint8]
+    statistics: tuple[NDArray[np.float32], NDArray[np.float32]]
+
+    @classmethod
+    def read(cls, folder: Path, seed: str) -> Subject:
+        """Open a subject."""
+        channels = np.load(folder / f"{seed}.channels.npy", mmap_mode="r")
+        whole = np.asarray(channels, np.float32)
+        both = [
+            statistics_of(torch.from_numpy(np.asarray(c, np.float32))[None])[0].numpy()
+            for c in (whole, mirrored(whole))
+        ]
+        first, second = (s.reshape(3, -1, *s.shape[1:]) for s in both)
+        occupancy = np.load(folder / f"{seed}.occupancy.npy", mmap_mode="r")
+        return cls(channels, occupancy, (first, second))
+
+    def crop(self, angles: int, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """A random crop ``(C, R, A, Z)``, statistics ``(3 * C, R, Z)``, occupancy ``(R, A, Z)``."""
+        start = int(rng.integers(self.channels.shape[2]))
+        at = (start + np.arange(angles)) % self.channels.shape[2]
+        if rng.random() < 0.5:
+            at = at[::-1]
+        part = self.channels[:, :, at].astype(np.float32)
+        solid = self.occupancy[:, at].astype(np.float32) / 255.0
+        side = int(rng.random() < 0.5)
+        if side:
+            part, solid = np.asarray(mirrored(part)), solid[..., ::-1]
+        statistics = self.statistics[side].copy()
+        corrupted((part[None], statistics), rng)
+        return (
+            torch.from_numpy(np.ascontiguousarray(part)),
+            torch.from_numpy(statistics.reshape(-1, *statistics.shape[2:])),
+            torch.from_numpy(np.ascontiguousarray(solid)),
+        )
 
 
 def loss_of(logits: Tensor, section: Tensor, solid: Tensor, hull: Tensor, edge: float) -> Tensor:
@@ -168,6 +195,7 @@ def train(folder: Path, run: Path, config: FuseConfig, threads: int) -> None:
     rng = np.random.default_rng([config.seed, step])
     began, saved = time.perf_counter() - spent, time.perf_counter()
     losses: list[float] = []
+    subjects: dict[str, Subject] = {}
     while (spent := time.perf_counter() - began) < 60.0 * config.minutes:
         seeds = sorted(p.name.split(".")[0] for p in folder.glob("*.occupancy.npy"))
         seeds = seeds[config.held_out :]
@@ -178,7 +206,9 @@ def train(folder: Path, run: Path, config: FuseConfig, threads: int) -> None:
         total = 0.0
         for _ in range(config.batch):
             seed = seeds[int(rng.integers(len(seeds)))]
-            channels, statistics, solid = sample_of(folder, seed, config, rng)
+            if seed not in subjects:
+                subjects[seed] = Subject.read(folder, seed)
+            channels, statistics, solid = subjects[seed].crop(config.angles, rng)
             with torch.autocast("cpu", torch.bfloat16):
                 logits, section = fuser(channels[None], statistics[None])
             keep = slice(_MARGIN, -_MARGIN)
