@@ -19,7 +19,9 @@ class MergeConfig(BaseModel):
     grid_steps: int = Field(
         64, ge=16, le=256, description="radial steps of the fusion grid, axle to outer radius"
     )
-    grid_angles: int = Field(192, ge=48, le=1024, description="steps around the axle")
+    grid_angles: int = Field(
+        192, ge=48, le=1024, multiple_of=4, description="steps around the axle"
+    )
     clip: float = Field(4.0, ge=0.5, le=20.0, description="bound of a frame's log-density")
     spread: float = Field(
         3.0, ge=0.1, le=20.0, description="log-density from the mean at which trust is halved"

@@ -36,11 +36,10 @@ def build_odd_rim(rng: Rng, spec: RimSpec, section: Section) -> list[Body]:
         thick = rng.uniform(0.005, 0.05) * np.ones(len(r))
         if rng.random() < 0.5:
             thick += rng.uniform(0.0, 0.06) * (1 - r / radius)
+        back = _behind(r, front, thick)
         if side < 0:
-            front = np.maximum(front * side, -z_lip)
-            front, back = front + thick, front
-        else:
-            back = front - thick
+            front, back = np.maximum(-back, -z_lip), np.maximum(-front, -z_lip)
+            front = np.maximum(front, back + 0.003)
         bodies += _cut(rng, r, front, back, solid=number > 0 or rng.random() < 0.35)
     for _ in range(int(rng.integers(0, 3))):
         bodies.append(_ring_of_studs(rng, radius, z_lip))
@@ -63,8 +62,14 @@ def _turned_face(rng: Rng, radius: float, z_lip: float) -> tuple[FloatArray, Flo
     height = np.clip(np.array(z), -0.8 * z_lip, z_lip + 0.02)
     height[knots > 0.9 * radius] = np.minimum(height[knots > 0.9 * radius], z_lip - 0.004)
     knots = np.minimum(np.maximum.accumulate(knots + 1e-6 * np.arange(len(knots))), radius)
-    fine = np.unique(np.concatenate([knots, np.linspace(0.0, radius, 24)]))
+    fine = np.unique(np.concatenate([knots, np.linspace(0.0, radius, 60)]))
     return fine, np.interp(fine, knots, height)
+
+
+def _behind(r: FloatArray, front: FloatArray, thick: FloatArray) -> FloatArray:
+    """The back of a face whose walls are as thick at steps as they are elsewhere."""
+    near = np.abs(r[:, None] - r) <= 0.8 * thick[:, None]
+    return np.asarray(np.where(near, front, np.inf).min(axis=1) - thick)
 
 
 def _cut(

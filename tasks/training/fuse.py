@@ -41,6 +41,7 @@ class FuseConfig:
         average: Decay of the averaged weights.
         held_out: Subjects, the first ones, that are validated on.
         edge: Weight of nodes near the surface, over the others.
+        save_s: Seconds between checkpoints.
         seed: Of order and augmentation.
     """
 
@@ -51,6 +52,7 @@ class FuseConfig:
     average: float = 0.995
     held_out: int = 8
     edge: float = 4.0
+    save_s: float = 180.0
     seed: int = 0
 
 
@@ -227,7 +229,7 @@ def train(folder: Path, run: Path, config: FuseConfig, threads: int) -> None:
             for kept, new in zip(averaged.parameters(), fuser.parameters(), strict=True):
                 kept.lerp_(new, 1.0 - decay)
         losses.append(total)
-        if time.perf_counter() - saved > 180.0:
+        if time.perf_counter() - saved > config.save_s:
             _save(run, fuser, averaged, optimiser, step, time.perf_counter() - began)
             known = sorted(p.name.split(".")[0] for p in folder.glob("*.occupancy.npy"))
             scores = validate(averaged, folder, known[: config.held_out])

@@ -53,6 +53,22 @@ def test_unset_takes_triposr_if_it_is_here_else_the_bundled_one(home: Path) -> N
     assert choose_model("tyre-mini", home / "models").reason == "asked for"
 
 
+def test_a_model_may_bring_a_fusing_network(home: Path) -> None:
+    folder = home / "mine"
+    put_model(folder, "model.safetensors")
+    without = choose_model(str(folder), home / "models")
+    assert without.fuser_digest == ""
+    assert without.merge_digest == without.digest
+    (folder / models.FUSER).write_bytes(b"fuser")
+    brought = choose_model(str(folder), home / "models")
+    assert brought.digest == without.digest  # what it infers is the same
+    assert brought.fuser_digest == hashlib.sha256(b"fuser").hexdigest()
+    assert brought.merge_digest != without.merge_digest
+    (folder / "SHA256SUMS").write_text(f"{'0' * 64}  {models.FUSER}\n")
+    with pytest.raises(ModelError, match="weights-digest"):
+        choose_model(str(folder), home / "models")
+
+
 def test_the_hub_cache_is_looked_at(home: Path) -> None:
     revision = MODELS["triposr"].revision
     hub = home / "hf/hub/models--stabilityai--TripoSR/snapshots" / revision

@@ -1,0 +1,45 @@
+"""Wheels of no known kind are solids all the same."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import pytest
+import trimesh
+
+from tasks.synthetic.odd_wheels import build_odd_rim
+from tasks.synthetic.tyre import Tyre, build_tyre, sample_spec, tyre_mesh
+
+
+def odd_tyre(seed: int) -> Tyre:
+    rng = np.random.default_rng(seed)
+    mounted = (s for s in range(100 * seed, 100 * seed + 100) if sample_spec(s).rim is not None)
+    spec = sample_spec(next(mounted))
+    return build_tyre(spec, rim=functools.partial(build_odd_rim, rng))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_bodies_are_closed_and_know_their_inside(seed: int) -> None:
+    tyre = odd_tyre(seed)
+    for body in tyre.wheel:
+        made = body.mesh(1.0)
+        mesh = trimesh.Trimesh(made.vertices, made.faces)
+        assert mesh.is_watertight
+        assert mesh.volume > 0
+        points, face = trimesh.sample.sample_surface(mesh, 1500, seed=seed)
+        for side, expected in ((-4e-4, True), (4e-4, False)):
+            p = points + side * mesh.face_normals[face]
+            said = body.contains(np.hypot(p[:, 0], p[:, 1]), np.arctan2(p[:, 1], p[:, 0]), p[:, 2])
+            assert (said == expected).mean() > 0.97  # chords of the round, edges
+
+
+def test_they_fit_the_tyre_and_differ() -> None:
+    tyres = [odd_tyre(seed) for seed in range(6)]
+    for tyre in tyres:
+        rim = np.concatenate([b.mesh(0.5).vertices for b in tyre.wheel])
+        assert np.hypot(rim[:, 0], rim[:, 1]).max() < 0.5 * tyre.diameter
+        assert tyre_mesh(tyre).is_watertight
+    assert len({len(t.vertices) for t in tyres}) == len(tyres)
+    again = odd_tyre(3)
+    np.testing.assert_array_equal(again.vertices, tyres[3].vertices)

@@ -1,0 +1,87 @@
+"""The fusing network learns what the evidence says, and goes on after a stop."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tasks.fusion.channels import CHANNELS
+from tasks.fusion.fuser import load_fuser
+from tasks.models import FUSER
+from tasks.training.fuse import FuseConfig, Subject, corrupted, train, validate
+
+SHAPE = (16, 24, 12)
+
+
+def make_subject(folder: Path, seed: int) -> None:
+    """A ring whose place only the photos of one face tell; the network says nothing of use."""
+    rng = np.random.default_rng(seed)
+    channels = rng.normal(0.0, 0.2, (len(CHANNELS), *SHAPE)).astype(np.float16)
+    r, _, z = np.meshgrid(*(np.arange(n) for n in SHAPE), indexing="ij")
+    middle = rng.integers(3, 9)
+    solid = (np.abs(z - middle) < 2) & (r > 4)
+    channels[CHANNELS.index("hull")] = 1.0
+    channels[CHANNELS.index("agreement")] += np.where(np.abs(z - middle) == 2, 2.0, 0.0)
+    np.save(folder / f"{seed}.channels.npy", channels)
+    np.save(folder / f"{seed}.occupancy.npy", np.where(solid, 255, 0).astype(np.uint8))
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    for seed in range(8):
+        make_subject(folder, seed)
+    return folder
+
+
+def test_it_learns_and_goes_on(data: Path, tmp_path: Path) -> None:
+    config = FuseConfig(minutes=0.15, angles=24, held_out=2, average=0.9, save_s=2.0)
+    run = tmp_path / "run"
+    train(data, run, config, threads=1)
+    lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    assert lines[-1]["loss"] < 0.7 * lines[0]["loss"]
+    first = torch.load(run / "checkpoint.pt", weights_only=True)
+    fuser = load_fuser(run / FUSER, "first")
+    assert validate(fuser, data, ["0", "1"])["iou"] > 0.5
+    longer = FuseConfig(**{**vars(config), "minutes": 0.2})
+    train(data, run, longer, threads=1)
+    second = torch.load(run / "checkpoint.pt", weights_only=True)
+    assert second["step"] > first["step"]
+    assert second["spent"] > first["spent"]
+
+
+def test_what_is_done_to_channels_is_done_to_their_statistics(data: Path) -> None:
+    subject = Subject.read(data, "3")
+    whole = np.asarray(subject.channels, np.float32)[None]
+    statistics = subject.statistics[0].copy()
+    changed = 0
+    for seed in range(12):
+        part, numbers = whole.copy(), statistics.copy()
+        corrupted((part, numbers), np.random.default_rng(seed))
+        np.testing.assert_allclose(part[0].mean(axis=2), numbers[0], atol=1e-3)
+        np.testing.assert_allclose(part[0].max(axis=2), numbers[2], atol=1e-3)
+        changed += not np.array_equal(part, whole)
+    assert 3 < changed < 12
+
+
+def test_crops_run_round_and_mirror_with_their_truth(data: Path) -> None:
+    subject = Subject.read(data, "5")
+    rng = np.random.default_rng(0)
+    at = CHANNELS.index("agreement")
+    both = set()
+    for _ in range(12):
+        channels, statistics, solid = subject.crop(20, rng)
+        assert channels.shape == (len(CHANNELS), 16, 20, 12)
+        assert statistics.shape == (3 * len(CHANNELS), 16, 12)
+        side = at if channels[at].max() > 1.0 else at + 5
+        both.add(side)
+        if channels[side].max() > 1.0:  # not hidden by a corruption
+            ridge = channels[side].mean(dim=(0, 1)) > 1.0
+            assert not (solid.mean(dim=(0, 1)) > 0)[ridge].any()
+            assert solid[8, 0][torch.nonzero(ridge)[0].item() + 1] == 1.0
+    assert both == {at, at + 5}
