@@ -22,8 +22,8 @@ from torch.nn import functional
 from tasks.fusion.channels import CHANNELS
 from tasks.fusion.grid import Field
 
-SECTION_WIDTHS = (48, 64, 96)
-LOCAL_WIDTHS = (16, 32, 48)
+SECTION_WIDTHS = (24, 40, 48)
+LOCAL_WIDTHS = (16, 32, 32)
 CONTEXT = 16
 
 
