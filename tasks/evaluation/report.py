@@ -10,6 +10,12 @@ from typing import Any
 import cv2
 import numpy as np
 
+from tasks.export_glb import load_mesh
+from tasks.pictures import read_colour
+from tasks.preview import render
+from tasks.store import Artifact
+from tasks.summary import contact_sheet
+
 
 def summarise(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Medians and shares over the subjects; a failed reconstruction counts as lost everywhere.
@@ -92,6 +98,17 @@ def table(results: Sequence[dict[str, Any]]) -> str:
             f"| {r['seconds']:.0f} |"
         )
     return "\n".join(lines)
+
+
+def portrait(name: str, merged: Artifact, extracted: Artifact, out: Path) -> None:
+    """Write ``pictures/NAME.jpg``: two frames of the video above two views of the mesh."""
+    mesh = load_mesh(merged.folder / "mesh.npz", merged.record)
+    frames = extracted.record["frames"]
+    shown = [read_colour(extracted.folder / frames[k]["file"]) for k in (0, len(frames) // 2)]
+    shown += render(mesh, [(0.7, 0.4, side) for side in (1.0, -1.0)], 400)
+    (out / "pictures").mkdir(parents=True, exist_ok=True)
+    sheet = contact_sheet(shown, [name, "", "result", ""], columns=2)
+    cv2.imwrite(str(out / "pictures" / f"{name}.jpg"), sheet)
 
 
 def gallery(results: Sequence[dict[str, Any]], folder: Path) -> bool:
