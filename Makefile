@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 help: ## List the targets
-	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-11s %s\n", $$1, $$2}'
 
 setup: $(VENV)/.ready ## Make the environment in .venv
 
@@ -51,9 +51,12 @@ eval: setup ## Score the whole pipeline on test seeds with known geometry (an ho
 train: setup ## Train the bundled model into work/training; goes on where it was stopped
 	$(BIN)/python -m flows.train
 
+train-fuser: setup ## Train the network that fuses its fields into work/fusion; likewise
+	$(BIN)/python -m flows.train_fuser
+
 check: setup ## Lint and type-check
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-.PHONY: help setup demo ui test e2e recovery load deploy api bench eval train check
+.PHONY: help setup demo ui test e2e recovery load deploy api bench eval train train-fuser check

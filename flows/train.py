@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import hashlib
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -20,8 +18,9 @@ from prefect import State, flow, get_run_logger, task
 from prefect.artifacts import create_image_artifact, create_markdown_artifact
 from prefect.futures import wait
 
-from tasks.child import start_child
+from tasks.child import run_child, start_child
 from tasks.errors import InputError
+from tasks.models import state_digest
 from tasks.training.config import TrainConfig
 from tasks.training.log import TrainingLog
 from tasks.training.report import plot_curves
@@ -35,17 +34,7 @@ def generate(data_dir: Path, split: str, shards: int, processes: int = 1) -> Non
     """Generate the shards that are missing, in processes of their own at low priority."""
     arguments = [str(data_dir), "--split", split, "--shards", str(shards)]
     arguments += ["--processes", str(processes)]
-    with start_child(
-        "tasks.synthetic.dataset",
-        *arguments,
-        preexec_fn=lambda: os.nice(5),  # the trainer comes first
-    ) as generator:
-        try:
-            generator.wait()
-        finally:
-            generator.terminate()
-    if generator.returncode:
-        raise RuntimeError(f"the generator ended with exit code {generator.returncode}")
+    run_child("tasks.synthetic.dataset", *arguments, niceness=5)  # the trainer comes first
 
 
 def _not_refused(task: object, run: object, state: State[Any]) -> bool:
@@ -110,8 +99,7 @@ def publish(run_dir: Path, target: Path) -> None:
     scratch = target.with_suffix(".tmp")
     shutil.copyfile(run_dir / "final.safetensors", scratch)
     scratch.replace(target)
-    digest = hashlib.sha256(target.read_bytes()).hexdigest()
-    target.with_name("SHA256SUMS").write_text(f"{digest}  {target.name}\n")
+    state_digest(target)
     shutil.copyfile(run_dir / "curves.png", target.with_name("curves.png"))
 
 

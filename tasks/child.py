@@ -27,6 +27,26 @@ def start_child(module: str, *arguments: str, **options: Any) -> subprocess.Pope
     return subprocess.Popen(command, stdin=subprocess.PIPE, **options)
 
 
+def run_child(module: str, *arguments: str, niceness: int = 0) -> None:
+    """Run ``python -m module arguments`` to its end, as a process that ends with this one.
+
+    Args:
+        module: Its name.
+        arguments: Its arguments.
+        niceness: How much others come first.
+
+    Raises:
+        RuntimeError: It ended with another exit code than 0.
+    """
+    with start_child(module, *arguments, preexec_fn=lambda: os.nice(niceness)) as child:
+        try:
+            child.wait()
+        finally:
+            child.terminate()
+    if child.returncode:
+        raise RuntimeError(f"{module} ended with exit code {child.returncode}")
+
+
 def _follow_parent() -> None:
     while os.read(0, 1024):  # not sys.stdin: its lock, held here, would abort the process's end
         pass

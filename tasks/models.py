@@ -208,6 +208,14 @@ def _expected(entry: ModelEntry | None, folder: Path, file: str) -> str:
     return ""
 
 
+def state_digest(weights: Path) -> None:
+    """Write down the sha256 of a weights file in the ``SHA256SUMS`` beside it."""
+    sums = weights.with_name(_SUMS)
+    lines = sums.read_text().splitlines() if sums.is_file() else []
+    others = [line for line in lines if line.split()[-1].removeprefix("*") != weights.name]
+    sums.write_text("\n".join([*others, f"{sha256_of(weights)}  {weights.name}"]) + "\n")
+
+
 def remembered_sha256(path: Path, memory: Path) -> str:
     """The sha256 of a large file, remembered under its size and time of change."""
     stat = path.stat()

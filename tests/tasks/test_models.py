@@ -69,6 +69,20 @@ def test_a_model_may_bring_a_fusing_network(home: Path) -> None:
         choose_model(str(folder), home / "models")
 
 
+def test_digests_are_stated_beside_those_of_other_files(home: Path) -> None:
+    folder = home / "mine"
+    put_model(folder, "model.safetensors")
+    (folder / models.FUSER).write_bytes(b"fuser")
+    for name in (models.FUSER, "model.safetensors", models.FUSER):
+        models.state_digest(folder / name)
+    lines = (folder / "SHA256SUMS").read_text().splitlines()
+    assert sorted(line.split()[1] for line in lines) == [models.FUSER, "model.safetensors"]
+    choose_model(str(folder), home / "models")  # both are right
+    (folder / "model.safetensors").write_bytes(b"changed")
+    with pytest.raises(ModelError, match="weights-digest"):
+        choose_model(str(folder), home / "models")
+
+
 def test_the_hub_cache_is_looked_at(home: Path) -> None:
     revision = MODELS["triposr"].revision
     hub = home / "hf/hub/models--stabilityai--TripoSR/snapshots" / revision
