@@ -22,6 +22,9 @@ PHOTOS = ("agreement", "repeated", "radial", "axial", "even")
 PLACE = ("radius", "height")
 """Channels of a node's place."""
 
+FIELD_SCALE = 4.0
+"""Log-density that a channel of the fields shows as 1."""
+
 CHANNELS = (*NETWORK, *OUTLINES, *PHOTOS, *PHOTOS, *PLACE)
 
 
@@ -41,10 +44,10 @@ def evidence_channels(evidence: Evidence, radius: float) -> Field:
     place = [(grid.radii / radius)[:, None, None], (grid.heights / radius)[None, None, :]]
     fold = evidence.fold
     found = [
-        evidence.first / 4.0,
-        evidence.mean / 4.0,
-        evidence.blended.field / 4.0,
-        evidence.spread / 4.0,
+        evidence.first / FIELD_SCALE,
+        evidence.mean / FIELD_SCALE,
+        evidence.blended.field / FIELD_SCALE,
+        evidence.spread / FIELD_SCALE,
         evidence.expected,
         evidence.confidence,
         np.clip(evidence.hull / (4.0 * step), -1.0, 1.0),

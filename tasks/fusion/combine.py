@@ -15,9 +15,14 @@ from tasks.fusion.evidence import Evidence
 from tasks.fusion.fields import PosedField
 from tasks.fusion.fuser import Fuser, log_odds
 from tasks.fusion.grid import CylinderGrid, Field
+from tasks.fusion.link import tie_loose_parts
 from tasks.fusion.profile import ProfileFit
 from tasks.fusion.revolve import warp_to_profile
 from tasks.fusion.segment import segment
+
+
+LIKELY_GAP = -1.0
+"""Log-odds of the fusing network below which no wall is drawn to tie loose parts."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +57,15 @@ def fuse_learned(
         fuser: Trained on fields of the network that the evidence comes from.
         config: Parameters.
     """
+    grid = evidence.grid
     channels = evidence_channels(evidence, fit.profile.radius)
     field = np.clip(log_odds(fuser, channels), -config.clip, config.clip)
+    share = 1.0 / (1.0 + np.exp(-field))
+    likely = np.where(evidence.hull.mean(axis=1) > 0.0, share.mean(axis=1), 0.0)
+    tied = tie_loose_parts(
+        grid, share, likely, field > LIKELY_GAP, thickness=config.tie * fit.profile.radius
+    )
+    field = np.where(tied > share, np.float32(0.5 * config.clip), field)
     return _fused(evidence, field, evidence.fold, config)
 
 

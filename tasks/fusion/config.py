@@ -69,6 +69,12 @@ class MergeConfig(BaseModel):
         le=0.5,
         description="depth, in radii, to which the tyre is solid below what the outlines touch",
     )
+    tie: float = Field(
+        0.02,
+        ge=0.0,
+        le=0.5,
+        description="thickness, in radii, of walls that tie parts which the fuser leaves loose",
+    )
     warp: float = Field(
         0.06, ge=0.0, le=0.3, description="largest relative change of radius to meet the outlines"
     )

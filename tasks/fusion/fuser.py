@@ -19,12 +19,13 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tasks.fusion.channels import CHANNELS
+from tasks.fusion.channels import CHANNELS, FIELD_SCALE
 from tasks.fusion.grid import Field
 
 SECTION_WIDTHS = (24, 40, 48)
 LOCAL_WIDTHS = (16, 32, 32)
 CONTEXT = 16
+_FIELD = CHANNELS.index("blended")
 
 
 class Block2d(nn.Module):
@@ -118,12 +119,15 @@ class LocalNet(nn.Module):
 
 
 class Fuser(nn.Module):
-    """Both branches."""
+    """Both branches; they start from what the frames' fields say together."""
 
     def __init__(self) -> None:
         super().__init__()
         self.section = SectionNet()
         self.local = LocalNet()
+        for head in (self.section.head, self.local.head):
+            nn.init.zeros_(head.weight)
+            nn.init.zeros_(head.bias)  # type: ignore[arg-type]
 
     def forward(self, channels: Tensor, statistics: Tensor) -> tuple[Tensor, Tensor]:
         """Log-odds of matter.
@@ -144,7 +148,9 @@ class Fuser(nn.Module):
         padded = functional.pad(channels, (extra[0], extra[1], 0, 0, extra[2], extra[3]))
         both = torch.cat([padded, context.expand(-1, -1, -1, angles, -1)], dim=1)
         local = self.local(both)[:, 0] + section[:, :, None]
-        return local[:, :rows, :, :columns], section[:, :rows, :columns]
+        start = FIELD_SCALE * channels[:, _FIELD]
+        whole = FIELD_SCALE * statistics[:, _FIELD]  # the mean around
+        return start + local[:, :rows, :, :columns], whole + section[:, :rows, :columns]
 
 
 def statistics_of(channels: Tensor) -> Tensor:

@@ -23,6 +23,7 @@ from torch.nn import functional
 from tasks.fusion.channels import CHANNELS, NETWORK, OUTLINES, PHOTOS, mirrored
 from tasks.fusion.fuser import Fuser, statistics_of
 from tasks.models import FUSER
+from tasks.training.muon import Muon
 
 _log = logging.getLogger("tyre3d")
 _MARGIN = 6
@@ -52,7 +53,7 @@ class FuseConfig:
     average: float = 0.995
     held_out: int = 8
     edge: float = 4.0
-    save_s: float = 180.0
+    save_s: float = 120.0
     seed: int = 0
 
 
@@ -185,14 +186,20 @@ def train(folder: Path, run: Path, config: FuseConfig, threads: int) -> None:
     run.mkdir(parents=True, exist_ok=True)
     fuser, averaged = Fuser(), Fuser()
     averaged.load_state_dict(fuser.state_dict())
-    optimiser = torch.optim.AdamW(fuser.parameters(), lr=config.learning_rate, weight_decay=0.01)
+    kernels = [p for n, p in fuser.named_parameters() if p.ndim > 2 and "head" not in n]
+    others = [p for n, p in fuser.named_parameters() if p.ndim <= 2 or "head" in n]
+    optimisers = [
+        Muon(kernels, config.learning_rate, 0.01, torch.float32),
+        torch.optim.AdamW(others, lr=config.learning_rate, weight_decay=0.0),
+    ]
     step, spent = 0, 0.0
     checkpoint = run / "checkpoint.pt"
     if checkpoint.exists():
         state = torch.load(checkpoint, weights_only=True)
         fuser.load_state_dict(state["fuser"])
         averaged.load_state_dict(state["averaged"])
-        optimiser.load_state_dict(state["optimiser"])
+        for optimiser, known in zip(optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(known)
         step, spent = state["step"], state["spent"]
     rng = np.random.default_rng([config.seed, step])
     began, saved = time.perf_counter() - spent, time.perf_counter()
@@ -203,7 +210,7 @@ def train(folder: Path, run: Path, config: FuseConfig, threads: int) -> None:
         seeds = seeds[config.held_out :]
         done = spent / (60.0 * config.minutes)
         rate = config.learning_rate * min(1.0, (step + 1) / 50, 2.0 * (1.0 - done) + 0.01)
-        for group in optimiser.param_groups:
+        for group in (g for o in optimisers for g in o.param_groups):
             group["lr"] = rate
         total = 0.0
         for _ in range(config.batch):
@@ -221,8 +228,9 @@ def train(folder: Path, run: Path, config: FuseConfig, threads: int) -> None:
             (loss / config.batch).backward()  # type: ignore[no-untyped-call]
             total += loss.item() / config.batch
         torch.nn.utils.clip_grad_norm_(fuser.parameters(), 1.0)
-        optimiser.step()
-        optimiser.zero_grad()
+        for optimiser in optimisers:
+            optimiser.step()
+            optimiser.zero_grad()
         step += 1
         decay = min(config.average, step / (step + 10))
         with torch.no_grad():
@@ -230,7 +238,7 @@ def train(folder: Path, run: Path, config: FuseConfig, threads: int) -> None:
                 kept.lerp_(new, 1.0 - decay)
         losses.append(total)
         if time.perf_counter() - saved > config.save_s:
-            _save(run, fuser, averaged, optimiser, step, time.perf_counter() - began)
+            _save(run, fuser, averaged, optimisers, step, time.perf_counter() - began)
             known = sorted(p.name.split(".")[0] for p in folder.glob("*.occupancy.npy"))
             scores = validate(averaged, folder, known[: config.held_out])
             line = {"step": step, "minutes": spent / 60, "loss": float(np.mean(losses)), **scores}
@@ -239,21 +247,21 @@ def train(folder: Path, run: Path, config: FuseConfig, threads: int) -> None:
                 log.write(json.dumps(line) + "\n")
             _log.info("%s", json.dumps({k: round(v, 4) for k, v in line.items()}))
             losses, saved = [], time.perf_counter()
-    _save(run, fuser, averaged, optimiser, step, spent)
+    _save(run, fuser, averaged, optimisers, step, spent)
 
 
 def _save(
     run: Path,
     fuser: Fuser,
     averaged: Fuser,
-    optimiser: torch.optim.Optimizer,
+    optimisers: Sequence[torch.optim.Optimizer],
     step: int,
     spent: float,
 ) -> None:
     state = {
         "fuser": fuser.state_dict(),
         "averaged": averaged.state_dict(),
-        "optimiser": optimiser.state_dict(),
+        "optimisers": [o.state_dict() for o in optimisers],
         "step": step,
         "spent": spent,
     }

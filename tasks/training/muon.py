@@ -38,7 +38,7 @@ class Muon(torch.optim.Optimizer):
     """Momentum with Nesterov's look ahead, orthogonalised; steps as long as AdamW's.
 
     Args:
-        params: Matrices.
+        params: Matrices, or kernels, which are matrices from all inputs to the outputs.
         lr: Learning rate, on AdamW's scale.
         weight_decay: Decoupled.
         dtype: Format of the orthogonalisation.
@@ -68,8 +68,9 @@ class Muon(torch.optim.Optimizer):
                 mean.lerp_(p.grad, 1 - group["momentum"])
                 ahead[p.shape][p] = p.grad.lerp(mean, group["momentum"])
             for shape, gradients in ahead.items():
-                scale = 0.2 * max(shape) ** 0.5  # an update as large as AdamW's, on average
-                moves = orthogonalised(torch.stack(list(gradients.values())), self._dtype)
+                matrices = torch.stack(list(gradients.values())).flatten(2)
+                moves = orthogonalised(matrices, self._dtype)
+                scale = 0.2 * max(moves.shape[1:]) ** 0.5  # as large as AdamW's, on average
                 for p, move in zip(gradients, moves, strict=True):
                     p.mul_(1 - group["lr"] * group["weight_decay"])
-                    p.add_(move, alpha=-group["lr"] * scale)
+                    p.add_(move.view(shape), alpha=-group["lr"] * scale)
