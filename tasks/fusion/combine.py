@@ -20,7 +20,6 @@ from tasks.fusion.profile import ProfileFit
 from tasks.fusion.revolve import warp_to_profile
 from tasks.fusion.segment import segment
 
-
 LIKELY_GAP = -1.0
 """Log-odds of the fusing network below which no wall is drawn to tie loose parts."""
 
@@ -60,8 +59,9 @@ def fuse_learned(
     grid = evidence.grid
     channels = evidence_channels(evidence, fit.profile.radius)
     field = np.clip(log_odds(fuser, channels), -config.clip, config.clip)
-    share = 1.0 / (1.0 + np.exp(-field))
-    likely = np.where(evidence.hull.mean(axis=1) > 0.0, share.mean(axis=1), 0.0)
+    share = np.asarray(1.0 / (1.0 + np.exp(-field)), np.float32)
+    filled = np.where(evidence.hull.mean(axis=1) > 0.0, share.mean(axis=1), 0.0)
+    likely = filled.astype(np.float32)
     tied = tie_loose_parts(
         grid, share, likely, field > LIKELY_GAP, thickness=config.tie * fit.profile.radius
     )

@@ -46,7 +46,8 @@ def fake_merge(
     model: Any, codes: torch.Tensor, coded: Sequence[CodedFrame], *rest: Any
 ) -> MergedMesh:
     assert len(codes) == len(coded)
-    config = rest[-1]
+    *_, config, fuser = rest
+    assert fuser is None  # a model that brings none
     sections = config.mc_resolution // 4
     shape = trimesh.creation.torus(0.27, 0.09, major_sections=sections, minor_sections=12)
     count = len(shape.vertices)

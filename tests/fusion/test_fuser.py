@@ -80,6 +80,7 @@ def test_angles_are_alike() -> None:
 def test_the_section_branch_sees_the_whole_circle() -> None:
     torch.manual_seed(0)
     fuser = Fuser().eval()
+    torch.nn.init.normal_(fuser.section.head.weight)  # zero at the start of training
     channels = np.zeros((len(CHANNELS), 12, 96, 12), np.float32)
     before = log_odds(fuser, channels)
     channels[0, 6, 0, 6] = 50.0

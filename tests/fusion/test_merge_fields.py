@@ -12,17 +12,25 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from tasks.errors import ReconstructionError
+from tasks.fusion.fuser import Fuser, load_fuser
 from tasks.fusion.surface import Surface, outer_radius, signed_volume
 from tasks.merge_fields import MergeConfig, merge_frame_fields
+from tasks.models import FUSER, choose_model
 from tasks.records import MergedMesh
 from tests.fusion.scene import Scene, make_scene, torus, wheel
 
 SMALL = MergeConfig(mc_resolution=96, grid_steps=40, grid_angles=120, mask_px=320)
 
 
-def merge(scene: Scene, config: MergeConfig = SMALL) -> MergedMesh:
+def merge(scene: Scene, config: MergeConfig = SMALL, *, fuser: Fuser | None = None) -> MergedMesh:
     return merge_frame_fields(
-        scene.fields, scene.coded, scene.poses, scene.frame_paths, scene.alpha_paths, config
+        scene.fields,
+        scene.coded,
+        scene.poses,
+        scene.frame_paths,
+        scene.alpha_paths,
+        config,
+        fuser,
     )
 
 
@@ -102,6 +110,19 @@ def test_a_wheel_survives_faulty_fields_and_poses(tmp_path: Path) -> None:
     assert mesh.figures["symmetry_fold"] == 5.0
     assert distance_percent(mesh, scene) < 0.7
     assert signed_volume(surface_of(mesh)) > 0.0
+
+
+def test_the_bundled_fuser_keeps_a_wheel_that_it_never_saw(tmp_path: Path) -> None:
+    """Rounded shapes, other fields than its own network's, a grid of another size."""
+    scene = make_scene(tmp_path, wheel(), frames=12, coded=5, half_width=0.14, wrong_scale=0.02)
+    chosen = choose_model("tyre-mini", tmp_path)
+    fuser = load_fuser(chosen.folder / FUSER, chosen.fuser_digest)
+    mesh = merge(scene, fuser=fuser)
+    assert mesh.figures["watertight"] == 1.0
+    missing, _ = cKDTree(mesh.vertices).query(scene.truth.vertices)
+    there, lost = distance_percent(mesh, scene), 100.0 * missing.mean() / 0.72
+    assert max(there, lost) < 1.2
+    assert signed_volume(surface_of(mesh)) == pytest.approx(signed_volume(scene.truth), rel=0.2)
 
 
 def test_photos_are_asked_about_rims_only(
