@@ -18,7 +18,8 @@ from bench.measure import ROOT, Row, machine
 from bench.report import render
 
 ITEMS = (
-    "extraction", "forward", "start", "backgrounds", "frames", "orchestration", "scale", "cuda",
+    "extraction", "forward", "start", "backgrounds", "frames", "orchestration", "scale", "workers",
+    "cuda",
 )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ TITLES = {
     "frames": "5. Extraction of frames",
     "orchestration": "6. Orchestration",
     "scale": "7. Scale",
+    "workers": "7. Scale: two workers",
     "cuda": "8. CUDA",
 }
 HEAD = """# Benchmarks

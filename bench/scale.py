@@ -1,11 +1,10 @@
-"""Item 7: batches of 1, 10 and 100 short videos, two workers, and a finished batch run again."""
+"""Item 7: batches of 1, 10 and 100 short videos, and a finished batch run again."""
 
 from __future__ import annotations
 
 import json
 import shutil
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +13,11 @@ import numpy as np
 
 from bench.backgrounds import frames_of_sample
 from bench.measure import Row
-from bench.pipeline import run_pipeline, start_pipeline, told_by
+from bench.pipeline import run_pipeline
 from configs.settings import Settings
 
 OPTIONS: dict[str, Any] = {"preset": "fast", "num_frames": 2, "mc_resolution": 64}
 COUNTS = (1, 10, 100)
-WORKED = 12
 FRAMES = 12
 SIZE = 320, 240
 
@@ -44,27 +42,8 @@ def copy_home(folder: Path) -> Path:
     return home
 
 
-def _workers(folder: Path, count: int, cores: int) -> tuple[float, float]:
-    """``count`` videos taken in turn by processes of one core each.
-
-    Returns:
-        Seconds without start-up, and seconds of a video's computing alone.
-    """
-    videos = folder / f"{cores}-videos"
-    write_videos(videos, count, first=50)
-    started = []
-    for core in range(cores):
-        here = folder / f"{cores}-{core}"
-        here.mkdir()
-        started.append(
-            start_pipeline("queue", videos, here / "out", copy_home(here), {core}, **OPTIONS)
-        )
-    told = [told_by(p) for p in started]
-    return max(t["wall_s"] for t in told), sum(t["computation_s"] for t in told) / count
-
-
 def run(quick: bool) -> tuple[list[Row], dict[str, Any]]:
-    """Measure it; ``quick`` takes 1 and 3 videos for 1, 10 and 100, and leaves two workers out."""
+    """Measure it; ``quick`` takes 1 and 3 videos for 1, 10 and 100."""
     counts = (1, 3) if quick else COUNTS
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as text:
@@ -102,22 +81,4 @@ def run(quick: bool) -> tuple[list[Row], dict[str, Any]]:
             )
         )
         figures: dict[str, Any] = {"seconds_a_video": each, "again_seconds": again["wall_s"]}
-        if not quick:
-            started = time.perf_counter()
-            one, alone = _workers(folder / "workers", WORKED, 1)
-            two, beside = _workers(folder / "workers", WORKED, 2)
-            figures |= {"one_worker": one, "two_workers": two}
-            figures |= {"stages_alone": alone, "stages_beside": beside}
-            most = min(2.0, 2.0 * alone / beside)
-            rows.append(
-                Row(
-                    f"{WORKED} short videos by one worker and by two, of one core each, wall",
-                    "≥ 1.7 × where cores allow: 85 % of what they do",
-                    f"{one / two:.2f} ×: {one:.1f} s and {two:.1f} s",
-                    one / two >= 0.85 * most,
-                    f"computing alone takes {alone:.2f} s a video by one and "
-                    f"{beside:.2f} s beside the other: two cores can do {most:.2f} times one; "
-                    f"one run each, {time.perf_counter() - started:.0f} s in all",
-                )
-            )
     return rows, figures
