@@ -203,16 +203,17 @@ def main() -> None:
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     options.folder.mkdir(parents=True, exist_ok=True)
+    seeds = [FIRST_SEED + n for n in range(options.first, options.count, options.every)]
+    missing = [s for s in seeds if not (options.folder / f"{s}.occupancy.npy").exists()]
+    if not missing:  # then the weights of the background removal need not be here
+        return
     torch.set_num_threads(1)
     settings = Settings()
     chosen = choose_model("tyre-mini", settings.models_dir)
     model = load_model(chosen.folder, chosen.weight_name, chosen.digest, "cpu")
     session = open_session("u2netp", background_weights("u2netp", settings.models_dir))
-    for number in range(options.first, options.count, options.every):
-        seed = FIRST_SEED + number
+    for seed in missing:
         done = options.folder / f"{seed}.occupancy.npy"
-        if done.exists():
-            continue
         started = time.perf_counter()
         tyre = build_subject(seed)
         with tempfile.TemporaryDirectory() as scratch:

@@ -20,7 +20,7 @@ from safetensors.torch import load_file
 from tasks.training.log import TrainingLog
 from tests.training.tiny import CONFIG, write_data
 
-SECONDS = 12.0
+SECONDS = 24.0
 _FLOW = f"""if True:
     import sys
     from pathlib import Path

@@ -40,7 +40,7 @@ def data(tmp_path: Path) -> Path:
 
 
 def test_it_learns_and_goes_on(data: Path, tmp_path: Path) -> None:
-    config = FuseConfig(minutes=0.15, angles=24, held_out=2, average=0.9, save_s=2.0)
+    config = FuseConfig(minutes=0.4, angles=24, held_out=2, average=0.9, save_s=2.0)
     run = tmp_path / "run"
     train(data, run, config, threads=1)
     lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
@@ -48,7 +48,7 @@ def test_it_learns_and_goes_on(data: Path, tmp_path: Path) -> None:
     first = torch.load(run / "checkpoint.pt", weights_only=True)
     fuser = load_fuser(run / FUSER, "first")
     assert validate(fuser, data, ["0", "1"])["iou"] > 0.5
-    longer = FuseConfig(**{**vars(config), "minutes": 0.2})
+    longer = FuseConfig(**{**vars(config), "minutes": 0.5})
     train(data, run, longer, threads=1)
     second = torch.load(run / "checkpoint.pt", weights_only=True)
     assert second["step"] > first["step"]
