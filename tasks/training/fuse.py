@@ -24,6 +24,7 @@ from tasks.fusion.channels import CHANNELS, NETWORK, OUTLINES, PHOTOS, mirrored
 from tasks.fusion.fuser import Fuser, statistics_of
 from tasks.models import FUSER
 from tasks.training.muon import Muon
+from tsr.precision import native_bfloat16
 
 _log = logging.getLogger("tyre3d")
 _MARGIN = 6
@@ -201,6 +202,7 @@ def train(folder: Path, run: Path, config: FuseConfig, threads: int) -> None:
         for optimiser, known in zip(optimisers, state["optimisers"], strict=True):
             optimiser.load_state_dict(known)
         step, spent = state["step"], state["spent"]
+    half = native_bfloat16(torch.device("cpu"))  # emulated it is slower by far than float32
     rng = np.random.default_rng([config.seed, step])
     began, saved = time.perf_counter() - spent, time.perf_counter()
     losses: list[float] = []
@@ -218,7 +220,7 @@ def train(folder: Path, run: Path, config: FuseConfig, threads: int) -> None:
             if seed not in subjects:
                 subjects[seed] = Subject.read(folder, seed)
             channels, statistics, solid = subjects[seed].crop(config.angles, rng)
-            with torch.autocast("cpu", torch.bfloat16):
+            with torch.autocast("cpu", torch.bfloat16, enabled=half):
                 logits, section = fuser(channels[None], statistics[None])
             keep = slice(_MARGIN, -_MARGIN)
             hull = channels[CHANNELS.index("hull")][:, keep]
