@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -40,21 +41,26 @@ def data(tmp_path: Path) -> Path:
 
 
 def test_it_learns_and_goes_on(data: Path, tmp_path: Path) -> None:
-    config = FuseConfig(
-        minutes=0.5, learning_rate=0.02, angles=24, held_out=2, average=0.9, save_s=2.0
-    )
+    """Processors differ in speed by far: it has learnt after 9 seconds or after 70."""
     run = tmp_path / "run"
-    train(data, run, config, threads=1)
+    steps, spent, iou = [], [], []
+    for minutes in (0.05, 0.15, 0.3, 0.6, 1.2):
+        config = FuseConfig(
+            minutes=minutes, learning_rate=4e-3, angles=24, held_out=2, average=0.9, save_s=2.0
+        )
+        train(data, run, config, threads=1)
+        checkpoint = torch.load(run / "checkpoint.pt", weights_only=True)
+        steps.append(checkpoint["step"])
+        spent.append(checkpoint["spent"])
+        iou.append(validate(load_fuser(run / FUSER, str(minutes)), data, ["0", "1"])["iou"])
+        if len(steps) > 1 and iou[-1] > 0.5:
+            break
+    assert iou[-1] > 0.5
+    assert iou[-1] > iou[0]
+    assert steps == sorted(set(steps))
+    assert spent == sorted(set(spent))
     lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
-    assert lines[-1]["iou"] > lines[0]["iou"] + 0.3
-    first = torch.load(run / "checkpoint.pt", weights_only=True)
-    fuser = load_fuser(run / FUSER, "first")
-    assert validate(fuser, data, ["0", "1"])["iou"] > 0.5
-    longer = FuseConfig(**{**vars(config), "minutes": 0.6})
-    train(data, run, longer, threads=1)
-    second = torch.load(run / "checkpoint.pt", weights_only=True)
-    assert second["step"] > first["step"]
-    assert second["spent"] > first["spent"]
+    assert all(math.isfinite(line["loss"]) for line in lines)
 
 
 def test_what_is_done_to_channels_is_done_to_their_statistics(data: Path) -> None:
