@@ -45,6 +45,9 @@ MIN_FRAMES = 3
 LOST_IOU = 0.5
 """A camera whose mask overlaps the fitted solid less is lost: its pose or its mask is wrong."""
 
+CONVINCING_SHARE = 0.9
+"""With fewer frames registered, other ways are tried too and the best is taken."""
+
 
 @dataclass(frozen=True)
 class _Attempt:
@@ -57,6 +60,17 @@ class _Attempt:
     figures: dict[str, float]
     refused: str
     assumption: str = ""
+
+    @property
+    def doubt(self) -> float:
+        """Residual of the outlines in percent, and more as frames are missing."""
+        return self.figures["outline_residual_percent"] / self.figures["registered_share"] ** 2
+
+    def convinces(self, config: PoseConfig) -> bool:
+        """Whether nothing speaks for another attempt."""
+        doubtful = [v for v in self.overlaps.values() if v < config.flag_iou]
+        complete = self.figures.get("registered_share", 0.0) >= CONVINCING_SHARE
+        return not self.refused and complete and len(doubtful) <= 0.1 * len(self.overlaps)
 
 
 def estimate_poses(
@@ -82,27 +96,35 @@ def estimate_poses(
         ReconstructionError: Too few frames show a tyre, or no method explains the masks.
     """
     outlines = _outlines(alpha_paths)
-    refused: list[str] = []
+    attempts: list[_Attempt] = []
     changes = watch_changes(frame_paths, outlines)
     background: Background = "still" if config.motion == "spin" else changes.background
     if background != "still":
-        store = FeatureStore(frame_paths, scratch_dir / "whole", config)
-        store.match(pairs_to_match(store.indices, config))
-        attempt = _judge("sfm", store.reconstruct(), outlines, len(frame_paths), config)
-        if not attempt.refused:
-            return _estimate(attempt, outlines, config, still=False)
-        refused.append(attempt.refused)
+        for faint in (False, True):
+            folder = scratch_dir / ("faint" if faint else "whole")
+            store = FeatureStore(frame_paths, folder, config, faint=faint)
+            # what is faint is easily mistaken: one end of the video for the other, for example
+            store.match(pairs_to_match(store.indices, config, closed=not faint))
+            method = "sfm-faint" if faint else "sfm"
+            attempt = _judge(method, store.reconstruct(), outlines, len(frame_paths), config)
+            if attempt.convinces(config):
+                return _estimate(attempt, outlines, config, still=False)
+            attempts.append(attempt)
     moving = changes.moving if changes.background == "still" else None
     masks = _inner_masks(alpha_paths, outlines, moving, scratch_dir / "inner")
-    store = FeatureStore({i: frame_paths[i] for i in masks}, scratch_dir / "tyre", config, masks)
+    seen = {i: frame_paths[i] for i in masks}
+    store = FeatureStore(seen, scratch_dir / "tyre", config, masks, faint=True)
     store.match(pairs_to_match(store.indices, config))
     attempt = _judge("sfm-masked", store.reconstruct(), outlines, len(frame_paths), config)
     spins = config.motion == "spin" or (background == "still" and outlines_alike(outlines))
     if spins and not attempt.refused and not _turns_on_axle(attempt):
         attempt = replace(attempt, refused="sfm-masked: the tyre does not turn on its axle")
-    if not attempt.refused:
-        return _estimate(attempt, outlines, config, still=background == "still")
-    refused.append(attempt.refused)
+    attempts.append(attempt)
+    found = [a for a in attempts if not a.refused]
+    if found:
+        best = min(found, key=lambda a: a.doubt)
+        return _estimate(best, outlines, config, still=background == "still")
+    refused = [a.refused for a in attempts]
     attempt = _assume_steady_motion(store, outlines, times_s, len(frame_paths), config, background)
     if not attempt.refused:
         assumed = _estimate(attempt, outlines, config, still=background == "still")

@@ -56,6 +56,7 @@ class FeatureStore:
         folder: Empty folder for the database; written to.
         config: The stage's settings.
         mask_paths: If given, features come from where these 8-bit masks are set only.
+        faint: Take features of little contrast too, and be content with fewer matches.
     """
 
     def __init__(
@@ -64,6 +65,8 @@ class FeatureStore:
         folder: Path,
         config: PoseConfig,
         mask_paths: dict[int, Path] | None = None,
+        *,
+        faint: bool = False,
     ) -> None:
         _be_quiet()
         self.config = config
@@ -72,7 +75,7 @@ class FeatureStore:
         self.folder = folder
         self.database = folder / "features.db"
         self.images = folder / "images"
-        self.masked = mask_paths is not None
+        self.masked, self.faint = mask_paths is not None, faint
         shutil.rmtree(folder, ignore_errors=True)
         self.images.mkdir(parents=True)
         self.names = {i: f"{i:06d}{frame_paths[i].suffix}" for i in self.indices}
@@ -95,8 +98,8 @@ class FeatureStore:
         options.num_threads = self.threads
         options.max_image_size = max(self.config.feature_size_px, 1)
         options.sift.max_num_features = self.config.max_features
-        if self.masked:
-            options.sift.peak_threshold /= 3.0  # rubber is dark and has little contrast
+        if self.faint:
+            options.sift.peak_threshold /= 3.0
         one_camera = len(sizes) == 1
         mode = pycolmap.CameraMode.SINGLE if one_camera else pycolmap.CameraMode.PER_IMAGE
         pycolmap.extract_features(
@@ -119,7 +122,7 @@ class FeatureStore:
         pairing.match_list_path = listing
         geometry = pycolmap.TwoViewGeometryOptions()
         geometry.ransac.random_seed = self.config.seed
-        geometry.min_num_inliers = 12 if self.masked else 15
+        geometry.min_num_inliers = 12 if self.faint else 15
         geometry.filter_stationary_matches = self.masked  # what the fixed camera sees at rest
         geometry.stationary_matches_max_error = 1.5
         pycolmap.match_image_pairs(
@@ -156,7 +159,7 @@ class FeatureStore:
         options.max_num_models = 3
         options.min_model_size = 3
         options.max_runtime_seconds = self.config.timeout_s
-        if self.masked:
+        if self.faint:
             options.min_num_matches = 12
             options.mapper.init_min_num_inliers = 40
             options.mapper.abs_pose_min_num_inliers = 15
@@ -177,8 +180,16 @@ class FeatureStore:
         )
 
 
-def pairs_to_match(indices: list[int], config: PoseConfig) -> list[tuple[int, int]]:
-    """Pairs of frames worth matching: all of few frames, else a closed band of neighbours."""
+def pairs_to_match(
+    indices: list[int], config: PoseConfig, *, closed: bool = True
+) -> list[tuple[int, int]]:
+    """Pairs of frames worth matching: all of few frames, else a band of neighbours.
+
+    Args:
+        indices: Of the frames, in order.
+        config: The stage's settings.
+        closed: Whether the first frames are neighbours of the last.
+    """
     n = len(indices)
     if n <= config.exhaustive_below:
         return [(indices[i], indices[j]) for i in range(n) for j in range(i + 1, n)]
@@ -186,7 +197,7 @@ def pairs_to_match(indices: list[int], config: PoseConfig) -> list[tuple[int, in
         tuple(sorted((i, (i + offset) % n)))
         for i in range(n)
         for offset in config.match_offsets
-        if offset % n
+        if offset % n and (closed or i + offset < n)
     }
     return [(indices[i], indices[j]) for i, j in sorted(chosen)]
 

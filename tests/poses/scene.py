@@ -43,6 +43,7 @@ class Drum:
 
     seed: int = 0
     contrast: int = 110
+    room: int = 195
 
     def render(self, camera: Camera, pose: FloatArray) -> tuple[NDArray[np.uint8], FloatArray]:
         """Image ``(H, W, 3)`` and mask ``(H, W)``, the drum turned by ``pose`` in the world."""
@@ -85,8 +86,9 @@ class Drum:
         azimuth = np.arctan2(rays[:, 2], rays[:, 0]) / (2 * np.pi)
         far = np.stack([azimuth, rays[:, 1]], axis=1)
         near = np.stack([p[:, 0], p[:, 2]], axis=1) / 2.0
-        out = _look_up(noise_texture(10 * self.seed + 3, 60, 255), far)
-        out[floor] = _look_up(noise_texture(10 * self.seed + 4, 90, 230), near[floor])
+        out = _look_up(noise_texture(10 * self.seed + 3, 60, 60 + self.room), far)
+        ground = noise_texture(10 * self.seed + 4, 90, 90 + min(self.room, 140))
+        out[floor] = _look_up(ground, near[floor])
         return out
 
 
@@ -119,12 +121,16 @@ def write_video(
     size: tuple[int, int] = (480, 360),
     arc_deg: float = 360.0,
     contrast: int = 110,
+    room: int = 195,
     seed: int = 0,
 ) -> Video:
-    """Render an orbit, a spin, a turntable or a hand-held video to ``folder``."""
+    """Render an orbit, a spin, a turntable or a hand-held video to ``folder``.
+
+    Of drum and room, ``contrast`` and ``room`` say over how many levels their textures range.
+    """
     width, height = size
     rng = np.random.default_rng(seed)
-    drum = Drum(seed, contrast)
+    drum = Drum(seed, contrast, room)
     video = Video({}, {}, {}, {})
     for k in range(count):
         i = 3 * k
