@@ -97,11 +97,9 @@ def merge_frame_fields(
     fuser: Fuser | None = None,
 ) -> MergedMesh:
     """Merge fields of any origin; see :func:`merge_fields`."""
-    learned = fuser is not None
-    gathered = gather(
-        fields, coded_frames, poses, frame_paths, alpha_paths, config, learned=learned
-    )
-    if fuser is not None:
+    gathered = gather(fields, coded_frames, poses, frame_paths, alpha_paths, config)
+    # thin walls of bare tyres: outlines and the frames' own fields are finer than the fuser's grid
+    if fuser is not None and not gathered.evidence.bare:
         fused = fuse_learned(gathered.evidence, gathered.fit, fuser, config)
     else:
         fused = fuse_weighted(gathered.evidence, gathered.fit, config)
@@ -150,8 +148,6 @@ def gather(
     frame_paths: Mapping[int, Path],
     alpha_paths: Mapping[int, Path],
     config: MergeConfig,
-    *,
-    learned: bool,
 ) -> Gathered:
     """Place the tyre, fit its outlines, and bring fields and photos into one grid.
 
@@ -162,7 +158,6 @@ def gather(
         frame_paths: Images of all candidate frames.
         alpha_paths: Masks of all candidate frames.
         config: Parameters.
-        learned: Whether a network weighs the evidence.
 
     Raises:
         ReconstructionError: No chosen frame has a pose.
@@ -186,7 +181,7 @@ def gather(
 
     posed = _pose_fields(fields, chosen, poses, placement)
     trusted = [v for v in views if v.index not in fit.outliers]
-    evidence = gather_evidence(posed, trusted, fit, agree, config, learned=learned)
+    evidence = gather_evidence(posed, trusted, fit, agree, config)
     return Gathered(placement, fit, views, cameras, evidence)
 
 

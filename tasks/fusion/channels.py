@@ -16,7 +16,7 @@ NETWORK = ("first", "mean", "blended", "spread", "expected", "confidence")
 OUTLINES = ("hull", "depth", "shell")
 """Channels of the outlines."""
 
-PHOTOS = ("agreement", "repeated", "radial", "axial", "even")
+PHOTOS = ("agreement", "repeated", "radial", "axial", "even", "brightness", "variation")
 """Channels of the photos of one face; those of the face towards +z come first."""
 
 PLACE = ("radius", "height")
@@ -71,6 +71,8 @@ def _photos(
         agreement.radial,
         agreement.axial,
         agreement.even[:, None],
+        0.5 * agreement.brightness - 1.5,
+        2.0 * agreement.variation,
     ]
 
 

@@ -47,6 +47,7 @@ class Evidence:
         shell: ``(R, Z)`` nodes that the outlines show to be solid.
         agreements: Where the photos agree, by side; without a side where too few see it.
         fold: How often the rim's pattern repeats around, 1 where none stands out.
+        bare: Whether the frames see a tyre without a rim.
     """
 
     grid: CylinderGrid
@@ -62,6 +63,7 @@ class Evidence:
     shell: NDArray[np.bool_]
     agreements: Mapping[int, Agreement]
     fold: int
+    bare: bool
 
 
 def gather_evidence(
@@ -70,8 +72,6 @@ def gather_evidence(
     fit: ProfileFit,
     agree: Callable[[CylinderGrid], Mapping[int, Agreement]],
     config: MergeConfig,
-    *,
-    learned: bool,
 ) -> Evidence:
     """Bring fields, outlines and photos into one grid.
 
@@ -81,7 +81,6 @@ def gather_evidence(
         fit: The tyre's outer profile.
         agree: Where the photos agree in a grid, by side; without a side where too few see it.
         config: Parameters.
-        learned: Whether a network weighs the evidence, which wants the photos of bare tyres too.
     """
     low, high = fit.profile.extent
     radius = fit.profile.radius
@@ -108,8 +107,8 @@ def gather_evidence(
     depth = fit.profile.depth(r, z)
     # outlines alone make no tyre
     known = math.isfinite(fit.residual_px) and bool((first > 0).any())
-    # photos of a bare tyre's black inside mislead those who cannot weigh them
-    agreements = {} if is_bare(grid, values) and not learned else agree(grid)
+    bare = is_bare(grid, values)
+    agreements = {} if bare else agree(grid)  # a bare tyre's black inside misleads
     blended = revolve_and_blend(grid, mean, spread, effective, confidence, strength=config.symmetry)
     seen = list(agreements.values())
     return Evidence(
@@ -126,6 +125,7 @@ def gather_evidence(
         shell=(depth > 0) & (depth < config.shell * radius) & fit.touched(r, z) & known,
         agreements=agreements,
         fold=spokes_around(grid, seen, radius) if seen else blended.fold,
+        bare=bare,
     )
 
 

@@ -4,7 +4,8 @@ A tyre is nearly a solid of revolution, so the network has two branches. One rea
 every channel around the axle and sees the whole section ``(R, Z)`` at once; the other is local in
 three dimensions, reads the evidence at its place together with what the first branch found there,
 and adds what does not turn with the axle: spokes, lugs, lettering. Both are plain U-Nets
-(Ronneberger, Fischer and Brox, MICCAI 2015) with residual blocks.
+(Ronneberger, Fischer and Brox, MICCAI 2015) with residual blocks, narrow enough to fit beside the
+bundled model.
 """
 
 from __future__ import annotations
@@ -22,100 +23,92 @@ from torch.nn import functional
 from tasks.fusion.channels import CHANNELS, FIELD_SCALE
 from tasks.fusion.grid import Field
 
-SECTION_WIDTHS = (24, 40, 48)
+SECTION_WIDTHS = (24, 32, 48)
 LOCAL_WIDTHS = (16, 32, 32)
+SECTION_KERNEL, LOCAL_KERNEL = 5, 3
 CONTEXT = 16
 _FIELD = CHANNELS.index("blended")
 
 
-class Block2d(nn.Module):
-    """Two convolutions beside an identity, ``(N, C, R, Z)``."""
+class Block(nn.Module):
+    """A convolution of every channel by itself and two layers over channels, beside an identity.
 
-    def __init__(self, width: int) -> None:
+    Of a full convolution's weights this needs a tenth (Liu et al., A ConvNet for the 2020s, 2022).
+
+    Args:
+        width: Channels.
+        kernel: Nodes along radius and axle.
+        turns: Whether it also looks at the angles before and after.
+    """
+
+    def __init__(self, width: int, kernel: int, *, turns: bool) -> None:
         super().__init__()
-        self.first = nn.Conv2d(width, width, 3, padding=1)
-        self.second = nn.Conv2d(width, width, 3, padding=1)
+        self.section = nn.Conv2d(width, width, kernel, padding=kernel // 2, groups=width)
+        self.angle = nn.Parameter(torch.zeros(2, width, 1, 1)) if turns else None
+        self.first = nn.Conv2d(width, 2 * width, 1)
+        self.second = nn.Conv2d(2 * width, width, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """The block's output, of the input's shape."""
-        out: Tensor = self.second(functional.relu(self.first(functional.relu(x))))
+        """``(T, C, R, Z)`` to the same; the angles run round."""
+        near = self.section(x)
+        if self.angle is not None:
+            before, after = self.angle
+            near = near + before * near.roll(1, 0) + after * near.roll(-1, 0)
+        out: Tensor = self.second(functional.relu(self.first(near)))
         return x + out
 
 
-class Block3d(nn.Module):
-    """Two convolutions beside an identity, ``(N, C, R, T, Z)``; the angle runs round."""
+class UNet(nn.Module):
+    """Three resolutions, each half of the one before.
 
-    def __init__(self, width: int) -> None:
+    Angles lie where batches do: convolutions over all three axes at once are slow on CPUs.
+
+    Args:
+        inputs: Channels read.
+        widths: Channels at the three resolutions.
+        outputs: Channels written.
+        kernel: See :class:`Block`.
+        turns: Whether it reads angles together, or every section for itself.
+    """
+
+    def __init__(
+        self, inputs: int, widths: tuple[int, int, int], outputs: int, kernel: int, *, turns: bool
+    ) -> None:
         super().__init__()
-        self.first = nn.Conv3d(width, width, 3, padding=(1, 0, 1))
-        self.second = nn.Conv3d(width, width, 3, padding=(1, 0, 1))
+        a, b, c = widths
+
+        def blocks(width: int, count: int) -> nn.Sequential:
+            return nn.Sequential(*(Block(width, kernel, turns=turns) for _ in range(count)))
+
+        self.turns = turns
+        self.stem = nn.Conv2d(inputs, a, 1)
+        self.fine = blocks(a, 1)
+        self.down1 = nn.Conv2d(a, b, 1)
+        self.middle = blocks(b, 2)
+        self.down2 = nn.Conv2d(b, c, 1)
+        self.coarse = blocks(c, 3)
+        self.up2 = nn.Conv2d(c, b, 1)
+        self.merge2 = blocks(b, 2)
+        self.up1 = nn.Conv2d(b, a, 1)
+        self.merge1 = blocks(a, 2)
+        self.head = nn.Conv2d(a, outputs, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """The block's output, of the input's shape."""
-        out: Tensor = self.first(around(functional.relu(x)))
-        out = self.second(around(functional.relu(out)))
-        return x + out
-
-
-def around(x: Tensor) -> Tensor:
-    """``(N, C, R, T, Z)`` with one more angle at either end, as the circle goes on."""
-    return torch.cat([x[:, :, :, -1:], x, x[:, :, :, :1]], dim=3)
-
-
-class SectionNet(nn.Module):
-    """From statistics around the axle to features and log-odds of the section."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        a, b, c = SECTION_WIDTHS
-        self.stem = nn.Conv2d(3 * len(CHANNELS), a, 1)
-        self.fine = Block2d(a)
-        self.down1 = nn.Conv2d(a, b, 2, stride=2)
-        self.middle = nn.Sequential(Block2d(b), Block2d(b))
-        self.down2 = nn.Conv2d(b, c, 2, stride=2)
-        self.coarse = nn.Sequential(Block2d(c), Block2d(c), Block2d(c))
-        self.up2 = nn.ConvTranspose2d(c, b, 2, stride=2)
-        self.merge2 = Block2d(b)
-        self.up1 = nn.ConvTranspose2d(b, a, 2, stride=2)
-        self.merge1 = nn.Sequential(Block2d(a), Block2d(a))
-        self.head = nn.Conv2d(a, CONTEXT + 1, 1)
-
-    def forward(self, statistics: Tensor) -> Tensor:
-        """``(N, 3 * C, R, Z)`` to ``(N, CONTEXT + 1, R, Z)``; R and Z are multiples of four."""
-        fine = self.fine(self.stem(statistics))
-        middle = self.middle(self.down1(fine))
-        coarse = self.coarse(self.down2(middle))
-        middle = self.merge2(middle + self.up2(coarse))
-        out: Tensor = self.head(self.merge1(fine + self.up1(middle)))
-        return out
-
-
-class LocalNet(nn.Module):
-    """From evidence and the section's features to a correction of the section's log-odds."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        a, b, c = LOCAL_WIDTHS
-        self.stem = nn.Conv3d(len(CHANNELS) + CONTEXT, a, 1)
-        self.fine = Block3d(a)
-        self.down1 = nn.Conv3d(a, b, 2, stride=2)
-        self.middle = nn.Sequential(Block3d(b), Block3d(b))
-        self.down2 = nn.Conv3d(b, c, 2, stride=2)
-        self.coarse = nn.Sequential(Block3d(c), Block3d(c))
-        self.up2 = nn.ConvTranspose3d(c, b, 2, stride=2)
-        self.merge2 = Block3d(b)
-        self.up1 = nn.ConvTranspose3d(b, a, 2, stride=2)
-        self.merge1 = Block3d(a)
-        self.head = nn.Conv3d(a, 1, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """``(N, C + CONTEXT, R, T, Z)`` to ``(N, 1, R, T, Z)``; sizes are multiples of four."""
+        """``(T, inputs, R, Z)`` to ``(T, outputs, R, Z)``; sizes are multiples of four."""
         fine = self.fine(self.stem(x))
-        middle = self.middle(self.down1(fine))
-        coarse = self.coarse(self.down2(middle))
-        middle = self.merge2(middle + self.up2(coarse))
-        out: Tensor = self.head(self.merge1(fine + self.up1(middle)))
+        middle = self.middle(self.down1(self._halved(fine)))
+        coarse = self.coarse(self.down2(self._halved(middle)))
+        middle = self.merge2(middle + self._doubled(self.up2(coarse)))
+        out: Tensor = self.head(self.merge1(fine + self._doubled(self.up1(middle))))
         return out
+
+    def _halved(self, x: Tensor) -> Tensor:
+        x = functional.avg_pool2d(x, 2)
+        return 0.5 * (x[::2] + x[1::2]) if self.turns else x
+
+    def _doubled(self, x: Tensor) -> Tensor:
+        x = functional.interpolate(x, scale_factor=2.0)
+        return x.repeat_interleave(2, dim=0) if self.turns else x
 
 
 class Fuser(nn.Module):
@@ -123,8 +116,10 @@ class Fuser(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.section = SectionNet()
-        self.local = LocalNet()
+        self.section = UNet(
+            3 * len(CHANNELS), SECTION_WIDTHS, CONTEXT + 1, SECTION_KERNEL, turns=False
+        )
+        self.local = UNet(len(CHANNELS) + CONTEXT, LOCAL_WIDTHS, 1, LOCAL_KERNEL, turns=True)
         for head in (self.section.head, self.local.head):
             nn.init.zeros_(head.weight)
             nn.init.zeros_(head.bias)  # type: ignore[arg-type]
@@ -133,38 +128,36 @@ class Fuser(nn.Module):
         """Log-odds of matter.
 
         Args:
-            channels: ``(N, C, R, T, Z)``, all angles or, in training, some.
-            statistics: ``(N, 3 * C, R, Z)`` of all angles, see :func:`statistics_of`.
+            channels: ``(C, R, T, Z)``, all angles or, in training, some; a multiple of four.
+            statistics: ``(3 * C, R, Z)`` of all angles, see :func:`statistics_of`.
 
         Returns:
-            ``(N, R, T, Z)``, and ``(N, R, Z)`` of the section branch alone.
+            ``(R, T, Z)``, and ``(R, Z)`` of the section branch alone.
         """
-        rows, columns = statistics.shape[2:]
+        rows, columns = statistics.shape[1:]
         extra = (0, -columns % 4, 0, -rows % 4)
-        found = self.section(functional.pad(statistics, extra))  # (N, CONTEXT + 1, R', Z')
-        section = found[:, -1]
-        context = found[:, :CONTEXT, :, None]
-        angles = channels.shape[3]
-        padded = functional.pad(channels, (extra[0], extra[1], 0, 0, extra[2], extra[3]))
-        both = torch.cat([padded, context.expand(-1, -1, -1, angles, -1)], dim=1)
-        local = self.local(both)[:, 0] + section[:, :, None]
-        start = FIELD_SCALE * channels[:, _FIELD]
-        whole = FIELD_SCALE * statistics[:, _FIELD]  # the mean around
-        return start + local[:, :rows, :, :columns], whole + section[:, :rows, :columns]
+        found = self.section(functional.pad(statistics, extra)[None])  # (1, CONTEXT + 1, R', Z')
+        by_angle = functional.pad(channels.permute(2, 0, 1, 3), extra)  # (T, C, R', Z')
+        context = found[:, :CONTEXT].expand(len(by_angle), -1, -1, -1)
+        local = self.local(torch.cat([by_angle, context], dim=1))[:, 0]
+        section = found[0, -1, :rows, :columns]
+        change = local[:, :rows, :columns].permute(1, 0, 2) + section[:, None]
+        whole = FIELD_SCALE * statistics[_FIELD]  # the mean around
+        return FIELD_SCALE * channels[_FIELD] + change, whole + section
 
 
 def statistics_of(channels: Tensor) -> Tensor:
     """Mean, standard deviation and maximum around the axle.
 
     Args:
-        channels: ``(N, C, R, T, Z)``.
+        channels: ``(C, R, T, Z)``.
 
     Returns:
-        ``(N, 3 * C, R, Z)``.
+        ``(3 * C, R, Z)``.
     """
-    mean = channels.mean(dim=3)
-    spread = (channels - mean[:, :, :, None]).square().mean(dim=3).sqrt()
-    return torch.cat([mean, spread, channels.amax(dim=3)], dim=1)
+    mean = channels.mean(dim=2)
+    spread = (channels - mean[:, :, None]).square().mean(dim=2).sqrt()
+    return torch.cat([mean, spread, channels.amax(dim=2)])
 
 
 @functools.lru_cache(maxsize=2)
@@ -191,6 +184,6 @@ def log_odds(fuser: Fuser, channels: NDArray[np.float32]) -> Field:
     Returns:
         ``(R, T, Z)`` float32.
     """
-    batch = torch.from_numpy(channels)[None]
-    found, _ = fuser(batch, statistics_of(batch))
-    return np.asarray(found[0].numpy(), np.float32)
+    evidence = torch.from_numpy(channels)
+    found, _ = fuser(evidence, statistics_of(evidence))
+    return np.asarray(found.numpy(), np.float32)

@@ -44,6 +44,9 @@ LEAST_AGREEMENT = 0.1
 BEST_SHARE = 1 / 3
 """Share of the groups, the best ones, that count at a place; the others may be occluded."""
 
+LOG_SCALE = 32.0
+"""Units of :func:`_log_image` for a factor of e."""
+
 EVEN = 2.0
 """Standard deviation, in units of :func:`_log_image`, below which a patch is even."""
 
@@ -60,12 +63,18 @@ class Agreement:
         radial: ``(R, T, Z)`` radial component of the unit vector towards the frames that agree.
         axial: ``(R, T, Z)`` its component along the axle.
         even: ``(R, Z)`` share of a circle on which the frames show an even surface, 0 to 1.
+        brightness: ``(R, T, Z)`` mean over the frames of the logarithm of the grey value, 0 for
+            black to about 5.5.
+        variation: ``(R, T, Z)`` its standard deviation over the frames: large where they look past
+            a surface at different things, small on one, textured or not.
     """
 
     value: Field
     radial: Field
     axial: Field
     even: Field
+    brightness: Field
+    variation: Field
 
 
 def face_agreement(
@@ -115,12 +124,16 @@ def face_agreement(
     row = ((r * np.sin(t) + reach) / cell - 0.5).astype(np.float32)
     centres = [np.mean([posed[i].centre for i in g], axis=0) for g in groups]
     best = max(min(2, len(groups)), round(BEST_SHARE * len(groups)))
-    fields = np.zeros((4, *grid.shape), np.float32)
+    fields = np.zeros((6, *grid.shape), np.float32)
     for k, z in enumerate(grid.heights):
-        flat, even = {}, np.zeros((steps, steps), np.float32)
+        flat = {}
+        even, total, squares = np.zeros((3, steps, steps), np.float32)
         for i in chosen:
-            flat[i], deviation = _flattened(images[i], posed[i], z, to_plane, steps, window)
+            flat[i], mean, deviation = _flattened(images[i], posed[i], z, to_plane, steps, window)
             even += (deviation < EVEN) / np.float32(len(chosen))
+            level = mean / np.float32(LOG_SCALE)
+            total += level / np.float32(len(chosen))
+            squares += level * level / np.float32(len(chosen))
         score = np.stack([_correlation([flat[i] for i in g], window) for g in groups])
         order = np.argpartition(-score, best - 1, axis=0)[:best]
         value = np.take_along_axis(score, order, axis=0).mean(axis=0)
@@ -130,6 +143,8 @@ def face_agreement(
             np.take_along_axis(radial, order, axis=0).mean(axis=0),
             np.take_along_axis(axial, order, axis=0).mean(axis=0),
             even,
+            total,
+            np.sqrt(np.maximum(squares - total * total, 0.0)),
         )
         for out, plane in zip(fields, found, strict=True):
             out[:, :, k] = cv2.remap(
@@ -141,8 +156,8 @@ def face_agreement(
             )
     if float(fields[0].mean(axis=1).max()) < LEAST_AGREEMENT:
         return None
-    agreed, outward, along, shown = fields
-    return Agreement(agreed, outward, along, shown.mean(axis=1))
+    agreed, outward, along, shown, brightness, variation = fields
+    return Agreement(agreed, outward, along, shown.mean(axis=1), brightness, variation)
 
 
 def _frames_of_face(
@@ -167,16 +182,16 @@ def _log_image(path: Path, longest_px: int) -> Image:
         image = np.asarray(
             cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8
         )
-    return np.asarray(32.0 * np.log1p(image.astype(np.float32)), np.float32)
+    return np.asarray(LOG_SCALE * np.log1p(image.astype(np.float32)), np.float32)
 
 
 def _flattened(
     image: Image, camera: Camera, z: float, to_plane: FloatArray, steps: int, window: int
-) -> tuple[Image, Image]:
+) -> tuple[Image, Image, Image]:
     """What a frame shows on a plane across the axle, less its local mean, by its deviation.
 
     Returns:
-        That, and the local standard deviation.
+        That, the local mean, and the local standard deviation.
     """
     intrinsics = np.array(
         [[camera.fx, 0.0, camera.cx - 0.5], [0.0, camera.fy, camera.cy - 0.5], [0.0, 0.0, 1.0]]
@@ -199,7 +214,7 @@ def _flattened(
     mean = cv2.blur(flat, (window, window))
     variance = np.maximum(cv2.blur(flat * flat, (window, window)) - mean * mean, 0.0)
     normed = (flat - mean) / np.sqrt(variance + NOISE**2)
-    return np.asarray(normed, np.float32), np.sqrt(variance)
+    return np.asarray(normed, np.float32), np.asarray(mean, np.float32), np.sqrt(variance)
 
 
 def _correlation(flat: Sequence[Image], window: int) -> Image:

@@ -170,7 +170,7 @@ def evaluate(
     fine = noise(points, 0.012, look.seed)
     coarse = noise(points, 0.09, look.seed + 1)
     mottle = 0.7 * coarse + 0.3 * fine
-    albedo *= (0.85 + 0.3 * mottle)[:, None]
+    albedo *= (1.0 + look.mottle * (mottle - 0.5))[:, None]
     dust = look.dirt * np.clip(2.2 * mottle - 0.7 + 0.5 * groove, 0.0, 1.0)
     dust = np.where(part >= Part.RIM, 0.5 * dust, dust).astype(np.float32)
     albedo += dust[:, None] * (np.asarray(look.dirt_colour, dtype=np.float32) - albedo)

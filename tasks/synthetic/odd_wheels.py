@@ -17,6 +17,9 @@ from tasks.synthetic.spec import Part, RimSpec
 
 Rng = np.random.Generator
 
+FILLED = 0.3
+"""Share of wheels that are one body without a hollow."""
+
 
 def build_odd_rim(rng: Rng, spec: RimSpec, section: Section) -> list[Body]:
     """A random wheel that carries the tyre.
@@ -28,6 +31,8 @@ def build_odd_rim(rng: Rng, spec: RimSpec, section: Section) -> list[Body]:
     """
     z_lip = lip_plane(spec, section)
     bodies: list[Body] = [barrel(spec, section, z_lip)]
+    if rng.random() < FILLED:
+        return [*bodies, *_filled(rng, section, z_lip)]
     radius = section.bead_radius - 0.002
     faces = int(rng.choice([1, 1, 1, 2]))
     for number in range(faces):
@@ -44,6 +49,46 @@ def build_odd_rim(rng: Rng, spec: RimSpec, section: Section) -> list[Body]:
     for _ in range(int(rng.integers(0, 3))):
         bodies.append(_ring_of_studs(rng, radius, z_lip))
     return bodies
+
+
+def _filled(rng: Rng, section: Section, z_lip: float) -> list[Body]:
+    """A body without a hollow, as of solid wheels and toys; sometimes level with the sidewalls."""
+    radius = section.bead_radius - 0.002
+    r, front = _shallow_face(rng, radius, z_lip)
+    other, back = _shallow_face(rng, radius, z_lip)
+    points = np.concatenate([np.stack([r, front], 1), np.stack([other, -back], 1)[::-1]])
+    bodies: list[Body] = [Lathe(points, Part(rng.choice([Part.SPOKE, Part.COVER, Part.RIM])))]
+    for side in (1.0, -1.0):
+        if rng.random() < 0.35:  # a flat disc over the sidewall
+            edge = rng.uniform(0.85, 1.15) * section.belly_radius
+            level = section.half_width + rng.uniform(-0.004, 0.004)
+            hole = 0.0 if rng.random() < 0.7 else rng.uniform(0.3, 0.7) * radius
+            disc = np.array(
+                [(hole, level), (edge, level), (edge, 0.5 * level), (hole, 0.5 * level)]
+            )
+            part = Part(rng.choice([Part.SIDEWALL, Part.SIDEWALL, Part.COVER, Part.RIM]))
+            bodies.append(
+                Lathe(disc * [1.0, side] if side > 0 else (disc * [1.0, side])[::-1], part)
+            )
+    return bodies
+
+
+def _shallow_face(rng: Rng, radius: float, z_lip: float) -> tuple[FloatArray, FloatArray]:
+    """Radii and heights of a face that is flat, or nearly: a level, seldom with a step in it."""
+    level = z_lip - float(rng.choice([0.0, rng.uniform(0.0, 0.05), rng.uniform(0.0, 0.6) * z_lip]))
+    knots, z = [0.0, radius], [level, level]
+    if rng.random() < 0.5:
+        edge = rng.uniform(0.15, 0.85) * radius
+        inner = level + (rng.normal(0.0, 0.02) if rng.random() < 0.7 else rng.normal(0.0, 0.06))
+        knots, z = (
+            [0.0, edge, edge + rng.uniform(0.001, 0.03), radius],
+            [inner, inner, level, level],
+        )
+    if rng.random() < 0.3:  # a cone or a bulge
+        z[0] += rng.normal(0.0, 0.03)
+    fine = np.unique(np.concatenate([np.minimum(knots, radius), np.linspace(0.0, radius, 30)]))
+    height = np.interp(fine, knots, z)
+    return fine, np.maximum(np.minimum(height, z_lip + 0.02), 0.02)
 
 
 def _turned_face(rng: Rng, radius: float, z_lip: float) -> tuple[FloatArray, FloatArray]:

@@ -152,8 +152,7 @@ class Scene:
         if self._still is not None and all(_same(m, self._still[0]) for m in moments):
             return self._still[1]
         still = all(_same(m, moments[0]) for m in moments)
-        chosen = list(zip(moments, shares, strict=True))
-        chosen = chosen[:: 1 if len(moments) < 4 else _BACKGROUND_EVERY]
+        chosen = list(zip(moments, shares, strict=True))[::_BACKGROUND_EVERY]
         camera = moments[0].camera
         x, y = np.meshgrid(np.arange(camera.width), np.arange(camera.height))
         total = np.zeros((camera.height * camera.width, 3), dtype=np.float32)

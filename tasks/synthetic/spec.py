@@ -262,6 +262,7 @@ class LookSpec:
         polished_lip: Whether the lip is bright metal.
         dirt: Amount of dust, 0..1, and its colour.
         seed: Of the noise.
+        mottle: How far the noise changes all albedos, as a share.
     """
 
     rubber: Colour
@@ -279,6 +280,7 @@ class LookSpec:
     dirt: float
     dirt_colour: Colour
     seed: int
+    mottle: float = 0.3
 
 
 @dataclass(frozen=True)

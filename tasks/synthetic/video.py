@@ -90,6 +90,7 @@ def make_orbit_video(
     fps: float = 15.0,
     place: str | None = None,
     wheel: Wheel | None = None,
+    samples: int = _SAMPLES,
 ) -> VideoTruth:
     """Render and write a video and, beside it, ``<stem>.truth.json``.
 
@@ -102,6 +103,7 @@ def make_orbit_video(
         fps: Frames per second.
         place: One of :data:`tasks.synthetic.places.PLACES`; drawn if not given.
         wheel: To film instead of the seed's tyre.
+        samples: Instants of a frame, over which the shutter is open; at least 2.
 
     Returns:
         The truth that was written.
@@ -117,7 +119,7 @@ def make_orbit_video(
         num_frames=num_frames,
     )
     place = place or str(rng.choice(PLACES, p=[0.3, 0.25, 0.2, 0.15, 0.1]))
-    frames = film(subject, shot, place, rng, num_frames=num_frames)
+    frames = film(subject, shot, place, rng, num_frames=num_frames, samples=samples)
     write_video(path, frames, fps)
     truth = VideoTruth(
         seed=seed,
@@ -145,7 +147,13 @@ def read_truth(video: Path) -> VideoTruth:
 
 
 def film(
-    wheel: Wheel, shot: Shot, place: str, rng: np.random.Generator, *, num_frames: int
+    wheel: Wheel,
+    shot: Shot,
+    place: str,
+    rng: np.random.Generator,
+    *,
+    num_frames: int,
+    samples: int = _SAMPLES,
 ) -> Iterator[NDArray[np.uint8]]:
     """Frames ``(H, W, 3)`` uint8 sRGB of a planned video, one after the other."""
     look = sample_look(rng)
@@ -168,7 +176,7 @@ def film(
     still = shot.moment_at(0.0).camera is shot.moment_at(1.0).camera and shot.support.radius == 0
     for index in range(num_frames):
         time = index / (num_frames - 1)
-        offsets = (np.arange(_SAMPLES) / (_SAMPLES - 1) - 0.5) * step
+        offsets = (np.arange(samples) / (samples - 1) - 0.5) * step
         moments = [shot.moment_at(time + (0.0 if still else float(o))) for o in offsets]
         now = replace(look, exposure=look.exposure * (1 + phone.drift * (time - 0.5)))
         yield _developed(scene.light(moments), now, phone, rng)

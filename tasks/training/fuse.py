@@ -104,7 +104,7 @@ class Subject:
         channels = np.load(folder / f"{seed}.channels.npy", mmap_mode="r")
         whole = np.asarray(channels, np.float32)
         both = [
-            statistics_of(torch.from_numpy(np.asarray(c, np.float32))[None])[0].numpy()
+            statistics_of(torch.from_numpy(np.asarray(c, np.float32))).numpy()
             for c in (whole, mirrored(whole))
         ]
         first, second = (s.reshape(3, -1, *s.shape[1:]) for s in both)
@@ -161,9 +161,9 @@ def validate(fuser: Fuser, folder: Path, seeds: Sequence[str]) -> dict[str, floa
     for seed in seeds:
         channels = torch.from_numpy(np.load(folder / f"{seed}.channels.npy").astype(np.float32))
         solid = torch.from_numpy(np.load(folder / f"{seed}.occupancy.npy")) > 127
-        logits, _ = fuser(channels[None], statistics_of(channels[None]))
+        logits, _ = fuser(channels, statistics_of(channels))
         radius = torch.arange(solid.shape[0])[:, None, None].float()
-        for guess, into in ((logits[0] > 0, found), (channels[mean_at] > 0, before)):
+        for guess, into in ((logits > 0, found), (channels[mean_at] > 0, before)):
             guess = guess & (channels[hull_at] > -0.1)
             into.append(float((radius * (guess & solid)).sum() / (radius * (guess | solid)).sum()))
     return {
@@ -187,10 +187,11 @@ def train(folder: Path, run: Path, config: FuseConfig, threads: int) -> None:
     run.mkdir(parents=True, exist_ok=True)
     fuser, averaged = Fuser(), Fuser()
     averaged.load_state_dict(fuser.state_dict())
-    kernels = [p for n, p in fuser.named_parameters() if p.ndim > 2 and "head" not in n]
-    others = [p for n, p in fuser.named_parameters() if p.ndim <= 2 or "head" in n]
+    layers = {n: p for n, p in fuser.named_parameters() if p.ndim == 4 and "head" not in n}
+    matrices = [p for n, p in layers.items() if p.shape[1] > 1 and ".angle" not in n]
+    others = [p for p in fuser.parameters() if not any(p is m for m in matrices)]
     optimisers = [
-        Muon(kernels, config.learning_rate, 0.01, torch.float32),
+        Muon(matrices, config.learning_rate, 0.01, torch.float32),
         torch.optim.AdamW(others, lr=config.learning_rate, weight_decay=0.0),
     ]
     step, spent = 0, 0.0
@@ -221,11 +222,11 @@ def train(folder: Path, run: Path, config: FuseConfig, threads: int) -> None:
                 subjects[seed] = Subject.read(folder, seed)
             channels, statistics, solid = subjects[seed].crop(config.angles, rng)
             with torch.autocast("cpu", torch.bfloat16, enabled=half):
-                logits, section = fuser(channels[None], statistics[None])
+                logits, section = fuser(channels, statistics)
             keep = slice(_MARGIN, -_MARGIN)
             hull = channels[CHANNELS.index("hull")][:, keep]
             loss = loss_of(
-                logits[0, :, keep].float(), section[0].float(), solid[:, keep], hull, config.edge
+                logits[:, keep].float(), section.float(), solid[:, keep], hull, config.edge
             )
             (loss / config.batch).backward()  # type: ignore[no-untyped-call]
             total += loss.item() / config.batch

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from tasks.fusion.channels import CHANNELS, evidence_channels, mirrored
+from tasks.fusion.channels import CHANNELS, PHOTOS, evidence_channels, mirrored
 from tasks.fusion.evidence import Evidence
 from tasks.fusion.fuser import Fuser, log_odds
 from tasks.fusion.grid import CylinderGrid, make_grid
@@ -27,7 +27,14 @@ def random_evidence(grid: CylinderGrid, rng: np.random.Generator, *, flip: bool)
 
     shape, section = grid.shape, (grid.shape[0], grid.shape[2])
     axial = draw(*shape)
-    seen = Agreement(draw(*shape), draw(*shape), -axial if flip else axial, draw(*section))
+    seen = Agreement(
+        draw(*shape),
+        draw(*shape),
+        -axial if flip else axial,
+        draw(*section),
+        draw(*shape),
+        draw(*shape),
+    )
     return Evidence(
         grid=grid,
         fields=[],
@@ -42,6 +49,7 @@ def random_evidence(grid: CylinderGrid, rng: np.random.Generator, *, flip: bool)
         shell=draw(*section) > 0,
         agreements={-1 if flip else 1: seen},
         fold=5,
+        bare=False,
     )
 
 
@@ -60,10 +68,11 @@ def test_mirrored_channels_are_those_of_the_mirrored_tyre() -> None:
 def test_a_side_that_nobody_filmed_is_zero() -> None:
     grid = make_grid(RADIUS, 0.1, steps=12, angles=48)
     channels = evidence_channels(random_evidence(grid, np.random.default_rng(0), flip=False), 0.3)
-    at = len(CHANNELS) - 7
-    assert CHANNELS[at : at + 5] == ("agreement", "repeated", "radial", "axial", "even")
-    assert not channels[at : at + 5].any()
-    assert channels[at - 5 : at].any(axis=(1, 2, 3)).all()
+    count = len(PHOTOS)
+    at = CHANNELS.index("agreement") + count
+    assert CHANNELS[at : at + count] == PHOTOS
+    assert not channels[at : at + count].any()
+    assert channels[at - count : at].any(axis=(1, 2, 3)).all()
 
 
 def test_angles_are_alike() -> None:

@@ -112,9 +112,21 @@ def test_a_wheel_survives_faulty_fields_and_poses(tmp_path: Path) -> None:
     assert signed_volume(surface_of(mesh)) > 0.0
 
 
+def mottled(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Dark rubber and a light rim ``(N, 3)``, both with marks of some centimetres."""
+    x, y, z = points.T
+    marks = np.sin(90 * x + 40 * y) * np.sin(75 * y - 60 * z)
+    marks += np.sin(140 * x - 110 * z) * np.sin(120 * y + 3)
+    marks += np.sin(230 * x + 170 * y) * np.sin(260 * z - 90 * y)
+    grey = np.where(np.hypot(x, y) > 0.23, 60.0, 150.0) + 12.0 * marks
+    return np.repeat(grey[:, None], 3, axis=1)
+
+
 def test_the_bundled_fuser_keeps_a_wheel_that_it_never_saw(tmp_path: Path) -> None:
     """Rounded shapes, other fields than its own network's, a grid of another size."""
-    scene = make_scene(tmp_path, wheel(), frames=12, coded=5, half_width=0.14, wrong_scale=0.02)
+    scene = make_scene(
+        tmp_path, wheel(), frames=12, coded=5, half_width=0.14, wrong_scale=0.02, colour=mottled
+    )
     chosen = choose_model("tyre-mini", tmp_path)
     fuser = load_fuser(chosen.folder / FUSER, chosen.fuser_digest)
     mesh = merge(scene, fuser=fuser)
@@ -123,6 +135,11 @@ def test_the_bundled_fuser_keeps_a_wheel_that_it_never_saw(tmp_path: Path) -> No
     there, lost = distance_percent(mesh, scene), 100.0 * missing.mean() / 0.72
     assert max(there, lost) < 1.2
     assert signed_volume(surface_of(mesh)) == pytest.approx(signed_volume(scene.truth), rel=0.2)
+
+
+def test_the_fuser_is_not_asked_about_bare_tyres(torus_scene: Scene) -> None:
+    without, with_it = merge(torus_scene), merge(torus_scene, fuser=Fuser())
+    np.testing.assert_array_equal(without.vertices, with_it.vertices)
 
 
 def test_photos_are_asked_about_rims_only(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -85,15 +86,22 @@ def test_photos_agree_on_the_surface(agreement: tuple[CylinderGrid, Agreement]) 
     assert (found.axial > 0.4).all()  # all cameras are on its side
 
 
+def test_brightness_tells_where_an_even_disc_ends(disc: tuple[CylinderGrid, Agreement]) -> None:
+    """All frames see the whole disc at its own height only."""
+    grid, found = disc
+    middle, edge = (int(np.abs(grid.radii - r).argmin()) for r in (0.05, 0.185))
+    level = int(np.abs(grid.heights - FACE_Z).argmin())
+    np.testing.assert_allclose(found.brightness[middle, :, level], math.log1p(90.0), atol=0.05)
+    np.testing.assert_allclose(found.variation[middle, :, level], 0.0, atol=0.02)
+    near = abs(int(found.variation[edge].mean(axis=0).argmin()) - level)
+    assert near <= 1
+
+
 def test_spokes_are_counted(agreement: tuple[CylinderGrid, Agreement]) -> None:
     grid, found = agreement
     assert spokes_around(grid, [found], RADIUS) == 5
-    even = Agreement(
-        np.repeat(found.value.mean(axis=1, keepdims=True), len(grid.angles), axis=1),
-        found.radial,
-        found.axial,
-        found.even,
-    )
+    level = np.repeat(found.value.mean(axis=1, keepdims=True), len(grid.angles), axis=1)
+    even = replace(found, value=level)
     assert spokes_around(grid, [even], RADIUS) == 1
 
 

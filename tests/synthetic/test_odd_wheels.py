@@ -8,20 +8,25 @@ import numpy as np
 import pytest
 import trimesh
 
+from tasks.synthetic import odd_wheels
 from tasks.synthetic.odd_wheels import build_odd_rim
 from tasks.synthetic.tyre import Tyre, build_tyre, sample_spec, tyre_mesh
 
 
-def odd_tyre(seed: int) -> Tyre:
+def odd_tyre(seed: int, filled: float = odd_wheels.FILLED) -> Tyre:
+    """An odd wheel; ``filled`` 1 makes it one body, 0 any other."""
     rng = np.random.default_rng(seed)
     mounted = (s for s in range(100 * seed, 100 * seed + 100) if sample_spec(s).rim is not None)
     spec = sample_spec(next(mounted))
-    return build_tyre(spec, rim=functools.partial(build_odd_rim, rng))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(odd_wheels, "FILLED", filled)
+        return build_tyre(spec, rim=functools.partial(build_odd_rim, rng))
 
 
-@pytest.mark.parametrize("seed", range(8))
-def test_bodies_are_closed_and_know_their_inside(seed: int) -> None:
-    tyre = odd_tyre(seed)
+@pytest.mark.parametrize("filled", [0.0, 1.0])
+@pytest.mark.parametrize("seed", range(6))
+def test_bodies_are_closed_and_know_their_inside(seed: int, filled: float) -> None:
+    tyre = odd_tyre(seed, filled)
     for body in tyre.wheel:
         made = body.mesh(1.0)
         mesh = trimesh.Trimesh(made.vertices, made.faces)
@@ -43,3 +48,12 @@ def test_they_fit_the_tyre_and_differ() -> None:
     assert len({len(t.vertices) for t in tyres}) == len(tyres)
     again = odd_tyre(3)
     np.testing.assert_array_equal(again.vertices, tyres[3].vertices)
+
+
+def test_filled_wheels_have_no_hollow() -> None:
+    """All along the axle, and around it half way out, there is matter from face to face."""
+    for seed in range(4):
+        tyre = odd_tyre(seed, filled=1.0)
+        z = np.linspace(-0.02, 0.02, 9)
+        for radius in (0.0, 0.5 * tyre.rubber.section.bead_radius):
+            assert tyre.contains(np.stack([0 * z + radius, 0 * z, z], axis=1)).all()

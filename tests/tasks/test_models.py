@@ -195,3 +195,11 @@ def test_weights_without_any_source_are_not_registered() -> None:
         weights: Weights = entry.weights
         assert entry.name == "tyre-mini" or weights.urls or entry.hub_id
         assert all(url.startswith("https://") for url in weights.urls)
+
+
+def test_the_bundled_weights_are_small() -> None:
+    """Network and fuser together, in megabytes of a million bytes."""
+    folder = Path(registry.__file__).parent / "models" / "tyre-mini"
+    files = list(folder.glob("*.safetensors"))
+    assert len(files) == 2
+    assert sum(f.stat().st_size for f in files) <= 20_000_000

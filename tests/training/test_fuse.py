@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from tasks.fusion.channels import CHANNELS
+from tasks.fusion.channels import CHANNELS, PHOTOS
 from tasks.fusion.fuser import load_fuser
 from tasks.models import FUSER
 from tasks.training.fuse import FuseConfig, Subject, corrupted, train, validate
@@ -86,10 +86,10 @@ def test_crops_run_round_and_mirror_with_their_truth(data: Path) -> None:
         channels, statistics, solid = subject.crop(20, rng)
         assert channels.shape == (len(CHANNELS), 16, 20, 12)
         assert statistics.shape == (3 * len(CHANNELS), 16, 12)
-        side = at if channels[at].max() > 1.0 else at + 5
+        side = at if channels[at].max() > 1.0 else at + len(PHOTOS)
         both.add(side)
         if channels[side].max() > 1.0:  # not hidden by a corruption
             ridge = channels[side].mean(dim=(0, 1)) > 1.0
             assert not (solid.mean(dim=(0, 1)) > 0)[ridge].any()
             assert solid[8, 0][torch.nonzero(ridge)[0].item() + 1] == 1.0
-    assert both == {at, at + 5}
+    assert both == {at, at + len(PHOTOS)}
