@@ -50,7 +50,7 @@ class FuseConfig:
     minutes: float = 45.0
     angles: int = 64
     batch: int = 2
-    learning_rate: float = 2e-3
+    learning_rate: float = 3e-3
     average: float = 0.995
     held_out: int = 8
     edge: float = 4.0
