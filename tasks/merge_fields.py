@@ -98,8 +98,7 @@ def merge_frame_fields(
 ) -> MergedMesh:
     """Merge fields of any origin; see :func:`merge_fields`."""
     gathered = gather(fields, coded_frames, poses, frame_paths, alpha_paths, config)
-    # thin walls of bare tyres: outlines and the frames' own fields are finer than the fuser's grid
-    if fuser is not None and not gathered.evidence.bare:
+    if fuser is not None:
         fused = fuse_learned(gathered.evidence, gathered.fit, fuser, config)
     else:
         fused = fuse_weighted(gathered.evidence, gathered.fit, config)

@@ -48,6 +48,26 @@ def level_by_radius(
     return np.asarray(gaussian_filter1d(level, smooth, mode="nearest"), np.float32)
 
 
+def keep_volume(grid: CylinderGrid, field: Field, *, lowest: float, highest: float) -> Field:
+    """Shift a calibrated field by one number so that it holds the volume that it expects.
+
+    Where a network is unsure on which side of a node a thin wall stands, both sides get less than
+    even odds, and a surface at even odds loses the wall.
+
+    Args:
+        grid: The common grid.
+        field: ``(R, T, Z)`` log-odds of matter whose probabilities are right on average.
+        lowest: Least level, bounds how much is added.
+        highest: Largest level, bounds how much is removed.
+    """
+    volume = np.broadcast_to(grid.radii[:, None, None], field.shape).ravel()
+    flat = field.ravel()
+    expected = float((volume / (1.0 + np.exp(-flat))).sum())
+    order = np.argsort(flat)[::-1]
+    at = min(int(np.searchsorted(np.cumsum(volume[order]), expected)), len(order) - 1)
+    return np.asarray(field - np.float32(np.clip(flat[order[at]], lowest, highest)), np.float32)
+
+
 def balance(
     grid: CylinderGrid, field: Field, expected: Field, outer: float, *, lowest: float
 ) -> Field:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from tasks.fusion.evidence import Evidence
 from tasks.fusion.grid import CylinderGrid, Field
@@ -76,15 +78,15 @@ def _photos(
     ]
 
 
-def mirrored(channels: NDArray[np.floating]) -> NDArray[np.floating]:
+def mirrored(channels: Tensor) -> Tensor:
     """The channels ``(C, R, T, Z)`` of the tyre with its faces exchanged.
 
     A mirrored tyre turns the other way, which no channel can tell.
     """
-    flipped = channels[..., ::-1].copy()
+    flipped = channels.flip(-1)
     first = len(NETWORK) + len(OUTLINES)
     second, end = first + len(PHOTOS), first + 2 * len(PHOTOS)
-    flipped[first:end] = np.concatenate([flipped[second:end], flipped[first:second]])
+    flipped[first:end] = torch.cat([flipped[second:end], flipped[first:second]])
     for side in (first, second):
         flipped[side + PHOTOS.index("axial")] *= -1
     flipped[CHANNELS.index("height")] *= -1

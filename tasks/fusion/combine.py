@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from tasks.fusion.balance import balance
+from tasks.fusion.balance import balance, keep_volume
 from tasks.fusion.channels import evidence_channels
 from tasks.fusion.config import MergeConfig
 from tasks.fusion.evidence import Evidence
@@ -22,6 +22,9 @@ from tasks.fusion.segment import segment
 
 LIKELY_GAP = -1.0
 """Log-odds of the fusing network below which no wall is drawn to tie loose parts."""
+
+LEVEL_REACH = 1.5
+"""Log-odds by which the surface of the fusing network is moved at most to keep its volume."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,9 @@ def fuse_learned(
 ) -> FusedField:
     """Let the fusing network decide what is solid.
 
+    Of a tyre without a rim it is one opinion of two: outlines and fields alone know its thin walls
+    about as well, and err in other places.
+
     Args:
         evidence: See :func:`tasks.fusion.evidence.gather_evidence`.
         fit: The tyre's outer profile.
@@ -59,6 +65,9 @@ def fuse_learned(
     grid = evidence.grid
     channels = evidence_channels(evidence, fit.profile.radius)
     field = np.clip(log_odds(fuser, channels), -config.clip, config.clip)
+    field = keep_volume(grid, field, lowest=-LEVEL_REACH, highest=LEVEL_REACH / 3.0)
+    if evidence.bare:
+        return _fused(evidence, 0.5 * (field + _weighted(evidence, fit, config)), config)
     share = np.asarray(1.0 / (1.0 + np.exp(-field)), np.float32)
     filled = np.where(evidence.hull.mean(axis=1) > 0.0, share.mean(axis=1), 0.0)
     likely = filled.astype(np.float32)
@@ -66,7 +75,7 @@ def fuse_learned(
         grid, share, likely, field > LIKELY_GAP, thickness=config.tie * fit.profile.radius
     )
     field = np.where(tied > share, np.float32(0.5 * config.clip), field)
-    return _fused(evidence, field, evidence.fold, config)
+    return _fused(evidence, field, config)
 
 
 def fuse_weighted(evidence: Evidence, fit: ProfileFit, config: MergeConfig) -> FusedField:
@@ -77,8 +86,12 @@ def fuse_weighted(evidence: Evidence, fit: ProfileFit, config: MergeConfig) -> F
         fit: The tyre's outer profile.
         config: Parameters.
     """
+    return _fused(evidence, _weighted(evidence, fit, config), config)
+
+
+def _weighted(evidence: Evidence, fit: ProfileFit, config: MergeConfig) -> Field:
     grid, shell, field = evidence.grid, evidence.shell, evidence.blended.field
-    if evidence.agreements:
+    if evidence.agreements and not evidence.bare:  # a bare tyre's black inside misleads
         share = segment(
             grid,
             field,
@@ -90,27 +103,23 @@ def fuse_weighted(evidence: Evidence, fit: ProfileFit, config: MergeConfig) -> F
             radius=fit.profile.radius,
         )
         share = gaussian_filter(share, (0.7, 0.0, 0.7), mode="nearest")  # takes the steps off
-        field = np.asarray(2.0 * config.clip * (share - 0.5), np.float32)
-    else:
-        field = balance(
-            grid, field, evidence.expected, fit.profile.radius, lowest=-config.thin_parts
-        )
-        if shell.any():
-            field = warp_to_profile(grid, field, _outer_radii(fit, grid), most=config.warp)
-        depth = np.minimum(2.0 / grid.step * evidence.depth, config.clip)
-        solid = np.where(shell, depth, -np.inf)
-        field = np.maximum(field, solid[:, None, :].astype(np.float32))
-    return _fused(evidence, field, evidence.fold, config)
+        return np.asarray(2.0 * config.clip * (share - 0.5), np.float32)
+    field = balance(grid, field, evidence.expected, fit.profile.radius, lowest=-config.thin_parts)
+    if shell.any():
+        field = warp_to_profile(grid, field, _outer_radii(fit, grid), most=config.warp)
+    depth = np.minimum(2.0 / grid.step * evidence.depth, config.clip)
+    solid = np.where(shell, depth, -np.inf)
+    return np.maximum(field, solid[:, None, :].astype(np.float32))
 
 
-def _fused(evidence: Evidence, field: Field, fold: int, config: MergeConfig) -> FusedField:
+def _fused(evidence: Evidence, field: Field, config: MergeConfig) -> FusedField:
     """Cut a field down to the silhouettes and close it at the grid's border."""
     clip, step = config.clip, evidence.grid.step
     inside = np.clip(np.float32(2.0 / step) * evidence.hull, -clip, clip)
     field = np.minimum(field, inside)
     field[-1], field[:, :, 0], field[:, :, -1] = -clip, -clip, -clip
     kept = float(evidence.blended.kept.mean())
-    return FusedField(evidence.grid, field, evidence.spread, fold, kept, evidence.fields)
+    return FusedField(evidence.grid, field, evidence.spread, evidence.fold, kept, evidence.fields)
 
 
 def _outer_radii(fit: ProfileFit, grid: CylinderGrid) -> NDArray[np.float64]:

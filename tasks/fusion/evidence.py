@@ -108,7 +108,7 @@ def gather_evidence(
     # outlines alone make no tyre
     known = math.isfinite(fit.residual_px) and bool((first > 0).any())
     bare = is_bare(grid, values)
-    agreements = {} if bare else agree(grid)  # a bare tyre's black inside misleads
+    agreements = agree(grid)
     blended = revolve_and_blend(grid, mean, spread, effective, confidence, strength=config.symmetry)
     seen = list(agreements.values())
     return Evidence(

@@ -219,12 +219,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     options.folder.mkdir(parents=True, exist_ok=True)
     seeds = [FIRST_SEED + n for n in range(options.first, options.count, options.every)]
-    missing = [
-        s
-        for s in seeds
-        if not (options.folder / f"{s}.occupancy.npy").exists()
-        and sample_spec(s).rim is not None  # the fuser is not asked about bare tyres
-    ]
+    missing = [s for s in seeds if not (options.folder / f"{s}.occupancy.npy").exists()]
     if not missing:  # then the weights of the background removal need not be here
         return
     torch.set_num_threads(1)

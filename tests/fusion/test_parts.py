@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tasks.camera import look_at
+from tasks.fusion.balance import keep_volume
 from tasks.fusion.carve import silhouette_distance
 from tasks.fusion.colour import frame_gains
 from tasks.fusion.fields import frame_trust, is_bare, robust_mean
@@ -49,6 +50,29 @@ def test_masks_are_filled_and_reduced_to_one_piece() -> None:
     assert mask[30, 30]
     assert not mask[1, 1]
     assert mask.sum() == 1600
+
+
+def test_a_wall_that_is_nowhere_certain_keeps_its_volume() -> None:
+    """Frames see it at different places: nowhere are the odds even."""
+    grid = make_grid(0.3, 0.1, steps=32, angles=48)
+    z = np.arange(grid.shape[2])
+    probability = np.maximum(0.45 * np.exp(-0.5 * ((z - 8) / 1.5) ** 2), 1e-3)
+    log_odds = np.log(probability / (1 - probability))
+    field = np.broadcast_to(log_odds, grid.shape).astype(np.float32)
+    assert not (field > 0).any()
+    kept = keep_volume(grid, field, lowest=-4.0, highest=1.0)
+    solid = (kept >= 0)[1:].all(axis=(0, 1))
+    assert solid[8]
+    assert solid.sum() == pytest.approx(probability.sum(), abs=1.5)  # equal columns go together
+    bounded = keep_volume(grid, field, lowest=-0.1, highest=1.0)
+    np.testing.assert_allclose(bounded, field + 0.1, atol=1e-6)
+
+
+def test_a_certain_field_stays_as_it_is() -> None:
+    grid = make_grid(0.3, 0.1, steps=32, angles=48)
+    ring = (grid.radii[:, None, None] > 0.2) & (np.abs(grid.heights) < 0.05)
+    field = np.where(np.broadcast_to(ring, grid.shape), 6.0, -6.0).astype(np.float32)
+    np.testing.assert_array_equal(keep_volume(grid, field, lowest=-1, highest=1) > 0, field > 0)
 
 
 def test_the_robust_mean_ignores_one_wild_frame() -> None:

@@ -43,16 +43,17 @@ def data(tmp_path: Path) -> Path:
 def test_it_learns_and_goes_on(data: Path, tmp_path: Path) -> None:
     """Processors differ in speed by far: it has learnt after 9 seconds or after 70."""
     run = tmp_path / "run"
+    held_out = [Subject.read(data, seed) for seed in ("0", "4")]
     steps, spent, iou = [], [], []
     for minutes in (0.05, 0.15, 0.3, 0.6, 1.2):
         config = FuseConfig(
-            minutes=minutes, learning_rate=4e-3, angles=24, held_out=2, average=0.9, save_s=2.0
+            minutes=minutes, learning_rate=4e-3, angles=24, held_out=4, average=0.9, save_s=2.0
         )
         train(data, run, config, threads=1)
         checkpoint = torch.load(run / "checkpoint.pt", weights_only=True)
         steps.append(checkpoint["step"])
         spent.append(checkpoint["spent"])
-        iou.append(validate(load_fuser(run / FUSER, str(minutes)), data, ["0", "1"])["iou"])
+        iou.append(validate(load_fuser(run / FUSER, str(minutes)), held_out)["iou"])
         if len(steps) > 1 and iou[-1] > 0.5:
             break
     assert iou[-1] > 0.5
@@ -65,15 +66,15 @@ def test_it_learns_and_goes_on(data: Path, tmp_path: Path) -> None:
 
 def test_what_is_done_to_channels_is_done_to_their_statistics(data: Path) -> None:
     subject = Subject.read(data, "3")
-    whole = np.asarray(subject.channels, np.float32)[None]
-    statistics = subject.statistics[0].copy()
+    whole = subject.channels.float()[None]
+    statistics = subject.statistics[0]
     changed = 0
     for seed in range(12):
-        part, numbers = whole.copy(), statistics.copy()
+        part, numbers = whole.clone(), statistics.clone()
         corrupted((part, numbers), np.random.default_rng(seed))
-        np.testing.assert_allclose(part[0].mean(axis=2), numbers[0], atol=1e-3)
-        np.testing.assert_allclose(part[0].max(axis=2), numbers[2], atol=1e-3)
-        changed += not np.array_equal(part, whole)
+        torch.testing.assert_close(part[0].mean(dim=2), numbers[0], atol=1e-3, rtol=0)
+        torch.testing.assert_close(part[0].amax(dim=2), numbers[2], atol=1e-3, rtol=0)
+        changed += not torch.equal(part, whole)
     assert 3 < changed < 12
 
 
