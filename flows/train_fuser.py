@@ -28,9 +28,9 @@ def film(data_dir: Path, count: int, part: int = 0, processes: int = 1) -> None:
 
 
 @task(name="train fusing network", retries=3)
-def train(data_dir: Path, run_dir: Path, minutes: float, threads: int) -> None:
+def train(data_dir: Path, run_dir: Path, minutes: float, threads: int, device: str) -> None:
     """Train from the last checkpoint until the budget is spent."""
-    arguments = [str(data_dir), "--run", str(run_dir)]
+    arguments = [str(data_dir), "--run", str(run_dir), "--device", device]
     run_child(
         "tasks.training.fuse", *arguments, "--minutes", str(minutes), "--threads", str(threads)
     )
@@ -56,6 +56,7 @@ def train_fusing_network(
     processes: int = 1,
     minutes: float = 55.0,
     threads: int = 1,
+    device: str = "cpu",
     publish_to: Path | None = None,
 ) -> None:
     """Film subjects and train on them.
@@ -66,12 +67,13 @@ def train_fusing_network(
         processes: That make them at the same time, beside the trainer.
         minutes: Of training.
         threads: Of the trainer.
+        device: Of the trainer, which keeps all subjects in its memory (35 MB each).
         publish_to: The model's folder; None to leave the weights in ``work_dir``.
     """
     data_dir, run_dir = work_dir / "data", work_dir / "run"
     film(data_dir, min(FIRST_SUBJECTS, subjects))
     more = [film.submit(data_dir, subjects, part, processes) for part in range(processes)]
-    train(data_dir, run_dir, minutes, threads)
+    train(data_dir, run_dir, minutes, threads, device)
     wait(more)
     if publish_to is not None:
         publish(run_dir, publish_to)

@@ -215,11 +215,14 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--every", type=int, default=1, help="take every n-th: for n processes")
+    parser.add_argument("--only", choices=("bare", "mounted"), help="tyres without or with a rim")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     options.folder.mkdir(parents=True, exist_ok=True)
     seeds = [FIRST_SEED + n for n in range(options.first, options.count, options.every)]
     missing = [s for s in seeds if not (options.folder / f"{s}.occupancy.npy").exists()]
+    if options.only is not None:
+        missing = [s for s in missing if (sample_spec(s).rim is None) == (options.only == "bare")]
     if not missing:  # then the weights of the background removal need not be here
         return
     torch.set_num_threads(1)
