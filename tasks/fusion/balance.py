@@ -2,8 +2,9 @@
 
 Frames that agree on a spoke but not on its exact place each give it less than even odds, and a
 surface at even odds loses it. A network trained on occupancy is calibrated: the sum of its
-probabilities is the expected volume. So at every radius the level is lowered or raised until the
-field holds that volume, at the places where the evidence is strongest.
+probabilities is the expected volume. So the level is lowered or raised until the field holds that
+volume, at the places where the evidence is strongest: one level for the fusing network's field, one
+at every radius for fields weighed by hand.
 """
 
 from __future__ import annotations
