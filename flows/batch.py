@@ -37,8 +37,8 @@ from tasks.batch import (
     find_sources,
     fingerprint,
 )
-from tasks.errors import InputError, Tyre3dError
-from tasks.faults import Fault, fault_of_error, fault_of_state
+from tasks.core.errors import InputError, Tyre3dError
+from tasks.core.failures import Fault, fault_of_error, fault_of_state
 from tasks.inputs import input_mark
 from tasks.results import Results
 

@@ -44,7 +44,7 @@ def batch(options: argparse.Namespace) -> int:
         from prefect import tags
 
         from flows.batch import batch as flow
-        from tasks.progress import listening
+        from tasks.core.progress import listening
 
         server.wait()
         with ProgressLines(sys.stderr) as lines, listening(lines), tags(TAG):

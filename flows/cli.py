@@ -116,7 +116,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         from flows.batch_command import batch as command
     else:
         from flows.commands import reconstruct as command
-    from tasks.errors import Tyre3dError
+    from tasks.core.errors import Tyre3dError
 
     try:
         return command(options)

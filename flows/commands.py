@@ -18,7 +18,7 @@ from configs.request import ReconstructOptions, ReconstructRequest
 from configs.settings import Settings
 from flows.local_server import LocalServer, configured
 from flows.show import ProgressLines, models_table, stage_table
-from tasks.errors import InputError
+from tasks.core.errors import InputError
 
 _Request = TypeVar("_Request", bound=BaseModel)
 TAG = "tyre3d"
@@ -101,8 +101,8 @@ def reconstruct(options: argparse.Namespace) -> int:
     fields = {"input": source, "glb_path": glb, **mesh_options(options)}
     request = validated(ReconstructRequest, "reconstruct", fields)
 
+    from tasks.core.progress import listening
     from tasks.inputs import check_input
-    from tasks.progress import listening
     from tasks.results import check_writable
 
     if isinstance(request.input, Path):

@@ -21,7 +21,7 @@ import trimesh
 from configs.request import ReconstructRequest
 from configs.settings import Settings
 from flows.reconstruct import reconstruct
-from tasks.errors import Tyre3dError
+from tasks.core.errors import Tyre3dError
 from tasks.evaluation.report import portrait, write_report
 from tasks.evaluation.run import artifact_of, score_run
 from tasks.evaluation.truth import truth_of

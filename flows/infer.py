@@ -16,8 +16,8 @@ from configs.registry import MODELS
 from configs.settings import Settings
 from configs.stages import InferConfig
 from tasks.caching import STAGE
-from tasks.errors import ModelError, ResourceError, StorageError
-from tasks.faults import fault_of_state
+from tasks.core.errors import ModelError, ResourceError, StorageError
+from tasks.core.failures import fault_of_state
 from tasks.infer_codes import STAGE_NAME, infer_task
 from tasks.models import ChosenModel, choose_model, pick_device
 from tasks.records import ArtifactRef

@@ -17,8 +17,8 @@ import time
 import urllib.request
 from pathlib import Path
 
-from tasks.child import start_child
-from tasks.errors import ResourceError
+from tasks.core.errors import ResourceError
+from tasks.core.processes import start_child
 
 _READY_WITHIN_S = 300.0
 _DEFAULT_URL = "http://127.0.0.1:4200/api"

@@ -11,7 +11,7 @@ from uuid import UUID
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.runtime import deployment
 
-from tasks.progress import listening
+from tasks.core.progress import listening
 
 _log = logging.getLogger("tyre3d")
 _EVERY_S = 1.5

@@ -11,7 +11,7 @@ from prefect.tasks import Task
 from pydantic import BaseModel
 
 from flows.run_summary import tell_stage
-from tasks.progress import report
+from tasks.core.progress import report
 from tasks.records import ArtifactRef
 from tasks.store import ArtifactStore, artifact_key
 

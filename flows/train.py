@@ -18,8 +18,8 @@ from prefect import State, flow, get_run_logger, task
 from prefect.artifacts import create_image_artifact, create_markdown_artifact
 from prefect.futures import wait
 
-from tasks.child import run_child, start_child
-from tasks.errors import InputError
+from tasks.core.errors import InputError
+from tasks.core.processes import run_child, start_child
 from tasks.models import state_digest
 from tasks.training.config import TrainConfig
 from tasks.training.log import TrainingLog

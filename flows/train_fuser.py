@@ -12,7 +12,7 @@ from pathlib import Path
 from prefect import flow, get_run_logger, task
 from prefect.futures import wait
 
-from tasks.child import run_child
+from tasks.core.processes import run_child
 from tasks.models import FUSER, state_digest
 
 FIRST_SUBJECTS = 24

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from configs.places import as_place, metadata_of, parent_and_name
 from configs.request import ReconstructOptions, ReconstructRequest
 from configs.settings import Settings
-from tasks.errors import InputError
+from tasks.core.errors import InputError
 from tasks.inputs import VIDEO_SUFFIXES, pictures_in
 from tasks.results import Results, finite
 from tasks.s3_objects import S3Objects

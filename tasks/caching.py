@@ -9,7 +9,7 @@ from prefect import State
 from prefect.context import TaskRunContext
 from prefect.tasks import Task
 
-from tasks.errors import Tyre3dError
+from tasks.core.errors import Tyre3dError
 
 
 def by_key(context: TaskRunContext, parameters: dict[str, Any]) -> str:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.camera import Camera
-from tasks.errors import ReconstructionError
+from tasks.core.errors import ReconstructionError
 from tasks.pictures import write_picture
 from tasks.poses.config import PoseConfig
 from tasks.poses.motion import (

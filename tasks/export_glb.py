@@ -16,7 +16,7 @@ from prefect import task
 
 from configs.stages import ExportConfig
 from tasks.caching import STAGE
-from tasks.errors import ReconstructionError
+from tasks.core.errors import ReconstructionError
 from tasks.glb import GlbMesh, document_of, encode_glb
 from tasks.objects import storage_errors
 from tasks.pictures import write_picture

@@ -15,10 +15,10 @@ from prefect import task
 
 from configs.stages import ExtractConfig
 from tasks.caching import STAGE
+from tasks.core.progress import report
 from tasks.inputs import bad_input, check_input, pictures_in
 from tasks.objects import storage_errors
 from tasks.pictures import write_picture
-from tasks.progress import report
 from tasks.store import ArtifactStore, code_version
 from tasks.video import check_size, open_video, wanted_frames
 

@@ -13,7 +13,7 @@ import zipfile
 from pathlib import Path
 
 from configs.registry import MODELS, ModelEntry, Wheel
-from tasks.errors import ModelError
+from tasks.core.errors import ModelError
 from tasks.models import find_background, find_folder, wrong_digest
 from tasks.objects import storage_errors
 from tasks.store import sha256_of

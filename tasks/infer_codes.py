@@ -15,11 +15,11 @@ from prefect import task
 from configs.stages import InferConfig, Precision
 from tasks.caching import STAGE
 from tasks.camera import Crop
+from tasks.core.progress import report
 from tasks.extract_frames import candidates_of
 from tasks.models import ChosenModel, enough_memory, load_model
 from tasks.objects import storage_errors
 from tasks.pictures import read_alpha, read_colour
-from tasks.progress import report
 from tasks.records import ArtifactRef, CodedFrame
 from tasks.remove_backgrounds import masks_of
 from tasks.select_frames import chosen_indices

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from configs.places import parent_and_name
 from configs.settings import Settings
-from tasks.errors import InputError, StorageError
+from tasks.core.errors import InputError, StorageError
 from tasks.s3_objects import S3Objects
 from tasks.store import canonical, sha256_of
 

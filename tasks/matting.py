@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from configs.stages import Precision
-from tasks.errors import ModelError
+from tasks.core.errors import ModelError
 
 
 class _Preparation(NamedTuple):

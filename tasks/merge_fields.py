@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from tasks.camera import Camera, world_to_crop_frame
-from tasks.errors import ReconstructionError
+from tasks.core.errors import ReconstructionError
 from tasks.fusion.carve import mean_silhouette_iou
 from tasks.fusion.colour import Colouring, colour_surface
 from tasks.fusion.combine import FusedField, fuse_learned, fuse_weighted

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from configs.registry import BUNDLED, MODELS, ModelEntry
-from tasks.errors import ModelError, ResourceError
+from tasks.core.errors import ModelError, ResourceError
 from tasks.store import sha256_of
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.errors import StorageError
+from tasks.core.errors import StorageError
 
 
 def _decoded(path: Path, flags: int) -> NDArray[np.uint8]:

@@ -15,13 +15,13 @@ from prefect import task
 from configs.stages import MaskConfig
 from tasks.caching import STAGE
 from tasks.camera import Crop, crop_of_box
-from tasks.errors import InputError
+from tasks.core.errors import InputError
+from tasks.core.progress import report
 from tasks.extract_frames import Candidate, candidates_of
 from tasks.matting import MatteSession, open_session
 from tasks.models import background_weights
 from tasks.objects import storage_errors
 from tasks.pictures import read_colour, read_own_alpha, write_picture
-from tasks.progress import report
 from tasks.records import ArtifactRef
 from tasks.store import ArtifactStore, code_version
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from configs.places import inside, metadata_of, parent_and_name
 from configs.settings import Settings
-from tasks.errors import InputError, StorageError
+from tasks.core.errors import InputError, StorageError
 from tasks.objects import storage_errors
 from tasks.s3_objects import S3Objects
 

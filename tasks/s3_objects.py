@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from configs.settings import Settings
-from tasks.errors import StorageError
+from tasks.core.errors import StorageError
 from tasks.objects import checked, final_error, missing, storage_errors
 
 _log = logging.getLogger("tyre3d.storage")

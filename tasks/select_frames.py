@@ -16,11 +16,11 @@ from prefect import task
 
 from configs.stages import SelectConfig
 from tasks.caching import STAGE
-from tasks.errors import ReconstructionError
+from tasks.core.errors import ReconstructionError
+from tasks.core.progress import report
 from tasks.extract_frames import candidates_of
 from tasks.objects import storage_errors
 from tasks.pictures import read_alpha, read_colour
-from tasks.progress import report
 from tasks.records import ArtifactRef, PoseEstimate
 from tasks.remove_backgrounds import Mask, masks_of
 from tasks.store import ArtifactStore, code_version

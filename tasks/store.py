@@ -22,7 +22,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from configs.settings import Settings
-from tasks.errors import StorageError
+from tasks.core.errors import StorageError
 from tasks.objects import LocalObjects, Objects, open_objects, storage_errors
 from tasks.records import ArtifactRef
 from tasks.s3_objects import S3Objects

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from configs.stages import ExtractConfig
-from tasks.errors import InputError
+from tasks.core.errors import InputError
 from tasks.inputs import bad_input
 
 _AUDIO_HEADS = (b"ID3", b"fLaC", b"OggS", b"\xff\xfb", b"\xff\xf3", b"\xff\xf1")

@@ -16,8 +16,8 @@ from configs.settings import Settings
 from deployments.api.models import JobError, JobStatus, ReconstructBody, Status
 from deployments.api.prefect_runs import ApiError, PrefectRuns
 from deployments.api.settings import ApiSettings
-from tasks.errors import Tyre3dError
-from tasks.faults import fault_of_state
+from tasks.core.errors import Tyre3dError
+from tasks.core.failures import fault_of_state
 from tasks.results import Results
 
 ENDED = ("completed", "failed")

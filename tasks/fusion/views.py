@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.camera import Camera
-from tasks.errors import InputError
+from tasks.core.errors import InputError
 from tasks.records import ObjectEstimate
 
 FloatArray = NDArray[np.float64]

@@ -6,7 +6,7 @@ import argparse
 import logging
 from pathlib import Path
 
-from tasks.errors import Tyre3dError
+from tasks.core.errors import Tyre3dError
 from tasks.training.config import TrainConfig
 from tasks.training.trainer import Trainer
 

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from configs.settings import Settings
 from configs.stages import InferConfig, SelectConfig
 from tasks.camera import Camera
-from tasks.errors import Tyre3dError
+from tasks.core.errors import Tyre3dError
 from tasks.fusion.channels import evidence_channels
 from tasks.fusion.config import MergeConfig
 from tasks.fusion.fields import NetworkField

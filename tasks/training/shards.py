@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tasks.errors import InputError
+from tasks.core.errors import InputError
 from tasks.synthetic.augment import augment_views
 from tasks.synthetic.dataset import ARRAYS
 from tasks.training.config import TrainConfig

@@ -20,7 +20,7 @@ from prefect.states import Completed, Crashed, Failed, Running
 from configs.request import BatchRequest, ReconstructRequest
 from configs.settings import Settings
 from flows import batch as module
-from tasks.errors import InputError
+from tasks.core.errors import InputError
 from tasks.inputs import local_input
 from tasks.results import Results, write_result
 from tests.s3 import KEY, REGION, SECRET, filesystem, s3_server

@@ -23,7 +23,7 @@ import tasks.pose_task
 from configs.request import ReconstructRequest
 from flows.reconstruct import reconstruct, reconstruct_tyre_3d
 from tasks.camera import look_at
-from tasks.errors import InputError, ResourceError, StorageError
+from tasks.core.errors import InputError, ResourceError, StorageError
 from tasks.glb import document_of
 from tasks.records import CodedFrame, MergedMesh, ObjectEstimate, PoseEstimate
 from tests.gltf import assert_valid

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from tasks.errors import ReconstructionError
+from tasks.core.errors import ReconstructionError
 from tasks.fusion.fuser import Fuser, load_fuser
 from tasks.fusion.surface import Surface, outer_radius, signed_volume
 from tasks.merge_fields import MergeConfig, merge_frame_fields

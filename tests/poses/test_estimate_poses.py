@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tasks.errors import ReconstructionError
+from tasks.core.errors import ReconstructionError
 from tasks.estimate_poses import PoseConfig, estimate_poses
 from tasks.records import PoseEstimate
 from tests.poses.measure import PoseErrors, pose_errors

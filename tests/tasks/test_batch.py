@@ -11,8 +11,8 @@ import pytest
 from configs.request import ReconstructOptions, ReconstructRequest
 from configs.settings import Settings
 from tasks.batch import Entry, Manifest, completed, find_sources, fingerprint
-from tasks.errors import InputError, ResourceError
-from tasks.faults import fault_of_error, fault_of_state
+from tasks.core.errors import InputError, ResourceError
+from tasks.core.failures import fault_of_error, fault_of_state
 from tasks.results import Results
 
 OPTIONS = ReconstructOptions()

@@ -12,7 +12,7 @@ import trimesh
 
 from configs.settings import Settings
 from configs.stages import ExportConfig
-from tasks.errors import InputError, ReconstructionError, StorageError
+from tasks.core.errors import InputError, ReconstructionError, StorageError
 from tasks.export_glb import export_glb, load_mesh, save_mesh, vertex_normals
 from tasks.glb import document_of, linear_from_srgb
 from tasks.records import MergedMesh

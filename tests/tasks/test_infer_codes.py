@@ -11,7 +11,7 @@ import torch
 
 from configs.stages import InferConfig
 from tasks.camera import Crop
-from tasks.errors import ModelError, ResourceError
+from tasks.core.errors import ModelError, ResourceError
 from tasks.infer_codes import cut_out, infer_codes
 from tasks.models import load_model
 

@@ -13,7 +13,7 @@ import configs.registry as registry
 import tasks.fetch_models as fetching
 import tasks.models as models
 from configs.registry import MODELS, Weights, Wheel
-from tasks.errors import ModelError, ResourceError
+from tasks.core.errors import ModelError, ResourceError
 from tasks.fetch_models import fetch, inventory
 from tasks.models import background_weights, choose_model, pick_device, remembered_sha256
 

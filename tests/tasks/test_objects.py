@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from configs.settings import Settings
-from tasks.errors import StorageError
+from tasks.core.errors import StorageError
 from tasks.objects import LocalObjects, Objects, storage_errors
 from tasks.s3_objects import S3Objects
 from tasks.store import sha256_of

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from configs.settings import default_home
 from configs.stages import ExtractConfig, MaskConfig
 from tasks.camera import CROP_FILL
-from tasks.errors import InputError, ModelError
+from tasks.core.errors import InputError, ModelError
 from tasks.extract_frames import extract_frames
 from tasks.matting import Matte, open_session
 from tasks.models import background_weights

@@ -14,7 +14,7 @@ import pytest
 from configs.places import as_place, inside, metadata_of, stem_of
 from configs.request import ReconstructRequest
 from configs.settings import Settings
-from tasks.errors import InputError, StorageError
+from tasks.core.errors import InputError, StorageError
 from tasks.inputs import input_mark, local_input
 from tasks.objects import LocalObjects, Objects
 from tasks.results import Results, check_writable, write_result

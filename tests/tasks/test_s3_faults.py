@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tasks import s3_objects as module
-from tasks.errors import StorageError
+from tasks.core.errors import StorageError
 from tasks.s3_objects import S3Objects
 from tests.s3 import SECRET, FaultyProxy, S3Server, s3_server, s3_settings
 

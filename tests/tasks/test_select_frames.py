@@ -9,7 +9,7 @@ import pytest
 
 from configs.stages import SelectConfig
 from tasks.camera import Crop, look_at
-from tasks.errors import ReconstructionError
+from tasks.core.errors import ReconstructionError
 from tasks.records import ObjectEstimate, PoseEstimate
 from tasks.remove_backgrounds import Mask
 from tasks.select_frames import (

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from configs.stages import MaskConfig
-from tasks.errors import StorageError
+from tasks.core.errors import StorageError
 from tasks.objects import LocalObjects
 from tasks.records import ArtifactRef
 from tasks.store import ArtifactStore, artifact_key, canonical, code_version, sweep

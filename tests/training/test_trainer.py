@@ -17,7 +17,7 @@ import torch
 from safetensors.torch import load_file
 
 from tasks.camera import VIEW_WIDTH
-from tasks.errors import InputError
+from tasks.core.errors import InputError
 from tasks.synthetic.augment import (
     STEPS_PER_PX,
     augment_views,

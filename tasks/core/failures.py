@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import asdict, dataclass
 
-from tasks import errors
-from tasks.errors import Tyre3dError
+from tasks.core import errors
+from tasks.core.errors import Tyre3dError
 
 _ONE_OF_OURS = re.compile(r"(\w+Error): \[([a-z0-9-]+)\] ([^:]+): (.*)", re.DOTALL)
 

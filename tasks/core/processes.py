@@ -1,7 +1,7 @@
 """Processes that end with whoever started them, however that happens.
 
 A child's standard input is a pipe that the parent holds open: end of file means that the parent is
-gone, killed or not. ``python -m tasks.child MODULE ARGUMENTS`` runs a module so.
+gone, killed or not. ``python -m tasks.core.processes MODULE ARGUMENTS`` runs a module so.
 """
 
 from __future__ import annotations
