@@ -68,7 +68,7 @@ class Computation:
 
     def watch(self) -> None:
         """Count in every artifact store of this process from now on."""
-        from tasks.store import ArtifactStore
+        from tasks.storage.artifacts import ArtifactStore
 
         make, read = ArtifactStore.make, ArtifactStore.open
 

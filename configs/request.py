@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from configs.places import S3, stem_of
+from configs.locations import S3, stem_of
 from configs.presets import DEFAULT_PRESET, PRESETS
 
 

@@ -24,7 +24,7 @@ from prefect.runtime import flow_run as this_run
 from prefect.states import Completed, Failed
 from prefect.utilities.urls import url_for
 
-from configs.places import inside
+from configs.locations import inside
 from configs.request import BatchRequest, ReconstructRequest
 from configs.settings import Settings
 from flows.reconstruct import reconstruct
@@ -39,8 +39,8 @@ from tasks.batch import (
 )
 from tasks.core.errors import InputError, Tyre3dError
 from tasks.core.failures import Fault, fault_of_error, fault_of_state
-from tasks.inputs import input_mark
-from tasks.results import Results
+from tasks.storage.inputs import input_mark
+from tasks.storage.results import Results
 
 _T = TypeVar("_T")
 _Start = Callable[[ReconstructRequest, str, str], Awaitable[FlowRun]]

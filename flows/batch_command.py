@@ -28,7 +28,7 @@ def batch(options: argparse.Namespace) -> int:
     request = validated(BatchRequest, "batch", fields)
 
     from tasks.batch import MANIFEST_NAME, Manifest, find_sources
-    from tasks.results import Results
+    from tasks.storage.results import Results
 
     results = Results(request.out_dir, settings)
     results.check(MANIFEST_NAME)

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from configs.places import as_place
+from configs.locations import as_place
 from configs.presets import DEFAULT_PRESET, PRESETS
 
 

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from configs.places import as_place, inside, stem_of
+from configs.locations import as_place, inside, stem_of
 from configs.request import ReconstructOptions, ReconstructRequest
 from configs.settings import Settings
 from flows.local_server import LocalServer, configured
@@ -102,8 +102,8 @@ def reconstruct(options: argparse.Namespace) -> int:
     request = validated(ReconstructRequest, "reconstruct", fields)
 
     from tasks.core.progress import listening
-    from tasks.inputs import check_input
-    from tasks.results import check_writable
+    from tasks.storage.inputs import check_input
+    from tasks.storage.results import check_writable
 
     if isinstance(request.input, Path):
         check_input(request.input)

@@ -26,7 +26,7 @@ from tasks.evaluation.report import portrait, write_report
 from tasks.evaluation.run import artifact_of, score_run
 from tasks.evaluation.truth import truth_of
 from tasks.models import choose_model
-from tasks.store import open_store
+from tasks.storage.artifacts import open_store
 from tasks.synthetic.foreign import ForeignWheel, from_trimesh
 from tasks.synthetic.spec import TEST_SEEDS, VALIDATION_SEEDS
 from tasks.synthetic.tyre import Tyre, build_tyre, sample_spec

@@ -21,7 +21,7 @@ from tasks.core.failures import fault_of_state
 from tasks.infer_codes import STAGE_NAME, infer_task
 from tasks.models import ChosenModel, choose_model, pick_device
 from tasks.records import ArtifactRef
-from tasks.store import ArtifactStore, open_store
+from tasks.storage.artifacts import ArtifactStore, open_store
 
 _POLL_S = 2.0
 

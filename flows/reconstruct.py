@@ -13,7 +13,7 @@ from typing import Any
 from prefect import flow
 from pydantic import BaseModel
 
-from configs.places import as_place, metadata_of
+from configs.locations import as_place, metadata_of
 from configs.request import ReconstructRequest
 from configs.settings import Settings
 from configs.stages import ExportConfig, ExtractConfig, InferConfig, MaskConfig, SelectConfig
@@ -31,11 +31,11 @@ from tasks import (
     select_frames,
 )
 from tasks.estimate_poses import PoseConfig
-from tasks.inputs import check_input, input_digest, local_input
 from tasks.merge_fields import MergeConfig
 from tasks.models import background_digest, choose_model, pick_device
-from tasks.results import check_writable, finite, write_result
-from tasks.store import open_store
+from tasks.storage.artifacts import open_store
+from tasks.storage.inputs import check_input, input_digest, local_input
+from tasks.storage.results import check_writable, finite, write_result
 
 _log = logging.getLogger("tyre3d")
 

@@ -15,7 +15,7 @@ from tasks.extract_frames import candidates_of
 from tasks.pictures import read_colour
 from tasks.records import ArtifactRef
 from tasks.select_frames import chosen_indices
-from tasks.store import ArtifactStore
+from tasks.storage.artifacts import ArtifactStore
 from tasks.summary import summary
 
 _log = logging.getLogger("tyre3d")

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from flows.run_summary import tell_stage
 from tasks.core.progress import report
 from tasks.records import ArtifactRef
-from tasks.store import ArtifactStore, artifact_key
+from tasks.storage.artifacts import ArtifactStore, artifact_key
 
 
 class StageModule(Protocol):

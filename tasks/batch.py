@@ -10,14 +10,14 @@ from importlib.metadata import version as package_version
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
-from configs.places import as_place, metadata_of, parent_and_name
+from configs.locations import as_place, metadata_of, parent_and_name
 from configs.request import ReconstructOptions, ReconstructRequest
 from configs.settings import Settings
 from tasks.core.errors import InputError
-from tasks.inputs import VIDEO_SUFFIXES, pictures_in
-from tasks.results import Results, finite
-from tasks.s3_objects import S3Objects
-from tasks.store import canonical
+from tasks.storage.artifacts import canonical
+from tasks.storage.inputs import VIDEO_SUFFIXES, pictures_in
+from tasks.storage.results import Results, finite
+from tasks.storage.s3 import S3Objects
 
 MANIFEST_NAME = "batch.json"
 EntryState = Literal["pending", "completed", "failed"]

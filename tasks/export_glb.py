@@ -18,11 +18,11 @@ from configs.stages import ExportConfig
 from tasks.caching import STAGE
 from tasks.core.errors import ReconstructionError
 from tasks.glb import GlbMesh, document_of, encode_glb
-from tasks.objects import storage_errors
 from tasks.pictures import write_picture
 from tasks.preview import preview
 from tasks.records import ArtifactRef, MergedMesh
-from tasks.store import ArtifactStore, code_version
+from tasks.storage.artifacts import ArtifactStore, code_version
+from tasks.storage.base import storage_errors
 
 _log = logging.getLogger("tyre3d")
 STAGE_NAME = "export"

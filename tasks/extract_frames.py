@@ -16,10 +16,10 @@ from prefect import task
 from configs.stages import ExtractConfig
 from tasks.caching import STAGE
 from tasks.core.progress import report
-from tasks.inputs import bad_input, check_input, pictures_in
-from tasks.objects import storage_errors
 from tasks.pictures import write_picture
-from tasks.store import ArtifactStore, code_version
+from tasks.storage.artifacts import ArtifactStore, code_version
+from tasks.storage.base import storage_errors
+from tasks.storage.inputs import bad_input, check_input, pictures_in
 from tasks.video import check_size, open_video, wanted_frames
 
 STAGE_NAME = "extract"
@@ -195,7 +195,7 @@ def candidates_of(record: Mapping[str, Any]) -> list[Candidate]:
 
 def version() -> str:
     """The stage's code version."""
-    return code_version(__name__, "tasks.video", "tasks.inputs")
+    return code_version(__name__, "tasks.video", "tasks.storage.inputs")
 
 
 @task(

@@ -15,8 +15,8 @@ from pathlib import Path
 from configs.registry import MODELS, ModelEntry, Wheel
 from tasks.core.errors import ModelError
 from tasks.models import find_background, find_folder, wrong_digest
-from tasks.objects import storage_errors
-from tasks.store import sha256_of
+from tasks.storage.artifacts import sha256_of
+from tasks.storage.base import storage_errors
 
 _log = logging.getLogger("tyre3d.models")
 _TIMEOUT_S = 30

@@ -18,12 +18,12 @@ from tasks.camera import Crop
 from tasks.core.progress import report
 from tasks.extract_frames import candidates_of
 from tasks.models import ChosenModel, enough_memory, load_model
-from tasks.objects import storage_errors
 from tasks.pictures import read_alpha, read_colour
 from tasks.records import ArtifactRef, CodedFrame
 from tasks.remove_backgrounds import masks_of
 from tasks.select_frames import chosen_indices
-from tasks.store import ArtifactStore, code_version
+from tasks.storage.artifacts import ArtifactStore, code_version
+from tasks.storage.base import storage_errors
 
 if TYPE_CHECKING:
     import torch

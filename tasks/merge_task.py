@@ -14,10 +14,10 @@ from tasks.extract_frames import candidates_of
 from tasks.infer_codes import coded_frames_of
 from tasks.merge_fields import MergeConfig, merge_fields
 from tasks.models import FUSER, ChosenModel, enough_memory, load_model
-from tasks.objects import storage_errors
 from tasks.records import ArtifactRef, PoseEstimate
 from tasks.remove_backgrounds import masks_of
-from tasks.store import ArtifactStore, code_version
+from tasks.storage.artifacts import ArtifactStore, code_version
+from tasks.storage.base import storage_errors
 
 STAGE_NAME = "merge"
 

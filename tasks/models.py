@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from configs.registry import BUNDLED, MODELS, ModelEntry
 from tasks.core.errors import ModelError, ResourceError
-from tasks.store import sha256_of
+from tasks.storage.artifacts import sha256_of
 
 if TYPE_CHECKING:
     from tsr.system import TSR

@@ -12,10 +12,10 @@ from prefect import task
 from tasks.caching import STAGE
 from tasks.estimate_poses import PoseConfig, estimate_poses
 from tasks.extract_frames import candidates_of
-from tasks.objects import storage_errors
 from tasks.records import ArtifactRef
 from tasks.remove_backgrounds import masks_of
-from tasks.store import ArtifactStore, code_version
+from tasks.storage.artifacts import ArtifactStore, code_version
+from tasks.storage.base import storage_errors
 
 STAGE_NAME = "estimate-poses"
 

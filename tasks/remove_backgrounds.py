@@ -20,10 +20,10 @@ from tasks.core.progress import report
 from tasks.extract_frames import Candidate, candidates_of
 from tasks.matting import MatteSession, open_session
 from tasks.models import background_weights
-from tasks.objects import storage_errors
 from tasks.pictures import read_colour, read_own_alpha, write_picture
 from tasks.records import ArtifactRef
-from tasks.store import ArtifactStore, code_version
+from tasks.storage.artifacts import ArtifactStore, code_version
+from tasks.storage.base import storage_errors
 
 STAGE_NAME = "remove-backgrounds"
 _BATCH = 16

@@ -19,11 +19,11 @@ from tasks.caching import STAGE
 from tasks.core.errors import ReconstructionError
 from tasks.core.progress import report
 from tasks.extract_frames import candidates_of
-from tasks.objects import storage_errors
 from tasks.pictures import read_alpha, read_colour
 from tasks.records import ArtifactRef, PoseEstimate
 from tasks.remove_backgrounds import Mask, masks_of
-from tasks.store import ArtifactStore, code_version
+from tasks.storage.artifacts import ArtifactStore, code_version
+from tasks.storage.base import storage_errors
 
 STAGE_NAME = "select"
 _MEASURE_PX = 720

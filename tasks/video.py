@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from configs.stages import ExtractConfig
 from tasks.core.errors import InputError
-from tasks.inputs import bad_input
+from tasks.storage.inputs import bad_input
 
 _AUDIO_HEADS = (b"ID3", b"fLaC", b"OggS", b"\xff\xfb", b"\xff\xf3", b"\xff\xf1")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tasks.objects import checked, missing
+from tasks.storage.base import checked, missing
 
 
 class MemoryObjects:

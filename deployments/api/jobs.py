@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from configs.places import as_place, metadata_of, parent_and_name
+from configs.locations import as_place, metadata_of, parent_and_name
 from configs.request import ReconstructRequest
 from configs.settings import Settings
 from deployments.api.models import JobError, JobStatus, ReconstructBody, Status
@@ -18,7 +18,7 @@ from deployments.api.prefect_runs import ApiError, PrefectRuns
 from deployments.api.settings import ApiSettings
 from tasks.core.errors import Tyre3dError
 from tasks.core.failures import fault_of_state
-from tasks.results import Results
+from tasks.storage.results import Results
 
 ENDED = ("completed", "failed")
 _MAX_METADATA_BYTES = 4_000_000

@@ -13,7 +13,7 @@ import numpy as np
 from tasks.export_glb import load_mesh
 from tasks.pictures import read_colour
 from tasks.preview import render
-from tasks.store import Artifact
+from tasks.storage.artifacts import Artifact
 from tasks.summary import contact_sheet
 
 

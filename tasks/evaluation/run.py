@@ -26,7 +26,7 @@ from tasks.infer_codes import coded_frames_of
 from tasks.models import ChosenModel, load_model
 from tasks.records import PoseEstimate
 from tasks.remove_backgrounds import masks_of
-from tasks.store import Artifact, ArtifactStore
+from tasks.storage.artifacts import Artifact, ArtifactStore
 from tasks.synthetic.video import VideoTruth
 
 

@@ -21,8 +21,8 @@ from configs.request import BatchRequest, ReconstructRequest
 from configs.settings import Settings
 from flows import batch as module
 from tasks.core.errors import InputError
-from tasks.inputs import local_input
-from tasks.results import Results, write_result
+from tasks.storage.inputs import local_input
+from tasks.storage.results import Results, write_result
 from tests.s3 import KEY, REGION, SECRET, filesystem, s3_server
 
 pytestmark = pytest.mark.usefixtures("prefect_server")

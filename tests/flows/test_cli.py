@@ -178,7 +178,7 @@ def test_a_crash_is_one_line_unless_verbose(
     def boom(*_: object) -> None:
         raise ZeroDivisionError("oh")
 
-    monkeypatch.setattr("tasks.inputs.check_input", boom)
+    monkeypatch.setattr("tasks.storage.inputs.check_input", boom)
     code, line = fails(capsys, "reconstruct", str(video), "--out", str(tmp_path))
     assert code == 1
     assert "[internal] ZeroDivisionError" in line

@@ -13,7 +13,7 @@ from configs.settings import Settings
 from tasks.batch import Entry, Manifest, completed, find_sources, fingerprint
 from tasks.core.errors import InputError, ResourceError
 from tasks.core.failures import fault_of_error, fault_of_state
-from tasks.results import Results
+from tasks.storage.results import Results
 
 OPTIONS = ReconstructOptions()
 

@@ -14,7 +14,7 @@ import pytest
 from configs.stages import ExtractConfig
 from tasks.core.errors import InputError
 from tasks.extract_frames import evenly, extract_frames
-from tasks.inputs import check_input, input_digest, pictures_in
+from tasks.storage.inputs import check_input, input_digest, pictures_in
 from tests.conftest import disc_picture, write_video
 
 

@@ -12,9 +12,9 @@ import pytest
 
 from configs.settings import Settings
 from tasks.core.errors import StorageError
-from tasks.objects import LocalObjects, Objects, storage_errors
-from tasks.s3_objects import S3Objects
-from tasks.store import sha256_of
+from tasks.storage.artifacts import sha256_of
+from tasks.storage.base import LocalObjects, Objects, storage_errors
+from tasks.storage.s3 import S3Objects
 from tests.memory_objects import MemoryObjects
 from tests.s3 import filesystem, s3_endpoint, s3_settings
 

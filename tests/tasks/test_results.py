@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from configs.places import as_place, inside, metadata_of, stem_of
+from configs.locations import as_place, inside, metadata_of, stem_of
 from configs.request import ReconstructRequest
 from configs.settings import Settings
 from tasks.core.errors import InputError, StorageError
-from tasks.inputs import input_mark, local_input
-from tasks.objects import LocalObjects, Objects
-from tasks.results import Results, check_writable, write_result
-from tasks.s3_objects import S3Objects
+from tasks.storage.base import LocalObjects, Objects
+from tasks.storage.inputs import input_mark, local_input
+from tasks.storage.results import Results, check_writable, write_result
+from tasks.storage.s3 import S3Objects
 from tests.s3 import filesystem, s3_endpoint, s3_settings
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tasks import s3_objects as module
 from tasks.core.errors import StorageError
-from tasks.s3_objects import S3Objects
+from tasks.storage import s3 as module
+from tasks.storage.s3 import S3Objects
 from tests.s3 import SECRET, FaultyProxy, S3Server, s3_server, s3_settings
 
 Open = Callable[..., tuple[S3Objects, FaultyProxy]]

@@ -10,9 +10,9 @@ import pytest
 
 from configs.stages import MaskConfig
 from tasks.core.errors import StorageError
-from tasks.objects import LocalObjects
 from tasks.records import ArtifactRef
-from tasks.store import ArtifactStore, artifact_key, canonical, code_version, sweep
+from tasks.storage.artifacts import ArtifactStore, artifact_key, canonical, code_version, sweep
+from tasks.storage.base import LocalObjects
 from tests.memory_objects import MemoryObjects
 
 
@@ -119,9 +119,9 @@ def test_canonical_json_has_one_spelling() -> None:
 
 
 def test_code_version_is_that_of_the_named_modules() -> None:
-    assert code_version("tasks.store") == code_version("tasks.store")
-    assert code_version("tasks.store") != code_version("tasks.objects")
-    assert code_version("tasks") != code_version("tasks.store")
+    assert code_version("tasks.storage.artifacts") == code_version("tasks.storage.artifacts")
+    assert code_version("tasks.storage.artifacts") != code_version("tasks.storage.base")
+    assert code_version("tasks") != code_version("tasks.storage.artifacts")
 
 
 def test_leftovers_of_killed_processes_are_swept(tmp_path: Path) -> None:

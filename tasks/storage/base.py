@@ -1,4 +1,4 @@
-"""Where bytes lie: one small interface over a local folder and S3 (:mod:`tasks.s3_objects`).
+"""Where bytes lie: one small interface over a local folder and S3 (:mod:`tasks.storage.s3`).
 
 A key is a relative POSIX path; one that escapes the root is refused. An object is written
 completely or not at all.
@@ -201,7 +201,7 @@ def open_objects(settings: Settings) -> Objects:
     """The objects that the settings name."""
     root = settings.storage_root
     if root.startswith("s3://"):
-        from tasks.s3_objects import S3Objects
+        from tasks.storage.s3 import S3Objects
 
         return S3Objects(root, settings)
     return LocalObjects(Path(root))

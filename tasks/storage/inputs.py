@@ -10,11 +10,11 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from configs.places import parent_and_name
+from configs.locations import parent_and_name
 from configs.settings import Settings
 from tasks.core.errors import InputError, StorageError
-from tasks.s3_objects import S3Objects
-from tasks.store import canonical, sha256_of
+from tasks.storage.artifacts import canonical, sha256_of
+from tasks.storage.s3 import S3Objects
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
 VIDEO_SUFFIXES = (".3gp", ".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".webm")

@@ -11,11 +11,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from configs.places import inside, metadata_of, parent_and_name
+from configs.locations import inside, metadata_of, parent_and_name
 from configs.settings import Settings
 from tasks.core.errors import InputError, StorageError
-from tasks.objects import storage_errors
-from tasks.s3_objects import S3Objects
+from tasks.storage.base import storage_errors
+from tasks.storage.s3 import S3Objects
 
 
 class Results:

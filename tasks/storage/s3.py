@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from configs.settings import Settings
 from tasks.core.errors import StorageError
-from tasks.objects import checked, final_error, missing, storage_errors
+from tasks.storage.base import checked, final_error, missing, storage_errors
 
 _log = logging.getLogger("tyre3d.storage")
 _T = TypeVar("_T")

@@ -23,9 +23,9 @@ from pydantic import BaseModel
 
 from configs.settings import Settings
 from tasks.core.errors import StorageError
-from tasks.objects import LocalObjects, Objects, open_objects, storage_errors
 from tasks.records import ArtifactRef
-from tasks.s3_objects import S3Objects
+from tasks.storage.base import LocalObjects, Objects, open_objects, storage_errors
+from tasks.storage.s3 import S3Objects
 
 MANIFEST = "manifest.json"
 _HELD = "held"
@@ -107,7 +107,7 @@ class Artifact:
 
 
 class ArtifactStore:
-    """Artifacts over any :class:`~tasks.objects.Objects`.
+    """Artifacts over any :class:`~tasks.storage.base.Objects`.
 
     Args:
         objects: Where the bytes lie.

@@ -1,0 +1,1 @@
+"""Artifacts, inputs and results, on the local disk or in S3."""
