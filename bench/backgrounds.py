@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from bench.measure import REPEATS, ROOT, Row, alternating
 from configs.settings import Settings
-from tasks.matting import Matte, open_session
-from tasks.models import background_weights
+from tasks.matting.sessions import Matte, open_session
+from tasks.network.weights import background_weights
 
 SAMPLE = ROOT / "tests" / "data" / "sample_tyre.mp4"
 FRAMES = 16

@@ -21,7 +21,7 @@ from typing import Any
 from bench.measure import ROOT
 
 _IMPORTED_LATE = (
-    "onnxruntime", "pycolmap", "trimesh", "safetensors.torch", "tasks.u2net", "tsr.system",
+    "onnxruntime", "pycolmap", "trimesh", "safetensors.torch", "tasks.matting.u2net", "tsr.system",
 )  # fmt: skip
 
 

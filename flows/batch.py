@@ -28,7 +28,7 @@ from configs.locations import inside
 from configs.request import BatchRequest, ReconstructRequest
 from configs.settings import Settings
 from flows.reconstruct import reconstruct
-from tasks.batch import (
+from tasks.batch.manifest import (
     MANIFEST_NAME,
     Entry,
     Manifest,

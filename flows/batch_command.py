@@ -27,7 +27,7 @@ def batch(options: argparse.Namespace) -> int:
     }
     request = validated(BatchRequest, "batch", fields)
 
-    from tasks.batch import MANIFEST_NAME, Manifest, find_sources
+    from tasks.batch.manifest import MANIFEST_NAME, Manifest, find_sources
     from tasks.storage.results import Results
 
     results = Results(request.out_dir, settings)
@@ -37,7 +37,7 @@ def batch(options: argparse.Namespace) -> int:
     server.start()
     try:
         if request.deployment is None:
-            from tasks.models import background_weights, choose_model
+            from tasks.network.weights import background_weights, choose_model
 
             choose_model(request.options.model, settings.models_dir)
             background_weights(request.options.session, settings.models_dir)

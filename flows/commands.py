@@ -128,8 +128,8 @@ def _ready(
 ) -> Callable[[ReconstructRequest, str], Mapping[str, Any]]:
     """The flow, once weights and input have been looked at and the server answers."""
     from configs.stages import ExtractConfig
-    from tasks.models import background_weights, choose_model
-    from tasks.video import probe
+    from tasks.network.weights import background_weights, choose_model
+    from tasks.video.decode import probe
 
     choose_model(request.model, settings.models_dir)
     if isinstance(request.input, Path) and request.input.is_file():
@@ -162,7 +162,7 @@ def models(options: argparse.Namespace) -> int:
     """``tyre3d models list`` and ``tyre3d models fetch``."""
     settings = load_settings()
     prepare(settings, verbose=options.verbose)
-    from tasks.fetch_models import fetch, inventory
+    from tasks.network.fetch import fetch, inventory
 
     if options.action == "list":
         sys.stdout.write(models_table(inventory(settings.models_dir)))

@@ -25,7 +25,7 @@ from tasks.core.errors import Tyre3dError
 from tasks.evaluation.report import portrait, write_report
 from tasks.evaluation.run import artifact_of, score_run
 from tasks.evaluation.truth import truth_of
-from tasks.models import choose_model
+from tasks.network.weights import choose_model
 from tasks.storage.artifacts import open_store
 from tasks.synthetic.foreign import ForeignWheel, from_trimesh
 from tasks.synthetic.spec import TEST_SEEDS, VALIDATION_SEEDS

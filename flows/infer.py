@@ -19,7 +19,7 @@ from tasks.caching import STAGE
 from tasks.core.errors import ModelError, ResourceError, StorageError
 from tasks.core.failures import fault_of_state
 from tasks.infer_codes import STAGE_NAME, infer_task
-from tasks.models import ChosenModel, choose_model, pick_device
+from tasks.network.weights import ChosenModel, choose_model, pick_device
 from tasks.records import ArtifactRef
 from tasks.storage.artifacts import ArtifactStore, open_store
 

@@ -32,7 +32,7 @@ from tasks import (
 )
 from tasks.estimate_poses import PoseConfig
 from tasks.merge_fields import MergeConfig
-from tasks.models import background_digest, choose_model, pick_device
+from tasks.network.weights import background_digest, choose_model, pick_device
 from tasks.storage.artifacts import open_store
 from tasks.storage.inputs import check_input, input_digest, local_input
 from tasks.storage.results import check_writable, finite, write_result

@@ -12,7 +12,7 @@ from prefect.events import emit_event
 
 from tasks.export_glb import PREVIEW_FILE
 from tasks.extract_frames import candidates_of
-from tasks.pictures import read_colour
+from tasks.imaging.images import read_colour
 from tasks.records import ArtifactRef
 from tasks.select_frames import chosen_indices
 from tasks.storage.artifacts import ArtifactStore

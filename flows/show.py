@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Any
 from tqdm import tqdm
 
 if TYPE_CHECKING:
-    from tasks.batch import Entry
+    from tasks.batch.manifest import Entry
 
 
 class ProgressLines:

@@ -20,7 +20,7 @@ from prefect.futures import wait
 
 from tasks.core.errors import InputError
 from tasks.core.processes import run_child, start_child
-from tasks.models import state_digest
+from tasks.network.weights import state_digest
 from tasks.training.config import TrainConfig
 from tasks.training.log import TrainingLog
 from tasks.training.report import plot_curves

@@ -13,7 +13,7 @@ from prefect import flow, get_run_logger, task
 from prefect.futures import wait
 
 from tasks.core.processes import run_child
-from tasks.models import FUSER, state_digest
+from tasks.network.weights import FUSER, state_digest
 
 FIRST_SUBJECTS = 24
 """Subjects that training starts with; more come while it runs."""

@@ -17,9 +17,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.camera import Camera
 from tasks.core.errors import ReconstructionError
-from tasks.pictures import write_picture
+from tasks.geometry.camera import Camera
+from tasks.imaging.images import write_picture
 from tasks.poses.config import PoseConfig
 from tasks.poses.motion import (
     Background,

@@ -17,9 +17,9 @@ from prefect import task
 from configs.stages import ExportConfig
 from tasks.caching import STAGE
 from tasks.core.errors import ReconstructionError
-from tasks.glb import GlbMesh, document_of, encode_glb
-from tasks.pictures import write_picture
-from tasks.preview import preview
+from tasks.imaging.images import write_picture
+from tasks.mesh.glb import GlbMesh, document_of, encode_glb
+from tasks.mesh.preview import preview
 from tasks.records import ArtifactRef, MergedMesh
 from tasks.storage.artifacts import ArtifactStore, code_version
 from tasks.storage.base import storage_errors
@@ -128,7 +128,7 @@ def load_mesh(path: Path, record: Mapping[str, Any]) -> MergedMesh:
 
 def version() -> str:
     """The stage's code version."""
-    return code_version(__name__, "tasks.glb", "tasks.preview")
+    return code_version(__name__, "tasks.mesh.glb", "tasks.mesh.preview")
 
 
 @task(name="export GLB", task_run_name="export-{tyre}", retries=1, timeout_seconds=1800, **STAGE)

@@ -16,11 +16,11 @@ from prefect import task
 from configs.stages import ExtractConfig
 from tasks.caching import STAGE
 from tasks.core.progress import report
-from tasks.pictures import write_picture
+from tasks.imaging.images import write_picture
 from tasks.storage.artifacts import ArtifactStore, code_version
 from tasks.storage.base import storage_errors
 from tasks.storage.inputs import bad_input, check_input, pictures_in
-from tasks.video import check_size, open_video, wanted_frames
+from tasks.video.decode import check_size, open_video, wanted_frames
 
 STAGE_NAME = "extract"
 MIN_CANDIDATES = 3
@@ -195,7 +195,7 @@ def candidates_of(record: Mapping[str, Any]) -> list[Candidate]:
 
 def version() -> str:
     """The stage's code version."""
-    return code_version(__name__, "tasks.video", "tasks.storage.inputs")
+    return code_version(__name__, "tasks.video.decode", "tasks.storage.inputs")
 
 
 @task(

@@ -14,11 +14,11 @@ from prefect import task
 
 from configs.stages import InferConfig, Precision
 from tasks.caching import STAGE
-from tasks.camera import Crop
 from tasks.core.progress import report
 from tasks.extract_frames import candidates_of
-from tasks.models import ChosenModel, enough_memory, load_model
-from tasks.pictures import read_alpha, read_colour
+from tasks.geometry.camera import Crop
+from tasks.imaging.images import read_alpha, read_colour
+from tasks.network.weights import ChosenModel, enough_memory, load_model
 from tasks.records import ArtifactRef, CodedFrame
 from tasks.remove_backgrounds import masks_of
 from tasks.select_frames import chosen_indices
@@ -110,7 +110,7 @@ def version() -> str:
     """The stage's code version."""
     return code_version(
         __name__,
-        "tasks.camera",
+        "tasks.geometry.camera",
         "tsr.system",
         "tsr.vit",
         "tsr.transformer",

@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from tasks.camera import Camera, world_to_crop_frame
 from tasks.core.errors import ReconstructionError
 from tasks.fusion.carve import mean_silhouette_iou
 from tasks.fusion.colour import Colouring, colour_surface
@@ -44,6 +43,7 @@ from tasks.fusion.surface import (
 )
 from tasks.fusion.views import TyrePlacement, View, filled, load_views, place_tyre, repose_views
 from tasks.fusion.visibility import Caster
+from tasks.geometry.camera import Camera, world_to_crop_frame
 from tasks.records import CodedFrame, MergedMesh, PoseEstimate
 from tsr.system import TSR
 

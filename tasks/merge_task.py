@@ -13,7 +13,7 @@ from tasks.export_glb import save_mesh
 from tasks.extract_frames import candidates_of
 from tasks.infer_codes import coded_frames_of
 from tasks.merge_fields import MergeConfig, merge_fields
-from tasks.models import FUSER, ChosenModel, enough_memory, load_model
+from tasks.network.weights import FUSER, ChosenModel, enough_memory, load_model
 from tasks.records import ArtifactRef, PoseEstimate
 from tasks.remove_backgrounds import masks_of
 from tasks.storage.artifacts import ArtifactStore, code_version
@@ -27,7 +27,12 @@ def version() -> str:
     import tsr.system  # noqa: F401  so that its modules can be read
 
     return code_version(
-        __name__, "tasks.merge_fields", "tasks.fusion", "tasks.camera", "tasks.records", "tsr"
+        __name__,
+        "tasks.merge_fields",
+        "tasks.fusion",
+        "tasks.geometry.camera",
+        "tasks.records",
+        "tsr",
     )
 
 

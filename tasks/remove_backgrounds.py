@@ -14,13 +14,13 @@ from prefect import task
 
 from configs.stages import MaskConfig
 from tasks.caching import STAGE
-from tasks.camera import Crop, crop_of_box
 from tasks.core.errors import InputError
 from tasks.core.progress import report
 from tasks.extract_frames import Candidate, candidates_of
-from tasks.matting import MatteSession, open_session
-from tasks.models import background_weights
-from tasks.pictures import read_colour, read_own_alpha, write_picture
+from tasks.geometry.camera import Crop, crop_of_box
+from tasks.imaging.images import read_colour, read_own_alpha, write_picture
+from tasks.matting.sessions import MatteSession, open_session
+from tasks.network.weights import background_weights
 from tasks.records import ArtifactRef
 from tasks.storage.artifacts import ArtifactStore, code_version
 from tasks.storage.base import storage_errors
@@ -184,7 +184,9 @@ def masks_of(record: Mapping[str, Any]) -> list[Mask]:
 
 def version() -> str:
     """The stage's code version."""
-    return code_version(__name__, "tasks.matting", "tasks.u2net", "tasks.camera")
+    return code_version(
+        __name__, "tasks.matting.sessions", "tasks.matting.u2net", "tasks.geometry.camera"
+    )
 
 
 @task(

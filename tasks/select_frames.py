@@ -19,7 +19,7 @@ from tasks.caching import STAGE
 from tasks.core.errors import ReconstructionError
 from tasks.core.progress import report
 from tasks.extract_frames import candidates_of
-from tasks.pictures import read_alpha, read_colour
+from tasks.imaging.images import read_alpha, read_colour
 from tasks.records import ArtifactRef, PoseEstimate
 from tasks.remove_backgrounds import Mask, masks_of
 from tasks.storage.artifacts import ArtifactStore, code_version
@@ -265,7 +265,7 @@ def chosen_indices(record: Mapping[str, Any]) -> list[int]:
 
 def version() -> str:
     """The stage's code version."""
-    return code_version(__name__, "tasks.camera")
+    return code_version(__name__, "tasks.geometry.camera")
 
 
 @task(name="select frames", task_run_name="select-{tyre}", retries=1, timeout_seconds=1800, **STAGE)

@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from tasks.preview import GROUND, VIEWS, Picture
+from tasks.mesh.preview import GROUND, VIEWS, Picture
 
 _TILE_PX = (200, 150)
 _FIGURES = {
@@ -73,7 +73,7 @@ def summary(
         tyre: Its name.
         metadata: Of the run.
         frames: The chosen frames, by index.
-        views: The mesh from the sides in ``VIEWS`` (:func:`tasks.preview.preview`).
+        views: The mesh from the sides in ``VIEWS`` (:func:`tasks.mesh.preview.preview`).
     """
     sheet = contact_sheet(list(frames.values()), [f"frame {index}" for index in frames])
     lines = [

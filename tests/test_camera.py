@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tasks.camera import (
+from tasks.geometry.camera import (
     CROP_FILL,
     VIEW_WIDTH,
     Camera,

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 
 from tasks.export_glb import load_mesh
-from tasks.pictures import read_colour
-from tasks.preview import render
+from tasks.imaging.images import read_colour
+from tasks.mesh.preview import render
 from tasks.storage.artifacts import Artifact
 from tasks.summary import contact_sheet
 

@@ -23,7 +23,7 @@ from tasks.evaluation.subject import (
     visual_hull,
 )
 from tasks.infer_codes import coded_frames_of
-from tasks.models import ChosenModel, load_model
+from tasks.network.weights import ChosenModel, load_model
 from tasks.records import PoseEstimate
 from tasks.remove_backgrounds import masks_of
 from tasks.storage.artifacts import Artifact, ArtifactStore

@@ -18,7 +18,6 @@ import torch
 import trimesh
 from numpy.typing import NDArray
 
-from tasks.camera import Camera, world_to_crop_frame
 from tasks.evaluation.metrics import (
     SurfaceScores,
     Truth,
@@ -29,6 +28,7 @@ from tasks.evaluation.metrics import (
 )
 from tasks.fusion.carve import silhouette_distance
 from tasks.fusion.views import load_views, place_tyre
+from tasks.geometry.camera import Camera, world_to_crop_frame
 from tasks.records import CodedFrame, PoseEstimate
 from tsr.system import TSR
 

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tasks.camera import Camera, Similarity
 from tasks.fusion.grid import CylinderGrid, Field
+from tasks.geometry.camera import Camera, Similarity
 from tsr.system import TSR
 
 FloatArray = NDArray[np.float64]

@@ -14,9 +14,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.camera import Similarity
 from tasks.fusion.fields import PosedField, robust_mean
 from tasks.fusion.grid import CylinderGrid, Field
+from tasks.geometry.camera import Similarity
 
 FloatArray = NDArray[np.float64]
 

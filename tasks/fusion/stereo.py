@@ -22,9 +22,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.camera import Camera
 from tasks.fusion.grid import CylinderGrid, Field
 from tasks.fusion.views import read_image, resized_camera, working_size
+from tasks.geometry.camera import Camera
 
 FloatArray = NDArray[np.float64]
 Image = NDArray[np.float32]

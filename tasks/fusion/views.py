@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.camera import Camera
 from tasks.core.errors import InputError
+from tasks.geometry.camera import Camera
 from tasks.records import ObjectEstimate
 
 FloatArray = NDArray[np.float64]

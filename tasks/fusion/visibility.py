@@ -9,9 +9,9 @@ from embreex.mesh_construction import TriangleMesh
 from embreex.rtcore_scene import EmbreeScene
 from numpy.typing import NDArray
 
-from tasks.camera import Camera
 from tasks.fusion.surface import Surface
 from tasks.fusion.views import resized_camera, sample_map, working_size
+from tasks.geometry.camera import Camera
 
 FloatArray = NDArray[np.float64]
 UNIT = 100.0

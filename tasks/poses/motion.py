@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from tasks.camera import Camera
+from tasks.geometry.camera import Camera
 from tasks.poses.outline import Outline
 from tasks.records import Motion
 

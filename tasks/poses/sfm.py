@@ -17,7 +17,7 @@ import numpy as np
 import pycolmap
 from numpy.typing import NDArray
 
-from tasks.camera import Camera
+from tasks.geometry.camera import Camera
 from tasks.poses.config import PoseConfig
 
 FloatArray = NDArray[np.float64]

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
-from tasks.camera import Camera
+from tasks.geometry.camera import Camera
 from tasks.poses.outline import DIRECTIONS, NUM_DIRECTIONS, Outline, overlap, polygon_of_support
 
 FloatArray = NDArray[np.float64]

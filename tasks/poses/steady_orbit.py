@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.optimize import least_squares
 from scipy.spatial.transform import Rotation
 
-from tasks.camera import Camera, look_at
+from tasks.geometry.camera import Camera, look_at
 from tasks.poses.outline import Outline
 from tasks.poses.solid import TYPICAL_FALLS, Solid, Views, refine_solid
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from tasks.camera import Camera
+from tasks.geometry.camera import Camera
 from tasks.poses.outline import Outline
 from tasks.poses.sfm import Matches
 from tasks.poses.solid import Solid, Views, refine_solid

@@ -18,7 +18,7 @@ from embreex import rtcore_scene
 from embreex.mesh_construction import TriangleMesh
 from numpy.typing import NDArray
 
-from tasks.camera import Camera, FloatArray
+from tasks.geometry.camera import Camera, FloatArray
 from tasks.synthetic.foreign import linear
 from tasks.synthetic.lighting import Light, Look, light_disc
 from tasks.synthetic.raycast import Float32Array, normalized

@@ -5,7 +5,7 @@ it once complete, so that a trainer can read what exists while a generator goes 
 
 - ``rgba`` ``(T, V, S, S, 4)`` uint8: the crop that the network sees, straight alpha;
 - ``edges`` ``(T, V, 2, S, S)`` int8: how far from the mask's edge (``augment.edge_distances``);
-- ``to_crop`` ``(T, V, 3, 4)`` float32: tyre frame to crop frame (:mod:`tasks.camera`);
+- ``to_crop`` ``(T, V, 3, 4)`` float32: tyre frame to crop frame (:mod:`tasks.geometry.camera`);
 - ``points`` ``(T, P, 3)`` float16 metres, ``inside`` ``(T, P)`` bool: occupancy of the exact
   solid; the first third uniform in a cube, the second in the bounding cylinder, the rest near the
   surface;
@@ -26,7 +26,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.camera import Camera, Crop, crop_of_box, look_at, world_to_crop_frame
+from tasks.geometry.camera import Camera, Crop, crop_of_box, look_at, world_to_crop_frame
 from tasks.synthetic.augment import edge_distances
 from tasks.synthetic.raycast import caster_of
 from tasks.synthetic.render import render_view, sample_look

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.camera import FloatArray
+from tasks.geometry.camera import FloatArray
 from tasks.synthetic.raycast import Float32Array, normalized
 
 Vector = tuple[float, float, float]

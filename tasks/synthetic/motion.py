@@ -9,7 +9,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from tasks.camera import Camera, FloatArray, Similarity, look_at
+from tasks.geometry.camera import Camera, FloatArray, Similarity, look_at
 from tasks.synthetic.places import Support
 from tasks.synthetic.scene import Moment
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tasks.camera import FloatArray
+from tasks.geometry.camera import FloatArray
 from tasks.synthetic import textures
 from tasks.synthetic.background import Background, Chart
 from tasks.synthetic.lighting import Look

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.camera import Camera
+from tasks.geometry.camera import Camera
 from tasks.synthetic.lighting import Light, Look, Parts, light_disc, sample_look, to_srgb
 from tasks.synthetic.raycast import Float32Array, Hits, RayCaster, Renderable, caster_of
 

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.camera import Camera, Similarity
+from tasks.geometry.camera import Camera, Similarity
 from tasks.synthetic.background import Background, BackgroundSample
 from tasks.synthetic.lighting import Light, Look, light_disc, to_srgb
 from tasks.synthetic.raycast import (

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.camera import Camera
+from tasks.geometry.camera import Camera
 from tasks.synthetic.lighting import Look, sample_look, to_srgb
 from tasks.synthetic.motion import MOTIONS, Shot, VideoMotion, plan_shot
 from tasks.synthetic.places import PLACES, build_place

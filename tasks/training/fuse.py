@@ -21,7 +21,7 @@ from torch.nn import functional
 
 from tasks.fusion.channels import CHANNELS, NETWORK, OUTLINES, PHOTOS, mirrored
 from tasks.fusion.fuser import Fuser, statistics_of
-from tasks.models import FUSER
+from tasks.network.weights import FUSER
 from tasks.training.muon import Muon
 from tsr.precision import native_bfloat16
 

@@ -22,9 +22,9 @@ import tasks.merge_task
 import tasks.pose_task
 from configs.request import ReconstructRequest
 from flows.reconstruct import reconstruct, reconstruct_tyre_3d
-from tasks.camera import look_at
 from tasks.core.errors import InputError, ResourceError, StorageError
-from tasks.glb import document_of
+from tasks.geometry.camera import look_at
+from tasks.mesh.glb import document_of
 from tasks.records import CodedFrame, MergedMesh, ObjectEstimate, PoseEstimate
 from tests.gltf import assert_valid
 
@@ -174,9 +174,9 @@ def test_results_are_kept_when_prefect_forgets(
 def test_the_call_of_the_replaced_system(
     cut_out_folder: Path, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import tasks.models
+    import tasks.network.weights
 
-    monkeypatch.setattr(tasks.models, "BUNDLED", tmp_path / "bundled")
+    monkeypatch.setattr(tasks.network.weights, "BUNDLED", tmp_path / "bundled")
     (tmp_path / "bundled").mkdir()
     (tmp_path / "bundled/tyre-mini").symlink_to(tiny_model)
     path = tmp_path / "deep/er/mesh.glb"

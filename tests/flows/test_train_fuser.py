@@ -9,7 +9,7 @@ import pytest
 
 from flows.train_fuser import train_fusing_network
 from tasks.fusion.fuser import load_fuser
-from tasks.models import FUSER
+from tasks.network.weights import FUSER
 from tasks.storage.artifacts import sha256_of
 from tasks.training.fuse import FuseConfig
 from tasks.training.fusion_subjects import FIRST_SEED

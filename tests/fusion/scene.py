@@ -11,9 +11,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.camera import Camera, Crop, Similarity, crop_of_box, look_at, world_to_crop_frame
 from tasks.fusion.surface import Surface, march
 from tasks.fusion.visibility import Caster
+from tasks.geometry.camera import (
+    Camera,
+    Crop,
+    Similarity,
+    crop_of_box,
+    look_at,
+    world_to_crop_frame,
+)
 from tasks.records import CodedFrame, ObjectEstimate, PoseEstimate
 
 FloatArray = NDArray[np.float64]

@@ -15,7 +15,7 @@ from tasks.core.errors import ReconstructionError
 from tasks.fusion.fuser import Fuser, load_fuser
 from tasks.fusion.surface import Surface, outer_radius, signed_volume
 from tasks.merge_fields import MergeConfig, merge_frame_fields
-from tasks.models import FUSER, choose_model
+from tasks.network.weights import FUSER, choose_model
 from tasks.records import MergedMesh
 from tests.fusion.scene import Scene, make_scene, torus, wheel
 

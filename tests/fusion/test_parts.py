@@ -7,7 +7,6 @@ import math
 import numpy as np
 import pytest
 
-from tasks.camera import look_at
 from tasks.fusion.balance import keep_volume
 from tasks.fusion.carve import silhouette_distance
 from tasks.fusion.colour import frame_gains
@@ -16,6 +15,7 @@ from tasks.fusion.grid import make_grid
 from tasks.fusion.revolve import detect_fold, revolve_and_blend, warp_to_profile
 from tasks.fusion.surface import Surface, is_watertight, march, signed_volume, without_crumbs
 from tasks.fusion.views import View, clean_mask, signed_pixels
+from tasks.geometry.camera import look_at
 
 
 def disc_view(index: int, eye: tuple[float, float, float], radius_px: float) -> View:

@@ -12,7 +12,6 @@ import pytest
 from numpy.typing import NDArray
 from scipy.ndimage import label
 
-from tasks.camera import Camera, look_at
 from tasks.fusion.config import MergeConfig
 from tasks.fusion.even import find_face
 from tasks.fusion.grid import CylinderGrid, make_grid
@@ -20,6 +19,7 @@ from tasks.fusion.link import tie_loose_parts
 from tasks.fusion.segment import minimise, segment
 from tasks.fusion.spokes import spokes_around, surface_evidence
 from tasks.fusion.stereo import Agreement, face_agreement
+from tasks.geometry.camera import Camera, look_at
 
 RADIUS, FACE_Z, HUB_Z = 0.3, 0.08, 0.02
 FloatArray = NDArray[np.float64]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from tasks.camera import Camera
+from tasks.geometry.camera import Camera
 from tasks.records import ObjectEstimate
 
 

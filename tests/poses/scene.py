@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.camera import Camera, look_at
+from tasks.geometry.camera import Camera, look_at
 
 FloatArray = NDArray[np.float64]
 

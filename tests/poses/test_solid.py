@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tasks.camera import Camera, look_at
+from tasks.geometry.camera import Camera, look_at
 from tasks.poses.outline import Outline, outline_of_mask, overlap, polygon_of_support
 from tasks.poses.solid import Solid, Views, fit_solid
 

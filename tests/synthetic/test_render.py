@@ -9,7 +9,7 @@ import pytest
 import trimesh
 from numpy.typing import NDArray
 
-from tasks.camera import look_at
+from tasks.geometry.camera import look_at
 from tasks.synthetic.render import Light, Look, render_view, sample_look
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import trimesh
 
-from tasks.camera import Camera, Similarity, look_at
+from tasks.geometry.camera import Camera, Similarity, look_at
 from tasks.synthetic.background import Background, Chart
 from tasks.synthetic.foreign import ForeignWheel, from_trimesh
 from tasks.synthetic.lighting import Light, Look

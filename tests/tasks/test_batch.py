@@ -10,7 +10,7 @@ import pytest
 
 from configs.request import ReconstructOptions, ReconstructRequest
 from configs.settings import Settings
-from tasks.batch import Entry, Manifest, completed, find_sources, fingerprint
+from tasks.batch.manifest import Entry, Manifest, completed, find_sources, fingerprint
 from tasks.core.errors import InputError, ResourceError
 from tasks.core.failures import fault_of_error, fault_of_state
 from tasks.storage.results import Results

@@ -77,7 +77,7 @@ def test_a_video_that_does_not_state_its_length(
     video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import tasks.extract_frames as module
-    from tasks.video import VideoInfo, open_video
+    from tasks.video.decode import VideoInfo, open_video
 
     def silent(path: Path, config: ExtractConfig) -> tuple[object, VideoInfo]:
         capture, info = open_video(path, config)

@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from configs.stages import InferConfig
-from tasks.camera import Crop
 from tasks.core.errors import ModelError, ResourceError
+from tasks.geometry.camera import Crop
 from tasks.infer_codes import cut_out, infer_codes
-from tasks.models import load_model
+from tasks.network.weights import load_model
 
 
 def test_a_crop_at_its_own_size_is_a_copy() -> None:

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 import configs.registry as registry
-import tasks.fetch_models as fetching
-import tasks.models as models
+import tasks.network.fetch as fetching
+import tasks.network.weights as models
 from configs.registry import MODELS, Weights, Wheel
 from tasks.core.errors import ModelError, ResourceError
-from tasks.fetch_models import fetch, inventory
-from tasks.models import background_weights, choose_model, pick_device, remembered_sha256
+from tasks.network.fetch import fetch, inventory
+from tasks.network.weights import background_weights, choose_model, pick_device, remembered_sha256
 
 CONTENT = b"weights"
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from configs.stages import SelectConfig
-from tasks.camera import Crop, look_at
 from tasks.core.errors import ReconstructionError
+from tasks.geometry.camera import Crop, look_at
 from tasks.records import ObjectEstimate, PoseEstimate
 from tasks.remove_backgrounds import Mask
 from tasks.select_frames import (

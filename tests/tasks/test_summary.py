@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import trimesh
 
-from tasks.preview import Picture, preview, render
+from tasks.mesh.preview import Picture, preview, render
 from tasks.records import MergedMesh
 from tasks.summary import contact_sheet, summary
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tasks.u2net import U2Net, read_convolutions
+from tasks.matting.u2net import U2Net, read_convolutions
 
 WIDTH = 2
 

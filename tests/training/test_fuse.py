@@ -12,7 +12,7 @@ import torch
 
 from tasks.fusion.channels import CHANNELS, PHOTOS
 from tasks.fusion.fuser import load_fuser
-from tasks.models import FUSER
+from tasks.network.weights import FUSER
 from tasks.training.fuse import FuseConfig, Subject, corrupted, train, validate
 
 SHAPE = (16, 24, 12)

@@ -16,8 +16,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tasks.camera import VIEW_WIDTH
 from tasks.core.errors import InputError
+from tasks.geometry.camera import VIEW_WIDTH
 from tasks.synthetic.augment import (
     STEPS_PER_PX,
     augment_views,

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from configs.registry import MODELS, ModelEntry, Wheel
 from tasks.core.errors import ModelError
-from tasks.models import find_background, find_folder, wrong_digest
+from tasks.network.weights import find_background, find_folder, wrong_digest
 from tasks.storage.artifacts import sha256_of
 from tasks.storage.base import storage_errors
 

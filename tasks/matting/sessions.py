@@ -144,7 +144,7 @@ def _torch_session(name: str, weights: Path) -> KnownSession:
     """U²-Net run by PyTorch in bfloat16 on the CPU, one frame after the other on all cores."""
     import torch
 
-    from tasks.u2net import U2Net
+    from tasks.matting.u2net import U2Net
 
     network = U2Net(weights, torch.bfloat16)
     return KnownSession(name, lambda x: network(torch.from_numpy(x))[:, None].numpy(), 1)

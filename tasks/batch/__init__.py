@@ -1,0 +1,1 @@
+"""Many tyres: inputs and manifest."""

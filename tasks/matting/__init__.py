@@ -1,0 +1,1 @@
+"""Foreground from background."""

@@ -1,0 +1,1 @@
+"""The finished mesh: file and preview."""

@@ -1,0 +1,1 @@
+"""The reconstruction network: weights, device, inference."""
