@@ -31,7 +31,7 @@ from tasks import (
     select_frames,
 )
 from tasks.estimate_poses import PoseConfig
-from tasks.merge_fields import MergeConfig
+from tasks.fusion.merge import MergeConfig
 from tasks.network.weights import background_digest, choose_model, pick_device
 from tasks.storage.artifacts import open_store
 from tasks.storage.inputs import check_input, input_digest, local_input

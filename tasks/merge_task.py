@@ -1,4 +1,4 @@
-"""The Prefect task of stage *merge*; the work is in :mod:`tasks.merge_fields`."""
+"""The Prefect task of stage *merge*; the work is in :mod:`tasks.fusion.merge`."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from prefect import task
 from tasks.caching import STAGE
 from tasks.export_glb import save_mesh
 from tasks.extract_frames import candidates_of
+from tasks.fusion.merge import MergeConfig, merge_fields
 from tasks.infer_codes import coded_frames_of
-from tasks.merge_fields import MergeConfig, merge_fields
 from tasks.network.weights import FUSER, ChosenModel, enough_memory, load_model
 from tasks.records import ArtifactRef, PoseEstimate
 from tasks.remove_backgrounds import masks_of
@@ -28,7 +28,7 @@ def version() -> str:
 
     return code_version(
         __name__,
-        "tasks.merge_fields",
+        "tasks.fusion.merge",
         "tasks.fusion",
         "tasks.geometry.camera",
         "tasks.records",
@@ -54,7 +54,7 @@ def merge_task(
     def produce(folder: Path) -> dict[str, Any]:
         from safetensors.torch import load_file
 
-        from tasks.fusion.fuser import load_fuser
+        from tasks.fusion.decision.network import load_fuser
 
         network = load_model(model.folder, model.weight_name, model.digest, device)
         fuser = None

@@ -26,7 +26,7 @@ from tasks.evaluation.metrics import (
     score_surface,
     volume_iou,
 )
-from tasks.fusion.carve import silhouette_distance
+from tasks.fusion.evidence.visual_hull import silhouette_distance
 from tasks.fusion.views import load_views, place_tyre
 from tasks.geometry.camera import Camera, world_to_crop_frame
 from tasks.records import CodedFrame, PoseEstimate

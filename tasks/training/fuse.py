@@ -19,8 +19,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional
 
-from tasks.fusion.channels import CHANNELS, NETWORK, OUTLINES, PHOTOS, mirrored
-from tasks.fusion.fuser import Fuser, statistics_of
+from tasks.fusion.decision.network import Fuser, statistics_of
+from tasks.fusion.decision.network_inputs import CHANNELS, NETWORK, OUTLINES, PHOTOS, mirrored
 from tasks.network.weights import FUSER
 from tasks.training.muon import Muon
 from tsr.precision import native_bfloat16

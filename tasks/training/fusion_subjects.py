@@ -25,14 +25,14 @@ from numpy.typing import NDArray
 from configs.settings import Settings
 from configs.stages import InferConfig, SelectConfig
 from tasks.core.errors import Tyre3dError
-from tasks.fusion.channels import evidence_channels
 from tasks.fusion.config import MergeConfig
-from tasks.fusion.fields import NetworkField
+from tasks.fusion.decision.network_inputs import evidence_channels
+from tasks.fusion.evidence.fields import NetworkField
+from tasks.fusion.merge import Gathered, gather
 from tasks.fusion.views import TyrePlacement
 from tasks.geometry.camera import Camera
 from tasks.infer_codes import cut_out, infer_codes
 from tasks.matting.sessions import MatteSession, open_session
-from tasks.merge_fields import Gathered, gather
 from tasks.network.weights import background_weights, choose_model, load_model
 from tasks.records import CodedFrame, ObjectEstimate, PoseEstimate
 from tasks.remove_backgrounds import Mask, clean_alpha

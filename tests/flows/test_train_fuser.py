@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from flows.train_fuser import train_fusing_network
-from tasks.fusion.fuser import load_fuser
+from tasks.fusion.decision.network import load_fuser
 from tasks.network.weights import FUSER
 from tasks.storage.artifacts import sha256_of
 from tasks.training.fuse import FuseConfig

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.fusion.surface import Surface, march
-from tasks.fusion.visibility import Caster
+from tasks.fusion.surface.marching import Surface, march
+from tasks.fusion.surface.visibility import Caster
 from tasks.geometry.camera import (
     Camera,
     Crop,

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from tasks.fusion.channels import CHANNELS, PHOTOS, evidence_channels, mirrored
-from tasks.fusion.evidence import Evidence
-from tasks.fusion.fuser import Fuser, log_odds
+from tasks.fusion.decision.network import Fuser, log_odds
+from tasks.fusion.decision.network_inputs import CHANNELS, PHOTOS, evidence_channels, mirrored
+from tasks.fusion.evidence.gather import Evidence
+from tasks.fusion.evidence.plane_sweep import Agreement
+from tasks.fusion.evidence.symmetry import RevolvedField
 from tasks.fusion.grid import CylinderGrid, make_grid
-from tasks.fusion.revolve import RevolvedField
-from tasks.fusion.stereo import Agreement
 
 RADIUS = 0.3
 

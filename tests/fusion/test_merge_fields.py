@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from tasks.core.errors import ReconstructionError
-from tasks.fusion.fuser import Fuser, load_fuser
-from tasks.fusion.surface import Surface, outer_radius, signed_volume
-from tasks.merge_fields import MergeConfig, merge_frame_fields
+from tasks.fusion.decision.network import Fuser, load_fuser
+from tasks.fusion.merge import MergeConfig, merge_frame_fields
+from tasks.fusion.surface.marching import Surface, outer_radius, signed_volume
 from tasks.network.weights import FUSER, choose_model
 from tasks.records import MergedMesh
 from tests.fusion.scene import Scene, make_scene, torus, wheel
@@ -150,7 +150,7 @@ def test_without_a_fuser_photos_say_nothing_about_a_bare_tyre(
     torus_scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = merge(torus_scene)
-    monkeypatch.setattr("tasks.merge_fields.face_agreement", lambda *_: None)
+    monkeypatch.setattr("tasks.fusion.merge.face_agreement", lambda *_: None)
     np.testing.assert_array_equal(merge(torus_scene).vertices, seen.vertices)
 
 

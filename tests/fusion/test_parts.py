@@ -7,13 +7,19 @@ import math
 import numpy as np
 import pytest
 
-from tasks.fusion.balance import keep_volume
-from tasks.fusion.carve import silhouette_distance
-from tasks.fusion.colour import frame_gains
-from tasks.fusion.fields import frame_trust, is_bare, robust_mean
+from tasks.fusion.decision.iso_level import keep_volume
+from tasks.fusion.evidence.fields import frame_trust, is_bare, robust_mean
+from tasks.fusion.evidence.symmetry import detect_fold, revolve_and_blend, warp_to_profile
+from tasks.fusion.evidence.visual_hull import silhouette_distance
 from tasks.fusion.grid import make_grid
-from tasks.fusion.revolve import detect_fold, revolve_and_blend, warp_to_profile
-from tasks.fusion.surface import Surface, is_watertight, march, signed_volume, without_crumbs
+from tasks.fusion.surface.colour import frame_gains
+from tasks.fusion.surface.marching import (
+    Surface,
+    is_watertight,
+    march,
+    signed_volume,
+    without_crumbs,
+)
 from tasks.fusion.views import View, clean_mask, signed_pixels
 from tasks.geometry.camera import look_at
 

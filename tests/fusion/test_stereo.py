@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from scipy.ndimage import label
 
 from tasks.fusion.config import MergeConfig
-from tasks.fusion.even import find_face
+from tasks.fusion.decision.connect import tie_loose_parts
+from tasks.fusion.decision.weighted.segmentation import minimise, segment
+from tasks.fusion.decision.weighted.textureless import find_face
+from tasks.fusion.evidence.plane_sweep import Agreement, face_agreement
+from tasks.fusion.evidence.spokes import spokes_around, surface_evidence
 from tasks.fusion.grid import CylinderGrid, make_grid
-from tasks.fusion.link import tie_loose_parts
-from tasks.fusion.segment import minimise, segment
-from tasks.fusion.spokes import spokes_around, surface_evidence
-from tasks.fusion.stereo import Agreement, face_agreement
 from tasks.geometry.camera import Camera, look_at
 
 RADIUS, FACE_Z, HUB_Z = 0.3, 0.08, 0.02

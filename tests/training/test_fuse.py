@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from tasks.fusion.channels import CHANNELS, PHOTOS
-from tasks.fusion.fuser import load_fuser
+from tasks.fusion.decision.network import load_fuser
+from tasks.fusion.decision.network_inputs import CHANNELS, PHOTOS
 from tasks.network.weights import FUSER
 from tasks.training.fuse import FuseConfig, Subject, corrupted, train, validate
 

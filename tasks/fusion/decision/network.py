@@ -20,7 +20,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tasks.fusion.channels import CHANNELS, FIELD_SCALE
+from tasks.fusion.decision.network_inputs import CHANNELS, FIELD_SCALE
 from tasks.fusion.grid import Field
 
 SECTION_WIDTHS = (24, 32, 48)
@@ -179,7 +179,7 @@ def log_odds(fuser: Fuser, channels: NDArray[np.float32]) -> Field:
 
     Args:
         fuser: The network.
-        channels: ``(C, R, T, Z)``, see :func:`tasks.fusion.channels.evidence_channels`.
+        channels: ``(C, R, T, Z)``, see :func:`tasks.fusion.decision.network_inputs.evidence_channels`.
 
     Returns:
         ``(R, T, Z)`` float32.

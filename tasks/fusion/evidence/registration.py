@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.fusion.fields import PosedField, robust_mean
+from tasks.fusion.evidence.fields import PosedField, robust_mean
 from tasks.fusion.grid import CylinderGrid, Field
 from tasks.geometry.camera import Similarity
 

@@ -17,21 +17,21 @@ import numpy as np
 import torch
 
 from tasks.core.errors import ReconstructionError
-from tasks.fusion.carve import mean_silhouette_iou
-from tasks.fusion.colour import Colouring, colour_surface
-from tasks.fusion.combine import FusedField, fuse_learned, fuse_weighted
 from tasks.fusion.config import MergeConfig
-from tasks.fusion.evidence import Evidence, gather_evidence
-from tasks.fusion.fields import (
+from tasks.fusion.decision.fuse import FusedField, fuse_learned, fuse_weighted
+from tasks.fusion.decision.network import Fuser
+from tasks.fusion.evidence.fields import (
     FrameField,
     NetworkField,
     PosedField,
 )
-from tasks.fusion.fuser import Fuser
+from tasks.fusion.evidence.gather import Evidence, gather_evidence
+from tasks.fusion.evidence.plane_sweep import Agreement, face_agreement
+from tasks.fusion.evidence.profile import ProfileFit, fit_profile
+from tasks.fusion.evidence.visual_hull import mean_silhouette_iou
 from tasks.fusion.grid import CylinderGrid, gradient_norm
-from tasks.fusion.profile import ProfileFit, fit_profile
-from tasks.fusion.stereo import Agreement, face_agreement
-from tasks.fusion.surface import (
+from tasks.fusion.surface.colour import Colouring, colour_surface
+from tasks.fusion.surface.marching import (
     Surface,
     cartesian_field,
     is_watertight,
@@ -41,8 +41,8 @@ from tasks.fusion.surface import (
     simplify,
     smooth,
 )
+from tasks.fusion.surface.visibility import Caster
 from tasks.fusion.views import TyrePlacement, View, filled, load_views, place_tyre, repose_views
-from tasks.fusion.visibility import Caster
 from tasks.geometry.camera import Camera, world_to_crop_frame
 from tasks.records import CodedFrame, MergedMesh, PoseEstimate
 from tsr.system import TSR

@@ -9,7 +9,7 @@ from embreex.mesh_construction import TriangleMesh
 from embreex.rtcore_scene import EmbreeScene
 from numpy.typing import NDArray
 
-from tasks.fusion.surface import Surface
+from tasks.fusion.surface.marching import Surface
 from tasks.fusion.views import resized_camera, sample_map, working_size
 from tasks.geometry.camera import Camera
 

@@ -7,10 +7,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tasks.fusion.evidence import Evidence
+from tasks.fusion.evidence.gather import Evidence
+from tasks.fusion.evidence.plane_sweep import Agreement
+from tasks.fusion.evidence.spokes import surface_evidence
 from tasks.fusion.grid import CylinderGrid, Field
-from tasks.fusion.spokes import surface_evidence
-from tasks.fusion.stereo import Agreement
 
 NETWORK = ("first", "mean", "blended", "spread", "expected", "confidence")
 """Channels of the frames' fields."""
@@ -34,7 +34,7 @@ def evidence_channels(evidence: Evidence, radius: float) -> Field:
     """All evidence, scaled to about -1 to 1.
 
     Args:
-        evidence: See :func:`tasks.fusion.evidence.gather_evidence`.
+        evidence: See :func:`tasks.fusion.evidence.gather.gather_evidence`.
         radius: Outer radius, metres.
 
     Returns:

@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from tasks.fusion.config import MergeConfig
-from tasks.fusion.even import find_face
+from tasks.fusion.decision.connect import tie_loose_parts
+from tasks.fusion.decision.weighted.textureless import find_face
+from tasks.fusion.evidence.plane_sweep import Agreement
+from tasks.fusion.evidence.spokes import surface_evidence
 from tasks.fusion.grid import CylinderGrid, Field
-from tasks.fusion.link import tie_loose_parts
-from tasks.fusion.spokes import surface_evidence
-from tasks.fusion.stereo import Agreement
 
 SURE_GAP = -2.0
 """Log-odds of the network below which no wall is drawn to tie loose parts."""

@@ -8,17 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from tasks.fusion.balance import balance, keep_volume
-from tasks.fusion.channels import evidence_channels
 from tasks.fusion.config import MergeConfig
-from tasks.fusion.evidence import Evidence
-from tasks.fusion.fields import PosedField
-from tasks.fusion.fuser import Fuser, log_odds
+from tasks.fusion.decision.connect import tie_loose_parts
+from tasks.fusion.decision.iso_level import balance, keep_volume
+from tasks.fusion.decision.network import Fuser, log_odds
+from tasks.fusion.decision.network_inputs import evidence_channels
+from tasks.fusion.decision.weighted.segmentation import segment
+from tasks.fusion.evidence.fields import PosedField
+from tasks.fusion.evidence.gather import Evidence
+from tasks.fusion.evidence.profile import ProfileFit
+from tasks.fusion.evidence.symmetry import warp_to_profile
 from tasks.fusion.grid import CylinderGrid, Field
-from tasks.fusion.link import tie_loose_parts
-from tasks.fusion.profile import ProfileFit
-from tasks.fusion.revolve import warp_to_profile
-from tasks.fusion.segment import segment
 
 LIKELY_GAP = -1.0
 """Log-odds of the fusing network below which no wall is drawn to tie loose parts."""
@@ -57,7 +57,7 @@ def fuse_learned(
     about as well, and err in other places.
 
     Args:
-        evidence: See :func:`tasks.fusion.evidence.gather_evidence`.
+        evidence: See :func:`tasks.fusion.evidence.gather.gather_evidence`.
         fit: The tyre's outer profile.
         fuser: Trained on fields of the network that the evidence comes from.
         config: Parameters.
@@ -82,7 +82,7 @@ def fuse_weighted(evidence: Evidence, fit: ProfileFit, config: MergeConfig) -> F
     """Decide what is solid by weights set by hand: for networks that bring no fuser.
 
     Args:
-        evidence: See :func:`tasks.fusion.evidence.gather_evidence`.
+        evidence: See :func:`tasks.fusion.evidence.gather.gather_evidence`.
         fit: The tyre's outer profile.
         config: Parameters.
     """

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
+from tasks.fusion.evidence.plane_sweep import Agreement
+from tasks.fusion.evidence.symmetry import fold_mean, fold_shares
 from tasks.fusion.grid import CylinderGrid, Field
-from tasks.fusion.revolve import fold_mean, fold_shares
-from tasks.fusion.stereo import Agreement
 
 RIDGE_REACH = 4
 """Nodes along the axle around the mean ridge in which a spoke's surface is looked for."""

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.fusion.balance import expected_occupancy
-from tasks.fusion.carve import silhouette_distance
 from tasks.fusion.config import MergeConfig
-from tasks.fusion.fields import (
+from tasks.fusion.decision.iso_level import expected_occupancy
+from tasks.fusion.evidence.fields import (
     PosedField,
     facing_weights,
     frame_trust,
@@ -20,12 +19,13 @@ from tasks.fusion.fields import (
     robust_mean,
     sample_fields,
 )
+from tasks.fusion.evidence.plane_sweep import Agreement
+from tasks.fusion.evidence.profile import ProfileFit
+from tasks.fusion.evidence.registration import refine_fields
+from tasks.fusion.evidence.spokes import spokes_around
+from tasks.fusion.evidence.symmetry import RevolvedField, revolve_and_blend
+from tasks.fusion.evidence.visual_hull import silhouette_distance
 from tasks.fusion.grid import CylinderGrid, Field, make_grid
-from tasks.fusion.profile import ProfileFit
-from tasks.fusion.refine import refine_fields
-from tasks.fusion.revolve import RevolvedField, revolve_and_blend
-from tasks.fusion.spokes import spokes_around
-from tasks.fusion.stereo import Agreement
 from tasks.fusion.views import View
 
 

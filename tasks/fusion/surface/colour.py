@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.fusion.fields import PosedField
-from tasks.fusion.surface import Surface
+from tasks.fusion.evidence.fields import PosedField
+from tasks.fusion.surface.marching import Surface
+from tasks.fusion.surface.visibility import Caster, vertex_normals
 from tasks.fusion.views import read_image, resized_camera, sample_map, working_size
-from tasks.fusion.visibility import Caster, vertex_normals
 from tasks.geometry.camera import Camera
 
 FloatArray = NDArray[np.float64]

@@ -1,0 +1,1 @@
+"""From evidence to one field: the fusing network, or weights set by hand."""
