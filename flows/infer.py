@@ -15,12 +15,12 @@ from prefect.tasks import Task
 from configs.registry import MODELS
 from configs.settings import Settings
 from configs.stages import InferConfig
-from tasks.caching import STAGE
 from tasks.core.errors import ModelError, ResourceError, StorageError
 from tasks.core.failures import fault_of_state
-from tasks.infer_codes import STAGE_NAME, infer_task
 from tasks.network.weights import ChosenModel, choose_model, pick_device
 from tasks.records import ArtifactRef
+from tasks.stages.caching import STAGE
+from tasks.stages.infer_codes import STAGE_NAME, infer_task
 from tasks.storage.artifacts import ArtifactStore, open_store
 
 _POLL_S = 2.0

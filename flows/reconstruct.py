@@ -21,18 +21,12 @@ from flows.infer import inference
 from flows.run_progress import told_to_prefect
 from flows.run_summary import tell_summary
 from flows.stages import Runner
-from tasks import (
-    export_glb,
-    extract_frames,
-    infer_codes,
-    merge_task,
-    pose_task,
-    remove_backgrounds,
-    select_frames,
-)
-from tasks.estimate_poses import PoseConfig
 from tasks.fusion.merge import MergeConfig
 from tasks.network.weights import background_digest, choose_model, pick_device
+from tasks.poses.estimate import PoseConfig
+from tasks.stages import estimate_poses as pose_task
+from tasks.stages import export_glb, extract_frames, infer_codes, remove_backgrounds, select_frames
+from tasks.stages import merge_fields as merge_task
 from tasks.storage.artifacts import open_store
 from tasks.storage.inputs import check_input, input_digest, local_input
 from tasks.storage.results import check_writable, finite, write_result

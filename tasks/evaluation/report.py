@@ -10,9 +10,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from tasks.export_glb import load_mesh
 from tasks.imaging.images import read_colour
 from tasks.mesh.preview import render
+from tasks.stages.export_glb import load_mesh
 from tasks.storage.artifacts import Artifact
 from tasks.summary import contact_sheet
 

@@ -22,10 +22,10 @@ from tasks.evaluation.subject import (
     true_cameras_of,
     visual_hull,
 )
-from tasks.infer_codes import coded_frames_of
 from tasks.network.weights import ChosenModel, load_model
 from tasks.records import PoseEstimate
-from tasks.remove_backgrounds import masks_of
+from tasks.stages.infer_codes import coded_frames_of
+from tasks.stages.remove_backgrounds import masks_of
 from tasks.storage.artifacts import Artifact, ArtifactStore
 from tasks.synthetic.video import VideoTruth
 

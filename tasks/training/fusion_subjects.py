@@ -31,12 +31,12 @@ from tasks.fusion.evidence.fields import NetworkField
 from tasks.fusion.merge import Gathered, gather
 from tasks.fusion.views import TyrePlacement
 from tasks.geometry.camera import Camera
-from tasks.infer_codes import cut_out, infer_codes
 from tasks.matting.sessions import MatteSession, open_session
 from tasks.network.weights import background_weights, choose_model, load_model
 from tasks.records import CodedFrame, ObjectEstimate, PoseEstimate
-from tasks.remove_backgrounds import Mask, clean_alpha
-from tasks.select_frames import measure, select_frames
+from tasks.stages.infer_codes import cut_out, infer_codes
+from tasks.stages.remove_backgrounds import Mask, clean_alpha
+from tasks.stages.select_frames import measure, select_frames
 from tasks.synthetic.motion import VideoMotion
 from tasks.synthetic.odd_wheels import build_odd_rim
 from tasks.synthetic.spec import TRAIN_SEEDS, LookSpec

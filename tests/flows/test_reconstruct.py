@@ -18,8 +18,8 @@ import trimesh
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
-import tasks.merge_task
-import tasks.pose_task
+import tasks.stages.estimate_poses
+import tasks.stages.merge_fields
 from configs.request import ReconstructRequest
 from flows.reconstruct import reconstruct, reconstruct_tyre_3d
 from tasks.core.errors import InputError, ResourceError, StorageError
@@ -66,8 +66,8 @@ def fake_merge(
 @pytest.fixture(autouse=True)
 def _surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_model: Path) -> None:
     monkeypatch.setenv("TYRE3D_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(tasks.pose_task, "estimate_poses", fake_poses)
-    monkeypatch.setattr(tasks.merge_task, "merge_fields", fake_merge)
+    monkeypatch.setattr(tasks.stages.estimate_poses, "estimate_poses", fake_poses)
+    monkeypatch.setattr(tasks.stages.merge_fields, "merge_fields", fake_merge)
 
 
 def run(source: Path, tmp_path: Path, model: Path, **options: Any) -> dict[str, Any]:
@@ -123,10 +123,10 @@ def test_what_was_done_is_not_done_again(
 def test_the_same_bytes_elsewhere_are_the_same_input(
     video: Path, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import tasks.remove_backgrounds
+    import tasks.stages.remove_backgrounds
     from tests.tasks.test_remove_backgrounds import Threshold
 
-    monkeypatch.setattr(tasks.remove_backgrounds, "open_session", lambda *_: Threshold())
+    monkeypatch.setattr(tasks.stages.remove_backgrounds, "open_session", lambda *_: Threshold())
     run(video, tmp_path, tiny_model, session="test")
     copy = tmp_path / "copy.mp4"
     copy.write_bytes(video.read_bytes())
@@ -163,7 +163,9 @@ def test_results_are_kept_when_prefect_forgets(
 ) -> None:
     """The artifact store alone suffices: nothing complete is computed twice."""
     run(cut_out_folder, tmp_path, tiny_model)
-    monkeypatch.setattr(tasks.merge_task, "merge_fields", lambda *_: pytest.fail("merged twice"))
+    monkeypatch.setattr(
+        tasks.stages.merge_fields, "merge_fields", lambda *_: pytest.fail("merged twice")
+    )
     from prefect.settings import PREFECT_TASKS_REFRESH_CACHE, temporary_settings
 
     with temporary_settings({PREFECT_TASKS_REFRESH_CACHE: True}):
@@ -209,7 +211,7 @@ def test_only_what_may_pass_is_tried_again(
             raise StorageError("storage-failed", stage="x", what="the disk blinked", advice="")
         return fake_poses(*args)
 
-    monkeypatch.setattr(tasks.pose_task, "estimate_poses", flaky)
+    monkeypatch.setattr(tasks.stages.estimate_poses, "estimate_poses", flaky)
     run(cut_out_folder, tmp_path, tiny_model)
     assert len(calls) == 2
 
@@ -217,7 +219,7 @@ def test_only_what_may_pass_is_tried_again(
         calls.append(1)
         raise InputError("no-tyre", stage="x", what="nothing", advice="")
 
-    monkeypatch.setattr(tasks.pose_task, "estimate_poses", never)
+    monkeypatch.setattr(tasks.stages.estimate_poses, "estimate_poses", never)
     calls.clear()
     with pytest.raises(InputError, match="no-tyre"):
         run(cut_out_folder, tmp_path, tiny_model, motion="spin")
@@ -237,7 +239,7 @@ def test_a_run_shows_pictures_and_tells_of_its_stages(
     assert str(page.data).count("data:image/jpeg") == 2
 
 
-@pytest.mark.parametrize("what", ["flows.run_summary.summary", "tasks.export_glb.preview"])
+@pytest.mark.parametrize("what", ["flows.run_summary.summary", "tasks.stages.export_glb.preview"])
 def test_a_run_succeeds_without_its_pictures(
     what: str,
     cut_out_folder: Path,

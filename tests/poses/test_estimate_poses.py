@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tasks.core.errors import ReconstructionError
-from tasks.estimate_poses import PoseConfig, estimate_poses
+from tasks.poses.estimate import PoseConfig, estimate_poses
 from tasks.records import PoseEstimate
 from tests.poses.measure import PoseErrors, pose_errors
 from tests.poses.scene import HALF_WIDTH, RADIUS, Video, write_video

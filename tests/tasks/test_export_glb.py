@@ -13,9 +13,9 @@ import trimesh
 from configs.settings import Settings
 from configs.stages import ExportConfig
 from tasks.core.errors import InputError, ReconstructionError, StorageError
-from tasks.export_glb import export_glb, load_mesh, save_mesh, vertex_normals
 from tasks.mesh.glb import document_of, linear_from_srgb
 from tasks.records import MergedMesh
+from tasks.stages.export_glb import export_glb, load_mesh, save_mesh, vertex_normals
 from tasks.storage.results import check_writable, write_result
 from tests.gltf import assert_valid
 

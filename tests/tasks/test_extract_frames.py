@@ -13,7 +13,7 @@ import pytest
 
 from configs.stages import ExtractConfig
 from tasks.core.errors import InputError
-from tasks.extract_frames import evenly, extract_frames
+from tasks.stages.extract_frames import evenly, extract_frames
 from tasks.storage.inputs import check_input, input_digest, pictures_in
 from tests.conftest import disc_picture, write_video
 
@@ -76,7 +76,7 @@ def test_rotation_metadata_is_honoured(video: Path, tmp_path: Path) -> None:
 def test_a_video_that_does_not_state_its_length(
     video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import tasks.extract_frames as module
+    import tasks.stages.extract_frames as module
     from tasks.video.decode import VideoInfo, open_video
 
     def silent(path: Path, config: ExtractConfig) -> tuple[object, VideoInfo]:

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from configs.settings import default_home
 from configs.stages import ExtractConfig, MaskConfig
 from tasks.core.errors import InputError, ModelError
-from tasks.extract_frames import extract_frames
 from tasks.geometry.camera import CROP_FILL
 from tasks.imaging.images import read_alpha
 from tasks.matting.sessions import Matte, open_session
 from tasks.network.weights import background_weights
-from tasks.remove_backgrounds import Mask, clean_alpha, masks_of, remove_backgrounds
+from tasks.stages.extract_frames import extract_frames
+from tasks.stages.remove_backgrounds import Mask, clean_alpha, masks_of, remove_backgrounds
 from tests.conftest import disc_picture
 
 SAMPLE = Path(__file__).parents[1] / "data" / "sample_tyre.mp4"

@@ -11,8 +11,8 @@ from configs.stages import SelectConfig
 from tasks.core.errors import ReconstructionError
 from tasks.geometry.camera import Crop, look_at
 from tasks.records import ObjectEstimate, PoseEstimate
-from tasks.remove_backgrounds import Mask
-from tasks.select_frames import (
+from tasks.stages.remove_backgrounds import Mask
+from tasks.stages.select_frames import (
     Scores,
     measure,
     relative_sharpness,

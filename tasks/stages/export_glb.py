@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from prefect import task
 
 from configs.stages import ExportConfig
-from tasks.caching import STAGE
 from tasks.core.errors import ReconstructionError
 from tasks.imaging.images import write_picture
 from tasks.mesh.glb import GlbMesh, document_of, encode_glb
 from tasks.mesh.preview import preview
 from tasks.records import ArtifactRef, MergedMesh
+from tasks.stages.caching import STAGE
 from tasks.storage.artifacts import ArtifactStore, code_version
 from tasks.storage.base import storage_errors
 

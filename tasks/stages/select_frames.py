@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from prefect import task
 
 from configs.stages import SelectConfig
-from tasks.caching import STAGE
 from tasks.core.errors import ReconstructionError
 from tasks.core.progress import report
-from tasks.extract_frames import candidates_of
 from tasks.imaging.images import read_alpha, read_colour
 from tasks.records import ArtifactRef, PoseEstimate
-from tasks.remove_backgrounds import Mask, masks_of
+from tasks.stages.caching import STAGE
+from tasks.stages.extract_frames import candidates_of
+from tasks.stages.remove_backgrounds import Mask, masks_of
 from tasks.storage.artifacts import ArtifactStore, code_version
 from tasks.storage.base import storage_errors
 

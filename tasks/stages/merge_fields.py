@@ -8,14 +8,14 @@ from typing import Any
 
 from prefect import task
 
-from tasks.caching import STAGE
-from tasks.export_glb import save_mesh
-from tasks.extract_frames import candidates_of
 from tasks.fusion.merge import MergeConfig, merge_fields
-from tasks.infer_codes import coded_frames_of
 from tasks.network.weights import FUSER, ChosenModel, enough_memory, load_model
 from tasks.records import ArtifactRef, PoseEstimate
-from tasks.remove_backgrounds import masks_of
+from tasks.stages.caching import STAGE
+from tasks.stages.export_glb import save_mesh
+from tasks.stages.extract_frames import candidates_of
+from tasks.stages.infer_codes import coded_frames_of
+from tasks.stages.remove_backgrounds import masks_of
 from tasks.storage.artifacts import ArtifactStore, code_version
 from tasks.storage.base import storage_errors
 

@@ -1,4 +1,4 @@
-"""The Prefect task of stage *estimate poses*; the work is in :mod:`tasks.estimate_poses`."""
+"""The Prefect task of stage *estimate poses*; the work is in :mod:`tasks.poses.estimate`."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 
 from prefect import task
 
-from tasks.caching import STAGE
-from tasks.estimate_poses import PoseConfig, estimate_poses
-from tasks.extract_frames import candidates_of
+from tasks.poses.estimate import PoseConfig, estimate_poses
 from tasks.records import ArtifactRef
-from tasks.remove_backgrounds import masks_of
+from tasks.stages.caching import STAGE
+from tasks.stages.extract_frames import candidates_of
+from tasks.stages.remove_backgrounds import masks_of
 from tasks.storage.artifacts import ArtifactStore, code_version
 from tasks.storage.base import storage_errors
 
@@ -23,7 +23,7 @@ STAGE_NAME = "estimate-poses"
 def version() -> str:
     """The stage's code version."""
     return code_version(
-        __name__, "tasks.estimate_poses", "tasks.poses", "tasks.geometry.camera", "tasks.records"
+        __name__, "tasks.poses.estimate", "tasks.poses", "tasks.geometry.camera", "tasks.records"
     )
 
 

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from prefect import task
 
 from configs.stages import ExtractConfig
-from tasks.caching import STAGE
 from tasks.core.progress import report
 from tasks.imaging.images import write_picture
+from tasks.stages.caching import STAGE
 from tasks.storage.artifacts import ArtifactStore, code_version
 from tasks.storage.base import storage_errors
 from tasks.storage.inputs import bad_input, check_input, pictures_in

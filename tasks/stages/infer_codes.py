@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 from prefect import task
 
 from configs.stages import InferConfig, Precision
-from tasks.caching import STAGE
 from tasks.core.progress import report
-from tasks.extract_frames import candidates_of
 from tasks.geometry.camera import Crop
 from tasks.imaging.images import read_alpha, read_colour
 from tasks.network.weights import ChosenModel, enough_memory, load_model
 from tasks.records import ArtifactRef, CodedFrame
-from tasks.remove_backgrounds import masks_of
-from tasks.select_frames import chosen_indices
+from tasks.stages.caching import STAGE
+from tasks.stages.extract_frames import candidates_of
+from tasks.stages.remove_backgrounds import masks_of
+from tasks.stages.select_frames import chosen_indices
 from tasks.storage.artifacts import ArtifactStore, code_version
 from tasks.storage.base import storage_errors
 

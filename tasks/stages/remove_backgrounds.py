@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 from prefect import task
 
 from configs.stages import MaskConfig
-from tasks.caching import STAGE
 from tasks.core.errors import InputError
 from tasks.core.progress import report
-from tasks.extract_frames import Candidate, candidates_of
 from tasks.geometry.camera import Crop, crop_of_box
 from tasks.imaging.images import read_colour, read_own_alpha, write_picture
 from tasks.matting.sessions import MatteSession, open_session
 from tasks.network.weights import background_weights
 from tasks.records import ArtifactRef
+from tasks.stages.caching import STAGE
+from tasks.stages.extract_frames import Candidate, candidates_of
 from tasks.storage.artifacts import ArtifactStore, code_version
 from tasks.storage.base import storage_errors
 
