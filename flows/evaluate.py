@@ -27,10 +27,10 @@ from tasks.evaluation.run import artifact_of, score_run
 from tasks.evaluation.truth import truth_of
 from tasks.network.weights import choose_model
 from tasks.storage.artifacts import open_store
-from tasks.synthetic.foreign import ForeignWheel, from_trimesh
-from tasks.synthetic.spec import TEST_SEEDS, VALIDATION_SEEDS
-from tasks.synthetic.tyre import Tyre, build_tyre, sample_spec
-from tasks.synthetic.video import make_orbit_video, read_truth, truth_path
+from tasks.synthetic.scenes.video import make_orbit_video, read_truth, truth_path
+from tasks.synthetic.tyres.imported_wheels import ForeignWheel, from_trimesh
+from tasks.synthetic.tyres.spec import TEST_SEEDS, VALIDATION_SEEDS
+from tasks.synthetic.tyres.tyre import Tyre, build_tyre, sample_spec
 
 _log = logging.getLogger("tyre3d")
 

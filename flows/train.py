@@ -34,7 +34,7 @@ def generate(data_dir: Path, split: str, shards: int, processes: int = 1) -> Non
     """Generate the shards that are missing, in processes of their own at low priority."""
     arguments = [str(data_dir), "--split", split, "--shards", str(shards)]
     arguments += ["--processes", str(processes)]
-    run_child("tasks.synthetic.dataset", *arguments, niceness=5)  # the trainer comes first
+    run_child("tasks.synthetic.datasets.dataset", *arguments, niceness=5)  # the trainer comes first
 
 
 def _not_refused(task: object, run: object, state: State[Any]) -> bool:

@@ -27,7 +27,7 @@ from tasks.records import PoseEstimate
 from tasks.stages.infer_codes import coded_frames_of
 from tasks.stages.remove_backgrounds import masks_of
 from tasks.storage.artifacts import Artifact, ArtifactStore
-from tasks.synthetic.video import VideoTruth
+from tasks.synthetic.scenes.video import VideoTruth
 
 
 def artifact_of(store: ArtifactStore, metadata: Mapping[str, Any], stage: str) -> Artifact:

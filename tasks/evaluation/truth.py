@@ -6,9 +6,9 @@ import trimesh
 
 from tasks.evaluation.distance import SurfaceDistance
 from tasks.evaluation.metrics import Truth
-from tasks.synthetic.foreign import ForeignWheel
-from tasks.synthetic.tyre import Tyre
-from tasks.synthetic.visibility import visible_surface
+from tasks.synthetic.scenes.visibility import visible_surface
+from tasks.synthetic.tyres.imported_wheels import ForeignWheel
+from tasks.synthetic.tyres.tyre import Tyre
 
 SURFACE_SAMPLES = 200_000
 VISIBLE_SAMPLES = 30_000

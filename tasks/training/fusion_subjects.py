@@ -37,11 +37,11 @@ from tasks.records import CodedFrame, ObjectEstimate, PoseEstimate
 from tasks.stages.infer_codes import cut_out, infer_codes
 from tasks.stages.remove_backgrounds import Mask, clean_alpha
 from tasks.stages.select_frames import measure, select_frames
-from tasks.synthetic.motion import VideoMotion
-from tasks.synthetic.odd_wheels import build_odd_rim
-from tasks.synthetic.spec import TRAIN_SEEDS, LookSpec
-from tasks.synthetic.tyre import Tyre, build_tyre, sample_spec
-from tasks.synthetic.video import make_orbit_video
+from tasks.synthetic.scenes.motion import VideoMotion
+from tasks.synthetic.scenes.video import make_orbit_video
+from tasks.synthetic.tyres.random_wheels import build_odd_rim
+from tasks.synthetic.tyres.spec import TRAIN_SEEDS, LookSpec
+from tasks.synthetic.tyres.tyre import Tyre, build_tyre, sample_spec
 from tsr.system import TSR
 
 _log = logging.getLogger("tyre3d")

@@ -1,4 +1,4 @@
-"""Batches from the shards of :mod:`tasks.synthetic.dataset`, augmented."""
+"""Batches from the shards of :mod:`tasks.synthetic.datasets.dataset`, augmented."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from tasks.core.errors import InputError
-from tasks.synthetic.augment import augment_views
-from tasks.synthetic.dataset import ARRAYS
+from tasks.synthetic.datasets.augment import augment_views
+from tasks.synthetic.datasets.dataset import ARRAYS
 from tasks.training.config import TrainConfig
 
 _SHARDS_OF_A_BATCH = 8

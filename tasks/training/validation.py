@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tasks.synthetic.augment import clean_views
+from tasks.synthetic.datasets.augment import clean_views
 from tasks.training.shards import ShardReader, to_crop_frame
 from tsr.system import TSR
 

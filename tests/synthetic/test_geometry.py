@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import trimesh
 
-from tasks.synthetic.profile import BoolArray, FloatArray
-from tasks.synthetic.shapes import Body, Mesh, Spokes
-from tasks.synthetic.spec import (
+from tasks.synthetic.tyres.profile import BoolArray, FloatArray
+from tasks.synthetic.tyres.shapes import Body, Mesh, Spokes
+from tasks.synthetic.tyres.spec import (
     TEST_SEEDS,
     TRAIN_SEEDS,
     VALIDATION_SEEDS,
@@ -22,7 +22,7 @@ from tasks.synthetic.spec import (
     with_wear,
     without_wear,
 )
-from tasks.synthetic.tyre import Tyre, build_tyre, sample_spec, tyre_mesh
+from tasks.synthetic.tyres.tyre import Tyre, build_tyre, sample_spec, tyre_mesh
 
 SEEDS = range(14)
 STEP = 4e-4

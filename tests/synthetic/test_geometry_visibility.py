@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import trimesh
 
-from tasks.synthetic.tyre import build_tyre, sample_spec
-from tasks.synthetic.visibility import viewpoints, visible_surface
+from tasks.synthetic.scenes.visibility import viewpoints, visible_surface
+from tasks.synthetic.tyres.tyre import build_tyre, sample_spec
 
 
 def test_viewpoints_cover_the_sphere() -> None:

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import trimesh
 
-from tasks.synthetic import odd_wheels
-from tasks.synthetic.odd_wheels import build_odd_rim
-from tasks.synthetic.tyre import Tyre, build_tyre, sample_spec, tyre_mesh
+from tasks.synthetic.tyres import random_wheels as odd_wheels
+from tasks.synthetic.tyres.random_wheels import build_odd_rim
+from tasks.synthetic.tyres.tyre import Tyre, build_tyre, sample_spec, tyre_mesh
 
 
 def odd_tyre(seed: int, filled: float = odd_wheels.FILLED) -> Tyre:

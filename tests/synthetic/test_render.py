@@ -10,7 +10,7 @@ import trimesh
 from numpy.typing import NDArray
 
 from tasks.geometry.camera import look_at
-from tasks.synthetic.render import Light, Look, render_view, sample_look
+from tasks.synthetic.scenes.render import Light, Look, render_view, sample_look
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,13 @@ import pytest
 import trimesh
 
 from tasks.geometry.camera import Camera, Similarity, look_at
-from tasks.synthetic.background import Background, Chart
-from tasks.synthetic.foreign import ForeignWheel, from_trimesh
-from tasks.synthetic.lighting import Light, Look
-from tasks.synthetic.motion import MOTIONS, VideoMotion, plan_shot
-from tasks.synthetic.places import Support, build_place
-from tasks.synthetic.render import render_view
-from tasks.synthetic.scene import Moment, Scene, camera_in_tyre_frame, render_frame
+from tasks.synthetic.scenes.background import Background, Chart
+from tasks.synthetic.scenes.environments import Support, build_place
+from tasks.synthetic.scenes.lighting import Light, Look
+from tasks.synthetic.scenes.motion import MOTIONS, VideoMotion, plan_shot
+from tasks.synthetic.scenes.render import render_view
+from tasks.synthetic.scenes.scene import Moment, Scene, camera_in_tyre_frame, render_frame
+from tasks.synthetic.tyres.imported_wheels import ForeignWheel, from_trimesh
 
 LOOK = Look((Light((0.6, 0.8, 0.0), (1.0, 1.0, 1.0), 400.0),), sky=(0.2,) * 3, ground=(0.1,) * 3)
 ABOVE = Similarity(1.0, np.eye(3), np.array([0.0, 0.3, 0.0]))

@@ -10,11 +10,11 @@ import pytest
 import trimesh
 from numpy.typing import NDArray
 
-from tasks.synthetic.foreign import ForeignWheel, from_trimesh
-from tasks.synthetic.lighting import Light, Look
-from tasks.synthetic.motion import MOTIONS, VideoMotion
-from tasks.synthetic.render import render_view
-from tasks.synthetic.video import make_orbit_video, read_truth, write_video
+from tasks.synthetic.scenes.lighting import Light, Look
+from tasks.synthetic.scenes.motion import MOTIONS, VideoMotion
+from tasks.synthetic.scenes.render import render_view
+from tasks.synthetic.scenes.video import make_orbit_video, read_truth, write_video
+from tasks.synthetic.tyres.imported_wheels import ForeignWheel, from_trimesh
 
 FRAMES = 3
 

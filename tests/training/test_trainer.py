@@ -18,15 +18,15 @@ from safetensors.torch import load_file
 
 from tasks.core.errors import InputError
 from tasks.geometry.camera import VIEW_WIDTH
-from tasks.synthetic.augment import (
+from tasks.synthetic.datasets.augment import (
     STEPS_PER_PX,
     augment_views,
     clean_views,
     defective_masks,
     edge_distances,
 )
-from tasks.synthetic.dataset import ARRAYS, make_tyre_data, write_shard
-from tasks.synthetic.spec import TEST_SEEDS, TRAIN_SEEDS, VALIDATION_SEEDS
+from tasks.synthetic.datasets.dataset import ARRAYS, make_tyre_data, write_shard
+from tasks.synthetic.tyres.spec import TEST_SEEDS, TRAIN_SEEDS, VALIDATION_SEEDS
 from tasks.training.config import TrainConfig
 from tasks.training.log import TrainingLog
 from tasks.training.muon import Muon
@@ -110,7 +110,7 @@ def test_edge_distances_with_and_without_openings() -> None:
 
 
 def test_generating_processes_end_with_whoever_started_them(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tasks.synthetic.dataset", str(tmp_path)]
+    command = [sys.executable, "-m", "tasks.synthetic.datasets.dataset", str(tmp_path)]
     command += ["--tyres", "1", "--shards", "40", "--processes", "2"]
     pool = subprocess.Popen(command, start_new_session=True)
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from tasks.synthetic.dataset import ShardConfig, write_shard
-from tasks.synthetic.spec import TRAIN_SEEDS, VALIDATION_SEEDS
+from tasks.synthetic.datasets.dataset import ShardConfig, write_shard
+from tasks.synthetic.tyres.spec import TRAIN_SEEDS, VALIDATION_SEEDS
 
 SMALL = ShardConfig(views=2, size_px=32, points=1536, surface_points=64, detail=0.2)
 CONFIG = """

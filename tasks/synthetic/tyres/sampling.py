@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tasks.synthetic.looks import sample_look
-from tasks.synthetic.patterns import sample_tread
-from tasks.synthetic.spec import (
+from tasks.synthetic.tyres.looks import sample_look
+from tasks.synthetic.tyres.patterns import sample_tread
+from tasks.synthetic.tyres.spec import (
     FlatSpot,
     ProfileSpec,
     RimSpec,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.synthetic.spec import ProfileSpec
+from tasks.synthetic.tyres.spec import ProfileSpec
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]

@@ -1,6 +1,6 @@
 """Videos of generated tyres with the truth about every camera.
 
-``python -m tasks.synthetic.video --seed S --motion orbit --out X.mp4`` writes ``X.mp4`` and
+``python -m tasks.synthetic.scenes.video --seed S --motion orbit --out X.mp4`` writes ``X.mp4`` and
 ``X.truth.json`` beside it.
 """
 
@@ -18,12 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.geometry.camera import Camera
-from tasks.synthetic.lighting import Look, sample_look, to_srgb
-from tasks.synthetic.motion import MOTIONS, Shot, VideoMotion, plan_shot
-from tasks.synthetic.places import PLACES, build_place
-from tasks.synthetic.raycast import Float32Array, Wheel
-from tasks.synthetic.scene import Moment, Scene, camera_in_tyre_frame
-from tasks.synthetic.tyre import build_tyre, sample_spec
+from tasks.synthetic.scenes.environments import PLACES, build_place
+from tasks.synthetic.scenes.lighting import Look, sample_look, to_srgb
+from tasks.synthetic.scenes.motion import MOTIONS, Shot, VideoMotion, plan_shot
+from tasks.synthetic.scenes.raycast import Float32Array, Wheel
+from tasks.synthetic.scenes.scene import Moment, Scene, camera_in_tyre_frame
+from tasks.synthetic.tyres.tyre import build_tyre, sample_spec
 
 _CODECS = {".mp4": "mp4v", ".mov": "mp4v", ".avi": "MJPG", ".webm": "VP80", ".mkv": "VP80"}
 _SAMPLES = 4
@@ -37,8 +37,8 @@ class VideoTruth:
 
     Args:
         seed: Of everything.
-        motion: See :data:`tasks.synthetic.motion.VideoMotion`.
-        place: See :data:`tasks.synthetic.places.PLACES`.
+        motion: See :data:`tasks.synthetic.scenes.motion.VideoMotion`.
+        place: See :data:`tasks.synthetic.scenes.environments.PLACES`.
         fps: Frames per second.
         diameter: Of the tyre, metres.
         width: Of the tyre along its axle, metres.
@@ -101,7 +101,7 @@ def make_orbit_video(
         size: Width and height.
         motion: How it is filmed.
         fps: Frames per second.
-        place: One of :data:`tasks.synthetic.places.PLACES`; drawn if not given.
+        place: One of :data:`tasks.synthetic.scenes.environments.PLACES`; drawn if not given.
         wheel: To film instead of the seed's tyre.
         samples: Instants of a frame, over which the shutter is open; at least 2.
 

@@ -13,8 +13,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.synthetic.profile import BoolArray, FloatArray
-from tasks.synthetic.spec import Part
+from tasks.synthetic.tyres.profile import BoolArray, FloatArray
+from tasks.synthetic.tyres.spec import Part
 
 IntArray = NDArray[np.int64]
 

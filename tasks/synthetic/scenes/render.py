@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.geometry.camera import Camera
-from tasks.synthetic.lighting import Light, Look, Parts, light_disc, sample_look, to_srgb
-from tasks.synthetic.raycast import Float32Array, Hits, RayCaster, Renderable, caster_of
+from tasks.synthetic.scenes.lighting import Light, Look, Parts, light_disc, sample_look, to_srgb
+from tasks.synthetic.scenes.raycast import Float32Array, Hits, RayCaster, Renderable, caster_of
 
 __all__ = ["Light", "Look", "RenderedView", "render_view", "sample_look"]
 

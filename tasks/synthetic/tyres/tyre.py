@@ -14,21 +14,21 @@ import numpy as np
 import trimesh
 from numpy.typing import NDArray
 
-from tasks.synthetic.material import Material, SidewallTexture, evaluate, paint_sidewall
-from tasks.synthetic.normals import split_creases
-from tasks.synthetic.profile import (
+from tasks.synthetic.tyres.material import Material, SidewallTexture, evaluate, paint_sidewall
+from tasks.synthetic.tyres.normals import split_creases
+from tasks.synthetic.tyres.profile import (
     BoolArray,
     FloatArray,
     Section,
     cavity_section,
     outer_section,
 )
-from tasks.synthetic.rim import build_rim
-from tasks.synthetic.rubber import Rubber, cylinder
-from tasks.synthetic.sampling import sample_spec
-from tasks.synthetic.shapes import Body, join
-from tasks.synthetic.spec import RimSpec, TyreSpec
-from tasks.synthetic.tread import build_pattern
+from tasks.synthetic.tyres.rim import build_rim
+from tasks.synthetic.tyres.rubber import Rubber, cylinder
+from tasks.synthetic.tyres.sampling import sample_spec
+from tasks.synthetic.tyres.shapes import Body, join
+from tasks.synthetic.tyres.spec import RimSpec, TyreSpec
+from tasks.synthetic.tyres.tread import build_pattern
 
 __all__ = ["Tyre", "build_tyre", "sample_spec", "tyre_mesh"]
 
@@ -45,7 +45,7 @@ class Tyre:
         vertices: ``(V, 3)`` metres, split at creases.
         faces: ``(F, 3)`` wound outwards; closed bodies that may overlap.
         normals: ``(V, 3)`` unit.
-        part: ``(F,)`` :class:`~tasks.synthetic.spec.Part` of each face.
+        part: ``(F,)`` :class:`~tasks.synthetic.tyres.spec.Part` of each face.
         diameter: Of the new tyre, metres.
         width: Of the bounding box along the axle, metres.
         rubber: The tyre itself, in the frame of its own middle.

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.synthetic.profile import FloatArray
-from tasks.synthetic.spec import Lettering, LookSpec, Part
+from tasks.synthetic.tyres.profile import FloatArray
+from tasks.synthetic.tyres.spec import Lettering, LookSpec, Part
 
 Float32Array = NDArray[np.float32]
 

@@ -27,11 +27,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.geometry.camera import Camera, Crop, crop_of_box, look_at, world_to_crop_frame
-from tasks.synthetic.augment import edge_distances
-from tasks.synthetic.raycast import caster_of
-from tasks.synthetic.render import render_view, sample_look
-from tasks.synthetic.spec import TRAIN_SEEDS, VALIDATION_SEEDS
-from tasks.synthetic.tyre import Tyre, build_tyre, sample_spec
+from tasks.synthetic.datasets.augment import edge_distances
+from tasks.synthetic.scenes.raycast import caster_of
+from tasks.synthetic.scenes.render import render_view, sample_look
+from tasks.synthetic.tyres.spec import TRAIN_SEEDS, VALIDATION_SEEDS
+from tasks.synthetic.tyres.tyre import Tyre, build_tyre, sample_spec
 
 ARRAYS = ("rgba", "edges", "to_crop", "points", "inside", "surface", "colour")
 CUBE_HALF_SIDE = 0.75
@@ -187,7 +187,7 @@ def write_shard(folder: Path, seeds: Sequence[int], config: ShardConfig) -> None
 
 
 def main() -> None:
-    """Generate shards: ``python -m tasks.synthetic.dataset DIR --shards 100``."""
+    """Generate shards: ``python -m tasks.synthetic.datasets.dataset DIR --shards 100``."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("directory", type=Path)
     parser.add_argument("--shards", type=int, default=100)

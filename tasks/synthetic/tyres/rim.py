@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tasks.synthetic.profile import FloatArray, Section
-from tasks.synthetic.shapes import Body, Lathe, Prisms, Spokes
-from tasks.synthetic.spec import Part, RimSpec
+from tasks.synthetic.tyres.profile import FloatArray, Section
+from tasks.synthetic.tyres.shapes import Body, Lathe, Prisms, Spokes
+from tasks.synthetic.tyres.spec import Part, RimSpec
 
 KNOTS = 19
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from tasks.geometry.camera import FloatArray
-from tasks.synthetic import textures
-from tasks.synthetic.background import Background, Chart
-from tasks.synthetic.lighting import Look
-from tasks.synthetic.textures import Texture
+from tasks.synthetic.scenes import textures
+from tasks.synthetic.scenes.background import Background, Chart
+from tasks.synthetic.scenes.lighting import Look
+from tasks.synthetic.scenes.textures import Texture
 
 PLACES = ("workshop", "garage", "pit_lane", "yard", "studio")
 """Kinds of place."""

@@ -10,10 +10,10 @@ import math
 
 import numpy as np
 
-from tasks.synthetic.profile import FloatArray, Section
-from tasks.synthetic.rim import barrel, lip_plane
-from tasks.synthetic.shapes import Body, Lathe, Prisms, Spokes
-from tasks.synthetic.spec import Part, RimSpec
+from tasks.synthetic.tyres.profile import FloatArray, Section
+from tasks.synthetic.tyres.rim import barrel, lip_plane
+from tasks.synthetic.tyres.shapes import Body, Lathe, Prisms, Spokes
+from tasks.synthetic.tyres.spec import Part, RimSpec
 
 Rng = np.random.Generator
 

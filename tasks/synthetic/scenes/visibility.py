@@ -10,7 +10,7 @@ from embreex import rtcore_scene
 from embreex.mesh_construction import TriangleMesh
 from numpy.typing import ArrayLike, NDArray
 
-from tasks.synthetic.profile import FloatArray
+from tasks.synthetic.tyres.profile import FloatArray
 
 
 class Triangles(Protocol):

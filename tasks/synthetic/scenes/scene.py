@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.geometry.camera import Camera, Similarity
-from tasks.synthetic.background import Background, BackgroundSample
-from tasks.synthetic.lighting import Light, Look, light_disc, to_srgb
-from tasks.synthetic.raycast import (
+from tasks.synthetic.scenes.background import Background, BackgroundSample
+from tasks.synthetic.scenes.lighting import Light, Look, light_disc, to_srgb
+from tasks.synthetic.scenes.raycast import (
     Float32Array,
     Hits,
     RayCaster,
@@ -22,7 +22,7 @@ from tasks.synthetic.raycast import (
     normalized,
     sampled,
 )
-from tasks.synthetic.render import cast_pixels, projected_box, shade
+from tasks.synthetic.scenes.render import cast_pixels, projected_box, shade
 
 _SHADOW_GRID = 160
 _SHADOW_RAYS = 32

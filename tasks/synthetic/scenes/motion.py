@@ -10,8 +10,8 @@ from typing import Literal, get_args
 import numpy as np
 
 from tasks.geometry.camera import Camera, FloatArray, Similarity, look_at
-from tasks.synthetic.places import Support
-from tasks.synthetic.scene import Moment
+from tasks.synthetic.scenes.environments import Support
+from tasks.synthetic.scenes.scene import Moment
 
 VideoMotion = Literal["orbit", "turntable", "spin", "handheld"]
 """Camera round a standing tyre; tyre upright on a turntable before a fixed camera; tyre turning on

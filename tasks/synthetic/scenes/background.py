@@ -2,7 +2,7 @@
 
 World frame: metres, +Y up, the floor is y = 0, the tyre stands near the origin. Textures with all
 their smaller levels lie in one atlas and the baked light in another, so that a whole picture is two
-look-ups. The tyre's own shadow is no part of the baked light (see :mod:`tasks.synthetic.scene`).
+look-ups. The tyre's own shadow is no part of the baked light (see :mod:`tasks.synthetic.scenes.scene`).
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from embreex.mesh_construction import TriangleMesh
 from numpy.typing import NDArray
 
 from tasks.geometry.camera import Camera, FloatArray
-from tasks.synthetic.foreign import linear
-from tasks.synthetic.lighting import Light, Look, light_disc
-from tasks.synthetic.raycast import Float32Array, normalized
-from tasks.synthetic.render import pixel_rays
-from tasks.synthetic.textures import Texture
+from tasks.synthetic.scenes.lighting import Light, Look, light_disc
+from tasks.synthetic.scenes.raycast import Float32Array, normalized
+from tasks.synthetic.scenes.render import pixel_rays
+from tasks.synthetic.scenes.textures import Texture
+from tasks.synthetic.tyres.imported_wheels import linear
 
 _LEVELS = 6
 _LIGHT_TEXEL = 0.06

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.synthetic.profile import FloatArray
-from tasks.synthetic.shapes import Mesh
+from tasks.synthetic.tyres.profile import FloatArray
+from tasks.synthetic.tyres.shapes import Mesh
 
 
 def split_creases(

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from tasks.synthetic.profile import FloatArray
-from tasks.synthetic.spec import WearSpec
+from tasks.synthetic.tyres.profile import FloatArray
+from tasks.synthetic.tyres.spec import WearSpec
 
 
 def _wrap(angle: FloatArray) -> FloatArray:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from tasks.synthetic.spec import Cut, ProfileSpec, TreadSpec
+from tasks.synthetic.tyres.spec import Cut, ProfileSpec, TreadSpec
 
 Rng = np.random.Generator
 EDGES = 120

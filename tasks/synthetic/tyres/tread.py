@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.synthetic.profile import FloatArray, Section
-from tasks.synthetic.spec import TreadSpec
+from tasks.synthetic.tyres.profile import FloatArray, Section
+from tasks.synthetic.tyres.spec import TreadSpec
 
 TWO_PI = 2.0 * math.pi
 

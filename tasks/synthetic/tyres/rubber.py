@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tasks.synthetic.profile import BoolArray, FloatArray, Section
-from tasks.synthetic.shapes import IntArray, Mesh, grid_faces, outward, segments
-from tasks.synthetic.spec import Part, WearSpec
-from tasks.synthetic.tread import TWO_PI, Pattern
-from tasks.synthetic.wear import radius_loss
+from tasks.synthetic.tyres.profile import BoolArray, FloatArray, Section
+from tasks.synthetic.tyres.shapes import IntArray, Mesh, grid_faces, outward, segments
+from tasks.synthetic.tyres.spec import Part, WearSpec
+from tasks.synthetic.tyres.tread import TWO_PI, Pattern
+from tasks.synthetic.tyres.wear import radius_loss
 
 WALL = 4e-5
 """Half the run of a groove's wall in the mesh, metres; the inside query has none."""

@@ -9,7 +9,7 @@ import numpy as np
 import trimesh
 from numpy.typing import NDArray
 
-from tasks.synthetic.raycast import Float32Array, IntArray, sampled
+from tasks.synthetic.scenes.raycast import Float32Array, IntArray, sampled
 
 _TEXTURE_SIDE = 1024
 _LONGEST_EDGE = 0.06
@@ -18,7 +18,7 @@ _LONGEST_EDGE = 0.06
 
 @dataclass(frozen=True)
 class Paint:
-    """Reflectance at points, see :class:`tasks.synthetic.raycast.Surface`."""
+    """Reflectance at points, see :class:`tasks.synthetic.scenes.raycast.Surface`."""
 
     albedo: Float32Array
     specular: Float32Array

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.geometry.camera import FloatArray
-from tasks.synthetic.raycast import Float32Array, normalized
+from tasks.synthetic.scenes.raycast import Float32Array, normalized
 
 Vector = tuple[float, float, float]
 

@@ -1,0 +1,1 @@
+"""Training data made of generated tyres."""

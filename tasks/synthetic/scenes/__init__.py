@@ -1,0 +1,1 @@
+"""Rendering of generated tyres: environments, light, cameras, videos."""
