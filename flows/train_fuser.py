@@ -24,7 +24,7 @@ def film(data_dir: Path, count: int, part: int = 0, processes: int = 1) -> None:
     """Make every n-th subject of ``count`` that is missing, at low priority."""
     arguments = [str(data_dir), "--count", str(count)]
     arguments += ["--first", str(part), "--every", str(processes)]
-    run_child("tasks.training.fusion_subjects", *arguments, niceness=5)
+    run_child("tasks.training.fusion.subjects", *arguments, niceness=5)
 
 
 @task(name="train fusing network", retries=3)
@@ -32,7 +32,12 @@ def train(data_dir: Path, run_dir: Path, minutes: float, threads: int, device: s
     """Train from the last checkpoint until the budget is spent."""
     arguments = [str(data_dir), "--run", str(run_dir), "--device", device]
     run_child(
-        "tasks.training.fuse", *arguments, "--minutes", str(minutes), "--threads", str(threads)
+        "tasks.training.fusion.trainer",
+        *arguments,
+        "--minutes",
+        str(minutes),
+        "--threads",
+        str(threads),
     )
     log = run_dir / "log.jsonl"
     if log.exists():

@@ -11,8 +11,8 @@ from flows.train_fuser import train_fusing_network
 from tasks.fusion.decision.network import load_fuser
 from tasks.network.weights import FUSER
 from tasks.storage.artifacts import sha256_of
-from tasks.training.fuse import FuseConfig
-from tasks.training.fusion_subjects import FIRST_SEED
+from tasks.training.fusion.subjects import FIRST_SEED
+from tasks.training.fusion.trainer import FuseConfig
 from tests.training.test_fuse import make_subject
 
 

@@ -13,7 +13,7 @@ import torch
 from tasks.fusion.decision.network import load_fuser
 from tasks.fusion.decision.network_inputs import CHANNELS, PHOTOS
 from tasks.network.weights import FUSER
-from tasks.training.fuse import FuseConfig, Subject, corrupted, train, validate
+from tasks.training.fusion.trainer import FuseConfig, Subject, corrupted, train, validate
 
 SHAPE = (16, 24, 12)
 

@@ -30,10 +30,10 @@ from tasks.synthetic.tyres.spec import TEST_SEEDS, TRAIN_SEEDS, VALIDATION_SEEDS
 from tasks.training.config import TrainConfig
 from tasks.training.log import TrainingLog
 from tasks.training.muon import Muon
+from tasks.training.reconstruction.shards import ShardReader, to_crop_frame
+from tasks.training.reconstruction.trainer import Trainer, plane_waves
+from tasks.training.reconstruction.validation import validate
 from tasks.training.report import plot_curves
-from tasks.training.shards import ShardReader, to_crop_frame
-from tasks.training.trainer import Trainer, plane_waves
-from tasks.training.validation import validate
 from tests.training.tiny import CONFIG, SMALL, write_data
 
 

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from tasks.synthetic.datasets.augment import clean_views
-from tasks.training.shards import ShardReader, to_crop_frame
+from tasks.training.reconstruction.shards import ShardReader, to_crop_frame
 from tsr.system import TSR
 
 LOG_SURFACE = math.log(25.0) + 1.0

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tasks.core.errors import Tyre3dError
 from tasks.training.config import TrainConfig
-from tasks.training.trainer import Trainer
+from tasks.training.reconstruction.trainer import Trainer
 
 
 def main() -> None:

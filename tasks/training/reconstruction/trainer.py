@@ -24,8 +24,8 @@ from tasks.core.errors import InputError
 from tasks.training.config import TrainConfig
 from tasks.training.log import TrainingLog
 from tasks.training.muon import Muon
-from tasks.training.shards import ShardReader
-from tasks.training.validation import LOG_SURFACE, calibrate, validate
+from tasks.training.reconstruction.shards import ShardReader
+from tasks.training.reconstruction.validation import LOG_SURFACE, calibrate, validate
 from tsr.config import TSRConfig
 from tsr.system import TSR
 

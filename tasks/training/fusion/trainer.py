@@ -1,6 +1,6 @@
-"""Trains the fusing network on the subjects of :mod:`tasks.training.fusion_subjects`.
+"""Trains the fusing network on the subjects of :mod:`tasks.training.fusion.subjects`.
 
-``python -m tasks.training.fuse DATA --run RUN --minutes M`` goes on from RUN's checkpoint.
+``python -m tasks.training.fusion.trainer DATA --run RUN --minutes M`` goes on from RUN's checkpoint.
 """
 
 from __future__ import annotations
