@@ -9,7 +9,7 @@ import torch
 
 from bench.fields import full_size_config, torus_model
 from bench.measure import REPEATS, Row, alternating
-from tsr.extract import ExtractOptions, extract_surface_of_code
+from tsr.surface.extract import ExtractOptions, extract_surface_of_code
 from tsr.system import TSR
 
 BATCH = 8

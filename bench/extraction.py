@@ -18,8 +18,8 @@ from bench.measure import (
     measurable_formats,
     without_bfloat16,
 )
-from tsr.extract import PARITY, THRESHOLD, ExtractOptions, Surface, extract_surface_of_code
-from tsr.marching import march_volume
+from tsr.surface.extract import PARITY, THRESHOLD, ExtractOptions, Surface, extract_surface_of_code
+from tsr.surface.marching import march_volume
 from tsr.system import TSR
 
 GOALS = {256: 50, 512: 120}
@@ -31,7 +31,7 @@ _MEMORY = """if True:
     import torch
     from bench.fields import torus_model
     from bench.measure import peak_memory_mb
-    from tsr.extract import extract_surface_of_code
+    from tsr.surface.extract import extract_surface_of_code
     model, code = torus_model()
     extract_surface_of_code(model, code, 64)
     before = peak_memory_mb()

@@ -18,8 +18,8 @@ from bench.measure import (
     measurable_formats,
     without_bfloat16,
 )
+from tsr.network.vit import SelfAttention
 from tsr.system import TSR
-from tsr.vit import SelfAttention
 
 FRAMES = 4
 

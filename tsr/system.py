@@ -15,13 +15,13 @@ from torch import Tensor, nn
 from tsr import weights
 from tsr.config import TSRConfig
 from tsr.errors import TSRError, WeightsError
-from tsr.extract import PARITY, ExtractOptions, colours, extract_surface_of_code
-from tsr.field import Decoder, Renderer
 from tsr.memory import halve_once
+from tsr.network.field import Decoder, Renderer
+from tsr.network.transformer import Transformer, TriplaneTokenizer, TriplaneUpsample
+from tsr.network.vit import ImageTokenizer
+from tsr.network.volume import render_rays, spherical_rays
 from tsr.precision import WORTH_IT, Precision, choose
-from tsr.transformer import Transformer, TriplaneTokenizer, TriplaneUpsample
-from tsr.vit import ImageTokenizer
-from tsr.volume import render_rays, spherical_rays
+from tsr.surface.extract import PARITY, ExtractOptions, colours, extract_surface_of_code
 
 if TYPE_CHECKING:
     import trimesh
@@ -205,7 +205,7 @@ class TSR(nn.Module):
             has_vertex_color: Whether to query the vertices' colours.
             resolution: Grid points per axis.
             threshold: Density of the surface.
-            options: How to extract. :data:`tsr.extract.PARITY` is what the published
+            options: How to extract. :data:`tsr.surface.extract.PARITY` is what the published
                 implementation does; it is the default on grids of up to 64 points an axis, where
                 it costs nothing. On larger ones the default is much faster and smoother.
         """

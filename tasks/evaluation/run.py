@@ -73,7 +73,7 @@ def score_run(
     alphas = {m.index: masks.folder / m.file for m in masks_of(masks.record) if m.usable}
     hull = rotated(visual_hull(poses, alphas, truth.diameter), pose_scores.to_truth)
     ratio, ring = best_annulus(truth)
-    with _quiet("tsr.extract"):  # thin parts of single views are no news here
+    with _quiet("tsr.surface.extract"):  # thin parts of single views are no news here
         single = [
             single_view(model, code, frame, cameras[frame.index], truth)
             for code, frame in zip(scene_codes, coded_frames_of(codes.record), strict=True)

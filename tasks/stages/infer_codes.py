@@ -112,8 +112,8 @@ def version() -> str:
         __name__,
         "tasks.geometry.camera",
         "tsr.system",
-        "tsr.vit",
-        "tsr.transformer",
+        "tsr.network.vit",
+        "tsr.network.transformer",
         "tsr.config",
         "tsr.precision",
     )

@@ -4,8 +4,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from tsr import attention
-from tsr.attention import attend, by_head
+from tsr.network import attention
+from tsr.network.attention import attend, by_head
 
 
 def _inputs(batch: int, dtype: torch.dtype) -> list[torch.Tensor]:

@@ -15,7 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from bench.fields import MAJOR, MINOR, torus_model
 from tsr.errors import OutOfMemoryError, TSRError
-from tsr.extract import (
+from tsr.surface.extract import (
     PARITY,
     ExtractOptions,
     colours,
@@ -23,9 +23,9 @@ from tsr.extract import (
     log_density,
     plane_field,
 )
-from tsr.marching import march_volume
-from tsr.planes import GridField
-from tsr.sparse import extract_surface
+from tsr.surface.marching import march_volume
+from tsr.surface.planes import GridField
+from tsr.surface.sparse import extract_surface
 from tsr.system import TSR
 
 VOLUME = 2 * math.pi**2 * MAJOR * MINOR**2
@@ -211,7 +211,7 @@ def test_out_of_memory_halves_the_chunk_once(
             raise torch.OutOfMemoryError("injected")
         return linear(x, *rest)
 
-    monkeypatch.setattr("tsr.planes.F.linear", tight)
+    monkeypatch.setattr("tsr.surface.planes.F.linear", tight)
     field = plane_field(model, code)
     points = torch.zeros(1000, 3)
     field.chunk = 400

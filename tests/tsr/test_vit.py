@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tsr.config import ViTConfig
-from tsr.vit import ViT
+from tsr.network.vit import ViT
 
 SIZES = {
     "hidden_size": 48,

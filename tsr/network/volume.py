@@ -10,7 +10,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from tsr.field import Renderer
+from tsr.network.field import Renderer
 
 BOX = 1 - 1e-3
 """Rays are cut by a box a little smaller than the field's, so that no sample lies outside."""

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from tsr.errors import TSRError
-from tsr.marching import march_volume
-from tsr.planes import GridField, PlaneField
-from tsr.sparse import extract_surface
+from tsr.surface.marching import march_volume
+from tsr.surface.planes import GridField, PlaneField
+from tsr.surface.sparse import extract_surface
 
 if TYPE_CHECKING:
     from tsr.system import TSR

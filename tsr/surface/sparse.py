@@ -16,10 +16,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tsr.detail import Planes
 from tsr.errors import TSRError
-from tsr.level import B, Field, Level
-from tsr.marching import CORNERS, triangulate
+from tsr.surface.detail import Planes
+from tsr.surface.level import B, Field, Level
+from tsr.surface.marching import CORNERS, triangulate
 
 
 @dataclass(frozen=True)

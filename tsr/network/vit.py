@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tsr.attention import attend
 from tsr.config import ImageTokenizerConfig, ViTConfig
+from tsr.network.attention import attend
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)

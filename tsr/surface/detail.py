@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tsr.field import PLANE_AXES
-from tsr.lattice import pool
+from tsr.network.field import PLANE_AXES
+from tsr.surface.lattice import pool
 
 Planes = Callable[[Tensor], Tensor]
 """Grid indices ``(M,)`` of an axis to the planes' terms ``(3, M, M, n)`` at their pairs."""

@@ -10,9 +10,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from tsr.detail import Planes, curvature_score, hidden_score
-from tsr.lattice import pool, pool_up, upsample
-from tsr.marching import CORNERS
+from tsr.surface.detail import Planes, curvature_score, hidden_score
+from tsr.surface.lattice import pool, pool_up, upsample
+from tsr.surface.marching import CORNERS
 
 Field = Callable[[Tensor], Tensor]
 """Grid points ``(N, 3)`` int64 to values ``(N,)`` float32, inside > 0."""

@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tsr.attention import attend
 from tsr.config import BackboneConfig, PostProcessorConfig, TokenizerConfig
+from tsr.network.attention import attend
 from tsr.precision import casts_kept
 
 

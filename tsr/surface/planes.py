@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tsr.config import RendererConfig
-from tsr.field import PLANE_AXES, Decoder
 from tsr.memory import halve_once
+from tsr.network.field import PLANE_AXES, Decoder
 
 CHUNK = 4096
 """Points at once: on CPUs the activations of the MLP's 64 neurons, 1 MB, then stay in the cache."""

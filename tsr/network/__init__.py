@@ -1,0 +1,1 @@
+"""The network: image encoder, transformer, triplane field."""

@@ -1,0 +1,1 @@
+"""Surface extraction by marching only where the surface is."""
