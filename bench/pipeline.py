@@ -109,8 +109,8 @@ def main() -> int:
     options = json.loads(text)
     started = time.perf_counter()
     from configs.settings import Settings
-    from flows.commands import prepare
-    from flows.local_server import LocalServer
+    from flows.cli.commands import prepare
+    from flows.cli.local_server import LocalServer
 
     prepare(Settings(), verbose=False)
     server = LocalServer()

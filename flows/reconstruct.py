@@ -18,9 +18,9 @@ from configs.request import ReconstructRequest
 from configs.settings import Settings
 from configs.stages import ExportConfig, ExtractConfig, InferConfig, MaskConfig, SelectConfig
 from flows.infer import inference
-from flows.run_progress import told_to_prefect
-from flows.run_summary import tell_summary
-from flows.stages import Runner
+from flows.support.progress import told_to_prefect
+from flows.support.runner import Runner
+from flows.support.summary import tell_summary
 from tasks.fusion.merge import MergeConfig
 from tasks.network.weights import background_digest, choose_model, pick_device
 from tasks.poses.estimate import PoseConfig

@@ -10,11 +10,11 @@ from typing import Any
 import cv2
 import numpy as np
 
+from flows.support.page import contact_sheet
 from tasks.imaging.images import read_colour
 from tasks.mesh.preview import render
 from tasks.stages.export_glb import load_mesh
 from tasks.storage.artifacts import Artifact
-from tasks.summary import contact_sheet
 
 
 def summarise(results: Sequence[dict[str, Any]]) -> dict[str, Any]:

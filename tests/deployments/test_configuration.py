@@ -54,7 +54,7 @@ def test_the_file_says_nothing_that_would_be_ignored() -> None:
 
 def test_runs_of_every_deployment_are_watched() -> None:
     from deployments.deploy import TAG
-    from flows.commands import TAG as TAG_OF_COMMANDS
+    from flows.cli.commands import TAG as TAG_OF_COMMANDS
 
     assert TAG == TAG_OF_COMMANDS
     for name, deployment in DEPLOYMENTS.items():

@@ -207,7 +207,7 @@ def test_storage_that_is_away_is_waited_for_or_told(stack: Stack) -> None:
             assert stack.alive("away")
             return list(files.glob(f"tyres/artifacts/cas/{stage}/*/manifest.json"))
 
-        command = ["flows.cli", "reconstruct", str(source), "--out", str(out), *stack.cheap]
+        command = ["flows.cli.main", "reconstruct", str(source), "--out", str(out), *stack.cheap]
         stack.start("away", *command, **storage, TYRE3D_S3_PATIENCE_S="0")
         until("the masks", lambda: done("remove-backgrounds"), every_s=0.02)
         server.go_away()
@@ -246,7 +246,15 @@ mount -o remount,size=64m {home}
 """
     )
     command = ["unshare", "--user", "--map-root-user", "--mount", "sh", str(script)]
-    command += [sys.executable, "-m", "flows.cli", "reconstruct", str(source), "--out", str(out)]
+    command += [
+        sys.executable,
+        "-m",
+        "flows.cli.main",
+        "reconstruct",
+        str(source),
+        "--out",
+        str(out),
+    ]
     done = subprocess.run(
         [*command, *stack.cheap, "--mc-resolution", "128"],
         cwd=ROOT,

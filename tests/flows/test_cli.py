@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.cli import build_parser, main
+from flows.cli.main import build_parser, main
 from tests.conftest import write_video
 
 
@@ -23,7 +23,7 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log, "propagate", True)
     for name in ("PREFECT_LOCAL_STORAGE_PATH", "PREFECT_RESULTS_LOCAL_STORAGE_PATH"):
         monkeypatch.setenv(name, str(tmp_path / "home/results"))
-    monkeypatch.setattr("flows.local_server.LocalServer.start", lambda _: None)
+    monkeypatch.setattr("flows.cli.local_server.LocalServer.start", lambda _: None)
 
 
 def fails(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
@@ -162,7 +162,7 @@ def test_the_documented_options_exist() -> None:
 
 def test_help_imports_nothing_heavy() -> None:
     code = (
-        "import sys; from flows.cli import build_parser; build_parser().format_help(); "
+        "import sys; from flows.cli.main import build_parser; build_parser().format_help(); "
         "bad = {'torch', 'prefect', 'cv2', 'numpy', 'pydantic'} & set(sys.modules); "
         "sys.exit(str(bad) if bad else 0)"
     )
@@ -196,7 +196,7 @@ def test_the_whole_command_in_another_process(tmp_path: Path, tiny_model: Path) 
         "PREFECT_HOME": str(tmp_path / "prefect"),
     }
     started = time.monotonic()
-    command = [sys.executable, "-m", "flows.cli", "reconstruct", str(tmp_path / "v.mp4")]
+    command = [sys.executable, "-m", "flows.cli.main", "reconstruct", str(tmp_path / "v.mp4")]
     command += ["--out", str(tmp_path / "out"), "--model", str(tiny_model), "--session", "x"]
     answer = subprocess.run(
         command,

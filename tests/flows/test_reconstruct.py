@@ -230,7 +230,7 @@ def test_a_run_shows_pictures_and_tells_of_its_stages(
     cut_out_folder: Path, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[tuple[str, str]] = []
-    monkeypatch.setattr("flows.stages.tell_stage", lambda *a: told.append((a[1], a[2])))
+    monkeypatch.setattr("flows.support.runner.tell_stage", lambda *a: told.append((a[1], a[2])))
     run(cut_out_folder, tmp_path, tiny_model)
     assert told == [(stage, "Completed") for stage in STAGES]
     with get_client(sync_client=True) as client:
@@ -239,7 +239,9 @@ def test_a_run_shows_pictures_and_tells_of_its_stages(
     assert str(page.data).count("data:image/jpeg") == 2
 
 
-@pytest.mark.parametrize("what", ["flows.run_summary.summary", "tasks.stages.export_glb.preview"])
+@pytest.mark.parametrize(
+    "what", ["flows.support.summary.summary", "tasks.stages.export_glb.preview"]
+)
 def test_a_run_succeeds_without_its_pictures(
     what: str,
     cut_out_folder: Path,

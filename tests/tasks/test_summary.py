@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 import trimesh
 
+from flows.support.page import contact_sheet, summary
 from tasks.mesh.preview import Picture, preview, render
 from tasks.records import MergedMesh
-from tasks.summary import contact_sheet, summary
 
 
 def _mesh() -> MergedMesh:

@@ -109,13 +109,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; the exit code is 0 only if it did what was asked."""
     options = build_parser().parse_args(argv)
     if options.command == "models":
-        from flows.commands import models as command
+        from flows.cli.commands import models as command
     elif options.command == "announce":
-        from flows.commands import announce as command
+        from flows.cli.commands import announce as command
     elif options.command == "batch":
-        from flows.batch_command import batch as command
+        from flows.cli.batch_command import batch as command
     else:
-        from flows.commands import reconstruct as command
+        from flows.cli.commands import reconstruct as command
     from tasks.core.errors import Tyre3dError
 
     try:

@@ -6,9 +6,9 @@ import argparse
 import sys
 
 from configs.request import BatchRequest
-from flows.commands import TAG, load_settings, mesh_options, prepare, validated
-from flows.local_server import LocalServer
-from flows.show import ProgressLines, batch_table
+from flows.cli.commands import TAG, load_settings, mesh_options, prepare, validated
+from flows.cli.local_server import LocalServer
+from flows.cli.output import ProgressLines, batch_table
 
 SOME_FAILED = 1
 """Exit code where not every tyre has a result."""

@@ -79,7 +79,7 @@ class LocalServer:
             port = probe.getsockname()[1]
         self._url = f"http://127.0.0.1:{port}/api"
         self._process = start_child(
-            "flows.server_process",
+            "flows.cli.server_process",
             str(port),
             env={**os.environ, **_SERVER_ENV},
             stdout=subprocess.DEVNULL,

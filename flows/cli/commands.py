@@ -16,8 +16,8 @@ from pydantic import BaseModel, ValidationError
 from configs.locations import as_place, inside, stem_of
 from configs.request import ReconstructOptions, ReconstructRequest
 from configs.settings import Settings
-from flows.local_server import LocalServer, configured
-from flows.show import ProgressLines, models_table, stage_table
+from flows.cli.local_server import LocalServer, configured
+from flows.cli.output import ProgressLines, models_table, stage_table
 from tasks.core.errors import InputError
 
 _Request = TypeVar("_Request", bound=BaseModel)
@@ -152,7 +152,7 @@ def announce(options: argparse.Namespace) -> int:
             what="no Prefect server is named",
             advice="Set PREFECT_API_URL",
         )
-    from flows.run_summary import announce_uploads
+    from flows.support.summary import announce_uploads
 
     announce_uploads([str(as_place(given)) for given in options.inputs])
     return 0

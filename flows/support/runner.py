@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from prefect.tasks import Task
 from pydantic import BaseModel
 
-from flows.run_summary import tell_stage
+from flows.support.summary import tell_stage
 from tasks.core.progress import report
 from tasks.records import ArtifactRef
 from tasks.storage.artifacts import ArtifactStore, artifact_key

@@ -10,13 +10,13 @@ from typing import Any
 from prefect.artifacts import create_markdown_artifact
 from prefect.events import emit_event
 
+from flows.support.page import summary
 from tasks.imaging.images import read_colour
 from tasks.records import ArtifactRef
 from tasks.stages.export_glb import PREVIEW_FILE
 from tasks.stages.extract_frames import candidates_of
 from tasks.stages.select_frames import chosen_indices
 from tasks.storage.artifacts import ArtifactStore
-from tasks.summary import summary
 
 _log = logging.getLogger("tyre3d")
 UPLOADED = "tyre3d.uploaded"

@@ -1,0 +1,1 @@
+"""What the flows need around the stages: runner, progress, summary."""
