@@ -26,7 +26,7 @@ from tests.deployments.stack import (
     process_of,
     until,
 )
-from tests.s3 import KEY, REGION, SECRET, S3Server, filesystem, s3_server
+from tests.support.s3 import KEY, REGION, SECRET, S3Server, filesystem, s3_server
 
 pytestmark = pytest.mark.services
 SAMPLE = ROOT / "tests" / "data" / "sample_tyre.mp4"

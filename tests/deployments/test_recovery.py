@@ -29,7 +29,7 @@ from tests.deployments.stack import (
     process_of,
     until,
 )
-from tests.s3 import KEY, REGION, SECRET, filesystem, s3_server
+from tests.support.s3 import KEY, REGION, SECRET, filesystem, s3_server
 
 pytestmark = pytest.mark.services
 SILENCE_S = 70

@@ -23,7 +23,7 @@ from flows import batch as module
 from tasks.core.errors import InputError
 from tasks.storage.inputs import local_input
 from tasks.storage.results import Results, write_result
-from tests.s3 import KEY, REGION, SECRET, filesystem, s3_server
+from tests.support.s3 import KEY, REGION, SECRET, filesystem, s3_server
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 MADE: list[str] = []

@@ -26,7 +26,7 @@ from tasks.core.errors import InputError, ResourceError, StorageError
 from tasks.geometry.camera import look_at
 from tasks.mesh.glb import document_of
 from tasks.records import CodedFrame, MergedMesh, ObjectEstimate, PoseEstimate
-from tests.gltf import assert_valid
+from tests.support.gltf import assert_valid
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 STAGES = ["extract", "remove-backgrounds", "estimate-poses", "select", "infer", "merge", "export"]
@@ -124,7 +124,7 @@ def test_the_same_bytes_elsewhere_are_the_same_input(
     video: Path, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import tasks.stages.remove_backgrounds
-    from tests.tasks.test_remove_backgrounds import Threshold
+    from tests.tasks.stages.test_remove_backgrounds import Threshold
 
     monkeypatch.setattr(tasks.stages.remove_backgrounds, "open_session", lambda *_: Threshold())
     run(video, tmp_path, tiny_model, session="test")

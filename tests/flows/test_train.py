@@ -18,7 +18,7 @@ from prefect.settings import PREFECT_API_URL
 from safetensors.torch import load_file
 
 from tasks.training.log import TrainingLog
-from tests.training.tiny import CONFIG, write_data
+from tests.tasks.training.tiny import CONFIG, write_data
 
 SECONDS = 24.0
 _FLOW = f"""if True:

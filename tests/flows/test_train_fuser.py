@@ -13,7 +13,7 @@ from tasks.network.weights import FUSER
 from tasks.storage.artifacts import sha256_of
 from tasks.training.fusion.subjects import FIRST_SEED
 from tasks.training.fusion.trainer import FuseConfig
-from tests.training.test_fuse import make_subject
+from tests.tasks.training.fusion.test_trainer import make_subject
 
 
 @pytest.mark.usefixtures("prefect_server")

@@ -13,7 +13,7 @@ from tasks.core.errors import StorageError
 from tasks.records import ArtifactRef
 from tasks.storage.artifacts import ArtifactStore, artifact_key, canonical, code_version, sweep
 from tasks.storage.base import LocalObjects
-from tests.memory_objects import MemoryObjects
+from tests.support.memory_storage import MemoryObjects
 
 
 @pytest.fixture(params=["local", "memory"])

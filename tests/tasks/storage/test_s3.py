@@ -14,7 +14,7 @@ import pytest
 from tasks.core.errors import StorageError
 from tasks.storage import s3 as module
 from tasks.storage.s3 import S3Objects
-from tests.s3 import SECRET, FaultyProxy, S3Server, s3_server, s3_settings
+from tests.support.s3 import SECRET, FaultyProxy, S3Server, s3_server, s3_settings
 
 Open = Callable[..., tuple[S3Objects, FaultyProxy]]
 

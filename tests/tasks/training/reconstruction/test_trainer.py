@@ -34,7 +34,7 @@ from tasks.training.reconstruction.shards import ShardReader, to_crop_frame
 from tasks.training.reconstruction.trainer import Trainer, plane_waves
 from tasks.training.reconstruction.validation import validate
 from tasks.training.report import plot_curves
-from tests.training.tiny import CONFIG, SMALL, write_data
+from tests.tasks.training.tiny import CONFIG, SMALL, write_data
 
 
 @pytest.fixture(scope="module")

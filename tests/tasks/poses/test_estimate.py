@@ -11,8 +11,8 @@ import pytest
 from tasks.core.errors import ReconstructionError
 from tasks.poses.estimate import PoseConfig, estimate_poses
 from tasks.records import PoseEstimate
-from tests.poses.measure import PoseErrors, pose_errors
-from tests.poses.scene import HALF_WIDTH, RADIUS, Video, write_video
+from tests.tasks.poses.measure import PoseErrors, pose_errors
+from tests.tasks.poses.scene import HALF_WIDTH, RADIUS, Video, write_video
 
 SMALL = (360, 270)
 

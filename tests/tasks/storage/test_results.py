@@ -19,7 +19,7 @@ from tasks.storage.base import LocalObjects, Objects
 from tasks.storage.inputs import input_mark, local_input
 from tasks.storage.results import Results, check_writable, write_result
 from tasks.storage.s3 import S3Objects
-from tests.s3 import filesystem, s3_endpoint, s3_settings
+from tests.support.s3 import filesystem, s3_endpoint, s3_settings
 
 
 @dataclass

@@ -13,8 +13,8 @@ from tasks.poses.sfm import Matches
 from tasks.poses.steady_orbit import SteadyMotion, steady_orbit
 from tasks.poses.steady_spin import outlines_alike, steady_spin
 from tasks.records import ObjectEstimate
-from tests.poses.measure import PoseErrors, pose_errors
-from tests.poses.scene import HALF_WIDTH, RADIUS, Video, turn, write_video
+from tests.tasks.poses.measure import PoseErrors, pose_errors
+from tests.tasks.poses.scene import HALF_WIDTH, RADIUS, Video, turn, write_video
 
 
 def outlines_of(video: Video) -> dict[int, Outline]:

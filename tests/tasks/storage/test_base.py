@@ -15,8 +15,8 @@ from tasks.core.errors import StorageError
 from tasks.storage.artifacts import sha256_of
 from tasks.storage.base import LocalObjects, Objects, storage_errors
 from tasks.storage.s3 import S3Objects
-from tests.memory_objects import MemoryObjects
-from tests.s3 import filesystem, s3_endpoint, s3_settings
+from tests.support.memory_storage import MemoryObjects
+from tests.support.s3 import filesystem, s3_endpoint, s3_settings
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from tasks.mesh.glb import document_of, linear_from_srgb
 from tasks.records import MergedMesh
 from tasks.stages.export_glb import export_glb, load_mesh, save_mesh, vertex_normals
 from tasks.storage.results import check_writable, write_result
-from tests.gltf import assert_valid
+from tests.support.gltf import assert_valid
 
 
 def torus() -> MergedMesh:

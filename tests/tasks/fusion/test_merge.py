@@ -17,7 +17,7 @@ from tasks.fusion.merge import MergeConfig, merge_frame_fields
 from tasks.fusion.surface.marching import Surface, outer_radius, signed_volume
 from tasks.network.weights import FUSER, choose_model
 from tasks.records import MergedMesh
-from tests.fusion.scene import Scene, make_scene, torus, wheel
+from tests.tasks.fusion.scene import Scene, make_scene, torus, wheel
 
 SMALL = MergeConfig(mc_resolution=96, grid_steps=40, grid_angles=120, mask_px=320)
 
