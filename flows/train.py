@@ -53,7 +53,7 @@ def train(
         arguments += [f"--{name.replace('_', '-')}", str(value)]
     if start_from is not None:
         arguments += ["--start-from", str(start_from)]
-    with start_child("tasks.training", *arguments) as trainer:
+    with start_child("tasks.training.reconstruction", *arguments) as trainer:
         try:
             while trainer.poll() is None:
                 with contextlib.suppress(subprocess.TimeoutExpired):

@@ -32,7 +32,7 @@ def train(data_dir: Path, run_dir: Path, minutes: float, threads: int, device: s
     """Train from the last checkpoint until the budget is spent."""
     arguments = [str(data_dir), "--run", str(run_dir), "--device", device]
     run_child(
-        "tasks.training.fusion.trainer",
+        "tasks.training.fusion",
         *arguments,
         "--minutes",
         str(minutes),

@@ -116,7 +116,7 @@ class Stack:
 
     def start_batch(self, name: str, videos: Path | str, out: Path | str, *options: str) -> None:
         where = [str(videos), "--out", str(out), "--deployment", "reconstruct/reconstruct"]
-        self.start(name, "flows.cli.main", "batch", *where, *options)
+        self.start(name, "flows.cli", "batch", *where, *options)
 
     def end(self, name: str) -> int:
         """Exit code of a process that ends by itself."""

@@ -144,7 +144,7 @@ def test_an_upload_that_is_announced_starts_the_batch_of_what_came_in(stack: Sta
     ]
     url = f"{stack.prefect}/automations/{automation['id']}"
     assert httpx.patch(url, json={"enabled": True}, timeout=60).status_code == 204
-    stack.start("announce", "flows.cli.main", "announce", "s3://tyres/incoming/first.mp4")
+    stack.start("announce", "flows.cli", "announce", "s3://tyres/incoming/first.mp4")
     assert stack.end("announce") == 0, stack.log("announce")
     made = httpx.get(f"{stack.prefect}/deployments/name/batch/incoming", timeout=60).json()["id"]
 

@@ -207,7 +207,7 @@ def test_storage_that_is_away_is_waited_for_or_told(stack: Stack) -> None:
             assert stack.alive("away")
             return list(files.glob(f"tyres/artifacts/cas/{stage}/*/manifest.json"))
 
-        command = ["flows.cli.main", "reconstruct", str(source), "--out", str(out), *stack.cheap]
+        command = ["flows.cli", "reconstruct", str(source), "--out", str(out), *stack.cheap]
         stack.start("away", *command, **storage, TYRE3D_S3_PATIENCE_S="0")
         until("the masks", lambda: done("remove-backgrounds"), every_s=0.02)
         server.go_away()
@@ -249,7 +249,7 @@ mount -o remount,size=64m {home}
     command += [
         sys.executable,
         "-m",
-        "flows.cli.main",
+        "flows.cli",
         "reconstruct",
         str(source),
         "--out",

@@ -196,7 +196,7 @@ def test_the_whole_command_in_another_process(tmp_path: Path, tiny_model: Path) 
         "PREFECT_HOME": str(tmp_path / "prefect"),
     }
     started = time.monotonic()
-    command = [sys.executable, "-m", "flows.cli.main", "reconstruct", str(tmp_path / "v.mp4")]
+    command = [sys.executable, "-m", "flows.cli", "reconstruct", str(tmp_path / "v.mp4")]
     command += ["--out", str(tmp_path / "out"), "--model", str(tiny_model), "--session", "x"]
     answer = subprocess.run(
         command,

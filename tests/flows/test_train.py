@@ -51,7 +51,11 @@ def _start(folder: Path) -> subprocess.Popen[bytes]:
 
 def _trainers(run: Path) -> list[str]:
     listed = subprocess.run(["ps", "-ewwo", "args"], capture_output=True, text=True, check=True)
-    return [x for x in listed.stdout.splitlines() if f"tasks.training --data {run.parent}" in x]
+    return [
+        x
+        for x in listed.stdout.splitlines()
+        if f"tasks.training.reconstruction --data {run.parent}" in x
+    ]
 
 
 def _wait(for_what: str, seconds: float, done: object) -> None:

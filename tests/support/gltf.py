@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-_ROOT = Path(__file__).parents[1]
+_ROOT = Path(__file__).parents[2]
 _SCRIPT = """
 const fs = require('fs');
 const validator = require('gltf-validator');

@@ -179,7 +179,8 @@ def log_odds(fuser: Fuser, channels: NDArray[np.float32]) -> Field:
 
     Args:
         fuser: The network.
-        channels: ``(C, R, T, Z)``, see :func:`tasks.fusion.decision.network_inputs.evidence_channels`.
+        channels: ``(C, R, T, Z)``, of
+            :func:`tasks.fusion.decision.network_inputs.evidence_channels`.
 
     Returns:
         ``(R, T, Z)`` float32.

@@ -2,7 +2,8 @@
 
 World frame: metres, +Y up, the floor is y = 0, the tyre stands near the origin. Textures with all
 their smaller levels lie in one atlas and the baked light in another, so that a whole picture is two
-look-ups. The tyre's own shadow is no part of the baked light (see :mod:`tasks.synthetic.scenes.scene`).
+look-ups. The tyre's own shadow is no part of the baked light: see
+:mod:`tasks.synthetic.scenes.scene`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Trains the fusing network on the subjects of :mod:`tasks.training.fusion.subjects`.
 
-``python -m tasks.training.fusion.trainer DATA --run RUN --minutes M`` goes on from RUN's checkpoint.
+``python -m tasks.training.fusion DATA --run RUN --minutes M`` goes on from RUN's checkpoint.
 """
 
 from __future__ import annotations
@@ -296,7 +296,3 @@ def main() -> None:
     given = vars(options)
     folder, run, threads = (given.pop(name) for name in ("data", "run", "threads"))
     train(folder, run, FuseConfig(**given), threads)
-
-
-if __name__ == "__main__":
-    main()

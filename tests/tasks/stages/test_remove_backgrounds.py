@@ -21,7 +21,7 @@ from tasks.stages.extract_frames import extract_frames
 from tasks.stages.remove_backgrounds import Mask, clean_alpha, masks_of, remove_backgrounds
 from tests.conftest import disc_picture
 
-SAMPLE = Path(__file__).parents[1] / "data" / "sample_tyre.mp4"
+SAMPLE = Path(__file__).parents[2] / "data" / "sample_tyre.mp4"
 
 
 class Threshold:

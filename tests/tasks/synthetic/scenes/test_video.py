@@ -89,7 +89,7 @@ def test_an_unknown_container_and_an_empty_video_are_refused(tmp_path: Path) -> 
 
 
 def test_the_sample_video_is_small_and_goes_round_the_tyre() -> None:
-    path = Path(__file__).parents[1] / "data" / "sample_tyre.mp4"
+    path = Path(__file__).parents[3] / "data" / "sample_tyre.mp4"
     assert path.stat().st_size < 2_000_000
     truth = read_truth(path)
     frames = frames_of(path)
