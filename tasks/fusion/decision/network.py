@@ -11,23 +11,69 @@ bundled model.
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tasks.core.errors import ModelError
 from tasks.fusion.decision.network_inputs import CHANNELS, FIELD_SCALE
 from tasks.fusion.grid import Field
 
-SECTION_WIDTHS = (24, 32, 48)
-LOCAL_WIDTHS = (16, 32, 32)
-SECTION_KERNEL, LOCAL_KERNEL = 5, 3
-CONTEXT = 16
 _FIELD = CHANNELS.index("blended")
+
+
+@dataclass(frozen=True)
+class FuserSizes:
+    """Sizes of the fusing network; the defaults are those of a new one.
+
+    Args:
+        section_widths: Channels of the section branch at its three resolutions.
+        local_widths: Channels of the local branch at its three resolutions.
+        section_kernel: Nodes along radius and axle that a convolution of the section branch spans.
+        local_kernel: The same of the local branch.
+        context: Channels that the section branch hands to the local branch.
+        inputs: Channels of evidence read.
+    """
+
+    section_widths: tuple[int, int, int] = (24, 32, 48)
+    local_widths: tuple[int, int, int] = (16, 32, 32)
+    section_kernel: int = 5
+    local_kernel: int = 3
+    context: int = 16
+    inputs: int = len(CHANNELS)
+
+    @classmethod
+    def of_weights(cls, weights: Mapping[str, Tensor]) -> FuserSizes:
+        """The sizes that the shapes of a file's tensors tell.
+
+        Raises:
+            KeyError: A tensor is missing.
+        """
+
+        def widths(branch: str) -> tuple[int, int, int]:
+            a, b, c = (len(weights[f"{branch}.{name}.weight"]) for name in _RESOLUTIONS)
+            return a, b, c
+
+        return cls(
+            section_widths=widths("section"),
+            local_widths=widths("local"),
+            section_kernel=weights["section.fine.0.section.weight"].shape[-1],
+            local_kernel=weights["local.fine.0.section.weight"].shape[-1],
+            context=len(weights["section.head.weight"]) - 1,
+            inputs=weights["section.stem.weight"].shape[1] // 3,
+        )
+
+
+_RESOLUTIONS = ("stem", "down1", "down2")
+"""Layers of a :class:`UNet` whose outputs are as wide as its three resolutions."""
 
 
 class Block(nn.Module):
@@ -112,14 +158,25 @@ class UNet(nn.Module):
 
 
 class Fuser(nn.Module):
-    """Both branches; they start from what the frames' fields say together."""
+    """Both branches; they start from what the frames' fields say together.
 
-    def __init__(self) -> None:
+    Args:
+        sizes: Widths and kernels of both branches.
+    """
+
+    def __init__(self, sizes: FuserSizes = FuserSizes()) -> None:
         super().__init__()
+        self.context = sizes.context
         self.section = UNet(
-            3 * len(CHANNELS), SECTION_WIDTHS, CONTEXT + 1, SECTION_KERNEL, turns=False
+            3 * sizes.inputs,
+            sizes.section_widths,
+            sizes.context + 1,
+            sizes.section_kernel,
+            turns=False,
         )
-        self.local = UNet(len(CHANNELS) + CONTEXT, LOCAL_WIDTHS, 1, LOCAL_KERNEL, turns=True)
+        self.local = UNet(
+            sizes.inputs + sizes.context, sizes.local_widths, 1, sizes.local_kernel, turns=True
+        )
         for head in (self.section.head, self.local.head):
             nn.init.zeros_(head.weight)
             nn.init.zeros_(head.bias)  # type: ignore[arg-type]
@@ -136,9 +193,9 @@ class Fuser(nn.Module):
         """
         rows, columns = statistics.shape[1:]
         extra = (0, -columns % 4, 0, -rows % 4)
-        found = self.section(functional.pad(statistics, extra)[None])  # (1, CONTEXT + 1, R', Z')
+        found = self.section(functional.pad(statistics, extra)[None])  # (1, context + 1, R', Z')
         by_angle = functional.pad(channels.permute(2, 0, 1, 3), extra)  # (T, C, R', Z')
-        context = found[:, :CONTEXT].expand(len(by_angle), -1, -1, -1)
+        context = found[:, : self.context].expand(len(by_angle), -1, -1, -1)
         local = self.local(torch.cat([by_angle, context], dim=1))[:, 0]
         section = found[0, -1, :rows, :columns]
         change = local[:, :rows, :columns].permute(1, 0, 2) + section[:, None]
@@ -165,12 +222,41 @@ def load_fuser(path: Path, digest: str) -> Fuser:
     """The fusing network of a model's folder, loaded once per process.
 
     Args:
-        path: Its weights.
-        digest: Their sha256; tells changed weights apart.
+        path: Its weights; their shapes tell the network's sizes.
+        digest: sha256 of the file, which tells changed weights apart.
+
+    Raises:
+        ModelError: The file cannot be read, holds another network, or one that reads other channels
+            of evidence than this version gathers.
     """
-    fuser = Fuser()
-    fuser.load_state_dict({k: v.float() for k, v in load_file(path).items()})
+    try:
+        weights = {k: v.float() for k, v in load_file(path).items()}
+    except (OSError, SafetensorError) as exc:
+        raise _unreadable(path, str(exc)) from exc
+    try:
+        sizes = FuserSizes.of_weights(weights)
+        fuser = Fuser(sizes)
+        fuser.load_state_dict(weights)
+    except KeyError as exc:
+        raise _unreadable(path, f"it lacks {exc.args[0]}") from exc
+    except (RuntimeError, ValueError, IndexError) as exc:  # names, shapes, numbers of dimensions
+        raise _unreadable(path, f"it holds another network: {exc}") from exc
+    if sizes.inputs != len(CHANNELS):
+        found = (
+            f"it reads {sizes.inputs} channels of evidence, this version gathers {len(CHANNELS)}"
+        )
+        raise _unreadable(path, found)
     return fuser.eval()
+
+
+def _unreadable(path: Path, why: str) -> ModelError:
+    return ModelError(
+        "model-unreadable",
+        stage="models",
+        what=f"{path} cannot be loaded: {why}",
+        advice="Train the fusing network again or fetch the model's folder again; without"
+        f" {path.name} the model is merged by weights set by hand",
+    )
 
 
 @torch.inference_mode()
@@ -179,8 +265,8 @@ def log_odds(fuser: Fuser, channels: NDArray[np.float32]) -> Field:
 
     Args:
         fuser: The network.
-        channels: ``(C, R, T, Z)``, of
-            :func:`tasks.fusion.decision.network_inputs.evidence_channels`.
+        channels: ``(C, R, T, Z)`` as
+            :func:`tasks.fusion.decision.network_inputs.evidence_channels` stacks them.
 
     Returns:
         ``(R, T, Z)`` float32.

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
+from torch import Tensor
 
-from tasks.fusion.decision.network import Fuser, log_odds
+from tasks.core.errors import ModelError
+from tasks.fusion.decision.network import Fuser, FuserSizes, load_fuser, log_odds
 from tasks.fusion.decision.network_inputs import CHANNELS, PHOTOS, evidence_channels, mirrored
 from tasks.fusion.evidence.gather import Evidence
 from tasks.fusion.evidence.plane_sweep import Agreement
 from tasks.fusion.evidence.symmetry import RevolvedField
 from tasks.fusion.grid import CylinderGrid, make_grid
+from tasks.network.weights import FUSER, choose_model
 
 RADIUS = 0.3
 
@@ -110,3 +116,68 @@ def test_scale_of_the_channels(count: float) -> None:
         np.testing.assert_allclose(channels[CHANNELS.index("hull")], count / 4.0, rtol=1e-6)
         top = channels[CHANNELS.index("radius")].max()
         assert math.isclose(top, grid.radii[-1] / radius, rel_tol=1e-6)
+
+
+def test_a_file_tells_the_sizes_of_its_network(tmp_path: Path) -> None:
+    sizes = FuserSizes((8, 12, 16), (4, 8, 12), section_kernel=3, local_kernel=5, context=6)
+    path = tmp_path / FUSER
+    save_file({k: v.half().contiguous() for k, v in Fuser(sizes).state_dict().items()}, path)
+    fuser = load_fuser(path, "narrow")
+    assert FuserSizes.of_weights(fuser.state_dict()) == sizes
+    channels = np.zeros((len(CHANNELS), 12, 16, 12), np.float32)
+    assert log_odds(fuser, channels).shape == (12, 16, 12)
+
+
+def test_the_bundled_file_loads_with_the_sizes_of_a_new_network(tmp_path: Path) -> None:
+    chosen = choose_model("tyre-mini", tmp_path)
+    fuser = load_fuser(chosen.folder / FUSER, chosen.fuser_digest)
+    assert FuserSizes.of_weights(fuser.state_dict()) == FuserSizes()
+
+
+def _without_a_layer(weights: dict[str, Tensor]) -> None:
+    del weights["local.down2.weight"]
+
+
+def _with_a_layer_too_many(weights: dict[str, Tensor]) -> None:
+    weights["local.down3.weight"] = torch.zeros(3)
+
+
+def _with_a_layer_of_another_width(weights: dict[str, Tensor]) -> None:
+    weights["local.up2.weight"] = torch.zeros(5, 32, 1, 1)
+
+
+def _with_an_even_kernel(weights: dict[str, Tensor]) -> None:
+    weights["local.fine.0.section.weight"] = torch.zeros(16, 1, 1, 3)
+
+
+def _with_another_number_of_channels(weights: dict[str, Tensor]) -> None:
+    narrow = Fuser(FuserSizes(inputs=len(CHANNELS) - 1))
+    weights.update({k: v.contiguous() for k, v in narrow.state_dict().items()})
+
+
+@pytest.mark.parametrize(
+    ("damage", "why"),
+    [
+        (_without_a_layer, r"it lacks local\.down2\.weight"),
+        (_with_a_layer_too_many, "it holds another network"),
+        (_with_a_layer_of_another_width, "it holds another network"),
+        (_with_an_even_kernel, "it holds another network"),
+        (_with_another_number_of_channels, r"it reads 24 channels of evidence"),
+    ],
+)
+def test_a_file_of_another_network_is_refused_as_a_model(
+    damage: Callable[[dict[str, Tensor]], None], why: str, tmp_path: Path
+) -> None:
+    weights = {k: v.contiguous() for k, v in Fuser().state_dict().items()}
+    damage(weights)
+    save_file(weights, tmp_path / FUSER)
+    with pytest.raises(ModelError, match=why) as caught:
+        load_fuser(tmp_path / FUSER, damage.__name__)
+    assert caught.value.code == "model-unreadable"
+
+
+def test_a_file_that_is_no_safetensors_is_refused_as_a_model(tmp_path: Path) -> None:
+    (tmp_path / FUSER).write_bytes(b"not a file of weights")
+    with pytest.raises(ModelError) as caught:
+        load_fuser(tmp_path / FUSER, "damaged")
+    assert caught.value.code == "model-unreadable"
