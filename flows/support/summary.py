@@ -11,7 +11,7 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.events import emit_event
 
 from flows.support.page import summary
-from tasks.imaging.images import read_colour
+from tasks.imaging.images import read_image
 from tasks.records import ArtifactRef
 from tasks.stages.export_glb import PREVIEW_FILE
 from tasks.stages.extract_frames import candidates_of
@@ -43,8 +43,8 @@ def tell_summary(
         extracted = store.open(frames)
         files = {c.index: c.file for c in candidates_of(extracted.record)}
         chosen = chosen_indices(store.open(selection).record)
-        pictures = {i: read_colour(extracted.folder / files[i]) for i in chosen}
-        views = read_colour(store.open(exported).folder / PREVIEW_FILE)
+        pictures = {i: read_image(extracted.folder / files[i]) for i in chosen}
+        views = read_image(store.open(exported).folder / PREVIEW_FILE)
         page = summary(tyre, metadata, pictures, views)
         create_markdown_artifact(page, key=f"tyre-{slug(tyre)}", description=f"Mesh of {tyre}")
     except Exception as exc:  # noqa: BLE001  the result is there, whatever becomes of its picture

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from flows.support.page import contact_sheet
-from tasks.imaging.images import read_colour
+from tasks.imaging.images import read_image, write_image
 from tasks.mesh.preview import render
 from tasks.stages.export_glb import load_mesh
 from tasks.storage.artifacts import Artifact
@@ -104,11 +103,11 @@ def portrait(name: str, merged: Artifact, extracted: Artifact, out: Path) -> Non
     """Write ``pictures/NAME.jpg``: two frames of the video above two views of the mesh."""
     mesh = load_mesh(merged.folder / "mesh.npz", merged.record)
     frames = extracted.record["frames"]
-    shown = [read_colour(extracted.folder / frames[k]["file"]) for k in (0, len(frames) // 2)]
+    shown = [read_image(extracted.folder / frames[k]["file"]) for k in (0, len(frames) // 2)]
     shown += render(mesh, [(0.7, 0.4, side) for side in (1.0, -1.0)], 400)
     (out / "pictures").mkdir(parents=True, exist_ok=True)
     sheet = contact_sheet(shown, [name, "", "result", ""], columns=2)
-    cv2.imwrite(str(out / "pictures" / f"{name}.jpg"), sheet)
+    write_image(out / "pictures" / f"{name}.jpg", sheet)
 
 
 def gallery(results: Sequence[dict[str, Any]], folder: Path) -> bool:
@@ -122,9 +121,12 @@ def gallery(results: Sequence[dict[str, Any]], folder: Path) -> bool:
     if not ranked:
         return False
     names = [ranked[k]["name"] for k in (0, len(ranked) // 2, -1)]
-    pictures = [cv2.imread(str(folder / "pictures" / f"{name}.jpg")) for name in names]
-    found = [p for p in pictures if p is not None]
-    return bool(found) and cv2.imwrite(str(folder / "gallery.jpg"), np.hstack(found))
+    paths = [folder / "pictures" / f"{name}.jpg" for name in names]
+    portraits = [read_image(path) for path in paths if path.exists()]
+    if not portraits:
+        return False
+    write_image(folder / "gallery.jpg", np.hstack(portraits))
+    return True
 
 
 def write_report(results: Sequence[dict[str, Any]], folder: Path) -> None:

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.core.errors import InputError
 from tasks.geometry.camera import Camera
+from tasks.imaging.images import read_mask
 from tasks.records import ObjectEstimate
 
 FloatArray = NDArray[np.float64]
@@ -96,23 +96,6 @@ def working_size(width: int, height: int, longest: int) -> tuple[int, int]:
     return max(1, round(width * k)), max(1, round(height * k))
 
 
-def read_image(path: Path, flags: int) -> NDArray[np.uint8]:
-    """Read an image file.
-
-    Raises:
-        InputError: The file is missing or is not an image.
-    """
-    image = cv2.imread(str(path), flags)
-    if image is None:
-        raise InputError(
-            "merge-image-unreadable",
-            stage="merge",
-            what=f"{path} is not a readable image",
-            advice="Delete the artifact, so that it is made again, and rerun",
-        )
-    return np.asarray(image, dtype=np.uint8)
-
-
 def clean_mask(alpha: NDArray[np.uint8]) -> MaskArray:
     """The largest component of ``alpha >= 128`` with its holes filled."""
     return filled(alpha >= 128)
@@ -153,7 +136,7 @@ def load_views(
     views = []
     for index in sorted(set(cameras) & set(alpha_paths)):
         camera = cameras[index]
-        alpha = read_image(alpha_paths[index], cv2.IMREAD_GRAYSCALE)
+        alpha = read_mask(alpha_paths[index])
         width, height = working_size(alpha.shape[1], alpha.shape[0], longest_px)
         if (width, height) != (alpha.shape[1], alpha.shape[0]):
             alpha = np.asarray(

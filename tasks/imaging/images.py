@@ -1,4 +1,8 @@
-"""Write pictures, and read those that an earlier stage wrote."""
+"""Read and write image files: the only module that decodes them.
+
+An image that an earlier stage wrote and that cannot be decoded is damage to an artifact, whoever
+reads it: one error, ``artifact-damaged``.
+"""
 
 from __future__ import annotations
 
@@ -12,43 +16,71 @@ from numpy.typing import NDArray
 
 from tasks.core.errors import StorageError
 
-
-def _decoded(path: Path, flags: int) -> NDArray[np.uint8]:
-    picture = cv2.imread(str(path), flags)
-    if picture is None:
-        raise StorageError(
-            "artifact-damaged",
-            stage="storage",
-            what=f"{path} cannot be decoded",
-            advice="Run again; it is then made again",
-        )
-    return np.asarray(picture, dtype=np.uint8)
+Image = NDArray[np.uint8]
 
 
-def read_colour(path: Path) -> NDArray[np.uint8]:
-    """``(H, W, 3)`` BGR."""
+def read_image(path: Path) -> Image:
+    """Read the colours of an image that an earlier stage wrote.
+
+    Returns:
+        ``(H, W, 3)`` BGR.
+
+    Raises:
+        StorageError: ``artifact-damaged`` if the file is missing or cannot be decoded.
+    """
     return _decoded(path, cv2.IMREAD_COLOR)
 
 
-def read_alpha(path: Path) -> NDArray[np.uint8]:
-    """``(H, W)``: an alpha that was written as a grey picture."""
+def read_grey(path: Path) -> Image:
+    """Read the grey values ``(H, W)`` of an image; raises as :func:`read_image` does."""
     return _decoded(path, cv2.IMREAD_GRAYSCALE)
 
 
-def read_own_alpha(path: Path) -> NDArray[np.uint8]:
-    """``(H, W)``: the fourth channel of a picture that has one."""
+def read_mask(path: Path) -> Image:
+    """Read an alpha ``(H, W)`` that was written as a grey image; raises as :func:`read_image`."""
+    return _decoded(path, cv2.IMREAD_GRAYSCALE)
+
+
+def read_alpha_channel(path: Path) -> Image:
+    """Read the fourth channel ``(H, W)`` of an image with one; raises as :func:`read_image`."""
     return np.ascontiguousarray(_decoded(path, cv2.IMREAD_UNCHANGED)[..., 3])
 
 
-def write_picture(path: Path, picture: NDArray[Any], options: Sequence[int] = ()) -> None:
-    """Write a picture as its suffix says; unlike ``cv2.imwrite``, a full disk is an ``OSError``.
+def write_image(path: Path, image: NDArray[Any], options: Sequence[int] = ()) -> None:
+    """Write an image as its suffix says; unlike ``cv2.imwrite``, a full disk is an ``OSError``.
 
     Args:
         path: Where to.
-        picture: ``(H, W)``, ``(H, W, 3)`` BGR or ``(H, W, 4)`` BGRA, uint8.
+        image: ``(H, W)``, ``(H, W, 3)`` BGR or ``(H, W, 4)`` BGRA, uint8.
         options: OpenCV's, in pairs, such as the quality of a JPEG.
+
+    Raises:
+        OSError: If the file cannot be written.
+        ValueError: If the image cannot be encoded.
     """
-    good, content = cv2.imencode(path.suffix, picture, list(options))
+    path.write_bytes(encode_image(path.suffix, image, options))
+
+
+def encode_image(suffix: str, image: NDArray[Any], options: Sequence[int] = ()) -> bytes:
+    """The content of an image file; arguments and ``ValueError`` as of :func:`write_image`."""
+    good, content = cv2.imencode(suffix, image, list(options))
     if not good:
-        raise ValueError(f"cannot encode {path.name}")
-    path.write_bytes(content.tobytes())
+        raise ValueError(f"an image of shape {image.shape} cannot be encoded as {suffix}")
+    return content.tobytes()
+
+
+def _decoded(path: Path, flags: int) -> Image:
+    try:
+        content = np.frombuffer(path.read_bytes(), np.uint8)
+    except FileNotFoundError as exc:
+        raise _damaged(f"{path} is missing") from exc
+    image = cv2.imdecode(content, flags) if len(content) else None
+    if image is None:
+        raise _damaged(f"{path} cannot be decoded")
+    return np.asarray(image, dtype=np.uint8)
+
+
+def _damaged(what: str) -> StorageError:
+    return StorageError(
+        "artifact-damaged", stage="storage", what=what, advice="Run again; it is then made again"
+    )

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from tasks.core.errors import ReconstructionError
 from tasks.geometry.camera import Camera
-from tasks.imaging.images import write_picture
+from tasks.imaging.images import read_mask, write_image
 from tasks.poses.config import PoseConfig
 from tasks.poses.motion import (
     Background,
@@ -196,9 +196,9 @@ def _inner_masks(
     folder.mkdir(exist_ok=True)
     written: dict[int, Path] = {}
     for i, outline in outlines.items():
-        alpha = cv2.imread(str(alpha_paths[i]), cv2.IMREAD_GRAYSCALE)
+        alpha = read_mask(alpha_paths[i])
         margin = max(2, round(0.01 * outline.size))
-        inside = np.where(np.asarray(alpha) > 127, 255, 0).astype(np.uint8)
+        inside = np.where(alpha > 127, 255, 0).astype(np.uint8)
         shrunk = cv2.erode(inside, np.ones((2 * margin + 1, 2 * margin + 1), np.uint8))
         if moving is not None:
             hull = np.zeros_like(inside)
@@ -206,7 +206,7 @@ def _inner_masks(
             near = cv2.dilate(hull, np.ones((6 * margin + 1, 6 * margin + 1), np.uint8)) > 0
             shrunk = np.where(moving & ~near, 255, shrunk).astype(np.uint8)
         written[i] = folder / f"{i:06d}.png"
-        write_picture(written[i], shrunk)
+        write_image(written[i], shrunk)
     return written
 
 

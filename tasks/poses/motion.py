@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from tasks.geometry.camera import Camera
+from tasks.imaging.images import read_grey
 from tasks.poses.outline import Outline
 from tasks.records import Motion
 
@@ -56,10 +57,10 @@ def watch_changes(frame_paths: Mapping[int, Path], outlines: Mapping[int, Outlin
     if len(shapes) > 1:
         return nothing
     for i, outline in outlines.items():
-        image = cv2.imread(str(frame_paths[i]), cv2.IMREAD_GRAYSCALE)
+        image = read_grey(frame_paths[i])
         shrink = _COMPARED_WIDTH / width
         size = (_COMPARED_WIDTH, max(8, round(height * shrink)))
-        small = cv2.resize(np.asarray(image), size, interpolation=cv2.INTER_AREA)
+        small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
         seen.append(cv2.GaussianBlur(small, (0, 0), 1.0).astype(np.float32))
         hull = np.zeros(size[::-1], np.uint8)
         cv2.fillConvexPoly(hull, (outline.hull * shrink).round().astype(np.int32), 1)

@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.measure import find_contours
 
+from tasks.imaging.images import read_mask
+
 FloatArray = NDArray[np.float64]
 
 NUM_DIRECTIONS = 96
@@ -95,8 +97,7 @@ def outline_of_mask(alpha: NDArray[np.uint8]) -> Outline | None:
 
 def read_outline(path: Path) -> Outline | None:
     """The outline of a mask file (8 bit, one channel), or None where it holds no object."""
-    alpha = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
-    return None if alpha is None else outline_of_mask(np.asarray(alpha, dtype=np.uint8))
+    return outline_of_mask(read_mask(path))
 
 
 def _largest_object(alpha: NDArray[np.uint8]) -> NDArray[np.bool_] | None:

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
+import cv2  # noqa: F401  before pycolmap, as told above
 import numpy as np
 import pycolmap
 from numpy.typing import NDArray
 
 from tasks.geometry.camera import Camera
+from tasks.imaging.images import read_grey
 from tasks.poses.config import PoseConfig
 
 FloatArray = NDArray[np.float64]
@@ -218,10 +219,8 @@ def _camera(image: Any) -> Camera:
 
 
 def _image_size(path: Path) -> tuple[int, int]:
-    image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
-    if image is None:
-        raise FileNotFoundError(path)
-    return image.shape[1], image.shape[0]
+    height, width = read_grey(path).shape
+    return width, height
 
 
 def _be_quiet() -> None:

@@ -16,7 +16,7 @@ from prefect import task
 
 from configs.stages import ExportConfig
 from tasks.core.errors import ReconstructionError
-from tasks.imaging.images import write_picture
+from tasks.imaging.images import write_image
 from tasks.mesh.glb import GlbMesh, document_of, encode_glb
 from tasks.mesh.preview import preview
 from tasks.records import ArtifactRef, MergedMesh
@@ -151,7 +151,7 @@ def export_task(
         with storage_errors(str(folder)):
             (folder / "mesh.glb").write_bytes(content)
         try:
-            write_picture(folder / PREVIEW_FILE, preview(loaded))
+            write_image(folder / PREVIEW_FILE, preview(loaded))
         except Exception as exc:  # noqa: BLE001  the mesh is there, whatever becomes of its picture
             _log.warning("no picture of the mesh: %s: %s", type(exc).__name__, exc)
             (folder / PREVIEW_FILE).unlink(missing_ok=True)

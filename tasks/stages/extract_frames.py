@@ -15,7 +15,7 @@ from prefect import task
 
 from configs.stages import ExtractConfig
 from tasks.core.progress import report
-from tasks.imaging.images import write_picture
+from tasks.imaging.images import write_image
 from tasks.stages.caching import STAGE
 from tasks.storage.artifacts import ArtifactStore, code_version
 from tasks.storage.base import storage_errors
@@ -106,7 +106,7 @@ def _from_video(source: Path, folder: Path, config: ExtractConfig) -> list[Candi
         for number, time_s, picture in wanted_frames(capture, info, wanted):
             small = _bounded(picture, config.max_side_px)
             path = folder / "frames" / f"source{number:09d}.jpg"
-            write_picture(path, small, quality)
+            write_image(path, small, quality)
             kept.append((number, time_s, path, small.shape[1], small.shape[0]))
             if len(kept) >= 2 * wanted:
                 for dropped in kept[1::2]:
@@ -154,7 +154,7 @@ def _from_pictures(source: Path, folder: Path, config: ExtractConfig) -> list[Ca
             if png
             else [cv2.IMWRITE_JPEG_QUALITY, config.jpeg_quality]
         )
-        write_picture(folder / name, picture, options)
+        write_image(folder / name, picture, options)
         height, width = picture.shape[:2]
         found.append(Candidate(index, name, float(index), width, height, path.name, has_alpha))
         report(STAGE_NAME, index + 1, len(paths))

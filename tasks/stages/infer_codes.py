@@ -15,7 +15,7 @@ from prefect import task
 from configs.stages import InferConfig, Precision
 from tasks.core.progress import report
 from tasks.geometry.camera import Crop
-from tasks.imaging.images import read_alpha, read_colour
+from tasks.imaging.images import read_image, read_mask
 from tasks.network.weights import ChosenModel, enough_memory, load_model
 from tasks.records import ArtifactRef, CodedFrame
 from tasks.stages.caching import STAGE
@@ -146,8 +146,8 @@ def infer_task(
             crop = judged[index].crop
             if crop is None:
                 raise ValueError(f"frame {index} was chosen without a crop")
-            picture = read_colour(extracted.folder / files[index])
-            alpha = read_alpha(masked.folder / judged[index].file)
+            picture = read_image(extracted.folder / files[index])
+            alpha = read_mask(masked.folder / judged[index].file)
             pictures.append(cut_out(picture, alpha, crop, network.cfg.cond_image_size))
             coded.append(CodedFrame(index, crop))
         codes = infer_codes(network, pictures, device, config)

@@ -16,7 +16,7 @@ from configs.stages import MaskConfig
 from tasks.core.errors import InputError
 from tasks.core.progress import report
 from tasks.geometry.camera import Crop, crop_of_box
-from tasks.imaging.images import read_colour, read_own_alpha, write_picture
+from tasks.imaging.images import read_alpha_channel, read_image, write_image
 from tasks.matting.sessions import MatteSession, open_session
 from tasks.network.weights import background_weights
 from tasks.records import ArtifactRef
@@ -141,7 +141,7 @@ def remove_backgrounds(
     for frame, alpha, peak in _mattes(frames, root, session):
         cleaned, figures = clean_alpha(alpha)
         name = f"alpha/{frame.index:06d}.png"
-        write_picture(folder / name, cleaned, [cv2.IMWRITE_PNG_COMPRESSION, 3])
+        write_image(folder / name, cleaned, [cv2.IMWRITE_PNG_COMPRESSION, 3])
         refused = _refusal(figures["area"], peak, config)
         masks.append(
             Mask(frame.index, name, peak=peak, given=frame.has_alpha, refused=refused, **figures)
@@ -165,11 +165,11 @@ def _mattes(
     for start in range(0, len(frames), _BATCH):
         chunk = frames[start : start + _BATCH]
         asked = [f for f in chunk if not f.has_alpha]
-        answers = session.matte([read_colour(root / f.file) for f in asked]) if asked else []
+        answers = session.matte([read_image(root / f.file) for f in asked]) if asked else []
         matted = {f.index: matte for f, matte in zip(asked, answers, strict=True)}
         for frame in chunk:
             if frame.has_alpha:
-                yield frame, read_own_alpha(root / frame.file), 1.0
+                yield frame, read_alpha_channel(root / frame.file), 1.0
             else:
                 yield frame, matted[frame.index].alpha, matted[frame.index].peak
 

@@ -17,7 +17,7 @@ from prefect import task
 from configs.stages import SelectConfig
 from tasks.core.errors import ReconstructionError
 from tasks.core.progress import report
-from tasks.imaging.images import read_alpha, read_colour
+from tasks.imaging.images import read_image, read_mask
 from tasks.records import ArtifactRef, PoseEstimate
 from tasks.stages.caching import STAGE
 from tasks.stages.extract_frames import candidates_of
@@ -288,8 +288,8 @@ def select_task(
         usable = [m for m in judged if m.usable]
         scores = {}
         for done, mask in enumerate(usable, 1):
-            picture = read_colour(extracted.folder / files[mask.index])
-            alpha = read_alpha(masked.folder / mask.file)
+            picture = read_image(extracted.folder / files[mask.index])
+            alpha = read_mask(masked.folder / mask.file)
             scores[mask.index] = measure(picture, alpha)
             report(STAGE_NAME, done, len(usable))
         verdicts = [asdict(v) for v in select_frames(judged, scores, estimate, config)]

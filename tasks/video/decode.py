@@ -90,6 +90,19 @@ def probe(path: Path, config: ExtractConfig) -> None:
     open_video(path, config)[0].release()
 
 
+def all_frames(path: Path) -> Iterator[NDArray[np.uint8]]:
+    """Decode a video of our own making, frame by frame: ``(H, W, 3)`` BGR."""
+    capture = cv2.VideoCapture(str(path))
+    try:
+        while True:
+            good, frame = capture.read()
+            if not good:
+                return
+            yield np.asarray(frame, np.uint8)
+    finally:
+        capture.release()
+
+
 def _sane_rate(fps: float) -> float:
     return float(fps) if np.isfinite(fps) and 0.1 <= fps <= 1000 else 0.0
 

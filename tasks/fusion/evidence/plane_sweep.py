@@ -23,8 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.fusion.grid import CylinderGrid, Field
-from tasks.fusion.views import read_image, resized_camera, working_size
+from tasks.fusion.views import resized_camera, working_size
 from tasks.geometry.camera import Camera
+from tasks.imaging.images import read_grey
 
 FloatArray = NDArray[np.float64]
 Image = NDArray[np.float32]
@@ -176,7 +177,7 @@ def _frames_of_face(
 
 def _log_image(path: Path, longest_px: int) -> Image:
     """Logarithm of the grey values: what is lit less is compared on equal terms."""
-    image = read_image(path, cv2.IMREAD_GRAYSCALE)
+    image = read_grey(path)
     width, height = working_size(image.shape[1], image.shape[0], longest_px)
     if (height, width) != image.shape:
         image = np.asarray(

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from tasks.fusion.evidence.fields import PosedField
 from tasks.fusion.surface.marching import Surface
 from tasks.fusion.surface.visibility import Caster, vertex_normals
-from tasks.fusion.views import read_image, resized_camera, sample_map, working_size
+from tasks.fusion.views import resized_camera, sample_map, working_size
 from tasks.geometry.camera import Camera
+from tasks.imaging.images import read_image
 
 FloatArray = NDArray[np.float64]
 
@@ -63,7 +64,7 @@ def colour_surface(
     samples = np.zeros((len(indices), n, 3), np.uint8)
     sharpness = np.ones(len(indices))
     for row, index in enumerate(indices):
-        image = read_image(frame_paths[index], cv2.IMREAD_COLOR)[..., ::-1]
+        image = read_image(frame_paths[index])[..., ::-1]
         width, height = working_size(image.shape[1], image.shape[0], longest_px)
         if width < image.shape[1]:
             image = np.asarray(

@@ -31,6 +31,7 @@ from tasks.fusion.evidence.fields import NetworkField
 from tasks.fusion.merge import Gathered, gather
 from tasks.fusion.views import TyrePlacement
 from tasks.geometry.camera import Camera
+from tasks.imaging.images import write_image
 from tasks.matting.sessions import MatteSession, open_session
 from tasks.network.weights import background_weights, choose_model, load_model
 from tasks.records import CodedFrame, ObjectEstimate, PoseEstimate
@@ -42,6 +43,7 @@ from tasks.synthetic.scenes.video import make_orbit_video
 from tasks.synthetic.tyres.random_wheels import build_odd_rim
 from tasks.synthetic.tyres.spec import TRAIN_SEEDS, LookSpec
 from tasks.synthetic.tyres.tyre import Tyre, build_tyre, sample_spec
+from tasks.video.decode import all_frames
 from tsr.system import TSR
 
 _log = logging.getLogger("tyre3d")
@@ -132,13 +134,13 @@ def film_and_gather(
         wheel=tyre,
         samples=2,  # half of the time goes into light
     )
-    pictures = _read(video)
+    pictures = list(all_frames(video))
     mattes = [clean_alpha(m.alpha) for m in session.matte(pictures)]
     frames, alphas, masks = {}, {}, []
     for k, (picture, (alpha, figures)) in enumerate(zip(pictures, mattes, strict=True)):
         frames[k], alphas[k] = folder / f"{k}.png", folder / f"{k}.alpha.png"
-        cv2.imwrite(str(frames[k]), picture, [cv2.IMWRITE_PNG_COMPRESSION, 1])
-        cv2.imwrite(str(alphas[k]), alpha, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+        write_image(frames[k], picture, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+        write_image(alphas[k], alpha, [cv2.IMWRITE_PNG_COMPRESSION, 1])
         refused = "" if figures["area"] > 0.005 else "empty"
         masks.append(Mask(k, alphas[k].name, peak=1.0, given=False, refused=refused, **figures))
     zoom = float(np.exp(rng.normal(0.0, 0.003)))
@@ -194,18 +196,6 @@ def occupancy(tyre: Tyre, gathered: Gathered) -> NDArray[np.uint8]:
 
 def _to_world(placement: TyrePlacement, points: FloatArray) -> FloatArray:
     return np.asarray(points / placement.scale @ placement.axes + placement.centre)
-
-
-def _read(video: Path) -> list[NDArray[np.uint8]]:
-    capture = cv2.VideoCapture(str(video))
-    frames = []
-    while True:
-        there, frame = capture.read()
-        if not there:
-            break
-        frames.append(np.asarray(frame, np.uint8))
-    capture.release()
-    return frames
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ from configs.settings import default_home
 from configs.stages import ExtractConfig, MaskConfig
 from tasks.core.errors import InputError, ModelError
 from tasks.geometry.camera import CROP_FILL
-from tasks.imaging.images import read_alpha
+from tasks.imaging.images import read_mask
 from tasks.matting.sessions import Matte, open_session
 from tasks.network.weights import background_weights
 from tasks.stages.extract_frames import extract_frames
@@ -101,7 +101,7 @@ def test_given_alpha_is_kept_and_not_asked_for(cut_out_folder: Path, tmp_path: P
     masks = _run(tmp_path, cut_out_folder, session)
     assert session.asked == 0
     assert all(m.given and m.usable and m.peak == 1.0 for m in masks)
-    kept = read_alpha(tmp_path / "masks" / masks[3].file)
+    kept = read_mask(tmp_path / "masks" / masks[3].file)
     np.testing.assert_array_equal(kept, disc_picture(3)[1])
 
 
