@@ -8,7 +8,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.geometry.camera import Camera, Crop
+from tasks.geometry.camera import Camera
+from tasks.geometry.crop import Crop
 
 Motion = Literal["orbit", "spin", "free"]
 """Camera orbits a standing tyre (or turntable); tyre spins about its axle; hand-held."""

@@ -15,6 +15,7 @@ import trimesh
 from numpy.typing import NDArray
 
 from tasks.evaluation.distance import SurfaceDistance
+from tasks.geometry.rigid import rigid_fit
 
 FloatArray = NDArray[np.float64]
 
@@ -111,18 +112,6 @@ def volume_iou(inside_a: NDArray[np.bool_], inside_b: NDArray[np.bool_]) -> floa
     """Intersection over union of two solids sampled at the same uniform points."""
     union = int((inside_a | inside_b).sum())
     return float((inside_a & inside_b).sum() / union) if union else 0.0
-
-
-def rigid_fit(source: FloatArray, target: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Rotation ``(3, 3)`` and translation ``(3,)`` that carry source points to target points best.
-
-    Source: Kabsch's method by singular value decomposition.
-    """
-    cs, ct = source.mean(axis=0), target.mean(axis=0)
-    u, _, vt = np.linalg.svd((source - cs).T @ (target - ct))
-    d = np.sign(np.linalg.det(vt.T @ u.T))
-    rotation = vt.T @ np.diag([1.0, 1.0, d]) @ u.T
-    return rotation, ct - rotation @ cs
 
 
 def align_rigidly(

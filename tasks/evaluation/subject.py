@@ -28,7 +28,9 @@ from tasks.evaluation.metrics import (
 )
 from tasks.fusion.evidence.visual_hull import silhouette_distance
 from tasks.fusion.views import load_views, place_tyre
-from tasks.geometry.camera import Camera, world_to_crop_frame
+from tasks.geometry.camera import Camera
+from tasks.geometry.crop import world_to_crop_frame
+from tasks.geometry.rigid import nearest_rotation
 from tasks.records import CodedFrame, PoseEstimate
 from tsr.system import TSR
 
@@ -64,9 +66,7 @@ def score_poses(poses: PoseEstimate, true_cameras: Mapping[int, Camera]) -> Pose
         for i, c in poses.cameras.items()
         if i in true_cameras
     ]
-    total = np.sum([true.T @ estimated for estimated, true in pairs], axis=0)
-    u, _, vt = np.linalg.svd(total)
-    to_truth = u @ np.diag([1.0, 1.0, np.linalg.det(u @ vt)]) @ vt
+    to_truth = nearest_rotation(np.sum([true.T @ estimated for estimated, true in pairs], axis=0))
     cosines = [(np.trace(true.T @ estimated @ to_truth.T) - 1) / 2 for estimated, true in pairs]
     errors = np.degrees(np.arccos(np.clip(cosines, -1, 1)))
     axle = np.degrees(np.arccos(np.clip(abs(to_truth[2, 2]), 0, 1)))
@@ -169,15 +169,6 @@ def true_cameras_of(
     found = {}
     for candidate in candidates:
         camera = cameras[int(candidate["source"])]
-        zoom = candidate["width"] / camera.width
-        found[int(candidate["index"])] = Camera(
-            camera.fx * zoom,
-            camera.fy * zoom,
-            camera.cx * zoom,
-            camera.cy * zoom,
-            int(candidate["width"]),
-            int(candidate["height"]),
-            camera.rotation,
-            camera.translation,
-        )
+        size = int(candidate["width"]), int(candidate["height"])
+        found[int(candidate["index"])] = camera.resized(*size)
     return found

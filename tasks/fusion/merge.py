@@ -43,7 +43,8 @@ from tasks.fusion.surface.marching import (
 )
 from tasks.fusion.surface.visibility import Caster
 from tasks.fusion.views import TyrePlacement, View, filled, load_views, place_tyre, repose_views
-from tasks.geometry.camera import Camera, world_to_crop_frame
+from tasks.geometry.camera import Camera
+from tasks.geometry.crop import world_to_crop_frame
 from tasks.records import CodedFrame, MergedMesh, PoseEstimate
 from tsr.system import TSR
 

@@ -76,20 +76,6 @@ class View:
     signed: NDArray[np.float32]
 
 
-def resized_camera(camera: Camera, width: int, height: int) -> Camera:
-    """The camera of the frame resampled to another size."""
-    kx, ky = width / camera.width, height / camera.height
-    return replace(
-        camera,
-        fx=camera.fx * kx,
-        fy=camera.fy * ky,
-        cx=camera.cx * kx,
-        cy=camera.cy * ky,
-        width=width,
-        height=height,
-    )
-
-
 def working_size(width: int, height: int, longest: int) -> tuple[int, int]:
     """Width and height reduced so that the longest side is at most ``longest`` pixels."""
     k = min(1.0, longest / max(width, height))
@@ -144,7 +130,7 @@ def load_views(
             )
         mask = clean_mask(alpha)
         if mask.any():
-            posed = placement.camera(resized_camera(camera, width, height))
+            posed = placement.camera(camera.resized(width, height))
             views.append(View(index, posed, mask, signed_pixels(mask)))
     return views
 
@@ -156,9 +142,7 @@ def repose_views(
     return [
         replace(
             v,
-            camera=placement.camera(
-                resized_camera(cameras[v.index], v.camera.width, v.camera.height)
-            ),
+            camera=placement.camera(cameras[v.index].resized(v.camera.width, v.camera.height)),
         )
         for v in views
     ]

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
 from tasks.geometry.camera import Camera
+from tasks.geometry.sphere import fibonacci_half_sphere
 from tasks.poses.outline import DIRECTIONS, NUM_DIRECTIONS, Outline, overlap, polygon_of_support
 
 FloatArray = NDArray[np.float64]
@@ -129,7 +130,7 @@ def fit_solid(views: Views, *, axles: FloatArray | None = None) -> Solid:
     centre = meeting_point(views.cameras, [o.centre for o in views.outlines])
     radius = _first_radius(views, centre)
     tried: list[tuple[float, Solid]] = []
-    spread = _half_sphere(200)
+    spread = fibonacci_half_sphere(200)
     for axle in spread if axles is None else np.concatenate([spread, axles]):
         for ratio in (0.25, 0.45, 0.7):
             solid = Solid(
@@ -178,14 +179,6 @@ def _first_radius(views: Views, centre: FloatArray) -> float:
         for c, o in zip(views.cameras, views.outlines, strict=True)
     ]
     return max(float(np.median(found)), 1e-6)
-
-
-def _half_sphere(count: int) -> FloatArray:
-    """``(count, 3)`` evenly spread directions of a half sphere (Fibonacci's spiral)."""
-    z = (np.arange(count) + 0.5) / count
-    turn = np.arange(count) * np.pi * (3.0 - np.sqrt(5.0))
-    ring = np.sqrt(1.0 - z**2)
-    return np.stack([ring * np.cos(turn), ring * np.sin(turn), z], axis=1)
 
 
 def _cost(residuals: FloatArray) -> float:

@@ -23,7 +23,7 @@ STAGE_NAME = "estimate-poses"
 def version() -> str:
     """The stage's code version."""
     return code_version(
-        __name__, "tasks.poses.estimate", "tasks.poses", "tasks.geometry.camera", "tasks.records"
+        __name__, "tasks.poses.estimate", "tasks.poses", "tasks.geometry", "tasks.records"
     )
 
 

@@ -14,7 +14,7 @@ from prefect import task
 
 from configs.stages import InferConfig, Precision
 from tasks.core.progress import report
-from tasks.geometry.camera import Crop
+from tasks.geometry.crop import Crop
 from tasks.imaging.images import read_image, read_mask
 from tasks.network.weights import ChosenModel, enough_memory, load_model
 from tasks.records import ArtifactRef, CodedFrame
@@ -110,7 +110,7 @@ def version() -> str:
     """The stage's code version."""
     return code_version(
         __name__,
-        "tasks.geometry.camera",
+        "tasks.geometry",
         "tsr.system",
         "tsr.network.vit",
         "tsr.network.transformer",

@@ -30,7 +30,7 @@ def version() -> str:
         __name__,
         "tasks.fusion.merge",
         "tasks.fusion",
-        "tasks.geometry.camera",
+        "tasks.geometry",
         "tasks.records",
         "tsr",
     )

@@ -15,7 +15,7 @@ from prefect import task
 from configs.stages import MaskConfig
 from tasks.core.errors import InputError
 from tasks.core.progress import report
-from tasks.geometry.camera import Crop, crop_of_box
+from tasks.geometry.crop import Crop, crop_of_box
 from tasks.imaging.images import read_alpha_channel, read_image, write_image
 from tasks.matting.sessions import MatteSession, open_session
 from tasks.network.weights import background_weights
@@ -184,9 +184,7 @@ def masks_of(record: Mapping[str, Any]) -> list[Mask]:
 
 def version() -> str:
     """The stage's code version."""
-    return code_version(
-        __name__, "tasks.matting.sessions", "tasks.matting.u2net", "tasks.geometry.camera"
-    )
+    return code_version(__name__, "tasks.matting.sessions", "tasks.matting.u2net", "tasks.geometry")
 
 
 @task(

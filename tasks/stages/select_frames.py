@@ -265,7 +265,7 @@ def chosen_indices(record: Mapping[str, Any]) -> list[int]:
 
 def version() -> str:
     """The stage's code version."""
-    return code_version(__name__, "tasks.geometry.camera")
+    return code_version(__name__, "tasks.geometry")
 
 
 @task(name="select frames", task_run_name="select-{tyre}", retries=1, timeout_seconds=1800, **STAGE)

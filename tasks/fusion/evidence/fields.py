@@ -12,7 +12,8 @@ import torch
 from numpy.typing import NDArray
 
 from tasks.fusion.grid import CylinderGrid, Field
-from tasks.geometry.camera import Camera, Similarity
+from tasks.geometry.camera import Camera
+from tasks.geometry.similarity import Similarity
 from tsr.system import TSR
 
 FloatArray = NDArray[np.float64]

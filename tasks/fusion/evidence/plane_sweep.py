@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.fusion.grid import CylinderGrid, Field
-from tasks.fusion.views import resized_camera, working_size
+from tasks.fusion.views import working_size
 from tasks.geometry.camera import Camera
 from tasks.imaging.images import read_grey
 
@@ -110,7 +110,7 @@ def face_agreement(
     for index in chosen:
         image = _log_image(frame_paths[index], longest_px)
         images[index] = image
-        posed[index] = resized_camera(cameras[index], image.shape[1], image.shape[0])
+        posed[index] = cameras[index].resized(image.shape[1], image.shape[0])
     reach = float(grid.radii[-1])
     steps = 3 * len(grid.radii) + 14
     cell = 2.0 * reach / steps

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tasks.fusion.evidence.fields import PosedField, robust_mean
 from tasks.fusion.grid import CylinderGrid, Field
-from tasks.geometry.camera import Similarity
+from tasks.geometry.similarity import Similarity
 
 FloatArray = NDArray[np.float64]
 

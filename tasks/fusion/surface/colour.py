@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tasks.fusion.evidence.fields import PosedField
 from tasks.fusion.surface.marching import Surface
 from tasks.fusion.surface.visibility import Caster, vertex_normals
-from tasks.fusion.views import resized_camera, sample_map, working_size
+from tasks.fusion.views import sample_map, working_size
 from tasks.geometry.camera import Camera
 from tasks.imaging.images import read_image
 
@@ -78,7 +78,7 @@ def colour_surface(
             k = signed.shape[1] / depth.camera.width
             edge = sample_map(signed, pixels[rows] * k, outside=0.0)
             rows = rows[edge > 0.004 * max(signed.shape)]
-        camera = resized_camera(cameras[index], width, height)
+        camera = cameras[index].resized(width, height)
         at = camera.project(surface.vertices[rows])[:, :2]
         samples[row, rows] = np.clip(
             sample_map(np.ascontiguousarray(image, np.float32), at, outside=0.0) + 0.5, 0, 255

@@ -10,7 +10,7 @@ from embreex.rtcore_scene import EmbreeScene
 from numpy.typing import NDArray
 
 from tasks.fusion.surface.marching import Surface
-from tasks.fusion.views import resized_camera, sample_map, working_size
+from tasks.fusion.views import sample_map, working_size
 from tasks.geometry.camera import Camera
 
 FloatArray = NDArray[np.float64]
@@ -32,7 +32,7 @@ class Caster:
     def depth_map(self, camera: Camera, longest_px: int) -> DepthMap:
         """Distance along every pixel's ray to the surface."""
         width, height = working_size(camera.width, camera.height, longest_px)
-        small = resized_camera(camera, width, height)
+        small = camera.resized(width, height)
         v, u = np.mgrid[0:height, 0:width]
         pixels = np.stack([u.ravel(), v.ravel()], axis=1) + 0.5
         directions = small.rays(pixels)

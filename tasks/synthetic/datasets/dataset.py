@@ -5,7 +5,7 @@ it once complete, so that a trainer can read what exists while a generator goes 
 
 - ``rgba`` ``(T, V, S, S, 4)`` uint8: the crop that the network sees, straight alpha;
 - ``edges`` ``(T, V, 2, S, S)`` int8: how far from the mask's edge (``augment.edge_distances``);
-- ``to_crop`` ``(T, V, 3, 4)`` float32: tyre frame to crop frame (:mod:`tasks.geometry.camera`);
+- ``to_crop`` ``(T, V, 3, 4)`` float32: tyre frame to crop frame (:mod:`tasks.geometry.crop`);
 - ``points`` ``(T, P, 3)`` float16 metres, ``inside`` ``(T, P)`` bool: occupancy of the exact
   solid; the first third uniform in a cube, the second in the bounding cylinder, the rest near the
   surface;
@@ -26,7 +26,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.geometry.camera import Camera, Crop, crop_of_box, look_at, world_to_crop_frame
+from tasks.geometry.camera import Camera, look_at
+from tasks.geometry.crop import Crop, camera_of_crop, crop_of_box, world_to_crop_frame
 from tasks.synthetic.datasets.augment import edge_distances
 from tasks.synthetic.scenes.raycast import caster_of
 from tasks.synthetic.scenes.render import render_view, sample_look
@@ -88,21 +89,6 @@ def sample_view_camera(rng: np.random.Generator, diameter: float, size_px: int) 
         height=size_px,
         up=(float(up[0]), float(up[1]), float(up[2])),
         roll_rad=float(np.radians(rng.normal(0.0, 5.0))),
-    )
-
-
-def camera_of_crop(camera: Camera, crop: Crop, size_px: int) -> Camera:
-    """The camera whose whole image, ``size_px`` squared, is the crop."""
-    zoom = size_px / crop.side
-    return Camera(
-        camera.fx * zoom,
-        camera.fy * zoom,
-        (camera.cx - crop.cx + crop.side / 2) * zoom,
-        (camera.cy - crop.cy + crop.side / 2) * zoom,
-        size_px,
-        size_px,
-        camera.rotation,
-        camera.translation,
     )
 
 

@@ -9,7 +9,8 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from tasks.geometry.camera import Camera, FloatArray, Similarity, look_at
+from tasks.geometry.camera import Camera, FloatArray, look_at
+from tasks.geometry.similarity import Similarity
 from tasks.synthetic.scenes.environments import Support
 from tasks.synthetic.scenes.scene import Moment
 

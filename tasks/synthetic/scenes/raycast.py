@@ -12,6 +12,8 @@ from embreex import rtcore_scene
 from embreex.mesh_construction import TriangleMesh
 from numpy.typing import NDArray
 
+from tasks.geometry.sphere import fibonacci_sphere
+
 Float32Array = NDArray[np.float32]
 IntArray = NDArray[np.int32]
 
@@ -169,7 +171,8 @@ class RayCaster:
         normals = np.ascontiguousarray(self.renderable.normals, dtype=np.float32)
         origins = self._vertices + normals * np.float32(5e-4 * self.size)
         free = np.zeros(len(normals), dtype=np.float32)
-        for direction in _sphere_directions(rays):
+        # a little shorter than 1: no sum with a normal vanishes
+        for direction in (0.999 * fibonacci_sphere(rays)).astype(np.float32):
             free += ~self.blocked(origins, normalized(normals + direction), self.size)
         free /= rays
         flat = self._faces.T.ravel()
@@ -180,16 +183,6 @@ class RayCaster:
                 np.float32
             )
         return free
-
-
-def _sphere_directions(count: int) -> Float32Array:
-    """Evenly spread directions ``(N, 3)``, a little shorter than 1. Source: Fibonacci's spiral."""
-    k = np.arange(count) + 0.5
-    height = 1 - 2 * k / count
-    angle = k * (np.pi * (3 - np.sqrt(5)))
-    ring = np.sqrt(1 - height**2)
-    directions = np.stack([ring * np.cos(angle), ring * np.sin(angle), height], axis=1)
-    return np.asarray(0.999 * directions, dtype=np.float32)
 
 
 _casters: deque[RayCaster] = deque(maxlen=_CACHED_CASTERS)

@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.geometry.camera import Camera, Similarity
+from tasks.geometry.camera import Camera
+from tasks.geometry.similarity import Similarity
 from tasks.synthetic.scenes.background import Background, BackgroundSample
 from tasks.synthetic.scenes.lighting import Light, Look, light_disc, to_srgb
 from tasks.synthetic.scenes.raycast import (

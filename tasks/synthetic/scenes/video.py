@@ -211,16 +211,7 @@ def write_video(path: Path, frames: Iterable[NDArray[np.uint8]], fps: float) -> 
 def _metered(scene: Scene, moment: Moment) -> float:
     """The exposure that an automatic camera would choose, from a small picture."""
     camera = moment.camera
-    shrink = 96 / camera.width
-    small = replace(
-        camera,
-        fx=camera.fx * shrink,
-        fy=camera.fy * shrink,
-        cx=camera.cx * shrink,
-        cy=camera.cy * shrink,
-        width=96,
-        height=max(round(camera.height * shrink), 1),
-    )
+    small = camera.resized(96, max(round(camera.height * (96 / camera.width)), 1))
     light = scene.light([replace(moment, camera=small)])
     return float(_METERED_GREY / np.exp(np.log(light.mean(axis=2) + 1e-3).mean()))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Protocol
 
 import numpy as np
@@ -10,6 +9,7 @@ from embreex import rtcore_scene
 from embreex.mesh_construction import TriangleMesh
 from numpy.typing import ArrayLike, NDArray
 
+from tasks.geometry.sphere import fibonacci_sphere
 from tasks.synthetic.tyres.profile import FloatArray
 
 
@@ -23,15 +23,6 @@ class Triangles(Protocol):
     @property
     def faces(self) -> ArrayLike:
         """Vertex indices."""
-
-
-def viewpoints(count: int) -> FloatArray:
-    """Directions ``(count, 3)`` spread evenly over the sphere (Fibonacci lattice)."""
-    k = np.arange(count) + 0.5
-    z = 1.0 - 2.0 * k / count
-    angle = k * math.pi * (3.0 - math.sqrt(5.0))
-    radius = np.sqrt(1.0 - z * z)
-    return np.stack([radius * np.cos(angle), radius * np.sin(angle), z], axis=1)
 
 
 def visible_surface(
@@ -58,7 +49,7 @@ def visible_surface(
     area = np.linalg.norm(cross, axis=1)
     low, high = vertices.min(axis=0), vertices.max(axis=0)
     side = float((high - low).max())
-    eyes = (low + high) / 2 + distance * side * viewpoints(views)
+    eyes = (low + high) / 2 + distance * side * fibonacci_sphere(views)
     scene = rtcore_scene.EmbreeScene()
     TriangleMesh(scene, corners.astype(np.float32))
     rng = np.random.default_rng(seed)

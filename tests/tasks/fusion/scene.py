@@ -13,14 +13,9 @@ from numpy.typing import NDArray
 
 from tasks.fusion.surface.marching import Surface, march
 from tasks.fusion.surface.visibility import Caster
-from tasks.geometry.camera import (
-    Camera,
-    Crop,
-    Similarity,
-    crop_of_box,
-    look_at,
-    world_to_crop_frame,
-)
+from tasks.geometry.camera import Camera, look_at
+from tasks.geometry.crop import Crop, crop_of_box, world_to_crop_frame
+from tasks.geometry.similarity import Similarity
 from tasks.records import CodedFrame, ObjectEstimate, PoseEstimate
 
 FloatArray = NDArray[np.float64]

@@ -1,17 +1,9 @@
-"""Cameras and the crop frame, on cases with known answers."""
+"""Cameras, on cases with known answers."""
 
 import numpy as np
 import pytest
 
-from tasks.geometry.camera import (
-    CROP_FILL,
-    VIEW_WIDTH,
-    Camera,
-    Crop,
-    crop_of_box,
-    look_at,
-    world_to_crop_frame,
-)
+from tasks.geometry.camera import Camera, look_at
 
 
 @pytest.fixture
@@ -47,33 +39,13 @@ def test_record_survives_a_round_trip(camera: Camera) -> None:
     np.testing.assert_array_equal(again.project(points), camera.project(points))
 
 
-def test_crop_of_a_box_fills_its_share() -> None:
-    crop = crop_of_box(100, 50, 300, 150)
-    assert (crop.cx, crop.cy) == (200, 100)
-    assert 200 / crop.side == pytest.approx(CROP_FILL)
-
-
-def test_crop_frame_looks_along_minus_x(camera: Camera) -> None:
-    crop = Crop(cx=410.0, cy=200.0, side=180.0)
-    to_crop = world_to_crop_frame(camera, crop, np.zeros(3))
-    eye = to_crop.apply(camera.centre[None])[0]
-    assert eye[0] > 0
-    np.testing.assert_allclose(eye[1:], 0, atol=1e-12)
-    assert np.linalg.det(to_crop.rotation) == pytest.approx(1.0)
-
-
-def test_crop_frame_axes_and_scale_match_the_image(camera: Camera) -> None:
-    """A point right of and above the crop's middle has y and z in proportion to the crop's side."""
-    crop = Crop(cx=330.0, cy=236.0, side=180.0)
-    to_crop = world_to_crop_frame(camera, crop, np.array([0.1, 0.2, 0.0]))
-    point = to_crop.inverse().apply(np.array([[0.0, 0.2, 0.1]]))
-    u, v, _ = camera.project(point)[0]
-    assert (u - crop.cx) / crop.side == pytest.approx(0.2 / VIEW_WIDTH, rel=0.01)
-    assert (crop.cy - v) / crop.side == pytest.approx(0.1 / VIEW_WIDTH, rel=0.01)
-
-
-def test_similarities_compose_and_invert(camera: Camera) -> None:
-    first = world_to_crop_frame(camera, Crop(300, 220, 150), np.zeros(3))
-    points = np.random.default_rng(2).normal(0, 1, (7, 3))
-    back = first.inverse().compose(first)
-    np.testing.assert_allclose(back.apply(points), points, atol=1e-12)
+def test_a_resized_camera_sees_the_same_points_at_scaled_pixels(camera: Camera) -> None:
+    points = np.random.default_rng(2).normal(0, 0.4, (20, 3))
+    small = camera.resized(320, 120)  # the axes by factors of their own
+    assert (small.width, small.height) == (320, 120)
+    expected = camera.project(points) * [0.5, 0.25, 1.0]
+    np.testing.assert_allclose(small.project(points), expected, rtol=1e-12)
+    pixels = np.array([[10.5, 20.5], [300.0, 7.0]])
+    np.testing.assert_allclose(small.rays(pixels * [0.5, 0.25]), camera.rays(pixels), atol=1e-12)
+    same = camera.resized(camera.width, camera.height)
+    np.testing.assert_array_equal(same.project(points), camera.project(points))

@@ -11,7 +11,7 @@ import torch
 
 from configs.stages import InferConfig
 from tasks.core.errors import ModelError, ResourceError
-from tasks.geometry.camera import Crop
+from tasks.geometry.crop import Crop
 from tasks.network.weights import load_model
 from tasks.stages.infer_codes import cut_out, infer_codes
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from configs.settings import default_home
 from configs.stages import ExtractConfig, MaskConfig
 from tasks.core.errors import InputError, ModelError
-from tasks.geometry.camera import CROP_FILL
+from tasks.geometry.crop import CROP_FILL
 from tasks.imaging.images import read_mask
 from tasks.matting.sessions import Matte, open_session
 from tasks.network.weights import background_weights

@@ -9,7 +9,8 @@ import pytest
 
 from configs.stages import SelectConfig
 from tasks.core.errors import ReconstructionError
-from tasks.geometry.camera import Crop, look_at
+from tasks.geometry.camera import look_at
+from tasks.geometry.crop import Crop
 from tasks.records import ObjectEstimate, PoseEstimate
 from tasks.stages.remove_backgrounds import Mask
 from tasks.stages.select_frames import (

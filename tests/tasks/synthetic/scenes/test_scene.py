@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import trimesh
 
-from tasks.geometry.camera import Camera, Similarity, look_at
+from tasks.geometry.camera import Camera, look_at
+from tasks.geometry.similarity import Similarity
 from tasks.synthetic.scenes.background import Background, Chart
 from tasks.synthetic.scenes.environments import Support, build_place
 from tasks.synthetic.scenes.lighting import Light, Look

@@ -6,14 +6,8 @@ import numpy as np
 import pytest
 import trimesh
 
-from tasks.synthetic.scenes.visibility import viewpoints, visible_surface
+from tasks.synthetic.scenes.visibility import visible_surface
 from tasks.synthetic.tyres.tyre import build_tyre, sample_spec
-
-
-def test_viewpoints_cover_the_sphere() -> None:
-    eyes = viewpoints(96)
-    assert np.linalg.norm(eyes, axis=1) == pytest.approx(1.0)
-    assert np.abs(eyes.mean(axis=0)).max() < 0.02
 
 
 def test_hidden_surface_is_left_out() -> None:

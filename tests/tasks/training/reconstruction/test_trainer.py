@@ -17,7 +17,7 @@ import torch
 from safetensors.torch import load_file
 
 from tasks.core.errors import InputError
-from tasks.geometry.camera import VIEW_WIDTH
+from tasks.geometry.crop import VIEW_WIDTH
 from tasks.synthetic.datasets.augment import (
     STEPS_PER_PX,
     augment_views,

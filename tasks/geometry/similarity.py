@@ -1,0 +1,36 @@
+"""Similarities: rotation, translation and one scale."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Similarity:
+    """``x_out = scale * rotation @ x_in + translation``."""
+
+    scale: float
+    rotation: FloatArray
+    translation: FloatArray
+
+    def apply(self, points: FloatArray) -> FloatArray:
+        """Transform points ``(N, 3)``."""
+        return np.asarray(self.scale * points @ self.rotation.T + self.translation)
+
+    def inverse(self) -> Similarity:
+        """The inverse similarity."""
+        r = self.rotation.T
+        return Similarity(1.0 / self.scale, r, -(r @ self.translation) / self.scale)
+
+    def compose(self, first: Similarity) -> Similarity:
+        """``self`` after ``first``."""
+        return Similarity(
+            self.scale * first.scale,
+            self.rotation @ first.rotation,
+            self.scale * self.rotation @ first.translation + self.translation,
+        )

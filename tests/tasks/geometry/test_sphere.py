@@ -1,0 +1,21 @@
+"""Evenly spread directions."""
+
+import numpy as np
+import pytest
+
+from tasks.geometry.sphere import fibonacci_half_sphere, fibonacci_sphere
+
+
+def test_directions_cover_the_sphere() -> None:
+    directions = fibonacci_sphere(96)
+    assert np.linalg.norm(directions, axis=1) == pytest.approx(1.0)
+    assert np.abs(directions.mean(axis=0)).max() < 0.02
+    nearest = np.sort(directions @ directions.T, axis=1)[:, -2]
+    assert np.ptp(np.arccos(nearest)) < 0.1  # no two are much nearer than others
+
+
+def test_directions_cover_the_half_sphere() -> None:
+    directions = fibonacci_half_sphere(200)
+    assert np.linalg.norm(directions, axis=1) == pytest.approx(1.0)
+    assert directions[:, 2].min() > 0
+    assert directions.mean(axis=0) == pytest.approx([0.0, 0.0, 0.5], abs=0.01)
