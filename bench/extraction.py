@@ -18,7 +18,8 @@ from bench.measure import (
     measurable_formats,
     without_bfloat16,
 )
-from tsr.surface.extract import PARITY, THRESHOLD, ExtractOptions, Surface, extract_surface_of_code
+from tsr.network.field import SURFACE_DENSITY
+from tsr.surface.extract import PARITY, ExtractOptions, Surface, extract_surface_of_code
 from tsr.surface.marching import march_volume
 from tsr.system import TSR
 
@@ -50,7 +51,7 @@ def _dense_slab(model: TSR, code: torch.Tensor, resolution: int, layers: int) ->
         for i, x in enumerate(axis[first : first + layers + 1]):
             points = torch.cartesian_prod(x[None], axis, axis)
             out = model.renderer.query_triplane(model.decoder, points, code)
-            volume[i] = out["density_act"].view(resolution, resolution) - THRESHOLD
+            volume[i] = out["density_act"].view(resolution, resolution) - SURFACE_DENSITY
     return volume
 
 

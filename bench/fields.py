@@ -17,6 +17,7 @@ from tsr.config import (
     TSRConfig,
     ViTConfig,
 )
+from tsr.network.field import surface_raw_density
 from tsr.system import TSR
 
 MAJOR, MINOR = 0.45, 0.14
@@ -75,7 +76,7 @@ def torus_model(device: str | torch.device = "cpu", seed: int = 0) -> tuple[TSR,
             layer.weight[0, :2] = torch.tensor([1.0, -1.0])
             layer.weight[1, :2] = torch.tensor([-1.0, 1.0])
         linear[-1].weight[0, :2] = torch.tensor([1.0, -1.0])
-        linear[-1].bias[0] = scale * MINOR**2 - cfg.renderer.density_bias + torch.tensor(25.0).log()
+        linear[-1].bias[0] = scale * MINOR**2 + surface_raw_density(cfg.renderer)
         code = torch.randn(3, 40, 64, 64, generator=generator)
         axis = ((torch.arange(64) + 0.5) / 32 - 1) * cfg.renderer.radius  # texel centres
         y, x = axis[:, None], axis[None, :]

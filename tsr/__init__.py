@@ -8,8 +8,8 @@ Conventions, stated once:
 - A scene code is ``(3, C, S, S)``: plane 0 is sampled at (x, y), plane 1 at (x, z), plane 2 at
   (y, z); the first coordinate runs along the width axis; bilinear, zeros outside,
   ``align_corners=False``.
-- Density is ``exp(raw - 1)``; it grows inwards, the surface is where it equals 25. Colour is
-  ``sigmoid(raw)``.
+- Density is ``exp(raw + density_bias)``, the published bias being -1; it grows inwards, the
+  surface is where it equals :data:`tsr.network.field.SURFACE_DENSITY`. Colour is ``sigmoid(raw)``.
 - Grids are ``linspace(-radius, radius, R)`` per axis, both ends included, indexed "ij".
 
 The network is that of TripoSR (arXiv 2403.02151), checkpoint-compatible with

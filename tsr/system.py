@@ -16,7 +16,7 @@ from tsr import weights
 from tsr.config import TSRConfig
 from tsr.errors import TSRError, WeightsError
 from tsr.memory import halve_once
-from tsr.network.field import Decoder, Renderer
+from tsr.network.field import SURFACE_DENSITY, Decoder, Renderer
 from tsr.network.transformer import Transformer, TriplaneTokenizer, TriplaneUpsample
 from tsr.network.vit import ImageTokenizer
 from tsr.network.volume import render_rays, spherical_rays
@@ -195,7 +195,7 @@ class TSR(nn.Module):
         scene_codes: Tensor,
         has_vertex_color: bool = True,
         resolution: int = 256,
-        threshold: float = 25.0,
+        threshold: float = SURFACE_DENSITY,
         options: ExtractOptions | None = None,
     ) -> list[trimesh.Trimesh]:
         """Meshes of scene codes.

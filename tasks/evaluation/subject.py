@@ -32,6 +32,7 @@ from tasks.geometry.camera import Camera
 from tasks.geometry.crop import world_to_crop_frame
 from tasks.geometry.rigid import nearest_rotation
 from tasks.records import CodedFrame, PoseEstimate
+from tsr.network.field import SURFACE_DENSITY
 from tsr.system import TSR
 
 FloatArray = NDArray[np.float64]
@@ -115,7 +116,7 @@ def density_inside(model: TSR, code: torch.Tensor, points: FloatArray) -> NDArra
     found = model.renderer.query_triplane(
         model.decoder, torch.from_numpy(points).float(), code.float()
     )
-    inside = found["density_act"][..., 0].numpy() > 25.0
+    inside = found["density_act"][..., 0].numpy() > SURFACE_DENSITY
     return np.asarray(inside & (np.abs(points).max(axis=1) < model.renderer.cfg.radius))
 
 

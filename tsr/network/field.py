@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -11,6 +13,18 @@ from tsr.errors import TSRError
 
 PLANE_AXES = ((0, 1), (0, 2), (1, 2))
 """The coordinates (width, height) at which each plane is sampled."""
+
+SURFACE_DENSITY = 25.0
+"""The density at the surface; it grows inwards."""
+
+
+def surface_raw_density(cfg: RendererConfig) -> float:
+    """Raw density at the surface, where ``exp(raw + density_bias)`` is :data:`SURFACE_DENSITY`.
+
+    Args:
+        cfg: The renderer's configuration, which holds the bias.
+    """
+    return math.log(SURFACE_DENSITY) - cfg.density_bias
 
 
 class Decoder(nn.Module):

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from tsr.errors import TSRError
+from tsr.network.field import SURFACE_DENSITY
 from tsr.surface.marching import march_volume
 from tsr.surface.planes import GridField, PlaneField
 from tsr.surface.sparse import extract_surface
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from tsr.system import TSR
 
 logger = logging.getLogger(__name__)
-
-THRESHOLD = 25.0
-"""The density of the surface."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +75,7 @@ def extract_surface_of_code(
     model: TSR,
     code: Tensor,
     resolution: int = 256,
-    threshold: float = THRESHOLD,
+    threshold: float = SURFACE_DENSITY,
     options: ExtractOptions | None = None,
 ) -> Surface:
     """Extract the surface where a scene code's density is ``threshold``.

@@ -14,12 +14,10 @@ from numpy.typing import NDArray
 from tasks.fusion.grid import CylinderGrid, Field
 from tasks.geometry.camera import Camera
 from tasks.geometry.similarity import Similarity
+from tsr.network.field import surface_raw_density
 from tsr.system import TSR
 
 FloatArray = NDArray[np.float64]
-LOG_SURFACE = math.log(25.0)
-"""Log of the density at the surface."""
-
 
 HOLE = 0.35
 """Share of the outer radius within which any rim has something, and a bare tyre nothing."""
@@ -60,9 +58,9 @@ class NetworkField:
 
     def log_density(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
         """Log-density less that of the surface at ``(N, 3)``."""
-        bias = self._model.renderer.cfg.density_bias
         raw = self._query(points, "density")[:, 0]
-        return np.asarray(raw + np.float32(bias - LOG_SURFACE), np.float32)
+        level = surface_raw_density(self._model.renderer.cfg)
+        return np.asarray(raw - np.float32(level), np.float32)
 
     def colours(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
         """Colours at ``(N, 3)``."""

@@ -25,8 +25,9 @@ from tasks.training.config import TrainConfig
 from tasks.training.log import TrainingLog
 from tasks.training.muon import Muon
 from tasks.training.reconstruction.shards import ShardReader
-from tasks.training.reconstruction.validation import LOG_SURFACE, calibrate, validate
+from tasks.training.reconstruction.validation import calibrate, validate
 from tsr.config import TSRConfig
+from tsr.network.field import surface_raw_density
 from tsr.system import TSR
 
 logger = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ def loss_of(model: TSR, batch: dict[str, Tensor], config: TrainConfig) -> tuple[
         both = torch.cat([batch["points"], batch["surface"]], dim=1)
         raw, raw_colour = model.decode_points(codes, both)
     count = batch["points"].shape[1]
-    logit = raw[:, :count].float() - LOG_SURFACE
+    logit = raw[:, :count].float() - surface_raw_density(model.renderer.cfg)
     valid = (batch["points"].abs().amax(-1) < model.renderer.cfg.radius).float()
     occupancy = (
         F.binary_cross_entropy_with_logits(
@@ -81,7 +82,8 @@ def initialise(model: TSR) -> None:
     planes = model.tokenizer.embeddings  # (3, C, P, P)
     waves = plane_waves(planes.shape[-1], planes.shape[1]).T.reshape(planes.shape[1:])
     planes.mul_(0.5).add_(waves * planes.std() + planes.std() * torch.randn(3, len(waves), 1, 1))
-    model.decoder.layers[-1].get_parameter("bias")[:1] = LOG_SURFACE - 1.0
+    level = surface_raw_density(model.renderer.cfg)
+    model.decoder.layers[-1].get_parameter("bias")[:1] = level - 1.0
 
 
 class Trainer:

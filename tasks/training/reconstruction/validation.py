@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -11,10 +10,8 @@ from numpy.typing import NDArray
 
 from tasks.synthetic.datasets.augment import clean_views
 from tasks.training.reconstruction.shards import ShardReader, to_crop_frame
+from tsr.network.field import surface_raw_density
 from tsr.system import TSR
-
-LOG_SURFACE = math.log(25.0) + 1.0
-"""Raw density at the surface: density = exp(raw - 1) = 25."""
 
 
 @torch.inference_mode()
@@ -51,7 +48,8 @@ def scores_at(
 
 def validate(model: TSR, reader: ShardReader) -> dict[str, float]:
     """Volume IoU on clean validation views."""
-    return scores_at(list(densities(model, reader)), LOG_SURFACE)
+    level = surface_raw_density(model.renderer.cfg)
+    return scores_at(list(densities(model, reader)), level)
 
 
 def calibrate(model: TSR, reader: ShardReader) -> float:
@@ -63,7 +61,8 @@ def calibrate(model: TSR, reader: ShardReader) -> float:
     """
     found = list(densities(model, reader))
     offsets = np.arange(-0.2, 1.3, 0.1)
-    means = [scores_at(found, LOG_SURFACE - offset)["iou_mean"] for offset in offsets]
+    level = surface_raw_density(model.renderer.cfg)
+    means = [scores_at(found, level - offset)["iou_mean"] for offset in offsets]
     best = float(offsets[int(np.argmax(means))])
     with torch.no_grad():
         model.decoder.layers[-1].get_parameter("bias")[:1] += best
