@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -146,35 +145,3 @@ def repose_views(
         )
         for v in views
     ]
-
-
-def sample_map(
-    image: NDArray[np.float32], pixels: FloatArray, *, outside: float
-) -> NDArray[np.float32]:
-    """Sample a map bilinearly at pixel coordinates.
-
-    Args:
-        image: ``(H, W)`` or ``(H, W, 3)`` float32.
-        pixels: ``(N, 2)``; the centre of the top-left pixel is (0.5, 0.5).
-        outside: Value beyond the frame.
-
-    Returns:
-        ``(N,)`` or ``(N, 3)`` float32.
-    """
-    n = len(pixels)
-    columns = 4096  # cv2.remap takes no more than 32767 rows or columns
-    rows = max(1, math.ceil(n / columns))
-    flat = np.full((rows * columns, 2), -10.0, np.float32)
-    flat[:n] = np.clip(pixels - 0.5, -10.0, 32000.0)
-    grid = flat.reshape(rows, columns, 2)
-    out = np.empty((rows, columns, *image.shape[2:]), np.float32)
-    for r in range(0, rows, 8192):
-        out[r : r + 8192] = cv2.remap(
-            image,
-            np.ascontiguousarray(grid[r : r + 8192, :, 0]),
-            np.ascontiguousarray(grid[r : r + 8192, :, 1]),
-            cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_CONSTANT,
-            borderValue=(outside,) * 4,
-        )
-    return out.reshape(rows * columns, *image.shape[2:])[:n]

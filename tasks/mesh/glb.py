@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.imaging.srgb import linear_from_srgb
+
 _MAGIC, _VERSION, _JSON, _BIN = 0x46546C67, 2, 0x4E4F534A, 0x004E4942
 _ARRAY_BUFFER, _INDEX_BUFFER = 34962, 34963
 _FLOAT, _USHORT, _UINT = 5126, 5123, 5125
@@ -37,12 +39,6 @@ class GlbMesh:
     normals: NDArray[np.float32]
     colours: NDArray[np.uint8]
     attributes: Mapping[str, NDArray[Any]] = field(default_factory=dict)
-
-
-def linear_from_srgb(colours: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """SRGB bytes to linear 0..1. Source: IEC 61966-2-1."""
-    c = colours.astype(np.float64) / 255.0
-    return np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
 
 
 class _Buffer:
@@ -90,7 +86,7 @@ def encode_glb(mesh: GlbMesh, *, name: str, generator: str, extras: Mapping[str,
     buffer = _Buffer()
     vertices = mesh.vertices.astype("<f4")
     opaque = np.ones((len(vertices), 4))
-    opaque[:, :3] = linear_from_srgb(mesh.colours)
+    opaque[:, :3] = linear_from_srgb(mesh.colours / 255.0)
     attributes = {
         "POSITION": buffer.add(
             vertices,

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from prefect import task
 
 from configs.stages import ExportConfig
 from tasks.core.errors import ReconstructionError
 from tasks.imaging.images import write_image
 from tasks.mesh.glb import GlbMesh, document_of, encode_glb
+from tasks.mesh.normals import vertex_normals
 from tasks.mesh.preview import preview
 from tasks.records import ArtifactRef, MergedMesh
 from tasks.stages.caching import STAGE
@@ -27,22 +27,6 @@ from tasks.storage.base import storage_errors
 _log = logging.getLogger("tyre3d")
 STAGE_NAME = "export"
 PREVIEW_FILE = "preview.png"
-
-
-def vertex_normals(vertices: NDArray[np.float32], faces: NDArray[np.int32]) -> NDArray[np.float32]:
-    """Unit normals ``(V, 3)``, weighted by the area of the faces around."""
-    corners = vertices[faces].astype(np.float64)  # (F, 3, 3)
-    weighted = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    sums = np.zeros((len(vertices), 3))
-    for corner in range(3):
-        for axis in range(3):
-            sums[:, axis] += np.bincount(
-                faces[:, corner], weights=weighted[:, axis], minlength=len(vertices)
-            )
-    length = np.linalg.norm(sums, axis=1, keepdims=True)
-    return np.where(length > 0, sums / np.maximum(length, 1e-300), [0.0, 0.0, 1.0]).astype(
-        np.float32
-    )
 
 
 def export_glb(mesh: MergedMesh, provenance: Mapping[str, Any], config: ExportConfig) -> bytes:
@@ -57,10 +41,12 @@ def export_glb(mesh: MergedMesh, provenance: Mapping[str, Any], config: ExportCo
         ReconstructionError: ``mesh-empty`` or ``mesh-broken``.
     """
     _check(mesh)
+    normals = vertex_normals(mesh.vertices, mesh.faces)
+    normals[~normals.any(axis=1)] = (0.0, 0.0, 1.0)  # glTF has no other than unit normals
     written = GlbMesh(
         mesh.vertices,
         mesh.faces,
-        vertex_normals(mesh.vertices, mesh.faces),
+        normals.astype(np.float32),
         mesh.colours,
         {
             "seen_by": mesh.seen_by,

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.fusion.views import View, sample_map
+from tasks.fusion.views import View
+from tasks.imaging.sampling import sample_bilinear
 
 Field = NDArray[np.float32]
 
@@ -33,7 +34,7 @@ def silhouette_distance(
     exact = points.astype(np.float64)
     for view in views:
         projected = view.camera.project(exact)
-        signed = sample_map(view.signed, projected[:, :2], outside=np.inf)
+        signed = sample_bilinear(view.signed, projected[:, :2], outside=np.inf)
         depth = np.maximum(projected[:, 2], 1e-6).astype(np.float32)
         value = (signed + np.float32(margin_px)) * depth / np.float32(view.camera.fx)
         value[~np.isfinite(value) | (projected[:, 2] <= 0)] = np.inf

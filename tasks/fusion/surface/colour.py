@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 
 from tasks.fusion.evidence.fields import PosedField
 from tasks.fusion.surface.marching import Surface
-from tasks.fusion.surface.visibility import Caster, vertex_normals
-from tasks.fusion.views import sample_map, working_size
+from tasks.fusion.surface.visibility import Caster
+from tasks.fusion.views import working_size
 from tasks.geometry.camera import Camera
 from tasks.imaging.images import read_image
+from tasks.imaging.sampling import sample_bilinear
+from tasks.mesh.normals import vertex_normals
 
 FloatArray = NDArray[np.float64]
 
@@ -56,7 +58,7 @@ def colour_surface(
         longest_px: Images are reduced to this size.
         tolerance_m: Depth by which a vertex may lie behind the surface and count as seen.
     """
-    normals = vertex_normals(surface)
+    normals = vertex_normals(surface.vertices, surface.faces)
     caster = Caster(surface)
     indices = sorted(set(cameras) & set(frame_paths))
     n = len(surface.vertices)
@@ -76,12 +78,12 @@ def colour_surface(
         if index in mask_distance:
             signed = mask_distance[index]
             k = signed.shape[1] / depth.camera.width
-            edge = sample_map(signed, pixels[rows] * k, outside=0.0)
+            edge = sample_bilinear(signed, pixels[rows] * k, outside=0.0)
             rows = rows[edge > 0.004 * max(signed.shape)]
         camera = cameras[index].resized(width, height)
         at = camera.project(surface.vertices[rows])[:, :2]
         samples[row, rows] = np.clip(
-            sample_map(np.ascontiguousarray(image, np.float32), at, outside=0.0) + 0.5, 0, 255
+            sample_bilinear(np.ascontiguousarray(image, np.float32), at, outside=0.0) + 0.5, 0, 255
         )
         weights[row, rows] = cosine[rows] ** 2
         sharpness[row] = _sharpness(image, depth.hits)

@@ -10,8 +10,9 @@ from embreex.rtcore_scene import EmbreeScene
 from numpy.typing import NDArray
 
 from tasks.fusion.surface.marching import Surface
-from tasks.fusion.views import sample_map, working_size
+from tasks.fusion.views import working_size
 from tasks.geometry.camera import Camera
+from tasks.imaging.sampling import sample_bilinear
 
 FloatArray = NDArray[np.float64]
 UNIT = 100.0
@@ -75,24 +76,10 @@ class DepthMap:
         distance = np.linalg.norm(towards, axis=1)
         cosine = np.einsum("ij,ij->i", normals, towards) / distance
         far = np.where(np.isfinite(self.distance), self.distance, 1e3).astype(np.float32)
-        surface = sample_map(far, projected[:, :2], outside=-1.0)
+        surface = sample_bilinear(far, projected[:, :2], outside=-1.0)
         # one pixel covers more depth where the surface is seen at a slant
         slack = tolerance_m + distance / self.camera.fx / np.maximum(cosine, 0.1)
         seen = (
             (cosine > 0.05) & (projected[:, 2] > 0) & (surface > 0) & (distance < surface + slack)
         )
         return np.where(seen, cosine, 0.0).astype(np.float32), projected[:, :2]
-
-
-def vertex_normals(surface: Surface) -> FloatArray:
-    """Unit normals at the vertices, weighted by area, ``(V, 3)``."""
-    v, f = surface.vertices, surface.faces
-    face = np.cross(v[f[:, 1]] - v[f[:, 0]], v[f[:, 2]] - v[f[:, 0]])
-    normals = np.stack(
-        [
-            sum(np.bincount(f[:, k], face[:, axis], minlength=len(v)) for k in range(3))
-            for axis in range(3)
-        ],
-        axis=1,
-    )
-    return np.asarray(normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12))

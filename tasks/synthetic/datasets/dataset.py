@@ -9,7 +9,8 @@ it once complete, so that a trainer can read what exists while a generator goes 
 - ``points`` ``(T, P, 3)`` float16 metres, ``inside`` ``(T, P)`` bool: occupancy of the exact
   solid; the first third uniform in a cube, the second in the bounding cylinder, the rest near the
   surface;
-- ``surface`` ``(T, Q, 3)`` float16 metres, ``colour`` ``(T, Q, 3)`` uint8: albedo in sRGB.
+- ``surface`` ``(T, Q, 3)`` float16 metres, ``colour`` ``(T, Q, 3)`` uint8: albedo, encoded by
+  ``COLOUR_GAMMA``.
 """
 
 from __future__ import annotations
@@ -37,6 +38,9 @@ from tasks.synthetic.tyres.tyre import Tyre, build_tyre, sample_spec
 ARRAYS = ("rgba", "edges", "to_crop", "points", "inside", "surface", "colour")
 CUBE_HALF_SIDE = 0.75
 """Half side of the cube of uniform points, in diameters: a little more than the crop frame's."""
+
+COLOUR_GAMMA = 2.2
+"""Of the albedos: near sRGB, whose curve has a linear part; the bundled model learned this one."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +151,7 @@ def make_tyre_data(seed: int, config: ShardConfig) -> dict[str, NDArray[np.gener
     points, inside = _occupancy_points(tyre, config.points, rng)
     surface, face = _surface_points(tyre, config.surface_points, rng)
     albedo = tyre.material(face, surface).albedo
-    colour = np.clip(albedo, 0, 1) ** (1 / 2.2) * 255
+    colour = np.clip(albedo, 0, 1) ** (1 / COLOUR_GAMMA) * 255
     return {
         "rgba": rgba,
         "edges": np.stack([edge_distances(view[..., 3]) for view in rgba]),

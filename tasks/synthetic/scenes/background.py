@@ -20,11 +20,11 @@ from embreex.mesh_construction import TriangleMesh
 from numpy.typing import NDArray
 
 from tasks.geometry.camera import Camera, FloatArray
+from tasks.imaging.srgb import linear_from_srgb
 from tasks.synthetic.scenes.lighting import Light, Look, light_disc
 from tasks.synthetic.scenes.raycast import Float32Array, normalized
 from tasks.synthetic.scenes.render import pixel_rays
 from tasks.synthetic.scenes.textures import Texture
-from tasks.synthetic.tyres.imported_wheels import linear
 
 _LEVELS = 6
 _LIGHT_TEXEL = 0.06
@@ -32,7 +32,7 @@ _BAKE_RAYS = 24
 _REACH = 1.6
 """Metres within which charts shade each other: walls do not keep the light out of a room."""
 
-_LINEAR = linear(np.arange(256) / 255.0).astype(np.float32)
+_LINEAR = linear_from_srgb(np.arange(256) / 255.0).astype(np.float32)
 
 
 @dataclass(frozen=True)

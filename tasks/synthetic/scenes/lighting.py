@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.geometry.camera import FloatArray
+from tasks.imaging.srgb import srgb_from_linear
 from tasks.synthetic.scenes.raycast import Float32Array, normalized
 
 Vector = tuple[float, float, float]
@@ -105,13 +106,8 @@ def to_srgb(light: Float32Array, look: Look) -> NDArray[np.uint8]:
     return np.asarray(_SRGB[index], dtype=np.uint8)
 
 
-def _srgb_table() -> NDArray[np.uint8]:
-    x = np.linspace(0, 1, 8192)
-    y = np.where(x <= 0.0031308, 12.92 * x, 1.055 * np.maximum(x, 1e-9) ** (1 / 2.4) - 0.055)
-    return np.asarray(np.rint(255 * y), dtype=np.uint8)
-
-
-_SRGB = _srgb_table()
+_SRGB = np.rint(255 * srgb_from_linear(np.linspace(0, 1, 8192))).astype(np.uint8)
+"""Bytes for linear light in equal steps from 0 to 1: a look-up is cheaper than the power."""
 
 
 def light_disc(light: Light, noise: Float32Array, part: Parts, parts: int) -> Float32Array:

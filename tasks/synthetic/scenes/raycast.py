@@ -6,7 +6,6 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import cv2
 import numpy as np
 from embreex import rtcore_scene
 from embreex.mesh_construction import TriangleMesh
@@ -20,7 +19,6 @@ IntArray = NDArray[np.int32]
 _OCCLUSION_RAYS = 32
 _SMOOTHINGS = 2
 _CACHED_CASTERS = 4
-_ROW = 1024
 
 
 class Surface(Protocol):
@@ -97,16 +95,6 @@ def normalized(vectors: Float32Array) -> Float32Array:
     """Vectors ``(N, 3)`` divided by their lengths."""
     length = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
     return np.asarray(vectors / np.maximum(length, 1e-20)[:, None], dtype=np.float32)
-
-
-def sampled(image: Float32Array, x: Float32Array, y: Float32Array) -> Float32Array:
-    """Bilinear samples ``(N, C)`` of an image, which repeats, at positions ``(N,)`` in pixels."""
-    count = len(x)
-    grid = np.zeros((2, -(-max(count, 1) // _ROW) * _ROW), dtype=np.float32)
-    grid[0, :count], grid[1, :count] = x, y
-    u, v = grid.reshape(2, -1, _ROW)
-    values = cv2.remap(image, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
-    return np.asarray(values.reshape(-1, image.shape[2])[:count], dtype=np.float32)
 
 
 class RayCaster:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from tasks.geometry.camera import Camera
 from tasks.geometry.similarity import Similarity
+from tasks.imaging.sampling import sample_repeating
 from tasks.synthetic.scenes.background import Background, BackgroundSample
 from tasks.synthetic.scenes.lighting import Light, Look, light_disc, to_srgb
 from tasks.synthetic.scenes.raycast import (
@@ -21,7 +22,6 @@ from tasks.synthetic.scenes.raycast import (
     Renderable,
     caster_of,
     normalized,
-    sampled,
 )
 from tasks.synthetic.scenes.render import cast_pixels, projected_box, shade
 
@@ -226,7 +226,7 @@ class _Shadow:
         near &= np.abs(offset).max(axis=1) < self._half
         here, offset = up_facing[near], offset[near]
         texel = ((offset / self._half + 1) * (_SHADOW_GRID / 2) - 0.5).astype(np.float32)
-        shares = sampled(self._map, texel[:, 0], texel[:, 1])
+        shares = sample_repeating(self._map, texel[:, 0], texel[:, 1])
         key = sample.key[here]
         light[here] = (light[here] - key) * shares[:, 1:] + key * shares[:, :1]
 

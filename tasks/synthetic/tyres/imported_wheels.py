@@ -9,7 +9,9 @@ import numpy as np
 import trimesh
 from numpy.typing import NDArray
 
-from tasks.synthetic.scenes.raycast import Float32Array, IntArray, sampled
+from tasks.imaging.sampling import sample_repeating
+from tasks.imaging.srgb import linear_from_srgb
+from tasks.synthetic.scenes.raycast import Float32Array, IntArray
 
 _TEXTURE_SIDE = 1024
 _LONGEST_EDGE = 0.06
@@ -62,7 +64,7 @@ class ForeignWheel:
             here = np.flatnonzero(self.texture_of_face[face_index] == index)
             x = (uv[here, 0] % 1) * texture.shape[1] - 0.5
             y = ((1 - uv[here, 1]) % 1) * texture.shape[0] - 0.5
-            albedo[here] *= sampled(texture, x, y)
+            albedo[here] *= sample_repeating(texture, x, y)
         return Paint(albedo, paint[:, 3], paint[:, 4])
 
 
@@ -116,11 +118,6 @@ def from_trimesh(
     )
 
 
-def linear(srgb: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Decode sRGB 0..1 to linear light. Source: IEC 61966-2-1."""
-    return np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
-
-
 def _axle_to_z(axle: int, flip: bool) -> NDArray[np.float64]:
     """The rotation that turns an axis of the file to +Z (or -Z) and keeps +Y up where it can."""
     up = 1 if axle != 1 else 2
@@ -141,7 +138,7 @@ def _appearance(
     visual: Any = part.visual
     if visual.kind != "texture":
         colours = np.asarray(visual.vertex_colors, dtype=np.float64)[:, :3]
-        paint[:] = np.hstack([linear(colours / 255), np.tile([0.04, 0.5], (count, 1))])
+        paint[:] = np.hstack([linear_from_srgb(colours / 255), np.tile([0.04, 0.5], (count, 1))])
         return None, paint, uv
     material = visual.material
     if not isinstance(material, trimesh.visual.material.PBRMaterial):
@@ -158,7 +155,7 @@ def _appearance(
     image = image.convert("RGB")
     image.thumbnail((_TEXTURE_SIDE, _TEXTURE_SIDE))
     pixels = np.asarray(image, dtype=np.float64) / 255
-    return linear(pixels).astype(np.float32), paint, uv
+    return linear_from_srgb(pixels).astype(np.float32), paint, uv
 
 
 def _split_long_edges(

@@ -13,9 +13,10 @@ import trimesh
 from configs.settings import Settings
 from configs.stages import ExportConfig
 from tasks.core.errors import InputError, ReconstructionError, StorageError
-from tasks.mesh.glb import document_of, linear_from_srgb
+from tasks.imaging.srgb import linear_from_srgb
+from tasks.mesh.glb import document_of
 from tasks.records import MergedMesh
-from tasks.stages.export_glb import export_glb, load_mesh, save_mesh, vertex_normals
+from tasks.stages.export_glb import export_glb, load_mesh, save_mesh
 from tasks.storage.results import check_writable, write_result
 from tests.support.gltf import assert_valid
 
@@ -61,19 +62,22 @@ def test_dark_colours_keep_their_steps() -> None:
     accessor = document["accessors"][attributes["COLOR_0"]]
     assert accessor["componentType"] == 5123
     assert accessor["normalized"]
-    linear = linear_from_srgb(np.array([[20, 22, 30]], np.uint8))[0]
+    linear = linear_from_srgb(np.array([20, 22, 30]) / 255)
     assert len(set(np.rint(linear * 65535))) == 3
     assert linear[0] == pytest.approx(0.00699, abs=1e-4)
 
 
-def test_normals_point_outwards_and_are_units() -> None:
+def test_a_vertex_without_area_around_it_gets_some_unit_normal(tmp_path: Path) -> None:
     mesh = torus()
-    normals = vertex_normals(mesh.vertices, mesh.faces)
-    np.testing.assert_allclose(np.linalg.norm(normals, axis=1), 1.0, atol=1e-6)
-    flat = mesh.vertices * [1, 1, 0]
-    ring = 0.27 * flat / np.linalg.norm(flat, axis=1, keepdims=True)
-    assert (np.sum((mesh.vertices - ring) * normals, axis=1) > 0).all()
-    assert vertex_normals(np.zeros((3, 3), np.float32), np.array([[0, 1, 2]], np.int32)).any()
+    vertices, faces = mesh.vertices.copy(), mesh.faces.copy()
+    vertices[faces[0]] = vertices[faces[0, 0]]
+    faces = np.concatenate([faces[:1], faces[~np.isin(faces, faces[0]).any(axis=1)]])
+    flat = MergedMesh(vertices, faces, mesh.colours, mesh.seen_by, mesh.disagreement, mesh.inferred)
+    path = tmp_path / "t.glb"
+    path.write_bytes(export_glb(flat, {}, ExportConfig()))
+    assert_valid(path)
+    again = trimesh.load(path, force="mesh", process=False)
+    np.testing.assert_allclose(np.linalg.norm(again.vertex_normals, axis=1), 1.0, atol=1e-6)
 
 
 @pytest.mark.parametrize("fault", ["empty", "nan", "faces"])
