@@ -38,7 +38,7 @@ from tasks.batch.manifest import (
     fingerprint,
 )
 from tasks.core.errors import InputError, Tyre3dError
-from tasks.core.failures import Fault, fault_of_error, fault_of_state
+from tasks.core.failures import Failure, failure_of_error, failure_of_state
 from tasks.storage.inputs import input_mark
 from tasks.storage.results import Results
 
@@ -135,21 +135,21 @@ class _Work:
             return replace(before, found_finished=True)
         return Entry(source.name, source.uri, fingerprint=wanted)
 
-    def _end(self, entry: Entry, started: float, fault: Fault | None) -> None:
+    def _end(self, entry: Entry, started: float, failure: Failure | None) -> None:
         if not entry.found_finished:
             entry = replace(entry, seconds=round(time.monotonic() - started, 3))
-        if fault is not None:
-            entry = replace(entry, state="failed", error=fault.to_dict())
+        if failure is not None:
+            entry = replace(entry, state="failed", error=failure.to_dict())
         self.manifest.put(entry)
         counts = self.manifest.counts()
         done, total = len(self.manifest.entries) - counts["pending"], len(self.manifest.entries)
         told = "found finished" if entry.found_finished else f"{entry.state}, {entry.seconds:.1f} s"
-        why = f" [{fault.code}] {fault.message}" if fault is not None else ""
+        why = f" [{failure.code}] {failure.message}" if failure is not None else ""
         _log.info("%d of %d: %s: %s%s", done, total, entry.name, told, why)
 
     def here(self, source: Source) -> None:
         """Make one tyre in this process."""
-        started, entry, fault = time.monotonic(), Entry(source.name, source.uri), None
+        started, entry, failure = time.monotonic(), Entry(source.name, source.uri), None
         try:
             entry = self._start(source)
             if not entry.found_finished:
@@ -159,12 +159,12 @@ class _Work:
                 run_id = state.state_details.flow_run_id
                 entry = replace(entry, flow_run_id=str(run_id or ""))
                 if not state.is_completed():
-                    fault = _fault_of(state)
+                    failure = _failure_of(state)
                 else:
                     entry = completed(entry, asked, self.results)
         except (Tyre3dError, OSError) as exc:
-            fault = fault_of_error(exc)
-        self._end(entry, started, fault)
+            failure = failure_of_error(exc)
+        self._end(entry, started, failure)
 
     async def elsewhere(self, sources: list[Source], deployment: str) -> None:
         """Make all tyres by runs of a deployment, a bounded number at a time."""
@@ -196,26 +196,26 @@ class _Work:
                 looking.cancel()
 
     async def _one_elsewhere(self, source: Source, start: _Start, watch: _Watch) -> None:
-        started, entry, fault = time.monotonic(), Entry(source.name, source.uri), None
+        started, entry, failure = time.monotonic(), Entry(source.name, source.uri), None
         try:
             entry = await asyncio.to_thread(self._start, source)
             if not entry.found_finished:
                 asked = self._asked(source)
-                entry, fault = await self._attempts(entry, asked, start, watch)
-                if fault is None:
+                entry, failure = await self._attempts(entry, asked, start, watch)
+                if failure is None:
                     entry = await asyncio.to_thread(completed, entry, asked, self.results)
         except (Tyre3dError, OSError, httpx.HTTPError, PrefectHTTPStatusError) as exc:
-            fault = fault_of_error(exc)
-        self._end(entry, started, fault)
+            failure = failure_of_error(exc)
+        self._end(entry, started, failure)
 
     async def _attempts(
         self, entry: Entry, asked: ReconstructRequest, start: _Start, watch: _Watch
-    ) -> tuple[Entry, Fault | None]:
+    ) -> tuple[Entry, Failure | None]:
         """Run the deployment until it succeeds, fails for good, or attempts are used up.
 
         The idempotency key makes a batch that is retried find the runs it started before.
         """
-        fault: Fault | None = None
+        failure: Failure | None = None
         for attempt in range(1, self.request.attempts + 1):
             key = f"{self.batch_id}:{entry.name}:{attempt}"
             begun = await _patiently(
@@ -227,12 +227,14 @@ class _Work:
             if run.state is not None and run.state.is_completed():
                 return entry, None
             told = run.state.message if run.state is not None else None
-            fault = fault_of_state(run.state.type.value if run.state is not None else "", told)
-            if not fault.retryable:
+            failure = failure_of_state(run.state.type.value if run.state is not None else "", told)
+            if not failure.retryable:
                 break
-            _log.warning("%s: attempt %d: [%s] %s", entry.name, attempt, fault.code, fault.message)
+            _log.warning(
+                "%s: attempt %d: [%s] %s", entry.name, attempt, failure.code, failure.message
+            )
             await _pause(min(2.0**attempt, 60.0))
-        return entry, fault
+        return entry, failure
 
 
 async def _pause(seconds: float) -> None:
@@ -297,11 +299,11 @@ class _Watch:
                 self._waiting.pop(run_id).set_result(run)
 
 
-def _fault_of(state: State[Any]) -> Fault:
+def _failure_of(state: State[Any]) -> Failure:
     error = state.result(raise_on_failure=False)
     if isinstance(error, Tyre3dError):
-        return fault_of_error(error)
-    return fault_of_state(state.type.value, state.message)
+        return failure_of_error(error)
+    return failure_of_state(state.type.value, state.message)
 
 
 def _show(manifest: Manifest) -> None:

@@ -16,7 +16,7 @@ from configs.registry import MODELS
 from configs.settings import Settings
 from configs.stages import InferConfig
 from tasks.core.errors import ModelError, ResourceError, StorageError
-from tasks.core.failures import fault_of_state
+from tasks.core.failures import failure_of_state
 from tasks.network.weights import ChosenModel, choose_model, pick_device
 from tasks.records import ArtifactRef
 from tasks.stages.caching import STAGE
@@ -116,12 +116,10 @@ def infer_elsewhere(
     run = cast(FlowRun, asked)  # no coroutine: a task that is not async asks
     if run.state is None or not run.state.is_completed():
         told = run.state.message if run.state is not None else None
-        fault = fault_of_state(run.state.type.value if run.state is not None else "", told)
-        error = ResourceError(
-            fault.code, stage=STAGE_NAME, what=fault.message, advice=f"See flow run {run.name}"
+        failure = failure_of_state(run.state.type.value if run.state is not None else "", told)
+        raise ResourceError(
+            failure.code, stage=STAGE_NAME, what=failure.message, advice=f"See flow run {run.name}"
         )
-        error.retryable = fault.retryable
-        raise error
     made = store.find(STAGE_NAME, key)
     if made is None:
         raise StorageError(

@@ -17,7 +17,7 @@ from deployments.api.models import JobError, JobStatus, ReconstructBody, Status
 from deployments.api.prefect_runs import ApiError, PrefectRuns
 from deployments.api.settings import ApiSettings
 from tasks.core.errors import Tyre3dError
-from tasks.core.failures import fault_of_state
+from tasks.core.failures import failure_of_state
 from tasks.storage.results import Results
 
 ENDED = ("completed", "failed")
@@ -120,8 +120,8 @@ class Jobs:
             told = {"progress": 1.0, "metadata": await asyncio.to_thread(self._metadata, run)}
         elif status == "failed":
             share, _ = await self._runs.progress(job_id)
-            fault = fault_of_state(kind, (run["state"] or {}).get("message"))
-            told = {"progress": share, "error": JobError(**fault.to_dict())}
+            failure = failure_of_state(kind, (run["state"] or {}).get("message"))
+            told = {"progress": share, "error": JobError(**failure.to_dict())}
         return JobStatus(
             job_id=job_id,
             status=status,

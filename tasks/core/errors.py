@@ -1,16 +1,34 @@
 """Errors of the pipeline.
 
 Tyre3dError
-├── InputError          what the user gave cannot be used (exit code 2, no retry)
-├── ModelError          weights missing, damaged or unknown (exit code 3, no retry)
-├── ReconstructionError the data do not suffice for a mesh (exit code 4, no retry)
-├── StorageError        local disk or S3 (exit code 5, a retry may help)
-└── ResourceError       memory, device (exit code 6, a retry may help)
+├── InputError          what the user gave cannot be used (exit code 2)
+├── ModelError          weights missing, damaged or unknown (exit code 3)
+├── ReconstructionError the data do not suffice for a mesh (exit code 4)
+├── StorageError        local disk or S3 (exit code 5)
+└── ResourceError       memory, device (exit code 6)
 
-Each error names the stage, the input, what was wrong and what to do, and has a stable code.
+Each error names the stage, the input, what was wrong and what to do, and has a stable code. Whether
+a retry can help follows from the code alone, so that it is the same where the error was raised, in
+another process, and in a state message that Prefect kept.
 """
 
 from __future__ import annotations
+
+TRANSIENT_CODES = frozenset(
+    {
+        "artifact-damaged",  # the next run notices it and makes the artifact again
+        "crashed",  # the process died; another one may live
+        "out-of-memory",  # others may have released theirs
+        "server-start",
+        "storage-failed",  # an S3 that was away, a disk that stumbled
+    }
+)
+"""Codes of failures that the same run may not meet another time; all others are permanent."""
+
+
+def is_transient(code: str) -> bool:
+    """Whether the same run can succeed another time; an unknown code is permanent."""
+    return code in TRANSIENT_CODES
 
 
 class Tyre3dError(Exception):
@@ -24,7 +42,6 @@ class Tyre3dError(Exception):
     """
 
     exit_code = 1
-    retryable = False
 
     def __init__(self, code: str, *, stage: str, what: str, advice: str) -> None:
         super().__init__(f"[{code}] {stage}: {what}. {advice}")
@@ -32,6 +49,11 @@ class Tyre3dError(Exception):
         self.stage = stage
         self.what = what
         self.advice = advice
+
+    @property
+    def retryable(self) -> bool:
+        """Whether a retry can help."""
+        return is_transient(self.code)
 
     def __reduce__(self) -> tuple[object, ...]:
         """Keep the fields when the error crosses a process boundary."""
@@ -64,11 +86,9 @@ class StorageError(Tyre3dError):
     """Reading or writing artifacts failed."""
 
     exit_code = 5
-    retryable = True
 
 
 class ResourceError(Tyre3dError):
     """Memory or a device ran out."""
 
     exit_code = 6
-    retryable = True

@@ -5,42 +5,44 @@ from __future__ import annotations
 import re
 from dataclasses import asdict, dataclass
 
-from tasks.core import errors
-from tasks.core.errors import Tyre3dError
+from tasks.core.errors import Tyre3dError, is_transient
 
-_ONE_OF_OURS = re.compile(r"(\w+Error): \[([a-z0-9-]+)\] ([^:]+): (.*)", re.DOTALL)
+_OWN_ERROR = re.compile(r"\w+Error: \[([a-z0-9-]+)\] ([^:]+): (.*)", re.DOTALL)
 
 
 @dataclass(frozen=True)
-class Fault:
+class Failure:
     """Why there is no result.
 
     Args:
         code: Stable, of the error tree; or ``crashed``, ``cancelled``, ``internal``.
         stage: Stage of the pipeline, empty where unknown.
         message: What was wrong and what to do.
-        retryable: Whether the same run can succeed another time.
     """
 
     code: str
     stage: str
     message: str
-    retryable: bool = False
+
+    @property
+    def retryable(self) -> bool:
+        """Whether the same run can succeed another time."""
+        return is_transient(self.code)
 
     def to_dict(self) -> dict[str, str]:
         """Code, stage and message as plain JSON types."""
-        return {k: v for k, v in asdict(self).items() if k != "retryable"}
+        return asdict(self)
 
 
-def fault_of_error(error: BaseException) -> Fault:
-    """The fault that an exception tells of."""
+def failure_of_error(error: BaseException) -> Failure:
+    """The failure that an exception stands for."""
     if isinstance(error, Tyre3dError):
-        return Fault(error.code, error.stage, f"{error.what}. {error.advice}", error.retryable)
-    return Fault("internal", "", f"{type(error).__name__}: {error}")
+        return Failure(error.code, error.stage, f"{error.what}. {error.advice}")
+    return Failure("internal", "", f"{type(error).__name__}: {error}")
 
 
-def fault_of_state(state_type: str, message: str | None) -> Fault:
-    """The fault that the final state of a run tells of.
+def failure_of_state(state_type: str, message: str | None) -> Failure:
+    """The failure that the final state of a run stands for.
 
     Args:
         state_type: Prefect's: ``FAILED``, ``CRASHED`` or ``CANCELLED``.
@@ -48,12 +50,11 @@ def fault_of_state(state_type: str, message: str | None) -> Fault:
     """
     text = message or ""
     if state_type == "CANCELLED":
-        return Fault("cancelled", "", "The run was cancelled")
-    found = _ONE_OF_OURS.search(text)
+        return Failure("cancelled", "", "The run was cancelled")
+    found = _OWN_ERROR.search(text)
     if found is not None:
-        kind = getattr(errors, found[1], Tyre3dError)
-        return Fault(found[2], found[3], found[4], bool(getattr(kind, "retryable", False)))
+        return Failure(found[1], found[2], found[3])
     if state_type == "CRASHED":
         why = "The process of the run ended before the run did"
-        return Fault("crashed", "", f"{why}: {text}" if text else why, retryable=True)
-    return Fault("internal", "", text or "The run failed and does not say why")
+        return Failure("crashed", "", f"{why}: {text}" if text else why)
+    return Failure("internal", "", text or "The run failed and does not say why")

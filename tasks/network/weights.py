@@ -255,14 +255,12 @@ def pick_device(asked: str, override: str | None = None) -> str:
     if wanted == "auto":
         return next(name for name in ("cuda", "mps", "cpu") if there[name])
     if not there.get(wanted.split(":")[0], False):
-        error = ResourceError(
+        raise ResourceError(
             "device-missing",
             stage=_STAGE,
             what=f"there is no device {wanted!r} here",
             advice="Use --device auto (or unset TRIPOSR_DEVICE)",
         )
-        error.retryable = False
-        raise error
     return wanted
 
 

@@ -133,7 +133,7 @@ class ArtifactStore:
         try:
             self.open(ref)
         except StorageError as exc:
-            if exc.retryable:
+            if exc.code not in ("artifact-damaged", "storage-missing"):
                 raise
             return False
         return True
@@ -247,14 +247,12 @@ def _matches(path: Path, entry: Mapping[str, Any]) -> bool:
 
 
 def _damaged(ref: ArtifactRef, why: str) -> StorageError:
-    error = StorageError(
+    return StorageError(
         "artifact-damaged",
         stage="storage",
         what=f"the artifact {ref.uri} cannot be used: {why}",
         advice="Run again; it is then made again",
     )
-    error.retryable = False
-    return error
 
 
 def open_store(settings: Settings) -> ArtifactStore:

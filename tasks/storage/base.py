@@ -58,17 +58,15 @@ def checked(key: str) -> str:
     """
     path = PurePosixPath(key)
     if not key or path.is_absolute() or ".." in path.parts or "\\" in key or "\0" in key:
-        raise final_error(
+        raise storage_error(
             "storage-key", f"the key {key!r} leaves the root of the storage", "Use relative keys"
         )
     return str(path)
 
 
-def final_error(code: str, what: str, advice: str) -> StorageError:
-    """A storage error that a retry cannot mend."""
-    error = StorageError(code, stage="storage", what=what, advice=advice)
-    error.retryable = False
-    return error
+def storage_error(code: str, what: str, advice: str) -> StorageError:
+    """An error of the storage itself, whichever stage used it."""
+    return StorageError(code, stage="storage", what=what, advice=advice)
 
 
 @contextlib.contextmanager
@@ -79,19 +77,17 @@ def storage_errors(place: str) -> Iterator[None]:
     except StorageError:
         raise
     except PermissionError as exc:
-        raise final_error(
+        raise storage_error(
             "storage-denied", f"access to {place} was refused", "Check rights and credentials"
         ) from exc
     except OSError as exc:
         if exc.errno in _FULL:
-            raise final_error(
+            raise storage_error(
                 "disk-full",
                 f"no space is left for {place}",
                 "Free some space, or set TYRE3D_STORAGE or TYRE3D_HOME to a larger disk",
             ) from exc
-        raise StorageError(
-            "storage-failed", stage="storage", what=f"{place}: {exc}", advice="Try again"
-        ) from exc
+        raise storage_error("storage-failed", f"{place}: {exc}", "Try again") from exc
 
 
 class LocalObjects:
@@ -192,7 +188,7 @@ class LocalObjects:
 
 def missing(root: str, key: str) -> StorageError:
     """The error of an object that should be there."""
-    return final_error(
+    return storage_error(
         "storage-missing", f"{root}/{key} is not there", "Run again; it is then made again"
     )
 

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from configs.settings import Settings
 from tasks.core.errors import StorageError
-from tasks.storage.base import checked, final_error, missing, storage_errors
+from tasks.storage.base import checked, missing, storage_error, storage_errors
 
 _log = logging.getLogger("tyre3d.storage")
 _T = TypeVar("_T")
@@ -58,7 +58,7 @@ class S3Objects:
                 yield
             except FileNotFoundError as exc:
                 if _code(exc) == "NoSuchBucket":
-                    raise final_error(
+                    raise storage_error(
                         "storage-missing",
                         f"there is no bucket {self._base.partition('/')[0]}",
                         "Create it, or mend the s3:// address",

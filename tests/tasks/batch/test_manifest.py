@@ -11,8 +11,7 @@ import pytest
 from configs.request import ReconstructOptions, ReconstructRequest
 from configs.settings import Settings
 from tasks.batch.manifest import Entry, Manifest, completed, find_sources, fingerprint
-from tasks.core.errors import InputError, ResourceError
-from tasks.core.failures import fault_of_error, fault_of_state
+from tasks.core.errors import InputError
 from tasks.storage.results import Results
 
 OPTIONS = ReconstructOptions()
@@ -114,22 +113,3 @@ def test_entries_of_other_tyres_are_kept(tmp_path: Path) -> None:
     Manifest(_results(tmp_path)).put(Entry("b", "b.mp4", "completed"))
     assert set(Manifest(_results(tmp_path)).before) == {"a", "b"}
     assert json.loads((tmp_path / "batch.json").read_text())["counts"]["failed"] == 0
-
-
-def test_faults_are_read_from_errors_and_from_states() -> None:
-    error = ResourceError("out-of-memory", stage="infer", what="too big", advice="Wait: retry")
-    told = f"Flow run encountered an exception: ResourceError: {error}"
-    assert fault_of_state("FAILED", told) == fault_of_error(error)
-    assert fault_of_error(error).retryable
-    assert fault_of_error(error).to_dict() == {
-        "code": "out-of-memory",
-        "stage": "infer",
-        "message": "too big. Wait: retry",
-    }
-    final = "Flow run encountered an exception: InputError: [video-empty] extract: a. Copy it"
-    assert not fault_of_state("FAILED", final).retryable
-    assert fault_of_state("CRASHED", "signal 9").code == "crashed"
-    assert fault_of_state("CRASHED", None).retryable
-    assert fault_of_state("CANCELLED", "x").code == "cancelled"
-    assert fault_of_state("FAILED", None).code == "internal"
-    assert fault_of_error(ValueError("x")).code == "internal"

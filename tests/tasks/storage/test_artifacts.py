@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from configs.stages import MaskConfig
 from tasks.core.errors import StorageError
 from tasks.records import ArtifactRef
 from tasks.storage.artifacts import ArtifactStore, artifact_key, canonical, code_version, sweep
-from tasks.storage.base import LocalObjects
+from tasks.storage.base import LocalObjects, storage_errors
 from tests.support.memory_storage import MemoryObjects
 
 
@@ -88,6 +89,23 @@ def test_damage_is_noticed_and_made_again(tmp_path: Path, damage: str) -> None:
         store.open(ref)
     assert make(store) == ref
     assert store.intact(ref)
+
+
+def test_a_full_disk_does_not_cost_a_sound_artifact(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    objects = MemoryObjects()
+    ref = make(ArtifactStore(objects, tmp_path / "1"))
+
+    def full(key: str, folder: Path) -> Path:
+        with storage_errors(key):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(objects, "local", full)
+    elsewhere = ArtifactStore(objects, tmp_path / "2")
+    with pytest.raises(StorageError, match="disk-full"):
+        elsewhere.make("stage", "k", lambda _: pytest.fail("made twice"))
+    assert elsewhere.find("stage", "k") == ref
 
 
 def test_references_to_elsewhere_are_refused(store: ArtifactStore) -> None:
