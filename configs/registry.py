@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from tsr.hub import TRIPOSR, PinnedModel
+
 BUNDLED = Path(__file__).parent / "models"
 """Folder of the weights that come with the package."""
 
@@ -40,15 +42,23 @@ class Weights:
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """A model of the registry."""
+    """A model of the registry.
+
+    Args:
+        name: What users call it.
+        kind: What it is for.
+        weights: Its file of weights.
+        licence: SPDX identifier of the weights' licence.
+        note: Size and other remarks for the list of models.
+        hub: Where it is on the model hub, None if it is not there.
+    """
 
     name: str
     kind: Literal["reconstruction", "background"]
     weights: Weights
     licence: str
     note: str
-    hub_id: str = ""
-    revision: str = ""
+    hub: PinnedModel | None = None
 
 
 _REMBG = "https://github.com/danielgatis/rembg/releases/download/v0.0.0/"
@@ -66,15 +76,10 @@ MODELS: dict[str, ModelEntry] = {
         ModelEntry(
             "triposr",
             "reconstruction",
-            Weights(
-                "model.ckpt",
-                "sha256",
-                "429e2c6b22a0923967459de24d67f05962b235f79cde6b032aa7ed2ffcd970ee",
-            ),
+            Weights(TRIPOSR.weight_name, "sha256", TRIPOSR.sha256),
             "MIT",
             "1.7 GB from the Hugging Face hub",
-            hub_id="stabilityai/TripoSR",
-            revision="c1cf7716aed5aa6c1c5e174657791ef0e1327bde",
+            hub=TRIPOSR,
         ),
         ModelEntry(
             "u2netp",

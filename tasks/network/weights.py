@@ -113,11 +113,12 @@ def find_folder(entry: ModelEntry, models_dir: Path) -> Path | None:
 
 def _hub_folder(entry: ModelEntry) -> Path | None:
     """Where the hub's own cache keeps a model, without importing its client."""
-    if not entry.hub_id:
+    if entry.hub is None:
         return None
     home = Path(os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface").expanduser()
-    hub = Path(os.environ.get("HF_HUB_CACHE") or home / "hub").expanduser()
-    return hub / f"models--{entry.hub_id.replace('/', '--')}" / "snapshots" / entry.revision
+    cache = Path(os.environ.get("HF_HUB_CACHE") or home / "hub").expanduser()
+    repository = f"models--{entry.hub.hub_id.replace('/', '--')}"
+    return cache / repository / "snapshots" / entry.hub.revision
 
 
 def background_weights(name: str, models_dir: Path) -> Path | None:

@@ -16,6 +16,7 @@ from configs.registry import MODELS, Weights, Wheel
 from tasks.core.errors import ModelError, ResourceError
 from tasks.network.fetch import fetch, inventory
 from tasks.network.weights import background_weights, choose_model, pick_device, remembered_sha256
+from tsr.hub import TRIPOSR
 
 CONTENT = b"weights"
 
@@ -33,6 +34,10 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             change = replace(entry, weights=replace(entry.weights, digest=digest))
             monkeypatch.setitem(registry.MODELS, name, change)
     return tmp_path
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def put_model(folder: Path, file: str, content: bytes = CONTENT) -> None:
@@ -62,7 +67,7 @@ def test_a_model_may_bring_a_fusing_network(home: Path) -> None:
     (folder / models.FUSER).write_bytes(b"fuser")
     brought = choose_model(str(folder), home / "models")
     assert brought.digest == without.digest  # what it infers is the same
-    assert brought.fuser_digest == hashlib.sha256(b"fuser").hexdigest()
+    assert brought.fuser_digest == _sha256(b"fuser")
     assert brought.merge_digest != without.merge_digest
     (folder / "SHA256SUMS").write_text(f"{'0' * 64}  {models.FUSER}\n")
     with pytest.raises(ModelError, match="weights-digest"):
@@ -84,8 +89,7 @@ def test_digests_are_stated_beside_those_of_other_files(home: Path) -> None:
 
 
 def test_the_hub_cache_is_looked_at(home: Path) -> None:
-    revision = MODELS["triposr"].revision
-    hub = home / "hf/hub/models--stabilityai--TripoSR/snapshots" / revision
+    hub = home / "hf/hub/models--stabilityai--TripoSR/snapshots" / TRIPOSR.revision
     put_model(hub, "model.ckpt")
     assert choose_model(None, home / "models").folder == hub
 
@@ -181,6 +185,28 @@ def test_fetch_of_the_unknown_and_the_bundled(home: Path) -> None:
     assert fetch("tyre-mini", home / "models") == home / "bundled/tyre-mini"
 
 
+def test_the_published_model_comes_from_the_hub(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", lambda _, file, **__: str(home / file))
+    (home / TRIPOSR.weight_name).write_bytes(b"damaged")
+    with pytest.raises(ModelError, match="weights-digest"):
+        fetch("triposr", home / "models")
+    monkeypatch.setattr("tsr.hub.TRIPOSR", replace(TRIPOSR, sha256=_sha256(b"damaged")))
+    assert fetch("triposr", home / "models") == home
+
+
+def test_an_unreachable_hub_is_said_with_its_cause(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def download(*_: object, **__: object) -> str:
+        raise ConnectionError("no route to host")
+
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
+    with pytest.raises(ModelError, match=r"model-unreachable.*no route to host"):
+        fetch("triposr", home / "models")
+
+
 def test_inventory_says_what_is_here(home: Path) -> None:
     here = {row["name"]: row["here"] for row in inventory(home / "models")}
     assert set(here.values()) == {"no"}
@@ -193,7 +219,7 @@ def test_inventory_says_what_is_here(home: Path) -> None:
 def test_weights_without_any_source_are_not_registered() -> None:
     for entry in MODELS.values():
         weights: Weights = entry.weights
-        assert entry.name == "tyre-mini" or weights.urls or entry.hub_id
+        assert entry.name == "tyre-mini" or weights.urls or entry.hub
         assert all(url.startswith("https://") for url in weights.urls)
 
 
