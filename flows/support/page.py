@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import cv2
-import numpy as np
 
-from tasks.mesh.preview import GROUND, VIEWS, Picture
+from tasks.imaging.contact_sheet import contact_sheet
+from tasks.imaging.images import Image, encode_image
+from tasks.mesh.preview import VIEWS
 
-_TILE_PX = (200, 150)
 _FIGURES = {
     "watertight": "closed (1: yes)",
     "silhouette_iou": "overlap with the frames' outlines, mean",
@@ -23,49 +23,14 @@ _FIGURES = {
 }
 
 
-def contact_sheet(pictures: Sequence[Picture], labels: Sequence[str], columns: int = 4) -> Picture:
-    """Pictures side by side, each with its label.
-
-    Args:
-        pictures: ``(H, W, 3)`` BGR, of any sizes.
-        labels: One for each.
-        columns: Pictures in a row.
-    """
-    width, height = _TILE_PX
-    rows = -(-len(pictures) // columns)
-    across = min(columns, len(pictures))
-    sheet = np.full((rows * height, across * width, 3), GROUND, np.uint8)
-    for place, (picture, label) in enumerate(zip(pictures, labels, strict=True)):
-        scale = min((width - 4) / picture.shape[1], (height - 4) / picture.shape[0])
-        size = (max(1, int(picture.shape[1] * scale)), max(1, int(picture.shape[0] * scale)))
-        small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-        top = place // columns * height + (height - size[1]) // 2
-        left = place % columns * width + (width - size[0]) // 2
-        sheet[top : top + size[1], left : left + size[0]] = small
-        cv2.rectangle(sheet, (left, top), (left + 8 * len(label), top + 15), (255,) * 3, cv2.FILLED)
-        cv2.putText(
-            sheet,
-            label,
-            (left + 3, top + 11),
-            cv2.FONT_HERSHEY_SIMPLEX,
-            0.38,
-            (0,) * 3,
-            1,
-            cv2.LINE_AA,
-        )
-    return sheet
-
-
-def data_uri(picture: Picture, quality: int = 82) -> str:
-    """The picture as a ``data:`` address, which a browser shows without asking anyone."""
-    good, coded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    if not good:
-        raise ValueError("the picture cannot be encoded")
-    return "data:image/jpeg;base64," + base64.b64encode(coded.tobytes()).decode()
+def data_uri(image: Image, quality: int = 82) -> str:
+    """The image as a ``data:`` address, which a browser shows without asking anyone."""
+    content = encode_image(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return "data:image/jpeg;base64," + base64.b64encode(content).decode()
 
 
 def summary(
-    tyre: str, metadata: Mapping[str, Any], frames: Mapping[int, Picture], views: Picture
+    tyre: str, metadata: Mapping[str, Any], frames: Mapping[int, Image], views: Image
 ) -> str:
     """A page of Markdown with pictures.
 

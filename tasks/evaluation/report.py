@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from flows.support.page import contact_sheet
+from tasks.imaging.contact_sheet import contact_sheet
 from tasks.imaging.images import read_image, write_image
 from tasks.mesh.preview import render
 from tasks.stages.export_glb import load_mesh

@@ -1,4 +1,4 @@
-"""The mesh as pictures: for the run's page, and to look at before any viewer is opened."""
+"""The mesh as images: for the run's page, and to look at before any viewer is opened."""
 
 from __future__ import annotations
 
@@ -10,41 +10,41 @@ from embreex.mesh_construction import TriangleMesh
 from embreex.rtcore_scene import EmbreeScene
 from numpy.typing import NDArray
 
+from tasks.imaging.contact_sheet import BACKGROUND
+from tasks.imaging.images import Image
 from tasks.records import MergedMesh
 
-Picture = NDArray[np.uint8]
-GROUND = 245
 VIEWS = {"outer face": (0, 0, 1), "at a slant": (1, 0.35, 1), "tread": (1, 0, 0)}
 """Directions from the tyre to the eye, in the tyre frame."""
 
 
-def preview(mesh: MergedMesh) -> Picture:
+def preview(mesh: MergedMesh) -> Image:
     """The mesh from every side in ``VIEWS``, side by side, ``(240, 720, 3)`` BGR."""
     return np.hstack(render(mesh, VIEWS.values()))
 
 
 def render(
     mesh: MergedMesh, towards_eye: Iterable[Sequence[float]], size_px: int = 240
-) -> list[Picture]:
+) -> list[Image]:
     """The mesh in parallel projection, lit from the eye's upper left.
 
     Args:
         mesh: In the tyre frame.
-        towards_eye: For each picture, the direction from the tyre to the eye.
-        size_px: Side of a picture.
+        towards_eye: For each image, the direction from the tyre to the eye.
+        size_px: Side of an image.
 
     Returns:
-        Pictures ``(size_px, size_px, 3)`` BGR.
+        Images ``(size_px, size_px, 3)`` BGR.
     """
     corners = mesh.vertices.astype(float)
     centre = (corners.min(axis=0) + corners.max(axis=0)) / 2
     scale = 1.0 / max(float(np.linalg.norm(corners - centre, axis=1).max()), 1e-9)
     corners = (corners - centre) * scale
-    scene = EmbreeScene()  # what costs is building it, once for all pictures
+    scene = EmbreeScene()  # what costs is building it, once for all images
     shape = TriangleMesh(scene, corners.astype(np.float32), mesh.faces.astype(np.int32))
-    pictures = [_look(scene, mesh, corners, direction, size_px) for direction in towards_eye]
+    images = [_look(scene, mesh, corners, direction, size_px) for direction in towards_eye]
     del shape
-    return pictures
+    return images
 
 
 def _look(
@@ -53,8 +53,8 @@ def _look(
     corners: NDArray[np.float64],
     towards_eye: Sequence[float],
     size_px: int,
-) -> Picture:
-    """One picture of the scene that holds the mesh, its corners in the unit sphere."""
+) -> Image:
+    """One image of the scene that holds the mesh, its corners in the unit sphere."""
     eye = np.asarray(towards_eye, float) / np.linalg.norm(towards_eye)
     right = np.cross((0.0, 1.0, 0.0), eye)
     right /= np.linalg.norm(right)
@@ -74,10 +74,10 @@ def _look(
     light = eye + 0.5 * up - 0.5 * right
     shade = 0.35 + 0.65 * np.abs(normal @ (light / np.linalg.norm(light)))
     colour = mesh.colours[triangles].astype(float).mean(axis=1)[:, ::-1]
-    picture = np.full((fine * fine, 3), GROUND, np.uint8)
+    image = np.full((fine * fine, 3), BACKGROUND, np.uint8)
     # tyres are black: without the offset their shape would not be seen
-    picture[seen] = np.clip((colour * 0.8 + 50.0) * shade[:, None] * 1.1, 0, 255)
+    image[seen] = np.clip((colour * 0.8 + 50.0) * shade[:, None] * 1.1, 0, 255)
     small = cv2.resize(
-        picture.reshape(fine, fine, 3), (size_px, size_px), interpolation=cv2.INTER_AREA
+        image.reshape(fine, fine, 3), (size_px, size_px), interpolation=cv2.INTER_AREA
     )
     return np.asarray(small, np.uint8)

@@ -9,8 +9,9 @@ import cv2
 import numpy as np
 import trimesh
 
-from flows.support.page import contact_sheet, summary
-from tasks.mesh.preview import Picture, preview, render
+from flows.support.page import summary
+from tasks.imaging.images import Image
+from tasks.mesh.preview import preview, render
 from tasks.records import MergedMesh
 
 
@@ -45,7 +46,7 @@ METADATA = {
 }
 
 
-def _frames(count: int) -> dict[int, Picture]:
+def _frames(count: int) -> dict[int, Image]:
     return {i: np.full((90, 160, 3), 10 * i, np.uint8) for i in range(count)}
 
 
@@ -59,14 +60,6 @@ def test_the_mesh_is_seen_from_where_the_eye_is() -> None:
     assert (tread[60, 60] != ground).any()
     drawn = (face != ground).any(axis=2).mean(), (tread != ground).any(axis=2).mean()
     assert drawn[0] > 1.5 * drawn[1]
-
-
-def test_the_contact_sheet_shows_every_frame() -> None:
-    sheet = contact_sheet(list(_frames(6).values()), [str(i) for i in range(6)])
-    assert sheet.shape == (2 * 150, 4 * 200, 3)
-    assert [int(sheet[75, 100 + 200 * i, 0]) for i in range(4)] == [0, 10, 20, 30]
-    assert int(sheet[225, 100, 0]) == 40
-    assert contact_sheet(list(_frames(1).values()), ["0"]).shape == (150, 200, 3)
 
 
 def test_the_page_holds_pictures_and_figures() -> None:
