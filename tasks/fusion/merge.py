@@ -42,9 +42,10 @@ from tasks.fusion.surface.marching import (
     smooth,
 )
 from tasks.fusion.surface.visibility import Caster
-from tasks.fusion.views import TyrePlacement, View, filled, load_views, place_tyre, repose_views
+from tasks.fusion.views import TyrePlacement, View, load_views, place_tyre, repose_views
 from tasks.geometry.camera import Camera
 from tasks.geometry.crop import world_to_crop_frame
+from tasks.imaging.masks import largest_filled
 from tasks.records import CodedFrame, MergedMesh, PoseEstimate
 from tsr.system import TSR
 
@@ -259,7 +260,7 @@ def _finish(
     steep = fused.grid.sample(slope, vertices)
     disagreement = np.minimum(spread / np.maximum(steep, 1.0), 0.1 * config.diameter_mm / 1000.0)
     caster = Caster(surface)
-    hits = [filled(caster.depth_map(v.camera, max(v.mask.shape)).hits) for v in views]
+    hits = [largest_filled(caster.depth_map(v.camera, max(v.mask.shape)).hits) for v in views]
     iou, worst = mean_silhouette_iou(hits, views) if views else (math.nan, math.nan)
 
     scale = config.diameter_mm / 2000.0 / outer_radius(vertices)

@@ -6,16 +6,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from tasks.geometry.camera import Camera
 from tasks.imaging.images import read_mask
+from tasks.imaging.masks import THRESHOLD, MaskArray, largest_filled, signed_pixels
+from tasks.imaging.resizing import bounded
 from tasks.records import ObjectEstimate
 
 FloatArray = NDArray[np.float64]
-MaskArray = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -75,41 +75,6 @@ class View:
     signed: NDArray[np.float32]
 
 
-def working_size(width: int, height: int, longest: int) -> tuple[int, int]:
-    """Width and height reduced so that the longest side is at most ``longest`` pixels."""
-    k = min(1.0, longest / max(width, height))
-    return max(1, round(width * k)), max(1, round(height * k))
-
-
-def clean_mask(alpha: NDArray[np.uint8]) -> MaskArray:
-    """The largest component of ``alpha >= 128`` with its holes filled."""
-    return filled(alpha >= 128)
-
-
-def filled(mask: MaskArray) -> MaskArray:
-    """The largest component of a mask with its holes filled."""
-    contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    out = np.zeros(mask.shape, np.uint8)
-    if contours:
-        cv2.drawContours(out, [max(contours, key=cv2.contourArea)], -1, 1, cv2.FILLED)
-    return out.astype(bool)
-
-
-def signed_pixels(mask: MaskArray) -> NDArray[np.float32]:
-    """Distance in pixels to a mask's outline, positive inside; a frame's border is no outline."""
-    if not mask.any():
-        return np.full(mask.shape, -1e4, np.float32)
-    m = mask.astype(np.uint8)
-    outside = cv2.distanceTransform(1 - m, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    inside = (
-        cv2.distanceTransform(m, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-        if not mask.all()
-        else np.full(mask.shape, 1e4, np.float32)
-    )
-    signed = np.where(mask, inside - 0.5, 0.5 - outside)
-    return signed.astype(np.float32)
-
-
 def load_views(
     cameras: Mapping[int, Camera],
     alpha_paths: Mapping[int, Path],
@@ -122,12 +87,9 @@ def load_views(
     for index in sorted(set(cameras) & set(alpha_paths)):
         camera = cameras[index]
         alpha = read_mask(alpha_paths[index])
-        width, height = working_size(alpha.shape[1], alpha.shape[0], longest_px)
-        if (width, height) != (alpha.shape[1], alpha.shape[0]):
-            alpha = np.asarray(
-                cv2.resize(alpha, (width, height), interpolation=cv2.INTER_AREA), np.uint8
-            )
-        mask = clean_mask(alpha)
+        alpha = bounded(alpha, longest_px)
+        height, width = alpha.shape
+        mask = largest_filled(alpha >= THRESHOLD)
         if mask.any():
             posed = placement.camera(camera.resized(width, height))
             views.append(View(index, posed, mask, signed_pixels(mask)))

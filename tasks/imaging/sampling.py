@@ -22,7 +22,7 @@ def sample_bilinear(image: Float32Array, pixels: FloatArray, *, outside: float) 
     Args:
         image: ``(H, W)`` or ``(H, W, 3)`` float32.
         pixels: ``(N, 2)``; the centre of the top-left pixel is (0.5, 0.5).
-        outside: Value beyond the frame.
+        outside: Value beyond the frame; an infinite one comes back as not finite.
 
     Returns:
         ``(N,)`` or ``(N, 3)`` float32.

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from skimage.measure import find_contours
 
 from tasks.imaging.images import read_mask
+from tasks.imaging.masks import THRESHOLD, largest_component
 
 FloatArray = NDArray[np.float64]
 
@@ -102,7 +103,7 @@ def read_outline(path: Path) -> Outline | None:
 
 def _largest_object(alpha: NDArray[np.uint8]) -> NDArray[np.bool_] | None:
     """The largest blob above half opacity without whiskers, ``(H, W)``, grown to its soft edge."""
-    hard = (alpha > 127).astype(np.uint8)
+    hard = (alpha >= THRESHOLD).astype(np.uint8)
     _, _, w, h = cv2.boundingRect(hard)
     if w < 8 or h < 8:
         return None
@@ -111,12 +112,10 @@ def _largest_object(alpha: NDArray[np.uint8]) -> NDArray[np.bool_] | None:
     framed = np.pad(hard, 2 * reach, mode="edge")
     opened = cv2.morphologyEx(framed, cv2.MORPH_OPEN, disc)
     opened = opened[2 * reach : -2 * reach, 2 * reach : -2 * reach]
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(np.ascontiguousarray(opened))
-    if count < 2:
+    largest = largest_component(np.asarray(opened > 0))
+    if largest is None:
         return None
-    largest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
-    kept = (labels == largest).astype(np.uint8)
-    return np.asarray(cv2.dilate(kept, np.ones((5, 5), np.uint8)) > 0)
+    return np.asarray(cv2.dilate(largest.mask.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0)
 
 
 def overlap(a: FloatArray, b: FloatArray, width: int, height: int) -> float:

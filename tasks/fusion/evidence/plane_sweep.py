@@ -23,9 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.fusion.grid import CylinderGrid, Field
-from tasks.fusion.views import working_size
 from tasks.geometry.camera import Camera
 from tasks.imaging.images import read_grey
+from tasks.imaging.resizing import bounded
 
 FloatArray = NDArray[np.float64]
 Image = NDArray[np.float32]
@@ -177,12 +177,7 @@ def _frames_of_face(
 
 def _log_image(path: Path, longest_px: int) -> Image:
     """Logarithm of the grey values: what is lit less is compared on equal terms."""
-    image = read_grey(path)
-    width, height = working_size(image.shape[1], image.shape[0], longest_px)
-    if (height, width) != image.shape:
-        image = np.asarray(
-            cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8
-        )
+    image = bounded(read_grey(path), longest_px)
     return np.asarray(LOG_SCALE * np.log1p(image.astype(np.float32)), np.float32)
 
 

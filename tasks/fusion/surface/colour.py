@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from tasks.fusion.evidence.fields import PosedField
 from tasks.fusion.surface.marching import Surface
 from tasks.fusion.surface.visibility import Caster
-from tasks.fusion.views import working_size
 from tasks.geometry.camera import Camera
 from tasks.imaging.images import read_image
+from tasks.imaging.resizing import bounded
 from tasks.imaging.sampling import sample_bilinear
 from tasks.mesh.normals import vertex_normals
 
@@ -67,11 +67,8 @@ def colour_surface(
     sharpness = np.ones(len(indices))
     for row, index in enumerate(indices):
         image = read_image(frame_paths[index])[..., ::-1]
-        width, height = working_size(image.shape[1], image.shape[0], longest_px)
-        if width < image.shape[1]:
-            image = np.asarray(
-                cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8
-            )
+        image = bounded(image, longest_px)
+        height, width = image.shape[:2]
         depth = caster.depth_map(cameras[index], min(longest_px, 480))
         cosine, pixels = depth.sees(surface.vertices, normals, tolerance_m=tolerance_m)
         rows = np.nonzero(cosine > 0.1)[0]

@@ -10,8 +10,8 @@ from embreex.rtcore_scene import EmbreeScene
 from numpy.typing import NDArray
 
 from tasks.fusion.surface.marching import Surface
-from tasks.fusion.views import working_size
 from tasks.geometry.camera import Camera
+from tasks.imaging.resizing import bounded_size
 from tasks.imaging.sampling import sample_bilinear
 
 FloatArray = NDArray[np.float64]
@@ -32,7 +32,7 @@ class Caster:
 
     def depth_map(self, camera: Camera, longest_px: int) -> DepthMap:
         """Distance along every pixel's ray to the surface."""
-        width, height = working_size(camera.width, camera.height, longest_px)
+        width, height = bounded_size(camera.width, camera.height, longest_px)
         small = camera.resized(width, height)
         v, u = np.mgrid[0:height, 0:width]
         pixels = np.stack([u.ravel(), v.ravel()], axis=1) + 0.5

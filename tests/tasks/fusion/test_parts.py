@@ -20,8 +20,9 @@ from tasks.fusion.surface.marching import (
     signed_volume,
     without_crumbs,
 )
-from tasks.fusion.views import View, clean_mask, signed_pixels
+from tasks.fusion.views import View
 from tasks.geometry.camera import look_at
+from tasks.imaging.masks import signed_pixels
 
 
 def disc_view(index: int, eye: tuple[float, float, float], radius_px: float) -> View:
@@ -45,17 +46,6 @@ def test_one_wrong_mask_is_outvoted_by_count() -> None:
     point = np.array([[0, 0.3, 0]], np.float32)
     assert silhouette_distance(point, views, outliers=0, margin_px=0.0)[0] < 0
     assert silhouette_distance(point, views, outliers=1, margin_px=0.0)[0] > 0
-
-
-def test_masks_are_filled_and_reduced_to_one_piece() -> None:
-    alpha = np.zeros((60, 60), np.uint8)
-    alpha[10:50, 10:50] = 255
-    alpha[25:35, 25:35] = 0
-    alpha[0:3, 0:3] = 255
-    mask = clean_mask(alpha)
-    assert mask[30, 30]
-    assert not mask[1, 1]
-    assert mask.sum() == 1600
 
 
 def test_a_wall_that_is_nowhere_certain_keeps_its_volume() -> None:
