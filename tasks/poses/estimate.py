@@ -30,7 +30,7 @@ from tasks.poses.motion import (
     world_up,
 )
 from tasks.poses.outline import Outline, read_outline
-from tasks.poses.sfm import FeatureStore, Reconstruction, pairs_to_match
+from tasks.poses.sfm import FeatureStore, SfmError, pairs_to_match
 from tasks.poses.solid import Solid, Views, fit_solid
 from tasks.poses.steady_orbit import steady_orbit
 from tasks.poses.steady_spin import outlines_alike, steady_spin
@@ -106,7 +106,7 @@ def estimate_poses(
             # what is faint is easily mistaken: one end of the video for the other, for example
             store.match(pairs_to_match(store.indices, config, closed=not faint))
             method = "sfm-faint" if faint else "sfm"
-            attempt = _judge(method, store.reconstruct(), outlines, len(frame_paths), config)
+            attempt = _judge(method, store, outlines, len(frame_paths), config)
             if attempt.convinces(config):
                 return _estimate(attempt, outlines, config, still=False)
             attempts.append(attempt)
@@ -115,7 +115,7 @@ def estimate_poses(
     seen = {i: frame_paths[i] for i in masks}
     store = FeatureStore(seen, scratch_dir / "tyre", config, masks, faint=True)
     store.match(pairs_to_match(store.indices, config))
-    attempt = _judge("sfm-masked", store.reconstruct(), outlines, len(frame_paths), config)
+    attempt = _judge("sfm-masked", store, outlines, len(frame_paths), config)
     spins = config.motion == "spin" or (background == "still" and outlines_alike(outlines))
     if spins and not attempt.refused and not _turns_on_axle(attempt):
         attempt = replace(attempt, refused="sfm-masked: the tyre does not turn on its axle")
@@ -212,14 +212,16 @@ def _inner_masks(
 
 def _judge(
     method: str,
-    found: Reconstruction | None,
+    store: FeatureStore,
     outlines: Mapping[int, Outline],
     total: int,
     config: PoseConfig,
 ) -> _Attempt:
-    """Fit the solid to the cameras found and decide whether they can be right."""
-    if found is None:
-        return _refusal(f"{method}: no pair of frames to start from")
+    """Find cameras, fit the solid to them and decide whether they can be right."""
+    try:
+        found = store.reconstruct()
+    except SfmError as exc:
+        return _refusal(f"{method}: {exc}")
     used = [i for i in found.cameras if i in outlines]
     if len(found.cameras) < config.min_registered_share * total or len(used) < MIN_FRAMES:
         return _refusal(f"{method}: {len(found.cameras)} of {total} frames registered")

@@ -1,4 +1,4 @@
-"""Structure from motion with pycolmap on the processor, its failures told as None.
+"""Structure from motion with pycolmap on the processor.
 
 OpenCV must be loaded before pycolmap 4.2 in a process, as the imports below do: both carry zlib,
 and the other way round writing a PNG ends the process.
@@ -47,6 +47,10 @@ class Reconstruction:
     cameras: dict[int, Camera]
     points: FloatArray
     error_px: float
+
+
+class SfmError(Exception):
+    """Structure from motion found no model."""
 
 
 class FeatureStore:
@@ -149,8 +153,12 @@ class FeatureStore:
                 found.append(Matches(a, b, points_a[match[:, 0]], points_b[match[:, 1]]))
         return found
 
-    def reconstruct(self) -> Reconstruction | None:
-        """Cameras and points of the largest model, or None where no model was found."""
+    def reconstruct(self) -> Reconstruction:
+        """Cameras and points of the largest model.
+
+        Raises:
+            SfmError: Where no model was found; it says why.
+        """
         options = pycolmap.IncrementalPipelineOptions()
         options.num_threads = self.threads
         options.random_seed = self.config.seed
@@ -168,10 +176,10 @@ class FeatureStore:
         out.mkdir(exist_ok=True)
         try:
             models = pycolmap.incremental_mapping(self.database, self.images, out, options=options)
-        except (RuntimeError, ValueError):
-            return None
+        except (RuntimeError, ValueError) as exc:
+            raise SfmError(str(exc)) from exc
         if not models:
-            return None
+            raise SfmError("no pair of frames to start from")
         best = max(models.values(), key=lambda m: (m.num_reg_images(), m.num_points3D()))
         by_name = {n: i for i, n in self.names.items()}
         cameras = {by_name[im.name]: _camera(im) for im in best.images.values() if im.has_pose}

@@ -18,6 +18,7 @@ from configs.settings import Settings
 from tasks.core.errors import StorageError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 class Objects(Protocol):
@@ -69,25 +70,37 @@ def storage_error(code: str, what: str, advice: str) -> StorageError:
     return StorageError(code, stage="storage", what=what, advice=advice)
 
 
+def is_disk_error(error: BaseException | None) -> bool:
+    """Whether an error is that of a disk which is full or may not be written, not of a network."""
+    return isinstance(error, OSError) and error.errno in _FULL + _DENIED
+
+
+def as_storage_error(location: str, error: OSError) -> StorageError:
+    """The storage error that an error of the operating system, or of S3's client, stands for.
+
+    Args:
+        location: The path or address that was read or written.
+        error: What was raised; its words are kept.
+    """
+    if isinstance(error, PermissionError) or error.errno in _DENIED:
+        what, advice = f"access to {location} was refused", "Check rights and credentials"
+        return storage_error("storage-denied", f"{what} ({error})", advice)
+    if error.errno in _FULL:
+        return storage_error(
+            "disk-full",
+            f"no space is left for {location} ({error})",
+            "Free some space, or set TYRE3D_STORAGE or TYRE3D_HOME to a larger disk",
+        )
+    return storage_error("storage-failed", f"{location}: {error}", "Try again")
+
+
 @contextlib.contextmanager
-def storage_errors(place: str) -> Iterator[None]:
-    """Translate errors of the operating system and of S3 clients, once, at this boundary."""
+def storage_errors(location: str) -> Iterator[None]:
+    """Translate errors of the operating system and of S3's client, once, at this boundary."""
     try:
         yield
-    except StorageError:
-        raise
-    except PermissionError as exc:
-        raise storage_error(
-            "storage-denied", f"access to {place} was refused", "Check rights and credentials"
-        ) from exc
     except OSError as exc:
-        if exc.errno in _FULL:
-            raise storage_error(
-                "disk-full",
-                f"no space is left for {place}",
-                "Free some space, or set TYRE3D_STORAGE or TYRE3D_HOME to a larger disk",
-            ) from exc
-        raise storage_error("storage-failed", f"{place}: {exc}", "Try again") from exc
+        raise as_storage_error(location, exc) from exc
 
 
 class LocalObjects:

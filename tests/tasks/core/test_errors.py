@@ -48,6 +48,7 @@ PERMANENT = frozenset(
         "output-unwritable",
         "poses-failed",
         "poses-no-tyre",
+        "release-differs",
         "result-missing",
         "storage-denied",
         "storage-key",

@@ -1,0 +1,37 @@
+"""Why structure from motion found nothing is said as it was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pycolmap
+import pytest
+
+from tasks.imaging.images import write_image
+from tasks.poses.estimate import PoseConfig, _judge
+from tasks.poses.sfm import FeatureStore, SfmError
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FeatureStore:
+    paths = {i: tmp_path / f"{i}.png" for i in range(3)}
+    for i, path in paths.items():
+        write_image(path, np.full((64, 64, 3), 40 * i, np.uint8))
+    return FeatureStore(paths, tmp_path / "features", PoseConfig())
+
+
+def test_frames_without_anything_to_see_give_no_pair(store: FeatureStore) -> None:
+    with pytest.raises(SfmError, match="no pair of frames to start from"):
+        store.reconstruct()
+
+
+def test_what_the_library_says_is_kept(
+    store: FeatureStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object, **__: object) -> None:
+        raise RuntimeError("database or disk is full")
+
+    monkeypatch.setattr(pycolmap, "incremental_mapping", failing)
+    attempt = _judge("sfm", store, {}, 3, PoseConfig())
+    assert attempt.refused == "sfm: database or disk is full"
