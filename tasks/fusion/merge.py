@@ -32,7 +32,7 @@ from tasks.fusion.evidence.visual_hull import mean_silhouette_iou
 from tasks.fusion.grid import CylinderGrid, gradient_norm
 from tasks.fusion.surface.colour import Colouring, colour_surface
 from tasks.fusion.surface.marching import (
-    Surface,
+    TriangleMesh,
     cartesian_field,
     is_watertight,
     march,
@@ -41,7 +41,7 @@ from tasks.fusion.surface.marching import (
     simplify,
     smooth,
 )
-from tasks.fusion.surface.visibility import Caster
+from tasks.fusion.surface.visibility import caster_of, depth_map
 from tasks.fusion.views import TyrePlacement, View, load_views, place_tyre, repose_views
 from tasks.geometry.camera import Camera
 from tasks.geometry.crop import world_to_crop_frame
@@ -211,7 +211,7 @@ def _pose_fields(
     return posed
 
 
-def _surface(fused: FusedField, config: MergeConfig) -> Surface | None:
+def _surface(fused: FusedField, config: MergeConfig) -> TriangleMesh | None:
     volume, origin, voxel = cartesian_field(
         fused.grid, fused.field, config.mc_resolution, outside=-config.clip
     )
@@ -223,7 +223,7 @@ def _surface(fused: FusedField, config: MergeConfig) -> Surface | None:
 
 
 def _colour(
-    surface: Surface,
+    surface: TriangleMesh,
     posed: Sequence[PosedField],
     views: Sequence[View],
     cameras: dict[int, Camera],
@@ -243,7 +243,7 @@ def _colour(
 
 
 def _finish(
-    surface: Surface,
+    surface: TriangleMesh,
     fused: FusedField,
     colouring: Colouring,
     gathered: Gathered,
@@ -259,14 +259,14 @@ def _finish(
     spread = fused.grid.sample(fused.spread, vertices)
     steep = fused.grid.sample(slope, vertices)
     disagreement = np.minimum(spread / np.maximum(steep, 1.0), 0.1 * config.diameter_mm / 1000.0)
-    caster = Caster(surface)
-    hits = [largest_filled(caster.depth_map(v.camera, max(v.mask.shape)).hits) for v in views]
+    caster = caster_of(surface)
+    hits = [largest_filled(depth_map(caster, v.camera, max(v.mask.shape)).hits) for v in views]
     iou, worst = mean_silhouette_iou(hits, views) if views else (math.nan, math.nan)
 
     scale = config.diameter_mm / 2000.0 / outer_radius(vertices)
     centre = 0.5 * (vertices.min(axis=0) + vertices.max(axis=0))
     placed = (vertices - centre) * scale
-    scaled = Surface(placed, surface.faces)
+    scaled = TriangleMesh(placed, surface.faces)
     inferred = colouring.seen_by == 0
     closed = is_watertight(scaled)
     if not closed:

@@ -6,10 +6,9 @@ from collections.abc import Iterable, Sequence
 
 import cv2
 import numpy as np
-from embreex.mesh_construction import TriangleMesh
-from embreex.rtcore_scene import EmbreeScene
 from numpy.typing import NDArray
 
+from tasks.geometry.ray_caster import RayCaster
 from tasks.imaging.contact_sheet import BACKGROUND
 from tasks.imaging.images import Image
 from tasks.records import MergedMesh
@@ -40,21 +39,18 @@ def render(
     centre = (corners.min(axis=0) + corners.max(axis=0)) / 2
     scale = 1.0 / max(float(np.linalg.norm(corners - centre, axis=1).max()), 1e-9)
     corners = (corners - centre) * scale
-    scene = EmbreeScene()  # what costs is building it, once for all images
-    shape = TriangleMesh(scene, corners.astype(np.float32), mesh.faces.astype(np.int32))
-    images = [_look(scene, mesh, corners, direction, size_px) for direction in towards_eye]
-    del shape
-    return images
+    caster = RayCaster(corners, mesh.faces)  # what costs is building it, once for all images
+    return [_look(caster, mesh, corners, direction, size_px) for direction in towards_eye]
 
 
 def _look(
-    scene: EmbreeScene,
+    caster: RayCaster,
     mesh: MergedMesh,
     corners: NDArray[np.float64],
     towards_eye: Sequence[float],
     size_px: int,
 ) -> Image:
-    """One image of the scene that holds the mesh, its corners in the unit sphere."""
+    """One image of the mesh, its corners in the unit sphere."""
     eye = np.asarray(towards_eye, float) / np.linalg.norm(towards_eye)
     right = np.cross((0.0, 1.0, 0.0), eye)
     right /= np.linalg.norm(right)
@@ -65,7 +61,7 @@ def _look(
     origins = across[..., None] * right - down[..., None] * up + 3.0 * eye
     rays = origins.reshape(-1, 3).astype(np.float32)
     directions = np.tile(-eye.astype(np.float32), (len(rays), 1))
-    face = np.asarray(scene.run(rays, directions, query="INTERSECT"))
+    face = caster.intersect(rays, directions).face
     seen = face >= 0
     triangles = mesh.faces[face[seen]]
     a, b, c = (corners[triangles[:, k]] for k in range(3))

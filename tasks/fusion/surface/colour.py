@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.fusion.evidence.fields import PosedField
-from tasks.fusion.surface.marching import Surface
-from tasks.fusion.surface.visibility import Caster
+from tasks.fusion.surface.marching import TriangleMesh
+from tasks.fusion.surface.visibility import caster_of, depth_map
 from tasks.geometry.camera import Camera
 from tasks.imaging.images import read_image
 from tasks.imaging.resizing import bounded
@@ -36,7 +36,7 @@ class Colouring:
 
 
 def colour_surface(
-    surface: Surface,
+    surface: TriangleMesh,
     cameras: dict[int, Camera],
     frame_paths: dict[int, Path],
     mask_distance: dict[int, NDArray[np.float32]],
@@ -59,7 +59,7 @@ def colour_surface(
         tolerance_m: Depth by which a vertex may lie behind the surface and count as seen.
     """
     normals = vertex_normals(surface.vertices, surface.faces)
-    caster = Caster(surface)
+    caster = caster_of(surface)
     indices = sorted(set(cameras) & set(frame_paths))
     n = len(surface.vertices)
     weights = np.zeros((len(indices), n), np.float32)
@@ -69,7 +69,7 @@ def colour_surface(
         image = read_image(frame_paths[index])[..., ::-1]
         image = bounded(image, longest_px)
         height, width = image.shape[:2]
-        depth = caster.depth_map(cameras[index], min(longest_px, 480))
+        depth = depth_map(caster, cameras[index], min(longest_px, 480))
         cosine, pixels = depth.sees(surface.vertices, normals, tolerance_m=tolerance_m)
         rows = np.nonzero(cosine > 0.1)[0]
         if index in mask_distance:
@@ -140,7 +140,7 @@ def frame_gains(
 
 
 def _fill_unseen(
-    surface: Surface,
+    surface: TriangleMesh,
     colours: NDArray[np.float32],
     seen_by: NDArray[np.uint8],
     fields: Sequence[PosedField],

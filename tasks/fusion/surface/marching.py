@@ -19,7 +19,7 @@ Faces = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Surface:
+class TriangleMesh:
     """A triangle mesh: ``(V, 3)`` metres and ``(F, 3)`` wound outwards."""
 
     vertices: FloatArray
@@ -69,7 +69,9 @@ def cartesian_field(
     return out, origin, voxel
 
 
-def march(field: Field, origin: FloatArray, spacing: tuple[float, float, float]) -> Surface | None:
+def march(
+    field: Field, origin: FloatArray, spacing: tuple[float, float, float]
+) -> TriangleMesh | None:
     """The closed surfaces at zero that count; ``None`` where the field is empty."""
     if not (field > 0).any():
         return None
@@ -78,17 +80,17 @@ def march(field: Field, origin: FloatArray, spacing: tuple[float, float, float])
     vertices, faces, _, _ = marching_cubes(  # type: ignore[no-untyped-call]
         field, 0.0, spacing=spacing, gradient_direction="descent"
     )
-    surface = Surface(vertices.astype(np.float64) + origin, faces.astype(np.int64))
+    surface = TriangleMesh(vertices.astype(np.float64) + origin, faces.astype(np.int64))
     return without_crumbs(surface)
 
 
-def signed_volume(surface: Surface) -> float:
+def signed_volume(surface: TriangleMesh) -> float:
     """Volume in cubic metres; negative for a surface wound inwards."""
     a, b, c = (surface.vertices[surface.faces[:, k]] for k in range(3))
     return float(np.einsum("ij,ij->i", a, np.cross(b, c)).sum() / 6.0)
 
 
-def without_crumbs(surface: Surface, least: float = 0.003) -> Surface:
+def without_crumbs(surface: TriangleMesh, least: float = 0.003) -> TriangleMesh:
     """Drop cavities and bodies of less than a share of the largest body's volume.
 
     A hub whose spokes were too thin to see stays: it was seen.
@@ -104,22 +106,22 @@ def without_crumbs(surface: Surface, least: float = 0.003) -> Surface:
     volume = np.einsum("ij,ij->i", a, np.cross(b, c)) / 6.0
     by_part = np.bincount(label[faces[:, 0]], volume, minlength=count)
     if by_part[np.argmax(np.abs(by_part))] < 0:
-        by_part, surface = -by_part, Surface(surface.vertices, faces[:, ::-1])
+        by_part, surface = -by_part, TriangleMesh(surface.vertices, faces[:, ::-1])
     kept = by_part >= least * by_part.max()
     if kept.all():
         return surface
-    return _compact(Surface(surface.vertices, surface.faces[kept[label[faces[:, 0]]]]))
+    return _compact(TriangleMesh(surface.vertices, surface.faces[kept[label[faces[:, 0]]]]))
 
 
-def _compact(surface: Surface) -> Surface:
+def _compact(surface: TriangleMesh) -> TriangleMesh:
     """Drop vertices that no face uses."""
     used = np.unique(surface.faces)
     lookup = np.full(len(surface.vertices), -1, np.int64)
     lookup[used] = np.arange(len(used))
-    return Surface(surface.vertices[used], lookup[surface.faces])
+    return TriangleMesh(surface.vertices[used], lookup[surface.faces])
 
 
-def smooth(surface: Surface, *, rounds: int) -> Surface:
+def smooth(surface: TriangleMesh, *, rounds: int) -> TriangleMesh:
     """Taubin smoothing, which takes terraces off and keeps the volume.
 
     Source: Taubin, A signal processing approach to fair surface design, SIGGRAPH 1995.
@@ -135,10 +137,10 @@ def smooth(surface: Surface, *, rounds: int) -> Surface:
     for _ in range(rounds):
         v = v + 0.5 * (mean @ v - v)
         v = v - 0.53 * (mean @ v - v)
-    return Surface(v, faces)
+    return TriangleMesh(v, faces)
 
 
-def simplify(surface: Surface, face_budget: int) -> Surface:
+def simplify(surface: TriangleMesh, face_budget: int) -> TriangleMesh:
     """Reduce the faces to a budget; keeps the surface as it is where that would open it."""
     if face_budget <= 0 or len(surface.faces) <= face_budget:
         return surface
@@ -147,11 +149,11 @@ def simplify(surface: Surface, face_budget: int) -> Surface:
         surface.faces.astype(np.int32),
         target_count=face_budget,
     )
-    reduced = without_crumbs(Surface(vertices.astype(np.float64), faces.astype(np.int64)))
+    reduced = without_crumbs(TriangleMesh(vertices.astype(np.float64), faces.astype(np.int64)))
     return reduced if is_watertight(reduced) else surface
 
 
-def is_watertight(surface: Surface) -> bool:
+def is_watertight(surface: TriangleMesh) -> bool:
     """True where every edge belongs to exactly two faces that run along it in opposite senses."""
     f = surface.faces
     if len(f) == 0:

@@ -5,49 +5,32 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from embreex.mesh_construction import TriangleMesh
-from embreex.rtcore_scene import EmbreeScene
 from numpy.typing import NDArray
 
-from tasks.fusion.surface.marching import Surface
+from tasks.fusion.surface.marching import TriangleMesh
 from tasks.geometry.camera import Camera
+from tasks.geometry.ray_caster import RayCaster
 from tasks.imaging.resizing import bounded_size
 from tasks.imaging.sampling import sample_bilinear
 
 FloatArray = NDArray[np.float64]
-UNIT = 100.0
+_CENTIMETRES = 100.0
 """Rays are cast in centimetres: Embree's tolerances suit lengths around one."""
 
 
-class Caster:
-    """Casts rays at a surface."""
+def caster_of(mesh: TriangleMesh) -> RayCaster:
+    """What casts rays at a mesh in metres."""
+    return RayCaster(mesh.vertices, mesh.faces, scale=_CENTIMETRES)
 
-    def __init__(self, surface: Surface) -> None:
-        self._scene = EmbreeScene()
-        self._mesh = TriangleMesh(
-            self._scene,
-            (surface.vertices * UNIT).astype(np.float32),
-            surface.faces.astype(np.int32),
-        )
 
-    def depth_map(self, camera: Camera, longest_px: int) -> DepthMap:
-        """Distance along every pixel's ray to the surface."""
-        width, height = bounded_size(camera.width, camera.height, longest_px)
-        small = camera.resized(width, height)
-        v, u = np.mgrid[0:height, 0:width]
-        pixels = np.stack([u.ravel(), v.ravel()], axis=1) + 0.5
-        directions = small.rays(pixels)
-        origins = np.repeat(small.centre[None], len(pixels), axis=0)
-        distance = self.distances(origins, directions)
-        return DepthMap(small, distance.reshape(height, width))
-
-    def distances(self, origins: FloatArray, directions: FloatArray) -> NDArray[np.float32]:
-        """Metres to the first hit of every ray, infinite where there is none."""
-        hit = self._scene.run(
-            (origins * UNIT).astype(np.float32), directions.astype(np.float32), query="DISTANCE"
-        )
-        hit = np.asarray(hit, np.float32)
-        return np.where(hit < 1e30, hit / np.float32(UNIT), np.float32(np.inf))
+def depth_map(caster: RayCaster, camera: Camera, longest_px: int) -> DepthMap:
+    """Distance along every pixel's ray to the surface, of an image of bounded size."""
+    small = camera.resized(*bounded_size(camera.width, camera.height, longest_px))
+    v, u = np.mgrid[0 : small.height, 0 : small.width]
+    pixels = np.stack([u.ravel(), v.ravel()], axis=1) + 0.5
+    origins = np.repeat(small.centre[None], len(pixels), axis=0)
+    distance = caster.distances(origins, small.rays(pixels))
+    return DepthMap(small, distance.reshape(small.height, small.width))
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from tasks.geometry.camera import Camera, look_at
 from tasks.geometry.crop import Crop, camera_of_crop, crop_of_box, world_to_crop_frame
 from tasks.synthetic.datasets.augment import edge_distances
-from tasks.synthetic.scenes.raycast import caster_of
+from tasks.synthetic.scenes.raycast import RenderableCaster
 from tasks.synthetic.scenes.render import render_view, sample_look
 from tasks.synthetic.tyres.spec import TRAIN_SEEDS, VALIDATION_SEEDS
 from tasks.synthetic.tyres.tyre import Tyre, build_tyre, sample_spec
@@ -132,7 +132,7 @@ def make_tyre_data(seed: int, config: ShardConfig) -> dict[str, NDArray[np.gener
     rng = np.random.default_rng([seed, 7])
     tyre = build_tyre(sample_spec(seed), detail=config.detail)
     size = config.size_px
-    caster_of(tyre, occlusion_rays=10)  # coarse shading is enough for small views
+    caster = RenderableCaster(tyre, occlusion_rays=10)  # coarse shading is enough for small views
     rgba = np.empty((config.views, size, size, 4), np.uint8)
     to_crop = np.empty((config.views, 3, 4), np.float32)
     for k in range(config.views):
@@ -147,7 +147,7 @@ def make_tyre_data(seed: int, config: ShardConfig) -> dict[str, NDArray[np.gener
         similarity = world_to_crop_frame(camera, crop, np.zeros(3))
         to_crop[k, :, :3] = similarity.scale * similarity.rotation
         to_crop[k, :, 3] = similarity.translation
-        rgba[k] = render_view(tyre, camera_of_crop(camera, crop, size), sample_look(rng)).rgba
+        rgba[k] = render_view(caster, camera_of_crop(camera, crop, size), sample_look(rng)).rgba
     points, inside = _occupancy_points(tyre, config.points, rng)
     surface, face = _surface_points(tyre, config.surface_points, rng)
     albedo = tyre.material(face, surface).albedo

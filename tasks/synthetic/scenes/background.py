@@ -15,11 +15,10 @@ from itertools import pairwise
 
 import cv2
 import numpy as np
-from embreex import rtcore_scene
-from embreex.mesh_construction import TriangleMesh
 from numpy.typing import NDArray
 
 from tasks.geometry.camera import Camera, FloatArray
+from tasks.geometry.ray_caster import RayCaster
 from tasks.imaging.srgb import linear_from_srgb
 from tasks.synthetic.scenes.lighting import Light, Look, light_disc
 from tasks.synthetic.scenes.raycast import Float32Array, normalized
@@ -106,15 +105,15 @@ class Background:
         texels = np.array([t.shape[1::-1] for t in textures])[self._texture]
         self._texels_per_metre = (texels / sizes).max(axis=1).astype(np.float32)
         triangles, self._chart_of = _triangles(charts)
-        self._scene = rtcore_scene.EmbreeScene()
-        TriangleMesh(self._scene, triangles)
+        corners = np.arange(3 * len(triangles)).reshape(-1, 3)
+        self._caster = RayCaster(triangles.reshape(-1, 3), corners)
         self._lightmap, self._light_places = self._bake(charts, sizes, seed)
 
-    def blocked(
+    def occluded(
         self, origins: Float32Array, directions: Float32Array, reach: Float32Array
     ) -> NDArray[np.bool_]:
         """Whether rays meet anything within their ``reach`` ``(N,)``."""
-        return np.asarray(self._scene.run(origins, directions, dists=reach, query="OCCLUDED") >= 0)
+        return self._caster.occluded(origins, directions, reach)
 
     def sample(
         self,
@@ -137,11 +136,10 @@ class Background:
         directions = pixel_rays(camera, u.ravel(), v.ravel())
         origins = np.empty_like(directions)
         origins[:] = camera.centre
-        found = self._scene.run(origins, directions, output=1)
-        prim, distance = found["primID"], found["tfar"]
-        met = prim >= 0
-        chart = self._chart_of[np.where(met, prim, 0)]
-        distance = np.where(met, distance, 1)
+        found = self._caster.intersect(origins, directions)
+        met = found.face >= 0
+        chart = self._chart_of[np.where(met, found.face, 0)]
+        distance = np.where(met, found.distance, 1)
         points = origins + distance[:, None] * directions
         st = np.einsum("nij,nj->ni", self._axes[chart], points - self._origin[chart])
 
@@ -235,9 +233,9 @@ def visibility(
     seen = np.zeros((count, 2), dtype=np.float32)
     for k in range(rays):
         towards = light_disc(key, rng.random((2, count), dtype=np.float32), k, rays)
-        seen[:, 0] += ~blocker.blocked(origins, towards, reaches)
+        seen[:, 0] += ~blocker.occluded(origins, towards, reaches)
         sphere = normalized(rng.standard_normal((count, 3), dtype=np.float32))
-        seen[:, 1] += ~blocker.blocked(origins, normalized(normal + 0.999 * sphere), reaches)
+        seen[:, 1] += ~blocker.occluded(origins, normalized(normal + 0.999 * sphere), reaches)
     return seen / np.float32(rays)
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-from embreex import rtcore_scene
-from embreex.mesh_construction import TriangleMesh
 from numpy.typing import NDArray
 
+from tasks.geometry.ray_caster import RayCaster
 from tasks.geometry.sphere import fibonacci_sphere
 
 Float32Array = NDArray[np.float32]
@@ -18,10 +16,9 @@ IntArray = NDArray[np.int32]
 
 _OCCLUSION_RAYS = 32
 _SMOOTHINGS = 2
-_CACHED_CASTERS = 4
 
 
-class Surface(Protocol):
+class Reflectance(Protocol):
     """How surface points reflect light."""
 
     @property
@@ -52,7 +49,7 @@ class Renderable(Protocol):
     def normals(self) -> Float32Array:
         """``(V, 3)``, unit, outward."""
 
-    def material(self, face_index: IntArray, points: NDArray[Any]) -> Surface:
+    def material(self, face_index: IntArray, points: NDArray[Any]) -> Reflectance:
         """The material at points ``(N, 3)`` on the faces ``(N,)``."""
 
 
@@ -97,8 +94,8 @@ def normalized(vectors: Float32Array) -> Float32Array:
     return np.asarray(vectors / np.maximum(length, 1e-20)[:, None], dtype=np.float32)
 
 
-class RayCaster:
-    """Rays against one renderable.
+class RenderableCaster(RayCaster):
+    """Rays against one renderable, with what shades its hits: smooth normals and openness.
 
     Args:
         renderable: What the rays meet; not copied, must not change.
@@ -110,8 +107,7 @@ class RayCaster:
         self._vertices = np.ascontiguousarray(renderable.vertices, dtype=np.float32)
         self._faces = np.ascontiguousarray(renderable.faces, dtype=np.int32)
         self._corner_normals = np.asarray(renderable.normals, dtype=np.float32)[self._faces]
-        self._scene = rtcore_scene.EmbreeScene()
-        TriangleMesh(self._scene, self._vertices[self._faces])
+        super().__init__(self._vertices, self._faces)
         self.low = self._vertices.min(axis=0)
         self.high = self._vertices.max(axis=0)
         self.size = float(np.linalg.norm(self.high - self.low))
@@ -119,19 +115,19 @@ class RayCaster:
 
     def cast(self, origins: Float32Array, directions: Float32Array) -> Hits:
         """First hits of rays: origins ``(N, 3)``, unit directions ``(N, 3)``."""
-        found = self._scene.run(origins, directions, output=1)
-        ray = np.flatnonzero(found["primID"] >= 0)
-        face = found["primID"][ray]
-        u, v = found["u"][ray], found["v"][ray]
+        found = self.intersect(origins, directions)
+        ray = np.flatnonzero(found.face >= 0)
+        face = found.face[ray]
+        u, v = found.u[ray], found.v[ray]
         weights = np.stack([1 - u - v, u, v], axis=1)
         towards = -directions[ray]
-        flat = normalized(found["Ng"][ray])
+        flat = normalized(found.normal[ray])
         flat *= np.where(np.einsum("ij,ij->i", flat, towards) < 0, -1, 1)[:, None]
         smooth = normalized(np.einsum("nk,nkd->nd", weights, self._corner_normals[face]))
         smooth *= np.where(np.einsum("ij,ij->i", smooth, flat) < 0, -1, 1)[:, None]
         behind = np.minimum(np.einsum("ij,ij->i", smooth, towards) - 0.02, 0)
         smooth = normalized(smooth - behind[:, None] * towards)
-        distance = found["tfar"][ray]
+        distance = found.distance[ray]
         return Hits(
             ray=ray,
             face=face,
@@ -140,15 +136,6 @@ class RayCaster:
             normals=smooth,
             flat_normals=flat,
             openness=np.einsum("nk,nk->n", weights, self.corner_openness[face]),
-        )
-
-    def blocked(
-        self, origins: Float32Array, directions: Float32Array, reach: float = 1e30
-    ) -> NDArray[np.bool_]:
-        """Whether rays meet anything within ``reach`` of their origins, ``(N,)``."""
-        reaches = np.full(len(origins), reach, dtype=np.float32)
-        return np.asarray(
-            self._scene.run(origins, directions, dists=reaches, query="OCCLUDED") >= 0
         )
 
     def _vertex_openness(self, rays: int) -> Float32Array:
@@ -161,7 +148,7 @@ class RayCaster:
         free = np.zeros(len(normals), dtype=np.float32)
         # a little shorter than 1: no sum with a normal vanishes
         for direction in (0.999 * fibonacci_sphere(rays)).astype(np.float32):
-            free += ~self.blocked(origins, normalized(normals + direction), self.size)
+            free += ~self.occluded(origins, normalized(normals + direction), self.size)
         free /= rays
         flat = self._faces.T.ravel()
         weight = np.maximum(np.bincount(flat, minlength=len(free)), 1)
@@ -171,16 +158,3 @@ class RayCaster:
                 np.float32
             )
         return free
-
-
-_casters: deque[RayCaster] = deque(maxlen=_CACHED_CASTERS)
-
-
-def caster_of(renderable: Renderable, occlusion_rays: int = _OCCLUSION_RAYS) -> RayCaster:
-    """The renderable's ray caster; the latest few are kept, so that many views cost one build."""
-    for caster in _casters:
-        if caster.renderable is renderable:
-            return caster
-    caster = RayCaster(renderable, occlusion_rays)
-    _casters.append(caster)
-    return caster

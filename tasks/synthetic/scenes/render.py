@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tasks.geometry.camera import Camera
 from tasks.synthetic.scenes.lighting import Light, Look, Parts, light_disc, sample_look, to_srgb
-from tasks.synthetic.scenes.raycast import Float32Array, Hits, RayCaster, Renderable, caster_of
+from tasks.synthetic.scenes.raycast import Float32Array, Hits, RenderableCaster
 
 __all__ = ["Light", "Look", "RenderedView", "render_view", "sample_look"]
 
@@ -30,12 +30,12 @@ class RenderedView:
 
 
 def render_view(
-    renderable: Renderable, camera: Camera, look: Look, *, supersample: int = 2
+    caster: RenderableCaster, camera: Camera, look: Look, *, supersample: int = 2
 ) -> RenderedView:
     """Render one object alone.
 
     Args:
-        renderable: The object; its ray caster is kept for the following views.
+        caster: The object.
         camera: In the object's frame.
         look: In the object's frame.
         supersample: Rays per pixel and axis.
@@ -43,7 +43,6 @@ def render_view(
     Returns:
         The picture, transparent off the object.
     """
-    caster = caster_of(renderable)
     s = supersample
     height, width = camera.height, camera.width
     rgba = np.zeros((height, width, 4), dtype=np.uint8)
@@ -81,7 +80,7 @@ def render_view(
     return RenderedView(rgba, depth, face_index)
 
 
-def projected_box(caster: RayCaster, camera: Camera) -> tuple[int, int, int, int]:
+def projected_box(caster: RenderableCaster, camera: Camera) -> tuple[int, int, int, int]:
     """Pixels x0, y0, x1, y1 that hold the object, within the image (all of it if too near)."""
     corners = np.array(np.meshgrid(*zip(caster.low, caster.high, strict=True))).reshape(3, 8).T
     uvz = camera.project(corners.astype(np.float64))
@@ -96,7 +95,7 @@ def projected_box(caster: RayCaster, camera: Camera) -> tuple[int, int, int, int
 
 
 def cast_pixels(
-    caster: RayCaster, camera: Camera, u: Float32Array, v: Float32Array
+    caster: RenderableCaster, camera: Camera, u: Float32Array, v: Float32Array
 ) -> tuple[Hits, Float32Array]:
     """First hits of the rays through pixels, and the directions ``(N, 3)`` of those that hit."""
     directions = pixel_rays(camera, u, v)
@@ -117,7 +116,7 @@ def pixel_rays(camera: Camera, u: Float32Array, v: Float32Array) -> Float32Array
 
 
 def shade(
-    caster: RayCaster,
+    caster: RenderableCaster,
     hits: Hits,
     directions: Float32Array,
     look: Look,
@@ -136,10 +135,10 @@ def shade(
         parts: How many parts there are; a pixel should average over all.
         shadow_rays: Rays per hit, within its part.
     """
-    surface = caster.renderable.material(hits.face, hits.points)
-    albedo = np.asarray(surface.albedo, dtype=np.float32)
-    f0 = np.asarray(surface.specular, dtype=np.float32)
-    roughness = np.clip(np.asarray(surface.roughness, dtype=np.float32), 0.06, 1)
+    reflectance = caster.renderable.material(hits.face, hits.points)
+    albedo = np.asarray(reflectance.albedo, dtype=np.float32)
+    f0 = np.asarray(reflectance.specular, dtype=np.float32)
+    roughness = np.clip(np.asarray(reflectance.roughness, dtype=np.float32), 0.06, 1)
     normals, openness = hits.normals, hits.openness
     facing = -np.einsum("ij,ij->i", normals, directions)
     mirrored = directions + 2 * facing[:, None] * normals
@@ -173,7 +172,7 @@ def shade(
             lit = np.zeros(len(facing_it), dtype=np.float32)
             for k in range(shadow_rays):
                 towards = light_disc(light, noise, here + k * parts, parts * shadow_rays)
-                lit += ~caster.blocked(origins, towards)
+                lit += ~caster.occluded(origins, towards)
             received[facing_it] *= lit / np.float32(shadow_rays)
             reflected[facing_it] *= lit / np.float32(shadow_rays)
         else:

@@ -14,13 +14,11 @@ from tasks.geometry.camera import Camera
 from tasks.geometry.similarity import Similarity
 from tasks.imaging.sampling import sample_repeating
 from tasks.synthetic.scenes.background import Background, BackgroundSample
-from tasks.synthetic.scenes.lighting import Light, Look, light_disc, to_srgb
+from tasks.synthetic.scenes.lighting import Light, light_disc
 from tasks.synthetic.scenes.raycast import (
     Float32Array,
     Hits,
-    RayCaster,
-    Renderable,
-    caster_of,
+    RenderableCaster,
     normalized,
 )
 from tasks.synthetic.scenes.render import cast_pixels, projected_box, shade
@@ -56,47 +54,24 @@ def camera_in_tyre_frame(moment: Moment) -> Camera:
     )
 
 
-def render_frame(
-    renderable: Renderable,
-    pose: Similarity,
-    camera: Camera,
-    background: Background,
-    look: Look,
-) -> NDArray[np.uint8]:
-    """Render one sharp picture of a tyre in a place.
-
-    Args:
-        renderable: The tyre.
-        pose: Tyre frame to world, of scale 1.
-        camera: In the world.
-        background: The place.
-        look: For exposure and colour; the light is the background's.
-
-    Returns:
-        ``(H, W, 3)`` uint8 sRGB.
-    """
-    scene = Scene(renderable, background)
-    return to_srgb(scene.light([Moment(camera, pose)] * 4), look)
-
-
 class Scene:
     """A tyre in a place, for many pictures: shadows and still backgrounds are kept.
 
     Args:
-        renderable: The tyre.
+        caster: The tyre.
         background: The place with its light.
         floor_levels: Heights of the floors that get the tyre's shadow, metres.
     """
 
     def __init__(
         self,
-        renderable: Renderable,
+        caster: RenderableCaster,
         background: Background,
         *,
         floor_levels: Sequence[float] = (0.0,),
     ) -> None:
         self.background = background
-        self._caster = caster_of(renderable)
+        self._caster = caster
         self._levels = tuple(floor_levels)
         self._look = replace(background.look, ground=_vector(background.floor_colour()))
         self._shadows: tuple[Similarity, list[_Shadow]] | None = None
@@ -132,7 +107,7 @@ class Scene:
         rotation = moment.pose.rotation.astype(np.float32)
         origins = np.empty_like(directions)
         origins[:] = moment.camera.centre
-        seen = ~self.background.blocked(origins, directions @ rotation.T, hits.distance)
+        seen = ~self.background.occluded(origins, directions @ rotation.T, hits.distance)
         hits, directions = _subset(hits, seen), directions[seen]
         hits = replace(hits, openness=hits.openness * self._above_floor(hits, moment.pose))
         look = self._look.rotated(moment.pose.rotation.T)
@@ -189,7 +164,9 @@ class _Shadow:
         level: The floor's height, metres.
     """
 
-    def __init__(self, caster: RayCaster, pose: Similarity, key: Light, level: float) -> None:
+    def __init__(
+        self, caster: RenderableCaster, pose: Similarity, key: Light, level: float
+    ) -> None:
         self._level = np.float32(level)
         reach = float(np.clip(math.hypot(key.direction[0], key.direction[2]), 0, 0.9))
         slant = reach / math.sqrt(1 - reach**2) * (pose.translation[1] - level)
@@ -206,10 +183,10 @@ class _Shadow:
         seen = np.zeros((count, 2), dtype=np.float32)
         for k in range(_SHADOW_RAYS):
             towards = light_disc(key, rng.random((2, count), dtype=np.float32), k, _SHADOW_RAYS)
-            seen[:, 0] += ~caster.blocked(origins, towards @ rotation)
+            seen[:, 0] += ~caster.occluded(origins, towards @ rotation)
             sphere = normalized(rng.standard_normal((count, 3), dtype=np.float32))
             sphere[:, 1] += 1.001
-            seen[:, 1] += ~caster.blocked(origins, normalized(sphere) @ rotation)
+            seen[:, 1] += ~caster.occluded(origins, normalized(sphere) @ rotation)
         shares = (seen / _SHADOW_RAYS).reshape(_SHADOW_GRID, _SHADOW_GRID, 2)
         self._map = np.asarray(cv2.GaussianBlur(shares, (0, 0), 0.9), dtype=np.float32)
 

@@ -21,7 +21,7 @@ from tasks.geometry.camera import Camera
 from tasks.synthetic.scenes.environments import PLACES, build_place
 from tasks.synthetic.scenes.lighting import Look, sample_look, to_srgb
 from tasks.synthetic.scenes.motion import MOTIONS, Shot, VideoMotion, plan_shot
-from tasks.synthetic.scenes.raycast import Float32Array, Wheel
+from tasks.synthetic.scenes.raycast import Float32Array, RenderableCaster, Wheel
 from tasks.synthetic.scenes.scene import Moment, Scene, camera_in_tyre_frame
 from tasks.synthetic.tyres.tyre import build_tyre, sample_spec
 
@@ -164,7 +164,7 @@ def film(
         clear_radius=shot.clear_radius,
         support=shot.support,
     )
-    scene = Scene(wheel, background, floor_levels=shot.floor_levels)
+    scene = Scene(RenderableCaster(wheel), background, floor_levels=shot.floor_levels)
     phone = Phone(
         shutter=float(rng.uniform(0.02, 0.15)),
         noise=float(rng.uniform(0.8, 3.5)),

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Protocol
 
 import numpy as np
-from embreex import rtcore_scene
-from embreex.mesh_construction import TriangleMesh
 from numpy.typing import ArrayLike, NDArray
 
+from tasks.geometry.ray_caster import RayCaster
 from tasks.geometry.sphere import fibonacci_sphere
 from tasks.synthetic.tyres.profile import FloatArray
 
@@ -50,8 +49,7 @@ def visible_surface(
     low, high = vertices.min(axis=0), vertices.max(axis=0)
     side = float((high - low).max())
     eyes = (low + high) / 2 + distance * side * fibonacci_sphere(views)
-    scene = rtcore_scene.EmbreeScene()
-    TriangleMesh(scene, corners.astype(np.float32))
+    caster = RayCaster(vertices, np.asarray(mesh.faces, dtype=np.int64))
     rng = np.random.default_rng(seed)
     kept_points: list[FloatArray] = []
     kept_normals: list[FloatArray] = []
@@ -62,7 +60,7 @@ def visible_surface(
         weight = rng.dirichlet((1.0, 1.0, 1.0), count)
         points = np.einsum("nk,nkd->nd", weight, corners[face])
         normals = cross[face] / area[face, None]
-        towards = _seen_from(scene, eyes, points, normals, 2e-4 * side)
+        towards = _seen_from(caster, eyes, points, normals, 2e-4 * side)
         seen = towards != 0.0
         kept_points.append(points[seen])
         kept_normals.append(normals[seen] * towards[seen, None])
@@ -75,7 +73,7 @@ def visible_surface(
 
 
 def _seen_from(
-    scene: rtcore_scene.EmbreeScene,
+    caster: RayCaster,
     eyes: FloatArray,
     points: FloatArray,
     normals: FloatArray,
@@ -93,8 +91,6 @@ def _seen_from(
         steep = np.abs(facing) > 0.05
         left, ray, facing = left[steep], ray[steep], facing[steep]
         start = points[left] + offset * np.sign(facing)[:, None] * normals[left]
-        hit = scene.run(start.astype(np.float32), ray.astype(np.float32), query="OCCLUDED")
-        # embreex answers 0 where something is in the way and -1 where nothing is
-        free = np.asarray(hit) == -1
+        free = ~caster.occluded(start, ray)
         towards[left[free]] = np.sign(facing[free])
     return towards

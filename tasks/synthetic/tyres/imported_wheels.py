@@ -20,7 +20,7 @@ _LONGEST_EDGE = 0.06
 
 @dataclass(frozen=True)
 class Paint:
-    """Reflectance at points, see :class:`tasks.synthetic.scenes.raycast.Surface`."""
+    """Reflectance at points, see :class:`tasks.synthetic.scenes.raycast.Reflectance`."""
 
     albedo: Float32Array
     specular: Float32Array

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.fusion.surface.marching import Surface, march
-from tasks.fusion.surface.visibility import Caster
+from tasks.fusion.surface.marching import TriangleMesh, march
+from tasks.fusion.surface.visibility import caster_of, depth_map
 from tasks.geometry.camera import Camera, look_at
 from tasks.geometry.crop import Crop, crop_of_box, world_to_crop_frame
 from tasks.geometry.similarity import Similarity
@@ -56,7 +56,7 @@ def wheel(radius: float = 0.36, half_width: float = 0.13, spokes: int = 5) -> Sh
 
 def shape_surface(
     shape: Shape, reach: float = 0.42, depth: float = 0.2, step: float = 0.005
-) -> Surface:
+) -> TriangleMesh:
     along, z = np.arange(-reach, reach, step), np.arange(-depth, depth, step)
     x, y, h = np.meshgrid(along, along, z, indexing="ij")
     values = shape(np.stack([x, y, h], axis=-1).reshape(-1, 3)).reshape(x.shape)
@@ -101,7 +101,7 @@ def sides(p: FloatArray) -> FloatArray:
 class Scene:
     """Everything that the merge is given, and the truth."""
 
-    truth: Surface
+    truth: TriangleMesh
     fields: dict[int, ShapeField]
     coded: list[CodedFrame]
     poses: PoseEstimate
@@ -153,7 +153,7 @@ def make_scene(
     """Render masks and frames around a shape; the world is a moved and scaled tyre frame."""
     rng = np.random.default_rng(seed)
     surface = shape_surface(shape)
-    caster = Caster(surface)
+    caster = caster_of(surface)
     folder.mkdir(parents=True, exist_ok=True)
     # the world: an arbitrary similarity of the tyre frame
     axes = np.linalg.qr(rng.normal(size=(3, 3)))[0]
@@ -162,7 +162,7 @@ def make_scene(
     cameras, fields, paths, alphas, crops = {}, {}, {}, {}, {}
     taken = np.linspace(0, frames - 1, coded).round().astype(int)
     for i, camera in enumerate(orbit(frames, arc=arc)):
-        depth = caster.depth_map(camera, 4096)
+        depth = depth_map(caster, camera, 4096)
         hits = depth.hits
         v, u = np.nonzero(hits)
         image = np.full((camera.height, camera.width, 3), 130.0)

@@ -14,7 +14,7 @@ from scipy.spatial import cKDTree
 from tasks.core.errors import ReconstructionError
 from tasks.fusion.decision.network import Fuser, load_fuser
 from tasks.fusion.merge import MergeConfig, merge_frame_fields
-from tasks.fusion.surface.marching import Surface, outer_radius, signed_volume
+from tasks.fusion.surface.marching import TriangleMesh, outer_radius, signed_volume
 from tasks.network.weights import FUSER, choose_model
 from tasks.records import MergedMesh
 from tests.tasks.fusion.scene import Scene, make_scene, torus, wheel
@@ -34,8 +34,8 @@ def merge(scene: Scene, config: MergeConfig = SMALL, *, fuser: Fuser | None = No
     )
 
 
-def surface_of(mesh: MergedMesh) -> Surface:
-    return Surface(mesh.vertices.astype(np.float64), mesh.faces.astype(np.int64))
+def surface_of(mesh: MergedMesh) -> TriangleMesh:
+    return TriangleMesh(mesh.vertices.astype(np.float64), mesh.faces.astype(np.int64))
 
 
 def distance_percent(mesh: MergedMesh, scene: Scene) -> float:

@@ -14,7 +14,7 @@ from tasks.fusion.evidence.visual_hull import silhouette_distance
 from tasks.fusion.grid import make_grid
 from tasks.fusion.surface.colour import frame_gains
 from tasks.fusion.surface.marching import (
-    Surface,
+    TriangleMesh,
     is_watertight,
     march,
     signed_volume,
@@ -152,9 +152,9 @@ def test_marching_gives_one_outward_body() -> None:
     assert surface is not None
     assert is_watertight(surface)
     assert signed_volume(surface) == pytest.approx(4 / 3 * math.pi * 0.6**3, rel=0.02)
-    inverted = Surface(surface.vertices, surface.faces[:, ::-1])
+    inverted = TriangleMesh(surface.vertices, surface.faces[:, ::-1])
     assert signed_volume(without_crumbs(inverted)) > 0
-    assert not is_watertight(Surface(surface.vertices, surface.faces[:-1]))
+    assert not is_watertight(TriangleMesh(surface.vertices, surface.faces[:-1]))
 
 
 def test_gains_even_out_exposures() -> None:

@@ -16,7 +16,7 @@ from tasks.core.errors import StorageError
 from tasks.fusion.evidence.plane_sweep import face_agreement
 from tasks.fusion.grid import make_grid
 from tasks.fusion.surface.colour import colour_surface
-from tasks.fusion.surface.marching import Surface
+from tasks.fusion.surface.marching import TriangleMesh
 from tasks.fusion.views import load_views, place_tyre
 from tasks.geometry.camera import Camera, look_at
 from tasks.imaging.images import (
@@ -88,7 +88,7 @@ def _sweep_planes(frames: dict[int, Path], alphas: dict[int, Path], scratch: Pat
 def _colour(frames: dict[int, Path], alphas: dict[int, Path], scratch: Path) -> object:
     corners = np.array([[0.0, 0.1, 0.0], [-0.1, -0.1, 0.0], [0.1, -0.1, 0.0]])
     return colour_surface(
-        Surface(corners, np.array([[0, 1, 2]])),
+        TriangleMesh(corners, np.array([[0, 1, 2]])),
         _cameras(len(frames)),
         frames,
         {},

@@ -7,26 +7,28 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import trimesh
+from numpy.typing import NDArray
 
 from tasks.geometry.camera import Camera, look_at
 from tasks.geometry.similarity import Similarity
 from tasks.synthetic.scenes.background import Background, Chart
 from tasks.synthetic.scenes.environments import Support, build_place
-from tasks.synthetic.scenes.lighting import Light, Look
+from tasks.synthetic.scenes.lighting import Light, Look, to_srgb
 from tasks.synthetic.scenes.motion import MOTIONS, VideoMotion, plan_shot
+from tasks.synthetic.scenes.raycast import RenderableCaster
 from tasks.synthetic.scenes.render import render_view
-from tasks.synthetic.scenes.scene import Moment, Scene, camera_in_tyre_frame, render_frame
-from tasks.synthetic.tyres.imported_wheels import ForeignWheel, from_trimesh
+from tasks.synthetic.scenes.scene import Moment, Scene, camera_in_tyre_frame
+from tasks.synthetic.tyres.imported_wheels import from_trimesh
 
 LOOK = Look((Light((0.6, 0.8, 0.0), (1.0, 1.0, 1.0), 400.0),), sky=(0.2,) * 3, ground=(0.1,) * 3)
 ABOVE = Similarity(1.0, np.eye(3), np.array([0.0, 0.3, 0.0]))
 
 
 @pytest.fixture(scope="module")
-def ball() -> ForeignWheel:
+def ball() -> RenderableCaster:
     mesh = trimesh.creation.icosphere(subdivisions=4, radius=0.3)
     mesh.visual.face_colors = [10, 10, 10, 255]
-    return from_trimesh(mesh, diameter=0.6)
+    return RenderableCaster(from_trimesh(mesh, diameter=0.6))
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +42,15 @@ def camera_from(x: float, y: float, z: float) -> Camera:
     return look_at(np.array([x, y, z]), np.array([0, 0.2, 0]), focal_px=90.0, width=96, height=72)
 
 
-def test_the_shadow_falls_away_from_the_light(ball: ForeignWheel, grey_floor: Background) -> None:
+def frame_of(ball: RenderableCaster, camera: Camera, background: Background) -> NDArray[np.uint8]:
+    return to_srgb(Scene(ball, background).light([Moment(camera, ABOVE)] * 4), LOOK)
+
+
+def test_the_shadow_falls_away_from_the_light(
+    ball: RenderableCaster, grey_floor: Background
+) -> None:
     camera = camera_from(0.0, 2.0, 1.5)
-    frame = render_frame(ball, ABOVE, camera, grey_floor, LOOK)
+    frame = frame_of(ball, camera, grey_floor)
     # The light comes from +x at 53 degrees: the ball's shadow is centred 0.3 / tan(53) from it.
     spots = np.array([[-0.45, 0.0, 0.0], [0.45, 0.0, 0.0], [-1.2, 0.0, 0.0]])
     column, row = camera.project(spots)[:, :2].astype(int).T
@@ -51,7 +59,7 @@ def test_the_shadow_falls_away_from_the_light(ball: ForeignWheel, grey_floor: Ba
     assert far == pytest.approx(lit, abs=8)
 
 
-def test_the_ball_covers_its_silhouette(ball: ForeignWheel, grey_floor: Background) -> None:
+def test_the_ball_covers_its_silhouette(ball: RenderableCaster, grey_floor: Background) -> None:
     camera = camera_from(0.4, 0.8, 1.8)
     light = Scene(ball, grey_floor).light([Moment(camera, ABOVE)] * 4)
     seen = camera_in_tyre_frame(Moment(camera, ABOVE))
@@ -62,16 +70,18 @@ def test_the_ball_covers_its_silhouette(ball: ForeignWheel, grey_floor: Backgrou
     assert seen.centre == pytest.approx(camera.centre - ABOVE.translation)
 
 
-def test_frames_are_the_same_when_made_again(ball: ForeignWheel, grey_floor: Background) -> None:
+def test_frames_are_the_same_when_made_again(
+    ball: RenderableCaster, grey_floor: Background
+) -> None:
     camera = camera_from(0.4, 0.8, 1.8)
-    first, again = (render_frame(ball, ABOVE, camera, grey_floor, LOOK) for _ in range(2))
+    first, again = (frame_of(ball, camera, grey_floor) for _ in range(2))
     assert np.array_equal(first, again)
 
 
 def test_a_box_hides_what_is_behind_it() -> None:
     mesh = trimesh.creation.icosphere(subdivisions=4, radius=0.3)
     mesh.visual.face_colors = [255, 255, 255, 255]
-    white = from_trimesh(mesh, diameter=0.6)
+    white = RenderableCaster(from_trimesh(mesh, diameter=0.6))
     camera = camera_from(0.0, 0.3, 2.0)
     place = build_place(
         "studio",

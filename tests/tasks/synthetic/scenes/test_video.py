@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from tasks.synthetic.scenes.lighting import Light, Look
 from tasks.synthetic.scenes.motion import MOTIONS, VideoMotion
+from tasks.synthetic.scenes.raycast import RenderableCaster
 from tasks.synthetic.scenes.render import render_view
 from tasks.synthetic.scenes.video import make_orbit_video, read_truth, write_video
 from tasks.synthetic.tyres.imported_wheels import ForeignWheel, from_trimesh
@@ -57,7 +58,7 @@ def test_the_truth_puts_the_dark_ring_where_the_frames_show_it(
     assert [f.shape for f in frames] == [(120, 160, 3)] * FRAMES
     look = Look((Light((0.0, 1.0, 0.0), (1.0, 1.0, 1.0), 30.0),))
     for frame, camera in zip(frames, truth.cameras, strict=True):
-        alpha = render_view(ring, camera, look).rgba[..., 3]
+        alpha = render_view(RenderableCaster(ring), camera, look).rgba[..., 3]
         grey = frame.mean(axis=2)
         inside = cv2.erode(alpha, np.ones((5, 5))) == 255
         above = (cv2.dilate(alpha, np.ones((9, 9))) == 0) & (np.arange(120)[:, None] < 60)
