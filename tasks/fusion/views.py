@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tasks.geometry.camera import Camera
 from tasks.imaging.images import read_mask
-from tasks.imaging.masks import THRESHOLD, MaskArray, largest_filled, signed_pixels
+from tasks.imaging.masks import MaskArray, foreground, largest_filled, signed_pixels
 from tasks.imaging.resizing import bounded
 from tasks.records import ObjectEstimate
 
@@ -89,7 +89,7 @@ def load_views(
         alpha = read_mask(alpha_paths[index])
         alpha = bounded(alpha, longest_px)
         height, width = alpha.shape
-        mask = largest_filled(alpha >= THRESHOLD)
+        mask = largest_filled(foreground(alpha))
         if mask.any():
             posed = placement.camera(camera.resized(width, height))
             views.append(View(index, posed, mask, signed_pixels(mask)))

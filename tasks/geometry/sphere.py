@@ -1,16 +1,19 @@
-"""Evenly spread directions: Fibonacci's lattice on the sphere.
+"""Directions: evenly spread ones, and tangents to one.
 
-Source: Swinbank and Purser, Fibonacci grids, Q. J. R. Meteorol. Soc. 132, 2006.
+Source of Fibonacci's lattice: Swinbank and Purser, Fibonacci grids, Q. J. R. Meteorol. Soc. 132,
+2006.
 """
 
 from __future__ import annotations
 
 import math
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
+FloatT = TypeVar("FloatT", np.float32, np.float64)
 
 
 def fibonacci_sphere(count: int) -> FloatArray:
@@ -30,3 +33,11 @@ def _spiral(turns: FloatArray, z: FloatArray) -> FloatArray:
     angle = turns * math.pi * (3.0 - math.sqrt(5.0))
     radius = np.sqrt(1.0 - z * z)
     return np.stack([radius * np.cos(angle), radius * np.sin(angle), z], axis=1)
+
+
+def tangents(direction: NDArray[FloatT]) -> NDArray[FloatT]:
+    """Two unit vectors ``(2, 3)`` that form a right-handed frame with a unit direction ``(3,)``."""
+    axis = np.eye(3, dtype=direction.dtype)[int(np.abs(direction).argmin())]
+    first = np.cross(direction, axis)
+    first /= np.linalg.norm(first)
+    return np.stack([first, np.cross(direction, first)])

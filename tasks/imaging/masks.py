@@ -10,9 +10,6 @@ from numpy.typing import NDArray
 
 MaskArray = NDArray[np.bool_]
 
-THRESHOLD = 128
-"""From this alpha on, of 255, a pixel belongs to the foreground."""
-
 
 @dataclass(frozen=True)
 class Component:
@@ -32,6 +29,11 @@ class Component:
     def area(self) -> int:
         """Its pixels."""
         return int(self.areas.max())
+
+
+def foreground(alpha: NDArray[np.uint8]) -> MaskArray:
+    """Where an alpha of any shape is at least half, 128 of 255."""
+    return alpha >= 128
 
 
 def largest_component(mask: MaskArray) -> Component | None:

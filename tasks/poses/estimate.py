@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from tasks.core.errors import ReconstructionError
 from tasks.geometry.camera import Camera
 from tasks.imaging.images import read_mask, write_image
+from tasks.imaging.masks import foreground
 from tasks.poses.config import PoseConfig
 from tasks.poses.motion import (
     Background,
@@ -198,7 +199,7 @@ def _inner_masks(
     for i, outline in outlines.items():
         alpha = read_mask(alpha_paths[i])
         margin = max(2, round(0.01 * outline.size))
-        inside = np.where(alpha > 127, 255, 0).astype(np.uint8)
+        inside = np.where(foreground(alpha), 255, 0).astype(np.uint8)
         shrunk = cv2.erode(inside, np.ones((2 * margin + 1, 2 * margin + 1), np.uint8))
         if moving is not None:
             hull = np.zeros_like(inside)

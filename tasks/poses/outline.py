@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from skimage.measure import find_contours
 
 from tasks.imaging.images import read_mask
-from tasks.imaging.masks import THRESHOLD, largest_component
+from tasks.imaging.masks import foreground, largest_component
 
 FloatArray = NDArray[np.float64]
 
@@ -103,7 +103,7 @@ def read_outline(path: Path) -> Outline | None:
 
 def _largest_object(alpha: NDArray[np.uint8]) -> NDArray[np.bool_] | None:
     """The largest blob above half opacity without whiskers, ``(H, W)``, grown to its soft edge."""
-    hard = (alpha >= THRESHOLD).astype(np.uint8)
+    hard = foreground(alpha).astype(np.uint8)
     _, _, w, h = cv2.boundingRect(hard)
     if w < 8 or h < 8:
         return None

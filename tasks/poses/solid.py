@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
 from tasks.geometry.camera import Camera
-from tasks.geometry.sphere import fibonacci_half_sphere
+from tasks.geometry.sphere import fibonacci_half_sphere, tangents
 from tasks.poses.outline import DIRECTIONS, NUM_DIRECTIONS, Outline, overlap, polygon_of_support
 
 FloatArray = NDArray[np.float64]
@@ -196,12 +196,10 @@ def refine_solid(
     evaluations: int = 40,
 ) -> Solid:
     """Minimise the outlines' residuals from a start (trust region, numeric derivatives)."""
-    side = np.cross(start.axle, np.eye(3)[np.abs(start.axle).argmin()])
-    side /= np.linalg.norm(side)
-    tangents = np.stack([side, np.cross(start.axle, side)])  # (2, 3)
+    across = tangents(start.axle)
 
     def solid_at(x: FloatArray) -> Solid:
-        axle = start.axle + x[3:5] @ tangents
+        axle = start.axle + x[3:5] @ across
         return Solid(
             start.centre + x[:3] * start.radius,
             axle / np.linalg.norm(axle),

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from tasks.geometry.camera import Camera
+from tasks.geometry.sphere import tangents
 from tasks.poses.outline import Outline
 from tasks.poses.sfm import Matches
 from tasks.poses.solid import Solid, Views, refine_solid
@@ -176,7 +177,6 @@ def _on_face(pixels: FloatArray, camera: Camera, solid: Solid) -> FloatArray:
     rays = camera.rays(pixels)
     t = ((face - camera.centre) @ solid.axle) / (rays @ solid.axle)
     from_axle = (camera.centre + t[:, None] * rays - face) / solid.radius
-    e1 = np.cross(solid.axle, np.eye(3)[np.abs(solid.axle).argmin()])
-    e1 /= np.linalg.norm(e1)
-    at = np.stack([from_axle @ e1, from_axle @ np.cross(solid.axle, e1)], axis=1)
+    first, second = tangents(solid.axle)
+    at = np.stack([from_axle @ first, from_axle @ second], axis=1)
     return np.where(np.linalg.norm(at, axis=1, keepdims=True) < 0.95, at, np.nan)

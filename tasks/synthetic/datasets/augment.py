@@ -11,6 +11,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from tasks.imaging.masks import foreground
+
 GREY = 0.5
 """Level behind the cut-out, as TripoSR expects it."""
 STEPS_PER_PX = 16
@@ -29,7 +31,7 @@ def edge_distances(alpha: NDArray[np.uint8]) -> NDArray[np.int8]:
     Returns:
         ``(2, S, S)`` int8 in 1 / :data:`STEPS_PER_PX` pixels, positive inside, clipped.
     """
-    hard = (alpha > 127).astype(np.uint8)
+    hard = foreground(alpha).astype(np.uint8)
     contours, _ = cv2.findContours(hard, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     filled = cv2.drawContours(np.zeros_like(hard), contours, -1, 1, cv2.FILLED)
     found = []

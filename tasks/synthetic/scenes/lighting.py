@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.geometry.camera import FloatArray
+from tasks.geometry.sphere import tangents
 from tasks.imaging.srgb import srgb_from_linear
 from tasks.synthetic.scenes.raycast import Float32Array, normalized
 
@@ -120,9 +121,7 @@ def light_disc(light: Light, noise: Float32Array, part: Parts, parts: int) -> Fl
         parts: How many rings there are.
     """
     axis = np.asarray(light.direction, dtype=np.float32)
-    side = np.cross(axis, np.eye(3, dtype=np.float32)[int(np.argmin(np.abs(axis)))])
-    side /= np.linalg.norm(side)
-    disc = np.stack([side, np.cross(axis, side)]) * np.float32(1.2 / math.sqrt(light.sharpness))
+    disc = tangents(axis) * np.float32(1.2 / math.sqrt(light.sharpness))
     angle = np.float32(2 * math.pi) * (noise[0] + np.float32(_GOLDEN) * part)
     spot = np.stack([np.cos(angle), np.sin(angle)], axis=1)
     spot *= np.sqrt((noise[1] + part) / parts)[:, None]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tasks.imaging.masks import largest_component, largest_filled, signed_pixels
+from tasks.imaging.masks import foreground, largest_component, largest_filled, signed_pixels
 
 
 def test_the_largest_component_is_that_of_the_most_pixels() -> None:
@@ -17,6 +17,10 @@ def test_the_largest_component_is_that_of_the_most_pixels() -> None:
     assert found.area == found.mask.sum() == 19
     assert sorted(found.areas) == [8, 19]
     assert not found.mask[10:, :].any()
+
+
+def test_foreground_is_what_is_half_opaque() -> None:
+    assert foreground(np.array([0, 127, 128, 255], np.uint8)).tolist() == [False, False, True, True]
 
 
 def test_an_empty_mask_has_no_component() -> None:
