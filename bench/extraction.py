@@ -19,7 +19,7 @@ from bench.measure import (
     without_bfloat16,
 )
 from tsr.network.field import SURFACE_DENSITY
-from tsr.surface.extract import PARITY, ExtractOptions, Surface, extract_surface_of_code
+from tsr.surface.extract import PARITY, ExtractedSurface, ExtractOptions, extract_surface_of_code
 from tsr.surface.marching import march_volume
 from tsr.system import TSR
 
@@ -69,10 +69,10 @@ def run(quick: bool) -> tuple[list[Row], dict[str, Any]]:
     peaks = {name: matmul_peak(getattr(torch, name)) for name in formats}
     for resolution, goal in GOALS.items():
         voxel = 2 * model.cfg.renderer.radius / (resolution - 1)
-        found: dict[str, Surface] = {}
+        found: dict[str, ExtractedSurface] = {}
 
         def sparse(
-            precision: Any, resolution: int = resolution, found: dict[str, Surface] = found
+            precision: Any, resolution: int = resolution, found: dict[str, ExtractedSurface] = found
         ) -> None:
             options = ExtractOptions(precision=precision)
             found[precision] = extract_surface_of_code(model, code, resolution, options=options)
@@ -83,7 +83,7 @@ def run(quick: bool) -> tuple[list[Row], dict[str, Any]]:
             model, code, resolution, options=ExtractOptions(interpolate="density")
         )
         if resolution == 256:
-            dense: list[Surface] = []
+            dense: list[ExtractedSurface] = []
             (slow,) = alternating(
                 lambda: dense.append(  # noqa: B023
                     extract_surface_of_code(model, code, resolution, options=PARITY)  # noqa: B023

@@ -28,14 +28,14 @@ from tasks.evaluation.truth import truth_of
 from tasks.network.weights import choose_model
 from tasks.storage.artifacts import open_store
 from tasks.synthetic.scenes.video import make_orbit_video, read_truth, truth_path
-from tasks.synthetic.tyres.imported_wheels import ForeignWheel, from_trimesh
+from tasks.synthetic.tyres.imported_wheels import ImportedWheel, from_trimesh
 from tasks.synthetic.tyres.spec import TEST_SEEDS, VALIDATION_SEEDS
 from tasks.synthetic.tyres.tyre import Tyre, build_tyre, sample_spec
 
 _log = logging.getLogger("tyre3d")
 
 
-def subjects(options: argparse.Namespace) -> Iterator[tuple[str, int, Tyre | ForeignWheel]]:
+def subjects(options: argparse.Namespace) -> Iterator[tuple[str, int, Tyre | ImportedWheel]]:
     """Name, seed of the video and geometry of every subject asked for."""
     if options.wheels is not None:
         for number, path in enumerate(sorted(options.wheels.glob("*.glb"))):
@@ -48,7 +48,7 @@ def subjects(options: argparse.Namespace) -> Iterator[tuple[str, int, Tyre | For
 
 
 def evaluate_subject(
-    name: str, seed: int, wheel: Tyre | ForeignWheel, options: argparse.Namespace
+    name: str, seed: int, wheel: Tyre | ImportedWheel, options: argparse.Namespace
 ) -> dict[str, Any]:
     """Film, reconstruct and score one subject."""
     settings = Settings()
@@ -81,7 +81,7 @@ def evaluate_subject(
     return {"name": name, "seed": seed, "seconds": seconds, **scores}
 
 
-def film(name: str, seed: int, wheel: Tyre | ForeignWheel, options: argparse.Namespace) -> Path:
+def film(name: str, seed: int, wheel: Tyre | ImportedWheel, options: argparse.Namespace) -> Path:
     """The video of a subject with its truth beside it, rendered unless it is there."""
     path: Path = options.out / "videos" / f"{name}.mp4"
     if not truth_path(path).exists():

@@ -45,13 +45,13 @@ class SurfaceDistance:
         """
         _, near = self._tree.query(points, k=candidates)
         face = self._face[near]  # (N, k)
-        asked = np.repeat(points, candidates, axis=0)
+        repeated = np.repeat(points, candidates, axis=0)
         found = np.asarray(
             trimesh.triangles.closest_point(  # type: ignore[no-untyped-call]
-                self._triangles[face.ravel()], asked
+                self._triangles[face.ravel()], repeated
             )
         )
-        distance = np.linalg.norm(found - asked, axis=1).reshape(-1, candidates)
+        distance = np.linalg.norm(found - repeated, axis=1).reshape(-1, candidates)
         best = distance.argmin(axis=1)
         rows = np.arange(len(points))
         nearest = found.reshape(-1, candidates, 3)[rows, best]

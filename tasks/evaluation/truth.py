@@ -1,4 +1,4 @@
-"""Known objects to measure against: generated tyres and foreign wheels."""
+"""Known objects to measure against: generated tyres and imported wheels."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import trimesh
 from tasks.evaluation.distance import SurfaceDistance
 from tasks.evaluation.metrics import Truth
 from tasks.synthetic.scenes.visibility import visible_surface
-from tasks.synthetic.tyres.imported_wheels import ForeignWheel
+from tasks.synthetic.tyres.imported_wheels import ImportedWheel
 from tasks.synthetic.tyres.tyre import Tyre
 
 SURFACE_SAMPLES = 200_000
 VISIBLE_SAMPLES = 30_000
 
 
-def truth_of(wheel: Tyre | ForeignWheel) -> Truth:
+def truth_of(wheel: Tyre | ImportedWheel) -> Truth:
     """Dense samples of a wheel's surface and of its visible part; seeds are fixed.
 
     Args:
-        wheel: A generated tyre (with an exact inside query) or a foreign wheel (without).
+        wheel: A generated tyre (with an exact inside query) or an imported wheel (without).
     """
     mesh = trimesh.Trimesh(wheel.vertices, wheel.faces, process=False)
     visible, normals = visible_surface(mesh, VISIBLE_SAMPLES, seed=2)

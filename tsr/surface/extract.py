@@ -52,7 +52,7 @@ PARITY = ExtractOptions(method="reference", interpolate="density")
 
 
 @dataclass(frozen=True)
-class Surface:
+class ExtractedSurface:
     """An extracted surface.
 
     Args:
@@ -77,7 +77,7 @@ def extract_surface_of_code(
     resolution: int = 256,
     threshold: float = SURFACE_DENSITY,
     options: ExtractOptions | None = None,
-) -> Surface:
+) -> ExtractedSurface:
     """Extract the surface where a scene code's density is ``threshold``.
 
     Args:
@@ -124,7 +124,7 @@ def extract_surface_of_code(
     for warning in warnings:
         logger.warning("%s", warning)
     vertices = vertices * step - radius
-    return Surface(vertices.clone(), faces.clone(), evaluated, coarse, warnings)
+    return ExtractedSurface(vertices.clone(), faces.clone(), evaluated, coarse, warnings)
 
 
 def _warnings(thin: int, suspect: int, coarse: float) -> tuple[str, ...]:

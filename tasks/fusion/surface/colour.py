@@ -175,10 +175,17 @@ def revolved_colours(
     vertices: FloatArray,
     colours: NDArray[np.float32],
     seen: NDArray[np.bool_],
-    wanted: NDArray[np.int64],
+    hidden: NDArray[np.int64],
     bins: int = 48,
 ) -> NDArray[np.float32]:
     """Median colour around the axle at the same radius and distance from the middle plane.
+
+    Args:
+        vertices: ``(V, 3)`` in the tyre frame, metres.
+        colours: ``(V, 3)``; those that were not seen say nothing.
+        seen: ``(V,)``.
+        hidden: ``(W,)`` indices of the vertices that need a colour.
+        bins: In either direction.
 
     Returns:
         ``(W, 3)``, not a number where nothing was seen at that radius and distance.
@@ -191,9 +198,9 @@ def revolved_colours(
     out = np.full((bins * bins, 3), np.nan, np.float32)
     rows = np.nonzero(seen)[0]
     if len(rows) == 0:
-        return out[cell[wanted]]
+        return out[cell[hidden]]
     order = rows[np.argsort(cell[rows], kind="stable")]
     starts = np.nonzero(np.diff(cell[order], prepend=-1))[0]
     for a, b in zip(starts, np.append(starts[1:], len(order)), strict=True):
         out[cell[order[a]]] = np.median(colours[order[a:b]], axis=0)
-    return out[cell[wanted]]
+    return out[cell[hidden]]

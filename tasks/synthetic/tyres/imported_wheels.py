@@ -28,7 +28,7 @@ class Paint:
 
 
 @dataclass(frozen=True)
-class ForeignWheel:
+class ImportedWheel:
     """A wheel that was modelled elsewhere, in the tyre frame in metres.
 
     Args:
@@ -70,7 +70,7 @@ class ForeignWheel:
 
 def from_trimesh(
     source: trimesh.Trimesh | trimesh.Scene, *, diameter: float, flip: bool = False
-) -> ForeignWheel:
+) -> ImportedWheel:
     """Bring a wheel of any size, centred or not, into the tyre frame.
 
     Args:
@@ -105,7 +105,7 @@ def from_trimesh(
         _LONGEST_EDGE * diameter,
     )
     normals = values[:, :3] / np.maximum(np.linalg.norm(values[:, :3], axis=1), 1e-9)[:, None]
-    return ForeignWheel(
+    return ImportedWheel(
         vertices=points.astype(np.float32),
         faces=faces.astype(np.int32),
         normals=normals.astype(np.float32),

@@ -1,4 +1,4 @@
-"""Tyres in places: composition, shadows, foreign wheels."""
+"""Tyres in places: composition, shadows, imported wheels."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def test_every_motion_has_a_plan() -> None:
 
 
 @pytest.mark.parametrize("axle", [0, 1, 2])
-def test_a_foreign_wheel_enters_the_tyre_frame(axle: int) -> None:
+def test_an_imported_wheel_enters_the_tyre_frame(axle: int) -> None:
     mesh = trimesh.creation.annulus(0.5, 1.0, height=0.6, sections=48)
     mesh.apply_transform(trimesh.geometry.align_vectors([0, 0, 1], np.eye(3)[axle]))
     mesh.apply_translation([3.0, -2.0, 1.0])

@@ -15,13 +15,13 @@ from tasks.synthetic.scenes.motion import MOTIONS, VideoMotion
 from tasks.synthetic.scenes.raycast import RenderableCaster
 from tasks.synthetic.scenes.render import render_view
 from tasks.synthetic.scenes.video import make_orbit_video, read_truth, write_video
-from tasks.synthetic.tyres.imported_wheels import ForeignWheel, from_trimesh
+from tasks.synthetic.tyres.imported_wheels import ImportedWheel, from_trimesh
 
 FRAMES = 3
 
 
 @pytest.fixture(scope="module")
-def ring() -> ForeignWheel:
+def ring() -> ImportedWheel:
     mesh = trimesh.creation.torus(0.25, 0.11, major_sections=64, minor_sections=32)
     mesh.visual.face_colors = [4, 4, 4, 255]
     return from_trimesh(mesh, diameter=0.72)
@@ -39,7 +39,7 @@ def frames_of(path: Path) -> list[NDArray[np.uint8]]:
 
 @pytest.mark.parametrize("motion", MOTIONS)
 def test_the_truth_puts_the_dark_ring_where_the_frames_show_it(
-    tmp_path: Path, ring: ForeignWheel, motion: VideoMotion
+    tmp_path: Path, ring: ImportedWheel, motion: VideoMotion
 ) -> None:
     path = tmp_path / "ring.mp4"
     truth = make_orbit_video(
@@ -65,7 +65,7 @@ def test_the_truth_puts_the_dark_ring_where_the_frames_show_it(
         assert np.median(grey[inside]) < 0.75 * np.median(grey[above])
 
 
-def test_the_same_seed_gives_the_same_video(tmp_path: Path, ring: ForeignWheel) -> None:
+def test_the_same_seed_gives_the_same_video(tmp_path: Path, ring: ImportedWheel) -> None:
     for name in ("a.avi", "b.avi"):
         make_orbit_video(
             2_000_002, tmp_path / name, num_frames=2, size=(96, 72), place="studio", wheel=ring
