@@ -12,7 +12,7 @@ import numpy as np
 from bench.backgrounds import frames_of_sample
 from bench.measure import REPEATS, Row, alternating, in_process
 from configs.stages import ExtractConfig
-from tasks.stages.extract_frames import extract_frames
+from tasks.video.extraction import extract_frames
 
 RATE = 30
 SHORT_S, LONG_S = 10, 600
@@ -21,7 +21,7 @@ _MEMORY = """if True:
     from pathlib import Path
     from bench.measure import peak_memory_mb
     from configs.stages import ExtractConfig
-    from tasks.stages.extract_frames import extract_frames
+    from tasks.video.extraction import extract_frames
     with tempfile.TemporaryDirectory() as folder:
         extract_frames(Path(sys.argv[1]), Path(folder), ExtractConfig())
     print(peak_memory_mb())

@@ -18,3 +18,5 @@ PRESETS: dict[str, Preset] = {
     "high": Preset(12, 512),
 }
 DEFAULT_PRESET = "balanced"
+DEFAULT_DIAMETER_MM = 720.0
+DEFAULT_SESSION = "u2netp"

@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from configs.locations import S3, stem_of
-from configs.presets import DEFAULT_PRESET, PRESETS
+from configs.presets import DEFAULT_DIAMETER_MM, DEFAULT_PRESET, DEFAULT_SESSION, PRESETS
+from configs.stages import DiameterMm, McResolution, MotionHint, NumFrames
 
 
 def _told_apart(given: object) -> object:
@@ -33,23 +34,21 @@ class ReconstructOptions(BaseModel):
 
     preset: Literal["fast", "balanced", "high"] = Field(DEFAULT_PRESET, validate_default=True)
     model: str | None = Field(None, description="name or folder; unset: the best there is")
-    num_frames: int | None = Field(None, ge=1, le=64, description="unset: the preset's")
-    mc_resolution: int | None = Field(
-        None, ge=32, le=1024, description="samples along the volume's side; unset: the preset's"
-    )
+    num_frames: NumFrames | None = Field(None, description="unset: the preset's")
+    mc_resolution: McResolution | None = Field(None, description="unset: the preset's")
     device: Literal["auto", "cuda", "mps", "cpu"] = "auto"
-    diameter_mm: float = Field(720.0, ge=50, le=5000, description="outer diameter of the tyre")
-    motion: Literal["auto", "orbit", "spin"] = "auto"
-    session: str = Field("u2netp", description="background removal: name of rembg's session")
+    diameter_mm: DiameterMm = DEFAULT_DIAMETER_MM
+    motion: MotionHint = "auto"
+    session: str = Field(DEFAULT_SESSION, description="background removal: name of rembg's session")
 
     @property
-    def frames(self) -> int:
-        """Number of frames to choose."""
+    def chosen_frames(self) -> int:
+        """Number of frames to choose: ``num_frames``, or the preset's."""
         return self.num_frames or PRESETS[self.preset].num_frames
 
     @property
     def resolution(self) -> int:
-        """Resolution of the marched grid."""
+        """Resolution of the marched grid: ``mc_resolution``, or the preset's."""
         return self.mc_resolution or PRESETS[self.preset].mc_resolution
 
 

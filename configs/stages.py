@@ -1,12 +1,38 @@
-"""Parameters of the stages around the network: frozen, bounded, each default stated once."""
+"""The stages' names and parameters: frozen, bounded, each default stated once."""
 
 from __future__ import annotations
 
-from typing import Literal
+from enum import StrEnum
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from configs.presets import DEFAULT_DIAMETER_MM, DEFAULT_PRESET, DEFAULT_SESSION, PRESETS
+
 Precision = Literal["auto", "fp32", "bf16"]
+MotionHint = Literal["auto", "orbit", "spin"]
+"""What moves, as a user may say it: the camera around the tyre (or a turntable), or the tyre about
+its own axle before a fixed camera. ``auto`` decides by the background."""
+
+McResolution = Annotated[
+    int, Field(ge=32, le=1024, description="samples along the volume's longest side")
+]
+DiameterMm = Annotated[
+    float, Field(ge=50, le=5000, description="outer diameter of the tyre, millimetres")
+]
+NumFrames = Annotated[int, Field(ge=1, le=64, description="frames given to the network")]
+
+
+class StageName(StrEnum):
+    """The stages in their order; the one spelling for errors, progress, metadata, API and UI."""
+
+    EXTRACT = "extract"
+    REMOVE_BACKGROUNDS = "remove-backgrounds"
+    ESTIMATE_POSES = "estimate-poses"
+    SELECT = "select"
+    INFER = "infer"
+    MERGE = "merge"
+    EXPORT = "export"
 
 
 class StageConfig(BaseModel):
@@ -30,7 +56,7 @@ class ExtractConfig(StageConfig):
 class MaskConfig(StageConfig):
     """How the tyre is told from its background."""
 
-    session: str = Field("u2netp", description="name of rembg's session")
+    session: str = Field(DEFAULT_SESSION, description="name of rembg's session")
     precision: Precision = Field(
         "auto", description="arithmetic of the network; auto: bf16 where it is native"
     )
@@ -42,10 +68,58 @@ class MaskConfig(StageConfig):
     min_usable: int = Field(3, ge=1, description="frames that must show a tyre")
 
 
+class PoseConfig(StageConfig):
+    """How cameras and the tyre's axle are estimated."""
+
+    motion: MotionHint = Field("auto", description="what moves; auto: the background decides")
+    max_features: int = Field(
+        2000, ge=200, le=20000, description="Image features per frame, before matching."
+    )
+    feature_size_px: int = Field(
+        960, ge=240, le=4096, description="Longest side of the images that features come from."
+    )
+    exhaustive_below: int = Field(
+        20, ge=2, le=200, description="Match every pair of frames up to this many frames."
+    )
+    match_offsets: tuple[int, ...] = Field(
+        (1, 2, 3, 4, 6, 8, 12),
+        min_length=1,
+        max_length=32,
+        description="Above that, match each frame with those so many frames later; the sequence "
+        "is taken as closed, so that a full orbit closes its loop.",
+    )
+    prior_fov_deg: float = Field(
+        60.0, gt=10, lt=120, description="First guess of the field of view, longest side."
+    )
+    min_registered_share: float = Field(
+        0.6, gt=0, le=1, description="Below this share of registered frames, poses are refused."
+    )
+    min_arc_deg: float = Field(
+        15.0,
+        ge=1,
+        le=180,
+        description="Least angle, seen from the tyre, that the cameras must span.",
+    )
+    min_silhouette_iou: float = Field(
+        0.85,
+        gt=0,
+        lt=1,
+        description="Below this median overlap of fitted solid and masks, poses are refused.",
+    )
+    flag_iou: float = Field(
+        0.88, gt=0, lt=1, description="Frames whose mask overlaps the solid less are flagged."
+    )
+    num_threads: int = Field(0, ge=0, le=256, description="Threads; 0 means one per core.")
+    timeout_s: int = Field(
+        180, ge=5, le=3600, description="Longest time for one run of structure from motion."
+    )
+    seed: int = Field(0, ge=0, description="Seed of all random sampling.")
+
+
 class SelectConfig(StageConfig):
     """Which candidates are given to the network."""
 
-    num_frames: int = Field(8, ge=1, le=64, description="frames chosen")
+    num_frames: NumFrames = PRESETS[DEFAULT_PRESET].num_frames
     min_sharpness: float = Field(
         0.5, ge=0, le=1, description="least sharpness relative to the neighbours in time"
     )
@@ -64,6 +138,98 @@ class InferConfig(StageConfig):
 
     batch_size: int = Field(4, ge=1, le=64, description="frames in one forward pass")
     precision: Precision = Field("auto", description="arithmetic of the forward pass")
+
+
+class MergeConfig(StageConfig):
+    """Parameters of the merge."""
+
+    mc_resolution: McResolution = PRESETS[DEFAULT_PRESET].mc_resolution
+    diameter_mm: DiameterMm = DEFAULT_DIAMETER_MM
+    grid_steps: int = Field(
+        64, ge=16, le=256, description="radial steps of the fusion grid, axle to outer radius"
+    )
+    grid_angles: int = Field(
+        192, ge=48, le=1024, multiple_of=4, description="steps around the axle"
+    )
+    clip: float = Field(4.0, ge=0.5, le=20.0, description="bound of a frame's log-density")
+    spread: float = Field(
+        3.0, ge=0.1, le=20.0, description="log-density from the mean at which trust is halved"
+    )
+    hidden_weight: float = Field(
+        0.05, ge=0.001, le=1.0, description="weight of a frame where it cannot see"
+    )
+    symmetry: float = Field(
+        2.0, ge=0.0, le=100.0, description="how strongly deviations from the revolved field shrink"
+    )
+    refine_gain: float = Field(
+        0.1,
+        ge=0.0,
+        le=1.0,
+        description="relative gain from which a frame's scale and shift are corrected, 1 for never",
+    )
+    network: float = Field(
+        0.5, ge=0.0, le=10.0, description="weight of the network's log-density in the segmentation"
+    )
+    trust: float = Field(
+        2.0, ge=0.0, le=20.0, description="power of a frame's overlap with the others in its weight"
+    )
+    stereo: float = Field(
+        25.0, ge=0.0, le=200.0, description="weight of where the photos agree in the segmentation"
+    )
+    stereo_reach: float = Field(
+        0.7, ge=0.5, le=5.0, description="reach of agreed surfaces into their solid, grid steps"
+    )
+    even: float = Field(
+        5.0, ge=0.0, le=20.0, description="weight of an evenly coloured disc, where photos see one"
+    )
+    boundary: float = Field(2.5, ge=0.1, le=20.0, description="cost of boundary off the photos")
+    ridge: float = Field(
+        0.06, ge=0.005, le=10.0, description="agreement at which boundary costs a third"
+    )
+    thin_parts: float = Field(
+        2.0,
+        ge=0.0,
+        le=10.0,
+        description="most log-density by which thin parts are lifted where no photo helps",
+    )
+    shell: float = Field(
+        0.045,
+        ge=0.0,
+        le=0.5,
+        description="depth, in radii, to which the tyre is solid below what the outlines touch",
+    )
+    tie: float = Field(
+        0.02,
+        ge=0.0,
+        le=0.5,
+        description="thickness, in radii, of walls that tie parts which the fuser leaves loose",
+    )
+    warp: float = Field(
+        0.06, ge=0.0, le=0.3, description="largest relative change of radius to meet the outlines"
+    )
+    outlier_masks: int = Field(
+        1, ge=0, le=5, description="masks that may be wrong about a point when carving"
+    )
+    margin_px: float = Field(
+        2.0, ge=0.0, le=20.0, description="widening of the masks, pixels at mask_px"
+    )
+    mask_px: int = Field(640, ge=64, le=4096, description="longest side of the masks, pixels")
+    colour_px: int = Field(1280, ge=64, le=8192, description="longest side of the images, pixels")
+    colour_frames: int = Field(3, ge=1, le=16, description="frames blended at a vertex")
+    smoothing: int = Field(3, ge=0, le=50, description="rounds of Taubin smoothing")
+    face_budget: int = Field(
+        0, ge=0, le=20_000_000, description="most faces of the mesh, 0 for no reduction"
+    )
+
+    @property
+    def diameter_m(self) -> float:
+        """Outer diameter of the tyre in metres."""
+        return self.diameter_mm / 1000.0
+
+    @property
+    def radius_m(self) -> float:
+        """Outer radius of the tyre in metres."""
+        return self.diameter_mm / 2000.0
 
 
 class ExportConfig(StageConfig):

@@ -10,18 +10,17 @@ from prefect import flow, task
 from prefect.client.schemas.objects import FlowRun
 from prefect.runtime import flow_run as this_flow
 from prefect.runtime import task_run as this_task
-from prefect.tasks import Task
 
 from configs.registry import MODELS
 from configs.settings import Settings
-from configs.stages import InferConfig
+from configs.stages import InferConfig, StageName
 from tasks.core.errors import ModelError, ResourceError, StorageError
 from tasks.core.failures import failure_of_state
-from tasks.network.weights import ChosenModel, choose_model, pick_device
-from tasks.records import ArtifactRef
-from tasks.stages.caching import STAGE
-from tasks.stages.infer_codes import STAGE_NAME, infer_task
-from tasks.storage.artifacts import ArtifactStore, open_store
+from tasks.network.device import pick_device
+from tasks.network.weights import choose_model
+from tasks.stages.infer_codes import INFER
+from tasks.stages.stage import CACHED, StageTask
+from tasks.storage.artifacts import ArtifactRef, ArtifactStore, open_store
 
 _POLL_S = 2.0
 
@@ -41,69 +40,98 @@ def infer(
     """Infer the codes of one tyre's chosen frames; inputs and result lie in the shared storage.
 
     Args:
-        key: Of the artifact to make.
+        key: The key of the artifact to make.
         tyre: Name of the tyre, for the run's name.
         frames: Artifact of the candidate frames.
         masks: Artifact of their masks.
         selection: Artifact of the choice.
         model: Name or folder of the model, to be found on this machine.
-        model_digest: That it must have.
+        model_digest: The digest that it must have.
         config: How the network is run.
 
     Returns:
         The fields of the artifact's reference.
 
     Raises:
-        ModelError: ``model-differs`` if this machine has other weights under that name.
+        ModelError: ``model-differs`` if this machine has other weights under that name,
+            ``release-differs`` if it has another release of this stage.
     """
     settings = Settings()
     chosen = choose_model(model, settings.models_dir)
     if chosen.digest != model_digest:
         raise ModelError(
             "model-differs",
-            stage=STAGE_NAME,
-            what=f"the weights of {model} on this machine are not those of the asking one",
+            stage=StageName.INFER,
+            what=f"the weights of {model} on this machine are not those of the requesting one",
             advice="Give all machines the same weights: tyre3d models fetch",
         )
-    device = pick_device("auto")
-    store = open_store(settings)
+    if key != INFER.key(config, frames=frames, masks=masks, selection=selection, model=chosen):
+        raise ModelError(
+            "release-differs",
+            stage=StageName.INFER,
+            what="the code of this stage on this machine is not that of the requesting one",
+            advice="Install the same release of Tyre3D on all machines",
+        )
     # Prefect's cache knows nothing of artifacts that were deleted; the store does.
-    made = infer_task.with_options(refresh_cache=True)
-    return dict(made(key, tyre, frames, masks, selection, chosen, device, config, store))
+    made = INFER.task().with_options(refresh_cache=True)
+    inputs = {"frames": frames, "masks": masks, "selection": selection, "model": chosen}
+    device = pick_device("auto")
+    result = made(key, tyre, config, inputs, device, open_store(settings))
+    return cast(dict[str, Any], result)
 
 
-@task(name="infer codes", task_run_name="infer-{tyre}", retries=2, **STAGE)
-def infer_elsewhere(
-    key: str,
-    tyre: str,
-    frames: ArtifactRef,
-    masks: ArtifactRef,
-    selection: ArtifactRef,
-    model: ChosenModel,
-    device: str,
-    config: InferConfig,
-    store: ArtifactStore,
-    deployment: str,
-) -> dict[str, Any]:
-    """Let a deployment of :func:`infer` do the work; returns the artifact's reference.
+def remote_tasks(settings: Settings) -> dict[StageName, StageTask]:
+    """Tasks of the stages that a deployment runs instead of this process, if settings name one."""
+    deployment = settings.infer_deployment
+    return {StageName.INFER: _by_deployment(deployment)} if deployment else {}
+
+
+def _by_deployment(deployment: str) -> StageTask:
+    """A task that lets a deployment of :func:`infer` do the work."""
+
+    @task(name=StageName.INFER.value, task_run_name="infer-{tyre}", retries=2, **CACHED)
+    def infer_remotely(
+        key: str,
+        tyre: str,
+        config: InferConfig,
+        inputs: Mapping[str, Any],
+        device: str,
+        store: ArtifactStore,
+    ) -> dict[str, Any]:
+        found = store.find(StageName.INFER, key)
+        if found is not None and store.intact(found):
+            return asdict(found)
+        _run_deployment(deployment, key, tyre, config, inputs)
+        made = store.find(StageName.INFER, key)
+        if made is None:
+            raise StorageError(
+                "storage-not-shared",
+                stage=StageName.INFER,
+                what=f"{deployment} succeeded, but its artifact is not below {store.root}",
+                advice="Give the workers of all pools the same TYRE3D_STORAGE",
+            )
+        return asdict(made)
+
+    return infer_remotely
+
+
+def _run_deployment(
+    deployment: str, key: str, tyre: str, config: InferConfig, inputs: Mapping[str, Any]
+) -> None:
+    """Run a deployment of :func:`infer` to its end.
 
     Raises:
         ResourceError: With the code of what went wrong there.
-        StorageError: ``storage-not-shared`` if its result is not where this process looks.
     """
     from prefect.deployments import run_deployment
 
-    there = store.find(STAGE_NAME, key)
-    if there is not None and store.intact(there):
-        return asdict(there)
-    asked = run_deployment(
+    model = inputs["model"]
+    returned = run_deployment(
         deployment,
         parameters={
             "key": key,
             "tyre": tyre,
-            "frames": asdict(frames),
-            "masks": asdict(masks),
-            "selection": asdict(selection),
+            **{name: asdict(inputs[name]) for name in ("frames", "masks", "selection")},
             "model": model.name if model.name in MODELS else str(model.folder),
             "model_digest": model.digest,
             "config": config.model_dump(mode="json"),
@@ -113,26 +141,13 @@ def infer_elsewhere(
         poll_interval=_POLL_S,
         idempotency_key=f"{this_flow.id}:{key}:{this_flow.run_count}.{this_task.run_count}",
     )
-    run = cast(FlowRun, asked)  # no coroutine: a task that is not async asks
+    run = cast(FlowRun, returned)  # no coroutine: a task that is not async called it
     if run.state is None or not run.state.is_completed():
-        told = run.state.message if run.state is not None else None
-        failure = failure_of_state(run.state.type.value if run.state is not None else "", told)
+        message = run.state.message if run.state is not None else None
+        failure = failure_of_state(run.state.type.value if run.state is not None else "", message)
         raise ResourceError(
-            failure.code, stage=STAGE_NAME, what=failure.message, advice=f"See flow run {run.name}"
+            failure.code,
+            stage=StageName.INFER,
+            what=failure.message,
+            advice=f"See flow run {run.name}",
         )
-    made = store.find(STAGE_NAME, key)
-    if made is None:
-        raise StorageError(
-            "storage-not-shared",
-            stage=STAGE_NAME,
-            what=f"{deployment} succeeded, but its artifact is not below {store.root}",
-            advice="Give the workers of all pools the same TYRE3D_STORAGE",
-        )
-    return asdict(made)
-
-
-def inference(settings: Settings) -> tuple[Task[..., dict[str, Any]], Mapping[str, Any]]:
-    """The task that runs the network, here or by a deployment, and its further arguments."""
-    if settings.infer_deployment:
-        return infer_elsewhere, {"deployment": settings.infer_deployment}
-    return infer_task, {}

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from configs.locations import as_place, inside, stem_of
+from configs.presets import DEFAULT_SESSION
 from configs.request import ReconstructOptions, ReconstructRequest
 from configs.settings import Settings
 from flows.cli.local_server import LocalServer, configured
@@ -152,7 +153,7 @@ def announce(options: argparse.Namespace) -> int:
             what="no Prefect server is named",
             advice="Set PREFECT_API_URL",
         )
-    from flows.support.summary import announce_uploads
+    from flows.support.events import announce_uploads
 
     announce_uploads([str(as_place(given)) for given in options.inputs])
     return 0
@@ -167,7 +168,7 @@ def models(options: argparse.Namespace) -> int:
     if options.action == "list":
         sys.stdout.write(models_table(inventory(settings.models_dir)))
         return 0
-    for name in options.names or ["u2netp"]:
+    for name in options.names or [DEFAULT_SESSION]:
         path = fetch(name, settings.models_dir)
         sys.stdout.write(f"{name}: {path}\n")
     return 0

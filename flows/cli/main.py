@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from configs.locations import as_place
-from configs.presets import DEFAULT_PRESET, PRESETS
+from configs.presets import DEFAULT_DIAMETER_MM, DEFAULT_PRESET, DEFAULT_SESSION, PRESETS
 
 
 class _Parser(argparse.ArgumentParser):
@@ -36,7 +36,7 @@ def build_parser() -> argparse.ArgumentParser:
     actions = models.add_subparsers(dest="action", required=True, metavar="ACTION")
     listing = actions.add_parser("list", help="what there is, from where, and whether it is here")
     fetch = actions.add_parser("fetch", help="download weights and check their digests")
-    fetch.add_argument("names", nargs="*", metavar="NAME", help="default: u2netp")
+    fetch.add_argument("names", nargs="*", metavar="NAME", help=f"default: {DEFAULT_SESSION}")
     for sub in (listing, fetch):
         sub.add_argument("--verbose", action="store_true", help="log for debugging")
     return parser
@@ -91,7 +91,11 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         "--device", choices=["auto", "cuda", "mps", "cpu"], default="auto", help="default: auto"
     )
     parser.add_argument(
-        "--diameter-mm", type=float, default=720.0, metavar="MM", help="sets scale (default: 720)"
+        "--diameter-mm",
+        type=float,
+        default=DEFAULT_DIAMETER_MM,
+        metavar="MM",
+        help=f"sets the scale (default: {DEFAULT_DIAMETER_MM:.0f})",
     )
     parser.add_argument(
         "--motion",
@@ -100,7 +104,10 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         help="orbit: the camera moves round the tyre (or a turntable); spin: about its own axle",
     )
     parser.add_argument(
-        "--session", default="u2netp", metavar="NAME", help="background removal (default: u2netp)"
+        "--session",
+        default=DEFAULT_SESSION,
+        metavar="NAME",
+        help=f"background removal (default: {DEFAULT_SESSION})",
     )
     parser.add_argument("--verbose", action="store_true", help="log for debugging, tracebacks")
 

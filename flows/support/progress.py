@@ -11,18 +11,19 @@ from uuid import UUID
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.runtime import deployment
 
+from configs.stages import StageName
 from tasks.core.progress import listening
 
 _log = logging.getLogger("tyre3d")
 _EVERY_S = 1.5
-_STAGES = {
-    "extract": 0.08,
-    "remove-backgrounds": 0.17,
-    "estimate-poses": 0.35,
-    "select": 0.02,
-    "infer": 0.16,
-    "merge": 0.2,
-    "export": 0.02,
+SHARES: dict[str, float] = {
+    StageName.EXTRACT: 0.08,
+    StageName.REMOVE_BACKGROUNDS: 0.17,
+    StageName.ESTIMATE_POSES: 0.35,
+    StageName.SELECT: 0.02,
+    StageName.INFER: 0.16,
+    StageName.MERGE: 0.18,
+    StageName.EXPORT: 0.02,
 }
 """Share of the whole that each stage takes, roughly; they run in this order."""
 
@@ -33,20 +34,20 @@ class RunProgress:
     def __init__(self) -> None:
         self._artifact: UUID | None = None
         self._stage = ""
-        self._told_at = 0.0
+        self._published_at = 0.0
 
     def __call__(self, stage: str, done: int, total: int) -> None:
-        """Tell that ``stage`` has done ``done`` of ``total`` steps (0: unknown)."""
+        """Report that ``stage`` has done ``done`` of ``total`` steps (0: unknown)."""
         now = time.monotonic()
-        if stage not in _STAGES or (stage == self._stage and now < self._told_at + _EVERY_S):
+        if stage not in SHARES or (stage == self._stage and now < self._published_at + _EVERY_S):
             return
-        self._stage, self._told_at = stage, now
-        names = list(_STAGES)
-        before = sum(_STAGES[n] for n in names[: names.index(stage)])
-        share = before + _STAGES[stage] * (min(done / total, 1.0) if total else 0.0)
-        self.tell(share, stage)
+        self._stage, self._published_at = stage, now
+        names = list(SHARES)
+        before = sum(SHARES[n] for n in names[: names.index(stage)])
+        share = before + SHARES[stage] * (min(done / total, 1.0) if total else 0.0)
+        self.publish(share, stage)
 
-    def tell(self, share: float, stage: str) -> None:
+    def publish(self, share: float, stage: str) -> None:
         """Write ``share`` (0..1) and ``stage`` into the artifact."""
         try:
             percent = round(100.0 * share, 1)
@@ -56,11 +57,11 @@ class RunProgress:
             else:
                 update_progress_artifact(self._artifact, percent, description=stage)
         except Exception as exc:  # noqa: BLE001  whatever the server says, the run goes on
-            _log.debug("progress could not be told: %s", exc)
+            _log.debug("progress could not be published: %s", exc)
 
 
 @contextlib.contextmanager
-def told_to_prefect() -> Iterator[None]:
+def report_to_prefect() -> Iterator[None]:
     """Within this block stages report to Prefect, where the run comes from a deployment.
 
     A run of one's own shell has its progress there, and is spared the requests.
@@ -71,4 +72,4 @@ def told_to_prefect() -> Iterator[None]:
     progress = RunProgress()
     with listening(progress):
         yield
-    progress.tell(1.0, "done")
+    progress.publish(1.0, "done")

@@ -1,33 +1,24 @@
-"""Run one stage after the other, through Prefect, and make sure of what each left."""
+"""Runs one stage after the other through Prefect, and makes sure of what each left."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, cast
 
-from prefect.tasks import Task
-from pydantic import BaseModel
+from prefect import State
 
-from flows.support.summary import tell_stage
+from configs.stages import StageName
+from flows.support.events import emit_stage_event
 from tasks.core.progress import report
-from tasks.records import ArtifactRef
-from tasks.storage.artifacts import ArtifactStore, artifact_key
-
-
-class StageModule(Protocol):
-    """What a stage's module states about itself."""
-
-    STAGE_NAME: str
-
-    def version(self) -> str:
-        """The stage's code version."""
+from tasks.stages.stage import C, P, Stage, StageTask
+from tasks.storage.artifacts import ArtifactRef, ArtifactStore
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one stage went: its state is Prefect's (``Cached`` or ``Completed``)."""
+    """How one stage went; ``state`` is Prefect's (``Cached`` or ``Completed``)."""
 
     stage: str
     state: str
@@ -37,61 +28,67 @@ class Outcome:
 
 
 class Runner:
-    """Runs stages of one tyre against one store.
+    """Runs the stages of one tyre against one store, and remembers how they went.
 
     Args:
         store: Where artifacts lie.
-        tyre: Name of the tyre, for the tasks' names.
+        tyre: Name of the tyre, for the tasks' names and events.
+        device: The device that networks run on.
+        tasks: Tasks that make a stage's artifact in another way than in this process, such as
+            by a deployment; they take what :meth:`Stage.task` takes.
     """
 
-    def __init__(self, store: ArtifactStore, tyre: str) -> None:
+    def __init__(
+        self,
+        store: ArtifactStore,
+        tyre: str,
+        device: str,
+        tasks: Mapping[StageName, StageTask] | None = None,
+    ) -> None:
         self.store = store
         self.outcomes: list[Outcome] = []
         self.versions: dict[str, str] = {}
+        self.parameters: dict[str, Any] = {}
         self._tyre = tyre
+        self._device = device
+        self._tasks = tasks or {}
 
-    def stage(
-        self,
-        module: StageModule,
-        task: Task[..., Any],
-        inputs: Mapping[str, str],
-        parameters: BaseModel | Mapping[str, Any],
-        *,
-        model_digest: str = "",
-        **arguments: Any,
+    def __call__(
+        self, stage: Stage[C, P], config: C, *args: P.args, **inputs: P.kwargs
     ) -> ArtifactRef:
         """Run a stage, or find that it was done before.
 
-        A cached reference whose artifact is gone or damaged is noticed here, and made again.
+        Prefect's cache and the store are reconciled here: a cached reference whose artifact is
+        gone or damaged is noticed, and the artifact is made again.
 
         Args:
-            module: The stage's module.
-            task: Its task.
-            inputs: Digest of each input.
-            parameters: All that the result depends on besides; the task's ``config`` if a model.
-            model_digest: Of the weights, if the stage uses any.
-            arguments: The task's own arguments.
+            stage: The stage.
+            config: Its parameters.
+            args: None; inputs are passed by name.
+            inputs: All its inputs; their digests make the artifact's key.
         """
         started = time.perf_counter()
-        name = module.STAGE_NAME
-        self.versions[name] = module.version()
-        key = artifact_key(
-            name,
-            inputs=inputs,
-            parameters=parameters,
-            code=self.versions[name],
-            model=model_digest,
-        )
-        if isinstance(parameters, BaseModel):
-            arguments.setdefault("config", parameters)
-        arguments.update(key=key, tyre=self._tyre, store=self.store)
+        name = stage.name
         report(name, 0, 0)
-        state = task(return_state=True, **arguments)
+        arguments = {
+            "key": stage.key(config, *args, **inputs),
+            "tyre": self._tyre,
+            "config": config,
+            "inputs": inputs,
+            "device": self._device,
+            "store": self.store,
+        }
+        task = self._tasks.get(name) or stage.task()
+        state = cast(State[Any], task(return_state=True, **arguments))
         ref = ArtifactRef(**state.result())
         if not self.store.intact(ref):
-            state = task.with_options(refresh_cache=True)(return_state=True, **arguments)
+            again = task.with_options(refresh_cache=True)
+            state = cast(State[Any], again(return_state=True, **arguments))
             ref = ArtifactRef(**state.result())
         seconds = round(time.perf_counter() - started, 3)
-        self.outcomes.append(Outcome(name, state.name or "", seconds, ref.size, ref.uri))
-        tell_stage(self._tyre, name, state.name or "", seconds, ref.uri)
+        self.versions[name.value] = stage.version
+        self.parameters[name.value] = config.model_dump(mode="json")
+        outcome = Outcome(name.value, state.name or "", seconds, ref.size, ref.uri)
+        self.outcomes.append(outcome)
+        emit_stage_event(self._tyre, outcome.stage, outcome.state, seconds, ref.uri)
         return ref

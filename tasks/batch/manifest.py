@@ -123,7 +123,7 @@ def fingerprint(digest: str, options: ReconstructOptions) -> str:
     request = {"input", "glb_path", "preset", "num_frames", "mc_resolution", "device"}
     recipe = {
         **options.model_dump(mode="json", exclude=request),
-        "frames": options.frames,
+        "frames": options.chosen_frames,
         "resolution": options.resolution,
         "digest": digest,
         "release": package_version("tyre3d"),

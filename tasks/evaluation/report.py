@@ -11,8 +11,8 @@ import numpy as np
 
 from tasks.imaging.contact_sheet import contact_sheet
 from tasks.imaging.images import read_image, write_image
+from tasks.mesh.merged import load_mesh
 from tasks.mesh.preview import render
-from tasks.stages.export_glb import load_mesh
 from tasks.storage.artifacts import Artifact
 
 
@@ -101,7 +101,7 @@ def table(results: Sequence[dict[str, Any]]) -> str:
 
 def portrait(name: str, merged: Artifact, extracted: Artifact, out: Path) -> None:
     """Write ``pictures/NAME.jpg``: two frames of the video above two views of the mesh."""
-    mesh = load_mesh(merged.folder / "mesh.npz", merged.record)
+    mesh = load_mesh(merged)
     frames = extracted.record["frames"]
     shown = [read_image(extracted.folder / frames[k]["file"]) for k in (0, len(frames) // 2)]
     shown += render(mesh, [(0.7, 0.4, side) for side in (1.0, -1.0)], 400)

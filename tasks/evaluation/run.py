@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import trimesh
-from safetensors.torch import load_file
 
+from configs.stages import StageName
 from tasks.evaluation.metrics import Truth, align_rigidly, score_surface
 from tasks.evaluation.subject import (
     best_annulus,
@@ -22,10 +22,11 @@ from tasks.evaluation.subject import (
     true_cameras_of,
     visual_hull,
 )
-from tasks.network.weights import ChosenModel, load_model
-from tasks.records import PoseEstimate
-from tasks.stages.infer_codes import coded_frames_of
-from tasks.stages.remove_backgrounds import masks_of
+from tasks.matting.quality import Masks
+from tasks.network.codes import SceneCodes
+from tasks.network.load import load_model
+from tasks.network.weights import ChosenModel
+from tasks.poses.record import PoseEstimate
 from tasks.storage.artifacts import Artifact, ArtifactStore
 from tasks.synthetic.scenes.video import VideoTruth
 
@@ -61,22 +62,19 @@ def score_run(
         truth: The object.
         known: The cameras that filmed it.
     """
-    frames = artifact_of(store, metadata, "extract").record["frames"]
-    masks = artifact_of(store, metadata, "remove-backgrounds")
-    codes = artifact_of(store, metadata, "infer")
-    estimate = artifact_of(store, metadata, "estimate-poses").record["poses"]
-    poses = PoseEstimate.from_dict(estimate)
+    frames = artifact_of(store, metadata, StageName.EXTRACT).record["frames"]
+    coded = SceneCodes.read(artifact_of(store, metadata, StageName.INFER))
+    poses = PoseEstimate.read(artifact_of(store, metadata, StageName.ESTIMATE_POSES))
     cameras = true_cameras_of(known.cameras, frames)
     pose_scores = score_poses(poses, cameras)
     model = load_model(chosen.folder, chosen.weight_name, chosen.digest, "cpu")
-    scene_codes = load_file(codes.folder / "codes.safetensors")["codes"]
-    alphas = {m.index: masks.folder / m.file for m in masks_of(masks.record) if m.usable}
+    alphas = Masks.read(artifact_of(store, metadata, StageName.REMOVE_BACKGROUNDS)).paths()
     hull = rotated(visual_hull(poses, alphas, truth.diameter), pose_scores.to_truth)
     ratio, ring = best_annulus(truth)
     with _quiet("tsr.surface.extract"):  # thin parts of single views are no news here
         single = [
             single_view(model, code, frame, cameras[frame.index], truth)
-            for code, frame in zip(scene_codes, coded_frames_of(codes.record), strict=True)
+            for code, frame in zip(coded.codes, coded.frames, strict=True)
         ]
     return {
         "place": known.place,

@@ -29,9 +29,9 @@ from tasks.evaluation.metrics import (
 from tasks.fusion.evidence.visual_hull import silhouette_distance
 from tasks.fusion.views import load_views, place_tyre
 from tasks.geometry.camera import Camera
-from tasks.geometry.crop import world_to_crop_frame
+from tasks.geometry.crop import CodedFrame, world_to_crop_frame
 from tasks.geometry.rigid import nearest_rotation
-from tasks.records import CodedFrame, PoseEstimate
+from tasks.poses.record import PoseEstimate
 from tsr.network.field import SURFACE_DENSITY
 from tsr.system import TSR
 

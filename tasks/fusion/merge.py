@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from configs.stages import MergeConfig, StageName
 from tasks.core.errors import ReconstructionError
-from tasks.fusion.config import MergeConfig
 from tasks.fusion.decision.fuse import FusedField, fuse_learned, fuse_weighted
 from tasks.fusion.decision.network import Fuser
 from tasks.fusion.evidence.fields import (
@@ -44,14 +44,13 @@ from tasks.fusion.surface.marching import (
 from tasks.fusion.surface.visibility import caster_of, depth_map
 from tasks.fusion.views import TyrePlacement, View, load_views, place_tyre, repose_views
 from tasks.geometry.camera import Camera
-from tasks.geometry.crop import world_to_crop_frame
+from tasks.geometry.crop import CodedFrame, world_to_crop_frame
 from tasks.imaging.masks import largest_filled
-from tasks.records import CodedFrame, MergedMesh, PoseEstimate
+from tasks.mesh.merged import MergedMesh
+from tasks.poses.record import PoseEstimate
 from tsr.system import TSR
 
 __all__ = ["MergeConfig", "merge_fields", "merge_frame_fields"]
-
-STAGE = "merge"
 
 
 def merge_fields(
@@ -108,7 +107,7 @@ def merge_frame_fields(
     if surface is None:
         raise ReconstructionError(
             "merge-empty",
-            stage=STAGE,
+            stage=StageName.MERGE,
             what=f"the fused field of {len(fused.fields)} frames is empty",
             advice="Check the masks and the poses; film the tyre alone against a plain ground",
         )
@@ -167,11 +166,11 @@ def gather(
     if not chosen:
         raise ReconstructionError(
             "merge-no-pose",
-            stage=STAGE,
+            stage=StageName.MERGE,
             what="none of the chosen frames has a pose",
             advice="Use a video in which the camera moves around the tyre, or state the motion",
         )
-    placement = place_tyre(poses.tyre, config.diameter_mm / 1000.0)
+    placement = place_tyre(poses.tyre, config.diameter_m)
     views = load_views(poses.cameras, alpha_paths, placement, longest_px=config.mask_px)
     placement, fit, views = _fit_outlines(views, poses, placement, config)
     cameras = {i: placement.camera(c) for i, c in poses.cameras.items()}
@@ -190,7 +189,7 @@ def _fit_outlines(
     views: list[View], poses: PoseEstimate, placement: TyrePlacement, config: MergeConfig
 ) -> tuple[TyrePlacement, ProfileFit, list[View]]:
     """Fit axle, centre and outer profile to the outlines and place the tyre frame by them."""
-    radius = config.diameter_mm / 2000.0
+    radius = config.radius_m
     half_width = poses.tyre.half_width * placement.scale
     fit = fit_profile(views, radius, half_width)
     placement = placement.moved(fit.rotation, fit.shift, 1.0)
@@ -238,7 +237,7 @@ def _colour(
         posed,
         best=config.colour_frames,
         longest_px=config.colour_px,
-        tolerance_m=0.004 * config.diameter_mm / 1000.0,
+        tolerance_m=0.004 * config.diameter_m,
     )
 
 
@@ -258,12 +257,12 @@ def _finish(
     slope = gradient_norm(fused.grid, fused.field)
     spread = fused.grid.sample(fused.spread, vertices)
     steep = fused.grid.sample(slope, vertices)
-    disagreement = np.minimum(spread / np.maximum(steep, 1.0), 0.1 * config.diameter_mm / 1000.0)
+    disagreement = np.minimum(spread / np.maximum(steep, 1.0), 0.1 * config.diameter_m)
     caster = caster_of(surface)
     hits = [largest_filled(depth_map(caster, v.camera, max(v.mask.shape)).hits) for v in views]
     iou, worst = mean_silhouette_iou(hits, views) if views else (math.nan, math.nan)
 
-    scale = config.diameter_mm / 2000.0 / outer_radius(vertices)
+    scale = config.radius_m / outer_radius(vertices)
     centre = 0.5 * (vertices.min(axis=0) + vertices.max(axis=0))
     placed = (vertices - centre) * scale
     scaled = TriangleMesh(placed, surface.faces)

@@ -13,7 +13,7 @@ from tasks.geometry.camera import Camera
 from tasks.imaging.images import read_mask
 from tasks.imaging.masks import MaskArray, foreground, largest_filled, signed_pixels
 from tasks.imaging.resizing import bounded
-from tasks.records import ObjectEstimate
+from tasks.poses.record import ObjectEstimate
 
 FloatArray = NDArray[np.float64]
 

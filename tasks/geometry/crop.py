@@ -33,6 +33,14 @@ class Crop:
     side: float
 
 
+@dataclass(frozen=True)
+class CodedFrame:
+    """A chosen frame whose scene code was inferred: its index and the crop the network saw."""
+
+    index: int
+    crop: Crop
+
+
 def crop_of_box(x0: float, y0: float, x1: float, y1: float, fill: float = CROP_FILL) -> Crop:
     """The crop in which the longest side of a foreground box (edges, pixels) fills ``fill``."""
     return Crop((x0 + x1) / 2, (y0 + y1) / 2, max(x1 - x0, y1 - y0) / fill)

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from configs.stages import Precision
+from configs.stages import Precision, StageName
 from tasks.core.errors import ModelError
 
 
@@ -193,7 +193,7 @@ class RembgSession:
         except ValueError as exc:
             raise ModelError(
                 "unknown-session",
-                stage="remove backgrounds",
+                stage=StageName.REMOVE_BACKGROUNDS,
                 what=f"there is no background removal called {name!r}",
                 advice=f"Choose one of {', '.join(_KNOWN)}",
             ) from exc
@@ -227,7 +227,7 @@ def open_session(name: str, weights: Path | None, precision: Precision = "auto")
 def _unreadable(name: str, weights: Path, cause: Exception) -> ModelError:
     return ModelError(
         "weights-unreadable",
-        stage="remove backgrounds",
+        stage=StageName.REMOVE_BACKGROUNDS,
         what=f"{weights} cannot be loaded ({cause})",
         advice=f"Run: tyre3d models fetch {name}",
     )

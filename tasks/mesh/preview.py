@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tasks.geometry.ray_caster import RayCaster
 from tasks.imaging.contact_sheet import BACKGROUND
 from tasks.imaging.images import Image
-from tasks.records import MergedMesh
+from tasks.mesh.merged import MergedMesh
 
 VIEWS = {"outer face": (0, 0, 1), "at a slant": (1, 0.35, 1), "tread": (1, 0, 0)}
 """Directions from the tyre to the eye, in the tyre frame."""

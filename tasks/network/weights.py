@@ -1,30 +1,59 @@
-"""Find, check and load weights."""
+"""Find and check weights."""
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import hashlib
 import json
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from configs.registry import BUNDLED, MODELS, ModelEntry
-from tasks.core.errors import ModelError, ResourceError
+from tasks.core.errors import ModelError
 from tasks.storage.artifacts import sha256_of
 
-if TYPE_CHECKING:
-    from tsr.system import TSR
-
 _STAGE = "models"
-_CONFIG = "config.yaml"
+CONFIG_FILE = "config.yaml"
 _WEIGHT_NAMES = ("model.safetensors", "model.ckpt")
 _SUMS = "SHA256SUMS"
 FUSER = "fuser.safetensors"
 """The network that fuses this model's fields; a model without one is fused by hand-set weights."""
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """A file of weights with its sha256."""
+
+    path: Path
+    digest: str
+
+
+@dataclass(frozen=True)
+class BackgroundWeights:
+    """The weights of a background session, looked for only when a frame needs them.
+
+    Args:
+        session: Its name.
+        models_dir: Folder of the fetched weights.
+    """
+
+    session: str
+    models_dir: Path
+
+    @property
+    def digest(self) -> str:
+        """The digest that the registry states; empty for sessions that it does not list."""
+        entry = MODELS.get(self.session)
+        listed = entry is not None and entry.kind == "background"
+        return entry.weights.digest if entry is not None and listed else ""
+
+    def path(self) -> Path | None:
+        """The checked ONNX file; None for sessions that the registry does not list.
+
+        Raises:
+            ModelError: If it is not here or its digest is wrong.
+        """
+        return background_weights(self.session, self.models_dir)
 
 
 @dataclass(frozen=True)
@@ -37,7 +66,7 @@ class ChosenModel:
         weight_name: File of the weights.
         digest: sha256 over configuration and weights.
         reason: Why this one.
-        fuser_digest: sha256 of its fusing network, empty if it has none.
+        fuser: Its fusing network; None if it has none.
     """
 
     name: str
@@ -45,12 +74,7 @@ class ChosenModel:
     weight_name: str
     digest: str
     reason: str
-    fuser_digest: str = ""
-
-    @property
-    def merge_digest(self) -> str:
-        """Digest of all weights that the merge depends on."""
-        return f"{self.digest}+{self.fuser_digest}" if self.fuser_digest else self.digest
+    fuser: WeightsFile | None = None
 
 
 def choose_model(asked: str | None, models_dir: Path) -> ChosenModel:
@@ -77,16 +101,16 @@ def choose_model(asked: str | None, models_dir: Path) -> ChosenModel:
         folder = find_folder(entry, models_dir)
         if folder is None:
             raise _missing(asked)
-        return _checked(asked, folder, models_dir, "asked for")
+        return _checked(asked, folder, models_dir, "requested")
     path = Path(asked).expanduser()
     if path.is_dir():
-        return _checked(path.name, path, models_dir, "asked for")
+        return _checked(path.name, path, models_dir, "requested")
     known = ", ".join(e.name for e in MODELS.values() if e.kind == "reconstruction")
     raise ModelError(
         "unknown-model",
         stage=_STAGE,
         what=f"{asked!r} is neither a known model ({known}) nor a folder",
-        advice=f"Give one of these names, or a folder with {_CONFIG} and {_WEIGHT_NAMES[0]}",
+        advice=f"Give one of these names, or a folder with {CONFIG_FILE} and {_WEIGHT_NAMES[0]}",
     )
 
 
@@ -106,7 +130,7 @@ def find_folder(entry: ModelEntry, models_dir: Path) -> Path | None:
     if cached is not None:
         folders.append(cached)
     for folder in folders:
-        if all((folder / name).is_file() for name in (_CONFIG, entry.weights.file)):
+        if all((folder / name).is_file() for name in (CONFIG_FILE, entry.weights.file)):
             return folder
     return None
 
@@ -135,12 +159,6 @@ def background_weights(name: str, models_dir: Path) -> Path | None:
         raise _missing(name)
     _check(path, entry.weights.algorithm, entry.weights.digest, name)
     return path
-
-
-def background_digest(name: str) -> str:
-    """The digest that the registry states for a background session; empty where it states none."""
-    entry = MODELS.get(name)
-    return entry.weights.digest if entry is not None and entry.kind == "background" else ""
 
 
 def find_background(entry: ModelEntry, models_dir: Path) -> Path | None:
@@ -175,25 +193,29 @@ def wrong_digest(path: Path, name: str) -> ModelError:
 def _checked(name: str, folder: Path, models_dir: Path, reason: str) -> ChosenModel:
     entry = MODELS.get(name)
     names = [n for n in _WEIGHT_NAMES if (folder / n).is_file()]
-    if not names or not (folder / _CONFIG).is_file():
+    if not names or not (folder / CONFIG_FILE).is_file():
         raise ModelError(
             "model-missing",
             stage=_STAGE,
             what=f"{folder} holds no model",
-            advice=f"It must hold {_CONFIG} and {' or '.join(_WEIGHT_NAMES)}",
+            advice=f"It must hold {CONFIG_FILE} and {' or '.join(_WEIGHT_NAMES)}",
         )
     weights = folder / names[0]
     digest = remembered_sha256(weights, models_dir / "digests.json")
     expected = _expected(entry, folder, weights.name)
     if expected and digest != expected:
         raise wrong_digest(weights, name)
-    both = hashlib.sha256(f"{sha256_of(folder / _CONFIG)} {digest}".encode()).hexdigest()
-    fuser = folder / FUSER
-    fuser_digest = sha256_of(fuser) if fuser.is_file() else ""
+    both = hashlib.sha256(f"{sha256_of(folder / CONFIG_FILE)} {digest}".encode()).hexdigest()
+    return ChosenModel(name, folder, weights.name, both, reason, _fuser_of(name, folder))
+
+
+def _fuser_of(name: str, folder: Path) -> WeightsFile | None:
+    path = folder / FUSER
     stated = _expected(None, folder, FUSER)
-    if stated and fuser_digest != stated:
-        raise wrong_digest(fuser, name)
-    return ChosenModel(name, folder, weights.name, both, reason, fuser_digest)
+    digest = sha256_of(path) if path.is_file() else ""
+    if stated and digest != stated:
+        raise wrong_digest(path, name)
+    return WeightsFile(path, digest) if digest else None
 
 
 def _expected(entry: ModelEntry | None, folder: Path, file: str) -> str:
@@ -236,80 +258,3 @@ def remembered_sha256(path: Path, memory: Path) -> str:
     except OSError:
         return digest
     return digest
-
-
-def pick_device(asked: str, override: str | None = None) -> str:
-    """The device to compute on.
-
-    Args:
-        asked: ``auto``, ``cuda``, ``mps`` or ``cpu``.
-        override: Of ``TRIPOSR_DEVICE``; counts where ``asked`` is ``auto``.
-
-    Raises:
-        ResourceError: If a device was asked for that is not there.
-    """
-    import torch
-
-    wanted = override if asked == "auto" and override else asked
-    there = {"cpu": True, "cuda": torch.cuda.is_available()}
-    there["mps"] = torch.backends.mps.is_available()
-    if wanted == "auto":
-        return next(name for name in ("cuda", "mps", "cpu") if there[name])
-    if not there.get(wanted.split(":")[0], False):
-        raise ResourceError(
-            "device-missing",
-            stage=_STAGE,
-            what=f"there is no device {wanted!r} here",
-            advice="Use --device auto (or unset TRIPOSR_DEVICE)",
-        )
-    return wanted
-
-
-@functools.lru_cache(maxsize=2)
-def load_model(folder: Path, weight_name: str, digest: str, device: str) -> TSR:
-    """A model, loaded once per process for each digest and device.
-
-    Args:
-        folder: Holds configuration and weights.
-        weight_name: File of the weights.
-        digest: Of :class:`ChosenModel`; tells changed weights apart.
-        device: From :func:`pick_device`.
-
-    Raises:
-        ModelError: If the files do not make a model.
-    """
-    from tsr.errors import TSRError
-    from tsr.system import TSR
-
-    try:
-        model = TSR.from_pretrained(str(folder), config_name=_CONFIG, weight_name=weight_name)
-    except TSRError as exc:
-        raise ModelError(
-            "model-unreadable",
-            stage=_STAGE,
-            what=f"{folder} cannot be loaded: {exc}",
-            advice="Fetch or write the model again",
-        ) from exc
-    return model.to(device)
-
-
-@contextlib.contextmanager
-def enough_memory(stage: str, device: str) -> Iterator[None]:
-    """Translate a lack of memory in the network, once, at this boundary.
-
-    Raises:
-        ResourceError: ``out-of-memory``.
-    """
-    from tsr.memory import is_shortage
-
-    try:
-        yield
-    except Exception as exc:
-        if not is_shortage(exc):
-            raise
-        raise ResourceError(
-            "out-of-memory",
-            stage=stage,
-            what=f"the network does not fit into the memory of {device}",
-            advice="Use --device cpu, a smaller --mc-resolution, or close other programs",
-        ) from exc

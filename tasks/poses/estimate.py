@@ -17,11 +17,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from configs.stages import PoseConfig, StageName
 from tasks.core.errors import ReconstructionError
 from tasks.geometry.camera import Camera
 from tasks.imaging.images import read_mask, write_image
 from tasks.imaging.masks import foreground
-from tasks.poses.config import PoseConfig
 from tasks.poses.motion import (
     Background,
     arc_deg,
@@ -31,16 +31,15 @@ from tasks.poses.motion import (
     world_up,
 )
 from tasks.poses.outline import Outline, read_outline
+from tasks.poses.record import ObjectEstimate, PoseEstimate
 from tasks.poses.sfm import FeatureStore, SfmError, pairs_to_match
 from tasks.poses.solid import Solid, Views, fit_solid
 from tasks.poses.steady_orbit import steady_orbit
 from tasks.poses.steady_spin import outlines_alike, steady_spin
-from tasks.records import ObjectEstimate, PoseEstimate
 
 __all__ = ["PoseConfig", "estimate_poses"]
 
 FloatArray = NDArray[np.float64]
-STAGE = "estimate poses"
 MIN_FRAMES = 3
 
 LOST_IOU = 0.5
@@ -133,7 +132,7 @@ def estimate_poses(
         return replace(assumed, warnings=(reason + attempt.assumption, *assumed.warnings))
     raise ReconstructionError(
         "poses-failed",
-        stage=STAGE,
+        stage=StageName.ESTIMATE_POSES,
         what="no camera poses were found (" + "; ".join([*refused, attempt.refused]) + ")",
         advice="Film slowly around the tyre, whole tyre in view, before a textured background.",
     )
@@ -177,7 +176,7 @@ def _outlines(alpha_paths: Mapping[int, Path]) -> dict[int, Outline]:
     if len(outlines) < MIN_FRAMES:
         raise ReconstructionError(
             "poses-no-tyre",
-            stage=STAGE,
+            stage=StageName.ESTIMATE_POSES,
             what=f"only {len(outlines)} of {len(alpha_paths)} frames show a whole object",
             advice="Film one tyre so that it is in view as a whole.",
         )

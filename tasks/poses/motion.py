@@ -15,7 +15,7 @@ from scipy.spatial.transform import Rotation
 from tasks.geometry.camera import Camera
 from tasks.imaging.images import read_grey
 from tasks.poses.outline import Outline
-from tasks.records import Motion
+from tasks.poses.record import Motion
 
 FloatArray = NDArray[np.float64]
 Background = Literal["moving", "still", "unknown"]

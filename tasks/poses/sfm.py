@@ -17,9 +17,9 @@ import numpy as np
 import pycolmap
 from numpy.typing import NDArray
 
+from configs.stages import PoseConfig
 from tasks.geometry.camera import Camera
 from tasks.imaging.images import read_grey
-from tasks.poses.config import PoseConfig
 
 FloatArray = NDArray[np.float64]
 

@@ -1,213 +1,32 @@
-"""Stage *extract*: candidate frames from a video or a folder, evenly in time, bounded in size."""
+"""Stage *extract*: candidate frames of the video."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
-from prefect import task
-
-from configs.stages import ExtractConfig
-from tasks.core.progress import report
-from tasks.imaging.images import write_image
-from tasks.stages.caching import STAGE
-from tasks.storage.artifacts import ArtifactStore, code_version
-from tasks.storage.base import storage_errors
-from tasks.storage.inputs import bad_input, check_input, pictures_in
-from tasks.video.decode import check_size, open_video, wanted_frames
-
-STAGE_NAME = "extract"
-MIN_CANDIDATES = 3
-"""Fewer frames show no motion from which poses could be had."""
-
-_COMPLETE = 0.9
-"""Share of the stated frames that must be there; containers miscount by a few."""
+from configs.stages import ExtractConfig, StageName
+from tasks.stages.stage import Record, Stage, Workspace
+from tasks.storage.inputs import input_digest
+from tasks.video.extraction import extract_frames
 
 
 @dataclass(frozen=True)
-class Candidate:
-    """One candidate frame.
+class Source:
+    """A video or a folder of images on this machine, with the digest of its content."""
 
-    Args:
-        index: Its number among the candidates, from 0.
-        file: Its file in the artifact.
-        time_s: Its time in the video; for folders the index.
-        width, height: In pixels, as written.
-        source: Number of the frame in the video, or the name of the picture.
-        has_alpha: Whether it brought its own transparency.
-    """
+    path: Path
+    digest: str
 
-    index: int
-    file: str
-    time_s: float
-    width: int
-    height: int
-    source: str
-    has_alpha: bool = False
+    @classmethod
+    def of(cls, path: Path) -> Source:
+        """The source at ``path``; reads all of it for its digest."""
+        return cls(path, input_digest(path))
 
 
-def evenly(count: int, wanted: int) -> list[int]:
-    """At most ``wanted`` of ``count`` positions, evenly spread, in order, without repeats."""
-    if count <= wanted:
-        return list(range(count))
-    return [int((i + 0.5) * count / wanted) for i in range(wanted)]
+def _produce(work: Workspace, config: ExtractConfig, *, source: Source) -> Record:
+    """Extract the candidate frames."""
+    return extract_frames(source.path, work.folder, config).record()
 
 
-def extract_frames(source: Path, folder: Path, config: ExtractConfig) -> list[Candidate]:
-    """Write the candidate frames of a video or a folder of pictures.
-
-    Args:
-        source: The video or the folder.
-        folder: Where ``frames/NNNNNN.jpg`` (or ``.png``) are written.
-        config: How many, how large.
-
-    Returns:
-        One record for each written frame, in order.
-
-    Raises:
-        InputError: If the input cannot be used; the message says why.
-    """
-    check_input(source)
-    (folder / "frames").mkdir()
-    if source.is_dir():
-        found = _from_pictures(source, folder, config)
-    else:
-        found = _from_video(source, folder, config)
-    if len(found) < MIN_CANDIDATES:
-        raise bad_input(
-            "too-few-frames",
-            f"{source.name} holds {len(found)} frame{'s' if len(found) != 1 else ''}",
-            f"At least {MIN_CANDIDATES} from different sides are needed, better some dozens",
-        )
-    return found
-
-
-def _bounded(picture: NDArray[Any], max_side: int) -> NDArray[Any]:
-    height, width = picture.shape[:2]
-    scale = max_side / max(height, width)
-    if scale >= 1:
-        return picture
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA))
-
-
-def _from_video(source: Path, folder: Path, config: ExtractConfig) -> list[Candidate]:
-    capture, info = open_video(source, config)
-    quality = [cv2.IMWRITE_JPEG_QUALITY, config.jpeg_quality]
-    wanted = config.max_candidates
-    kept: list[tuple[int, float, Path, int, int]] = []
-    try:
-        for number, time_s, picture in wanted_frames(capture, info, wanted):
-            small = _bounded(picture, config.max_side_px)
-            path = folder / "frames" / f"source{number:09d}.jpg"
-            write_image(path, small, quality)
-            kept.append((number, time_s, path, small.shape[1], small.shape[0]))
-            if len(kept) >= 2 * wanted:
-                for dropped in kept[1::2]:
-                    dropped[2].unlink()
-                kept = kept[::2]
-            report(STAGE_NAME, len(kept), wanted)
-        decoded = int(capture.get(cv2.CAP_PROP_POS_FRAMES))
-    finally:
-        capture.release()
-    if not kept:
-        raise bad_input(
-            "video-no-picture",
-            f"not one frame of {source.name} can be decoded",
-            "Export the video again, as H.264 for example",
-        )
-    if info.frames and decoded < _COMPLETE * info.frames:
-        raise bad_input(
-            "video-truncated",
-            f"{source.name} is cut off: {decoded} of {info.frames} frames can be decoded",
-            "Copy or export the video again",
-        )
-    chosen = {kept[i][0] for i in evenly(len(kept), wanted)}
-    found: list[Candidate] = []
-    for number, time_s, path, width, height in kept:
-        if number not in chosen:
-            path.unlink()
-            continue
-        name = f"frames/{len(found):06d}.jpg"
-        path.rename(folder / name)
-        found.append(Candidate(len(found), name, round(time_s, 6), width, height, str(number)))
-    return found
-
-
-def _from_pictures(source: Path, folder: Path, config: ExtractConfig) -> list[Candidate]:
-    paths = pictures_in(source)
-    paths = [paths[i] for i in evenly(len(paths), config.max_candidates)]
-    found: list[Candidate] = []
-    for index, path in enumerate(paths):
-        picture = _bounded(_read_picture(path, config), config.max_side_px)
-        has_alpha = picture.shape[2] == 4
-        png = path.suffix.lower() == ".png"
-        name = f"frames/{index:06d}.{'png' if png else 'jpg'}"
-        options = (
-            [cv2.IMWRITE_PNG_COMPRESSION, 3]
-            if png
-            else [cv2.IMWRITE_JPEG_QUALITY, config.jpeg_quality]
-        )
-        write_image(folder / name, picture, options)
-        height, width = picture.shape[:2]
-        found.append(Candidate(index, name, float(index), width, height, path.name, has_alpha))
-        report(STAGE_NAME, index + 1, len(paths))
-    return found
-
-
-def _read_picture(path: Path, config: ExtractConfig) -> NDArray[np.uint8]:
-    """A picture as 8-bit BGR, or BGRA where its transparency says something."""
-    from PIL import Image, UnidentifiedImageError
-
-    advice = "Remove it from the folder or write it again"
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path) as header:
-                check_size(path.name, *header.size, config)
-    except Image.DecompressionBombError as exc:
-        raise bad_input("frame-too-large", f"{path.name} is absurdly large", advice) from exc
-    except (UnidentifiedImageError, SyntaxError) as exc:
-        raise bad_input("image-unreadable", f"{path.name} is not a picture", advice) from exc
-    png = path.suffix.lower() == ".png"
-    picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED if png else cv2.IMREAD_COLOR)
-    if picture is None:
-        raise bad_input("image-unreadable", f"{path.name} cannot be decoded", advice)
-    if picture.dtype == np.uint16:
-        picture = (picture // 257).astype(np.uint8)
-    if picture.ndim == 2:
-        picture = cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR)
-    if picture.shape[2] == 4 and picture[..., 3].min() == 255:
-        picture = picture[..., :3]
-    return np.ascontiguousarray(picture)
-
-
-def candidates_of(record: Mapping[str, Any]) -> list[Candidate]:
-    """The candidates that an artifact's record lists."""
-    return [Candidate(**entry) for entry in record["frames"]]
-
-
-def version() -> str:
-    """The stage's code version."""
-    return code_version(__name__, "tasks.video.decode", "tasks.storage.inputs")
-
-
-@task(
-    name="extract frames", task_run_name="extract-{tyre}", retries=2, timeout_seconds=7200, **STAGE
-)
-def extract_task(
-    key: str, tyre: str, source: Path, config: ExtractConfig, store: ArtifactStore
-) -> dict[str, Any]:
-    """Extract the candidates of ``source`` into the store; returns the artifact's reference."""
-
-    def produce(folder: Path) -> dict[str, Any]:
-        with storage_errors(str(folder)):
-            return {"frames": [asdict(c) for c in extract_frames(source, folder, config)]}
-
-    return asdict(store.make(STAGE_NAME, key, produce))
+EXTRACT = Stage(StageName.EXTRACT, _produce, retries=2)

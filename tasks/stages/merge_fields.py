@@ -1,81 +1,51 @@
-"""The Prefect task of stage *merge*; the work is in :mod:`tasks.fusion.merge`."""
+"""Stage *merge*: one surface from fields, photos and outlines."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from pathlib import Path
-from typing import Any
-
-from prefect import task
-
-from tasks.fusion.merge import MergeConfig, merge_fields
-from tasks.network.weights import FUSER, ChosenModel, enough_memory, load_model
-from tasks.records import ArtifactRef, PoseEstimate
-from tasks.stages.caching import STAGE
-from tasks.stages.export_glb import save_mesh
-from tasks.stages.extract_frames import candidates_of
-from tasks.stages.infer_codes import coded_frames_of
-from tasks.stages.remove_backgrounds import masks_of
-from tasks.storage.artifacts import ArtifactStore, code_version
-from tasks.storage.base import storage_errors
-
-STAGE_NAME = "merge"
+from configs.stages import MergeConfig, StageName
+from tasks.fusion.decision.network import load_fuser
+from tasks.fusion.merge import merge_fields
+from tasks.matting.quality import Masks
+from tasks.mesh.merged import save_mesh
+from tasks.network.codes import SceneCodes
+from tasks.network.device import enough_memory
+from tasks.network.load import load_model
+from tasks.network.weights import ChosenModel, WeightsFile
+from tasks.poses.record import PoseEstimate
+from tasks.stages.stage import Record, Stage, Workspace
+from tasks.storage.artifacts import ArtifactRef
+from tasks.video.extraction import Frames
 
 
-def version() -> str:
-    """The stage's code version."""
-    import tsr.system  # noqa: F401  so that its modules can be read
-
-    return code_version(
-        __name__,
-        "tasks.fusion.merge",
-        "tasks.fusion",
-        "tasks.geometry",
-        "tasks.records",
-        "tsr",
-    )
-
-
-@task(name="merge fields", task_run_name="merge-{tyre}", retries=1, timeout_seconds=7200, **STAGE)
-def merge_task(
-    key: str,
-    tyre: str,
+def _produce(
+    work: Workspace,
+    config: MergeConfig,
+    *,
     frames: ArtifactRef,
     masks: ArtifactRef,
     poses: ArtifactRef,
     codes: ArtifactRef,
     model: ChosenModel,
-    device: str,
-    config: MergeConfig,
-    store: ArtifactStore,
-) -> dict[str, Any]:
-    """Fuse the frames' fields into one surface; returns the artifact's reference."""
+    fuser: WeightsFile | None,
+) -> Record:
+    """Fuse the frames' fields, their photos and outlines into one closed surface."""
+    candidates = Frames.read(work.open(frames))
+    alphas = Masks.read(work.open(masks)).paths()
+    coded = SceneCodes.read(work.open(codes))
+    network = load_model(model.folder, model.weight_name, model.digest, work.device)
+    with enough_memory(StageName.MERGE, work.device):
+        mesh = merge_fields(
+            network,
+            coded.codes.to(work.device).float(),
+            coded.frames,
+            PoseEstimate.read(work.open(poses)),
+            candidates.paths(alphas),
+            alphas,
+            config,
+            load_fuser(fuser.path, fuser.digest) if fuser is not None else None,
+        )
+    save_mesh(work.folder, mesh)
+    return {"figures": mesh.figures, "warnings": list(mesh.warnings)}
 
-    def produce(folder: Path) -> dict[str, Any]:
-        from safetensors.torch import load_file
 
-        from tasks.fusion.decision.network import load_fuser
-
-        network = load_model(model.folder, model.weight_name, model.digest, device)
-        fuser = None
-        if model.fuser_digest:
-            fuser = load_fuser(model.folder / FUSER, model.fuser_digest)
-        extracted, masked, coded = store.open(frames), store.open(masks), store.open(codes)
-        usable = {m.index: m for m in masks_of(masked.record) if m.usable}
-        seen = [c for c in candidates_of(extracted.record) if c.index in usable]
-        with enough_memory(STAGE_NAME, device):
-            mesh = merge_fields(
-                network,
-                load_file(str(coded.folder / "codes.safetensors"))["codes"].to(device).float(),
-                coded_frames_of(coded.record),
-                PoseEstimate.from_dict(store.open(poses).record["poses"]),
-                {c.index: extracted.folder / c.file for c in seen},
-                {c.index: masked.folder / usable[c.index].file for c in seen},
-                config,
-                fuser,
-            )
-        with storage_errors(str(folder)):
-            save_mesh(folder / "mesh.npz", mesh)
-        return {"figures": mesh.figures, "warnings": list(mesh.warnings)}
-
-    return asdict(store.make(STAGE_NAME, key, produce))
+MERGE = Stage(StageName.MERGE, _produce)

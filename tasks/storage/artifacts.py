@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import importlib.util
 import json
 import shutil
 import tempfile
@@ -23,7 +22,6 @@ from pydantic import BaseModel
 
 from configs.settings import Settings
 from tasks.core.errors import StorageError
-from tasks.records import ArtifactRef
 from tasks.storage.base import LocalObjects, Objects, open_objects, storage_errors
 from tasks.storage.s3 import S3Objects
 
@@ -52,49 +50,13 @@ def canonical(value: Any) -> bytes:
     return text.encode()
 
 
-def code_version(*modules: str) -> str:
-    """A digest of the source of named modules, without importing them: a stage's code version.
+@dataclass(frozen=True)
+class ArtifactRef:
+    """A reference to an artifact: the URI of its manifest, the manifest's digest, bytes in all."""
 
-    Args:
-        modules: Their full names; a package stands for all the modules it holds.
-    """
-    digest = hashlib.sha256()
-    for name in sorted(modules):
-        spec = importlib.util.find_spec(name)
-        if spec is None or spec.origin is None:
-            raise ValueError(f"module {name} has no source")
-        path = Path(spec.origin)
-        sources = sorted(path.parent.rglob("*.py")) if path.name == "__init__.py" else [path]
-        for source in sources:
-            digest.update(f"{name}/{source.name}".encode() + b"\0" + source.read_bytes() + b"\0")
-    return digest.hexdigest()[:16]
-
-
-def artifact_key(
-    stage: str,
-    *,
-    inputs: Mapping[str, str],
-    parameters: Mapping[str, Any] | BaseModel,
-    code: str,
-    model: str = "",
-) -> str:
-    """The key of an artifact: the sha256 of everything that determines its content.
-
-    Args:
-        stage: The stage's name.
-        inputs: Digest of each input, by name.
-        parameters: The stage's parameters.
-        code: The stage's code version.
-        model: Digest of the weights, where the stage uses any.
-    """
-    recipe = {
-        "stage": stage,
-        "inputs": dict(inputs),
-        "parameters": parameters if isinstance(parameters, BaseModel) else dict(parameters),
-        "code": code,
-        "model": model,
-    }
-    return hashlib.sha256(canonical(recipe)).hexdigest()
+    uri: str
+    sha256: str
+    size: int
 
 
 @dataclass(frozen=True)
@@ -217,7 +179,7 @@ class ArtifactStore:
 
         Args:
             stage: The stage's name.
-            key: From :func:`artifact_key`.
+            key: Digest of everything that determines the artifact.
             produce: Writes the files into the folder it is given, returns the record.
         """
         found = self.find(stage, key)

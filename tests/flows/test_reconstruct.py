@@ -21,15 +21,18 @@ from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 import tasks.stages.estimate_poses
 import tasks.stages.merge_fields
 from configs.request import ReconstructRequest
+from configs.stages import StageName
 from flows.reconstruct import reconstruct, reconstruct_tyre_3d
 from tasks.core.errors import InputError, ResourceError, StorageError
 from tasks.geometry.camera import look_at
+from tasks.geometry.crop import CodedFrame
 from tasks.mesh.glb import document_of
-from tasks.records import CodedFrame, MergedMesh, ObjectEstimate, PoseEstimate
+from tasks.mesh.merged import MergedMesh
+from tasks.poses.record import ObjectEstimate, PoseEstimate
 from tests.support.gltf import assert_valid
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
-STAGES = ["extract", "remove-backgrounds", "estimate-poses", "select", "infer", "merge", "export"]
+STAGES = [name.value for name in StageName]
 
 
 def fake_poses(frames: Mapping[int, Path], *_: object) -> PoseEstimate:
@@ -100,7 +103,7 @@ def test_glb_and_metadata(cut_out_folder: Path, tmp_path: Path, tiny_model: Path
     assert metadata["figures"]["unknown"] is None
     extras = document_of(path.read_bytes())["asset"]["extras"]
     assert extras["model"]["sha256"] == metadata["model"]["sha256"]
-    assert extras["model"]["chosen_because"] == "asked for"
+    assert extras["model"]["chosen_because"] == "requested"
     assert extras["parameters"]["select"]["num_frames"] == 4
     assert extras["warnings"] == ["poses are fake", "merge is fake"]
     assert set(extras["code"]["stages"]) == set(STAGES)
@@ -124,7 +127,7 @@ def test_the_same_bytes_elsewhere_are_the_same_input(
     video: Path, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import tasks.stages.remove_backgrounds
-    from tests.tasks.stages.test_remove_backgrounds import Threshold
+    from tests.tasks.matting.test_removal import Threshold
 
     monkeypatch.setattr(tasks.stages.remove_backgrounds, "open_session", lambda *_: Threshold())
     run(video, tmp_path, tiny_model, session="test")
@@ -229,10 +232,12 @@ def test_only_what_may_pass_is_tried_again(
 def test_a_run_shows_pictures_and_tells_of_its_stages(
     cut_out_folder: Path, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told: list[tuple[str, str]] = []
-    monkeypatch.setattr("flows.support.runner.tell_stage", lambda *a: told.append((a[1], a[2])))
+    events: list[tuple[str, str]] = []
+    monkeypatch.setattr(
+        "flows.support.runner.emit_stage_event", lambda *a: events.append((a[1], a[2]))
+    )
     run(cut_out_folder, tmp_path, tiny_model)
-    assert told == [(stage, "Completed") for stage in STAGES]
+    assert events == [(stage, "Completed") for stage in STAGES]
     with get_client(sync_client=True) as client:
         wanted = ArtifactFilter(key=ArtifactFilterKey(any_=["tyre-tyre"]))
         (page,) = client.read_artifacts(artifact_filter=wanted, limit=1)

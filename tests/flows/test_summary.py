@@ -11,8 +11,8 @@ import trimesh
 
 from flows.support.page import summary
 from tasks.imaging.images import Image
+from tasks.mesh.merged import MergedMesh
 from tasks.mesh.preview import preview, render
-from tasks.records import MergedMesh
 
 
 def _mesh() -> MergedMesh:

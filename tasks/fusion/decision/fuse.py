@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from tasks.fusion.config import MergeConfig
+from configs.stages import MergeConfig
 from tasks.fusion.decision.connect import tie_loose_parts
 from tasks.fusion.decision.iso_level import balance, keep_volume
 from tasks.fusion.decision.network import Fuser, log_odds

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.fusion.config import MergeConfig
+from configs.stages import MergeConfig
 from tasks.fusion.decision.iso_level import expected_occupancy
 from tasks.fusion.evidence.fields import (
     PosedField,

@@ -23,21 +23,23 @@ import torch
 from numpy.typing import NDArray
 
 from configs.settings import Settings
-from configs.stages import InferConfig, SelectConfig
+from configs.stages import InferConfig, MergeConfig, SelectConfig
 from tasks.core.errors import Tyre3dError
-from tasks.fusion.config import MergeConfig
 from tasks.fusion.decision.network_inputs import evidence_channels
 from tasks.fusion.evidence.fields import NetworkField
 from tasks.fusion.merge import Gathered, gather
 from tasks.fusion.views import TyrePlacement
 from tasks.geometry.camera import Camera
+from tasks.geometry.crop import CodedFrame
 from tasks.imaging.images import write_image
+from tasks.matting.quality import Mask, clean_alpha
 from tasks.matting.sessions import MatteSession, open_session
-from tasks.network.weights import background_weights, choose_model, load_model
-from tasks.records import CodedFrame, ObjectEstimate, PoseEstimate
-from tasks.stages.infer_codes import cut_out, infer_codes
-from tasks.stages.remove_backgrounds import Mask, clean_alpha
-from tasks.stages.select_frames import measure, select_frames
+from tasks.network.inference import cut_out, infer_codes
+from tasks.network.load import load_model
+from tasks.network.weights import background_weights, choose_model
+from tasks.poses.record import ObjectEstimate, PoseEstimate
+from tasks.selection.choose import select_frames
+from tasks.selection.scores import measure
 from tasks.synthetic.scenes.motion import VideoMotion
 from tasks.synthetic.scenes.video import make_orbit_video
 from tasks.synthetic.tyres.random_wheels import build_odd_rim
@@ -152,7 +154,7 @@ def film_and_gather(
     )
     scores = {m.index: measure(pictures[m.index], mattes[m.index][0]) for m in masks if m.usable}
     wanted = SelectConfig(num_frames=int(rng.choice([4, 6, 8, 8, 8, 8, 12])))
-    taken = [v.index for v in select_frames(masks, scores, poses, wanted) if v.taken]
+    taken = select_frames(masks, scores, poses, wanted).chosen
     crops = {m.index: m.crop for m in masks}
     coded = [CodedFrame(i, crop) for i in taken if (crop := crops[i]) is not None]
     side = model.cfg.cond_image_size

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from tasks.fusion.surface.marching import TriangleMesh, march
 from tasks.fusion.surface.visibility import caster_of, depth_map
 from tasks.geometry.camera import Camera, look_at
-from tasks.geometry.crop import Crop, crop_of_box, world_to_crop_frame
+from tasks.geometry.crop import CodedFrame, Crop, crop_of_box, world_to_crop_frame
 from tasks.geometry.similarity import Similarity
-from tasks.records import CodedFrame, ObjectEstimate, PoseEstimate
+from tasks.poses.record import ObjectEstimate, PoseEstimate
 
 FloatArray = NDArray[np.float64]
 Shape = Callable[[FloatArray], FloatArray]

@@ -11,12 +11,13 @@ import pytest
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from configs.stages import MergeConfig
 from tasks.core.errors import ReconstructionError
 from tasks.fusion.decision.network import Fuser, load_fuser
-from tasks.fusion.merge import MergeConfig, merge_frame_fields
+from tasks.fusion.merge import merge_frame_fields
 from tasks.fusion.surface.marching import TriangleMesh, outer_radius, signed_volume
-from tasks.network.weights import FUSER, choose_model
-from tasks.records import MergedMesh
+from tasks.mesh.merged import MergedMesh
+from tasks.network.weights import choose_model
 from tests.tasks.fusion.scene import Scene, make_scene, torus, wheel
 
 SMALL = MergeConfig(mc_resolution=96, grid_steps=40, grid_angles=120, mask_px=320)
@@ -128,7 +129,8 @@ def test_the_bundled_fuser_keeps_a_wheel_that_it_never_saw(tmp_path: Path) -> No
         tmp_path, wheel(), frames=12, coded=5, half_width=0.14, wrong_scale=0.02, colour=mottled
     )
     chosen = choose_model("tyre-mini", tmp_path)
-    fuser = load_fuser(chosen.folder / FUSER, chosen.fuser_digest)
+    assert chosen.fuser is not None
+    fuser = load_fuser(chosen.fuser.path, chosen.fuser.digest)
     mesh = merge(scene, fuser=fuser)
     assert mesh.figures["watertight"] == 1.0
     missing, _ = cKDTree(mesh.vertices).query(scene.truth.vertices)

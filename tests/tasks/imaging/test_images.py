@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from configs.stages import PoseConfig
 from tasks.core.errors import StorageError
 from tasks.fusion.evidence.plane_sweep import face_agreement
 from tasks.fusion.grid import make_grid
@@ -26,12 +27,11 @@ from tasks.imaging.images import (
     read_mask,
     write_image,
 )
-from tasks.poses.config import PoseConfig
 from tasks.poses.estimate import _inner_masks, estimate_poses
 from tasks.poses.motion import watch_changes
 from tasks.poses.outline import outline_of_mask, read_outline
+from tasks.poses.record import ObjectEstimate
 from tasks.poses.sfm import FeatureStore
-from tasks.records import ObjectEstimate
 
 ROOT = Path(__file__).parents[3]
 

@@ -14,8 +14,9 @@ import tasks.network.fetch as fetching
 import tasks.network.weights as models
 from configs.registry import MODELS, Weights, Wheel
 from tasks.core.errors import ModelError, ResourceError
+from tasks.network.device import pick_device
 from tasks.network.fetch import fetch, inventory
-from tasks.network.weights import background_weights, choose_model, pick_device, remembered_sha256
+from tasks.network.weights import background_weights, choose_model, remembered_sha256
 from tsr.hub import TRIPOSR
 
 CONTENT = b"weights"
@@ -55,20 +56,19 @@ def test_unset_takes_triposr_if_it_is_here_else_the_bundled_one(home: Path) -> N
     assert "not here" in mini.reason
     put_model(home / "models/triposr", "model.ckpt")
     assert choose_model(None, home / "models").name == "triposr"
-    assert choose_model("tyre-mini", home / "models").reason == "asked for"
+    assert choose_model("tyre-mini", home / "models").reason == "requested"
 
 
 def test_a_model_may_bring_a_fusing_network(home: Path) -> None:
     folder = home / "mine"
     put_model(folder, "model.safetensors")
     without = choose_model(str(folder), home / "models")
-    assert without.fuser_digest == ""
-    assert without.merge_digest == without.digest
+    assert without.fuser is None
     (folder / models.FUSER).write_bytes(b"fuser")
     brought = choose_model(str(folder), home / "models")
     assert brought.digest == without.digest  # what it infers is the same
-    assert brought.fuser_digest == _sha256(b"fuser")
-    assert brought.merge_digest != without.merge_digest
+    assert brought.fuser is not None
+    assert brought.fuser.digest == _sha256(b"fuser")
     (folder / "SHA256SUMS").write_text(f"{'0' * 64}  {models.FUSER}\n")
     with pytest.raises(ModelError, match="weights-digest"):
         choose_model(str(folder), home / "models")

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from tasks.geometry.camera import Camera
-from tasks.records import ObjectEstimate
+from tasks.poses.record import ObjectEstimate
 
 
 @dataclass(frozen=True)

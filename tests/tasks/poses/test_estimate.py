@@ -8,9 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
+from configs.stages import PoseConfig
 from tasks.core.errors import ReconstructionError
-from tasks.poses.estimate import PoseConfig, estimate_poses
-from tasks.records import PoseEstimate
+from tasks.poses.estimate import estimate_poses
+from tasks.poses.record import PoseEstimate
 from tests.tasks.poses.measure import PoseErrors, pose_errors
 from tests.tasks.poses.scene import HALF_WIDTH, RADIUS, Video, write_video
 

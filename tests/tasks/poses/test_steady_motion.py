@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from tasks.poses.outline import Outline, read_outline
+from tasks.poses.record import ObjectEstimate
 from tasks.poses.sfm import Matches
 from tasks.poses.steady_orbit import SteadyMotion, steady_orbit
 from tasks.poses.steady_spin import outlines_alike, steady_spin
-from tasks.records import ObjectEstimate
 from tests.tasks.poses.measure import PoseErrors, pose_errors
 from tests.tasks.poses.scene import HALF_WIDTH, RADIUS, Video, turn, write_video
 

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from tasks.fusion.config import MergeConfig
+from configs.stages import MergeConfig
 from tasks.fusion.decision.connect import tie_loose_parts
 from tasks.fusion.decision.weighted.textureless import find_face
 from tasks.fusion.evidence.plane_sweep import Agreement

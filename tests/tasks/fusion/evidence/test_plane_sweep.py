@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.ndimage import label
 
-from tasks.fusion.config import MergeConfig
+from configs.stages import MergeConfig
 from tasks.fusion.decision.connect import tie_loose_parts
 from tasks.fusion.decision.weighted.segmentation import minimise, segment
 from tasks.fusion.decision.weighted.textureless import find_face

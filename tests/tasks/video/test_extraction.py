@@ -13,14 +13,17 @@ import pytest
 
 from configs.stages import ExtractConfig
 from tasks.core.errors import InputError
-from tasks.stages.extract_frames import evenly, extract_frames
 from tasks.storage.inputs import check_input, input_digest, pictures_in
+from tasks.video.extraction import evenly, extract_frames
 from tests.conftest import disc_picture, write_video
 
 
 def extract(source: Path, folder: Path, **config: int) -> list[dict[str, object]]:
     folder.mkdir()
-    return [vars(c) for c in extract_frames(source, folder, ExtractConfig.model_validate(config))]
+    return [
+        vars(c)
+        for c in extract_frames(source, folder, ExtractConfig.model_validate(config)).candidates
+    ]
 
 
 def test_candidates_are_even_in_time(video: Path, tmp_path: Path) -> None:
@@ -76,7 +79,7 @@ def test_rotation_metadata_is_honoured(video: Path, tmp_path: Path) -> None:
 def test_a_video_that_does_not_state_its_length(
     video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import tasks.stages.extract_frames as module
+    import tasks.video.extraction as module
     from tasks.video.decode import VideoInfo, open_video
 
     def silent(path: Path, config: ExtractConfig) -> tuple[object, VideoInfo]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,13 +16,15 @@ from configs.stages import ExtractConfig, MaskConfig
 from tasks.core.errors import InputError, ModelError
 from tasks.geometry.crop import CROP_FILL
 from tasks.imaging.images import read_mask
+from tasks.matting.quality import Mask, Masks, clean_alpha, masks_record
+from tasks.matting.removal import remove_backgrounds
 from tasks.matting.sessions import Matte, open_session
 from tasks.network.weights import background_weights
-from tasks.stages.extract_frames import extract_frames
-from tasks.stages.remove_backgrounds import Mask, clean_alpha, masks_of, remove_backgrounds
+from tasks.storage.artifacts import Artifact
+from tasks.video.extraction import extract_frames
 from tests.conftest import disc_picture
 
-SAMPLE = Path(__file__).parents[2] / "data" / "sample_tyre.mp4"
+SAMPLE = Path(__file__).parents[3] / "data" / "sample_tyre.mp4"
 
 
 class Threshold:
@@ -93,7 +96,7 @@ def _run(folder: Path, source: Path, session: Threshold) -> list[Mask]:
     first.mkdir()
     second.mkdir()
     frames = extract_frames(source, first, ExtractConfig())
-    return remove_backgrounds(frames, first, second, session, MaskConfig())
+    return remove_backgrounds(frames, second, session, MaskConfig())
 
 
 def test_given_alpha_is_kept_and_not_asked_for(cut_out_folder: Path, tmp_path: Path) -> None:
@@ -130,12 +133,11 @@ def test_no_tyre_in_view(video: Path, tmp_path: Path) -> None:
 
 
 def test_masks_survive_the_record(video: Path, tmp_path: Path) -> None:
-    import json
-    from dataclasses import asdict
-
     masks = _run(tmp_path, video, Threshold())
-    record = json.loads(json.dumps({"masks": [asdict(m) for m in masks]}))
-    assert masks_of(record) == masks
+    record = json.loads(json.dumps(masks_record(masks)))
+    read = Masks.read(Artifact(tmp_path, record, ()))
+    assert list(read.masks) == masks
+    assert read.paths()[3] == tmp_path / "alpha/000003.png"
 
 
 @pytest.mark.slow

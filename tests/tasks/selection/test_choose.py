@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,16 +13,16 @@ from configs.stages import SelectConfig
 from tasks.core.errors import ReconstructionError
 from tasks.geometry.camera import look_at
 from tasks.geometry.crop import Crop
-from tasks.records import ObjectEstimate, PoseEstimate
-from tasks.stages.remove_backgrounds import Mask
-from tasks.stages.select_frames import (
-    Scores,
-    measure,
-    relative_sharpness,
+from tasks.matting.quality import Mask
+from tasks.poses.record import ObjectEstimate, PoseEstimate
+from tasks.selection.choose import (
+    Selection,
+    choose_spread_out,
     select_frames,
-    spread,
     viewpoints,
 )
+from tasks.selection.scores import Scores, measure, relative_sharpness
+from tasks.storage.artifacts import Artifact
 from tests.conftest import disc_picture
 
 
@@ -87,7 +89,7 @@ def test_viewpoints_are_azimuths_about_the_tyre() -> None:
 def test_the_orbit_is_covered() -> None:
     verdicts = select_frames(
         [mask(i) for i in range(48)], dict.fromkeys(range(48), GOOD), orbit(48), SelectConfig()
-    )
+    ).verdicts
     azimuths = sorted(v.azimuth_deg for v in verdicts if v.taken and v.azimuth_deg is not None)
     gaps = np.diff([*azimuths, azimuths[0] + 360])
     assert len(azimuths) == 8
@@ -106,7 +108,7 @@ def test_blurred_dark_cut_and_unposed_frames_are_refused_with_a_reason() -> None
     del scores[7]
     poses = orbit(24)
     del poses.cameras[8]
-    verdicts = select_frames(masks, scores, poses, SelectConfig(num_frames=12))
+    verdicts = select_frames(masks, scores, poses, SelectConfig(num_frames=12)).verdicts
     reasons = {v.index: v.reason for v in verdicts if not v.taken}
     assert reasons[3].startswith("blurred")
     assert reasons[4] == "too dark"
@@ -123,13 +125,15 @@ def test_the_sharpest_of_a_side_is_taken() -> None:
     scores = {i: Scores(1.0 + (0.3 if i % 6 == 2 else 0.0), 120.0, 0.0) for i in range(48)}
     verdicts = select_frames(
         [mask(i) for i in range(48)], scores, orbit(48), SelectConfig(num_frames=8)
-    )
+    ).verdicts
     assert sum(v.index % 6 == 2 for v in verdicts if v.taken) >= 6
 
 
 def test_flawed_frames_are_better_than_none() -> None:
     masks = [mask(i, touches_border=True) for i in range(6)]
-    verdicts = select_frames(masks, dict.fromkeys(range(6), GOOD), orbit(6), SelectConfig())
+    verdicts = select_frames(
+        masks, dict.fromkeys(range(6), GOOD), orbit(6), SelectConfig()
+    ).verdicts
     assert sum(v.taken for v in verdicts) == 6
     assert all("leaves the frame" in v.reason for v in verdicts)
 
@@ -143,5 +147,13 @@ def test_nothing_usable_is_an_error() -> None:
 def test_spread_takes_each_once() -> None:
     rng = np.random.default_rng(0)
     rays = {i: r / np.linalg.norm(r) for i, r in enumerate(rng.normal(size=(30, 3)))}
-    chosen = spread(rays, {i: float(rng.random()) for i in rays}, 12)
+    chosen = choose_spread_out(rays, {i: float(rng.random()) for i in rays}, 12)
     assert len(chosen) == 12
+
+
+def test_a_selection_survives_the_record() -> None:
+    masks = [mask(0, refused="no background was found"), *(mask(i) for i in range(1, 6))]
+    selection = select_frames(masks, {i: GOOD for i in range(1, 6)}, orbit(6), SelectConfig())
+    record = json.loads(json.dumps(selection.record()))
+    assert Selection.read(Artifact(Path(), record, ())) == selection
+    assert selection.chosen == [1, 2, 3, 4, 5]

@@ -12,8 +12,8 @@ import torch
 from configs.stages import InferConfig
 from tasks.core.errors import ModelError, ResourceError
 from tasks.geometry.crop import Crop
-from tasks.network.weights import load_model
-from tasks.stages.infer_codes import cut_out, infer_codes
+from tasks.network.inference import cut_out, infer_codes
+from tasks.network.load import load_model
 
 
 def test_a_crop_at_its_own_size_is_a_copy() -> None:

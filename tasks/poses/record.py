@@ -1,4 +1,4 @@
-"""What the stages hand to each other: frozen records, JSON in manifests, arrays in files."""
+"""What the pose stage finds: the cameras and the tyre as a solid of revolution."""
 
 from __future__ import annotations
 
@@ -9,19 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.geometry.camera import Camera
-from tasks.geometry.crop import Crop
+from tasks.storage.artifacts import Artifact
 
 Motion = Literal["orbit", "spin", "free"]
 """Camera orbits a standing tyre (or turntable); tyre spins about its axle; hand-held."""
-
-
-@dataclass(frozen=True)
-class ArtifactRef:
-    """A reference to an artifact: the URI of its manifest, the manifest's digest, bytes in all."""
-
-    uri: str
-    sha256: str
-    size: int
 
 
 @dataclass(frozen=True)
@@ -75,6 +66,11 @@ class PoseEstimate:
         }
 
     @classmethod
+    def read(cls, artifact: Artifact) -> PoseEstimate:
+        """The estimate that an artifact holds."""
+        return cls.from_dict(artifact.record["poses"])
+
+    @classmethod
     def from_dict(cls, record: dict[str, Any]) -> PoseEstimate:
         """The inverse of :meth:`to_dict`."""
         t = record["tyre"]
@@ -92,36 +88,3 @@ class PoseEstimate:
             figures=record["figures"],
             warnings=tuple(record["warnings"]),
         )
-
-
-@dataclass(frozen=True)
-class CodedFrame:
-    """A chosen frame whose scene code was inferred: its index and the crop the network saw."""
-
-    index: int
-    crop: Crop
-
-
-@dataclass(frozen=True)
-class MergedMesh:
-    """One closed surface in the tyre frame (metres, axle +Z, up +Y), with provenance per vertex.
-
-    Args:
-        vertices: ``(V, 3)`` float32, metres.
-        faces: ``(F, 3)`` int32, wound outwards.
-        colours: ``(V, 3)`` uint8, sRGB.
-        seen_by: ``(V,)`` uint8, frames that saw the vertex.
-        disagreement: ``(V,)`` float32, spread of the frames' fields there, in metres.
-        inferred: ``(V,)`` bool, true where no frame saw the surface.
-        figures: Fusion figures for the record.
-        warnings: What a person should know.
-    """
-
-    vertices: NDArray[np.float32]
-    faces: NDArray[np.int32]
-    colours: NDArray[np.uint8]
-    seen_by: NDArray[np.uint8]
-    disagreement: NDArray[np.float32]
-    inferred: NDArray[np.bool_]
-    figures: dict[str, float] = field(default_factory=dict)
-    warnings: tuple[str, ...] = ()

@@ -13,10 +13,10 @@ import trimesh
 from configs.settings import Settings
 from configs.stages import ExportConfig
 from tasks.core.errors import InputError, ReconstructionError, StorageError
-from tasks.imaging.srgb import linear_from_srgb
-from tasks.mesh.glb import document_of
-from tasks.records import MergedMesh
-from tasks.stages.export_glb import export_glb, load_mesh, save_mesh
+from tasks.mesh.export import export_glb
+from tasks.mesh.glb import document_of, linear_from_srgb
+from tasks.mesh.merged import MergedMesh, load_mesh, save_mesh
+from tasks.storage.artifacts import Artifact
 from tasks.storage.results import check_writable, write_result
 from tests.support.gltf import assert_valid
 
@@ -99,10 +99,9 @@ def test_broken_meshes_are_refused(fault: str) -> None:
 
 def test_arrays_survive(tmp_path: Path) -> None:
     mesh = torus()
-    save_mesh(tmp_path / "mesh.npz", mesh)
-    again = load_mesh(
-        tmp_path / "mesh.npz", {"figures": mesh.figures, "warnings": list(mesh.warnings)}
-    )
+    save_mesh(tmp_path, mesh)
+    record = {"figures": mesh.figures, "warnings": list(mesh.warnings)}
+    again = load_mesh(Artifact(tmp_path, record, ("mesh.npz",)))
     for name in ("vertices", "faces", "colours", "seen_by", "disagreement", "inferred"):
         np.testing.assert_array_equal(getattr(again, name), getattr(mesh, name))
     assert again.warnings == mesh.warnings

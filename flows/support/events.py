@@ -1,0 +1,58 @@
+"""The events that automations of a Prefect server can wait for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from prefect.events import emit_event
+
+UPLOADED = "tyre3d.uploaded"
+"""The event that the deployment ``incoming`` is triggered by."""
+STAGE_FINISHED = "tyre3d.stage.finished"
+
+
+def slug(name: str) -> str:
+    """A name as Prefect wants it in keys: ``[a-z0-9-]``."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "tyre"
+
+
+def emit_stage_event(tyre: str, stage: str, state: str, seconds: float, uri: str) -> None:
+    """Emit the event of a finished stage.
+
+    Args:
+        tyre: Name of the tyre.
+        stage: Name of the stage.
+        state: Prefect's name of the task's state.
+        seconds: How long it took.
+        uri: The artifact's manifest.
+    """
+    emit_event(
+        STAGE_FINISHED,
+        resource={
+            "prefect.resource.id": f"tyre3d.tyre.{slug(tyre)}",
+            "prefect.resource.name": tyre,
+            "tyre3d.stage": stage,
+        },
+        payload={"stage": stage, "state": state, "seconds": seconds, "uri": uri},
+    )
+
+
+def announce_uploads(places: Sequence[str]) -> None:
+    """Emit the event of each upload; the deployment ``incoming`` can be triggered by it.
+
+    Args:
+        places: Paths or ``s3://`` addresses of the uploaded videos.
+    """
+    from prefect.events.worker import EventsWorker
+
+    for place in places:
+        emit_event(
+            UPLOADED,
+            resource={
+                "prefect.resource.id": f"tyre3d.upload.{slug(place)}",
+                "prefect.resource.name": place,
+            },
+            payload={"place": place},
+        )
+    EventsWorker.instance().drain()

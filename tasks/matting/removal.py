@@ -1,0 +1,82 @@
+"""An alpha for every candidate frame, the quality of each recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from configs.stages import MaskConfig, StageName
+from tasks.core.errors import InputError
+from tasks.core.progress import report
+from tasks.imaging.images import read_alpha_channel, read_image, write_image
+from tasks.matting.quality import Mask, clean_alpha, refusal
+from tasks.matting.sessions import MatteSession
+from tasks.video.extraction import Candidate, Frames
+
+_BATCH = 16
+"""Frames matted in one call."""
+
+
+def remove_backgrounds(
+    frames: Frames,
+    folder: Path,
+    session: MatteSession | None,
+    config: MaskConfig,
+) -> list[Mask]:
+    """Write the alpha of every candidate.
+
+    Args:
+        frames: The candidates.
+        folder: Where ``alpha/NNNNNN.png`` are written.
+        session: Mattes the candidates that bring no alpha of their own; None if all do.
+        config: What counts as a usable mask.
+
+    Returns:
+        One record per candidate.
+
+    Raises:
+        InputError: ``no-tyre`` if hardly any candidate shows a foreground.
+    """
+    (folder / "alpha").mkdir()
+    masks = []
+    for frame, alpha, peak in _mattes(frames, session):
+        cleaned, figures = clean_alpha(alpha)
+        name = f"alpha/{frame.index:06d}.png"
+        write_image(folder / name, cleaned, [cv2.IMWRITE_PNG_COMPRESSION, 3])
+        refused = refusal(figures["area"], peak, config)
+        masks.append(
+            Mask(frame.index, name, peak=peak, given=frame.has_alpha, refused=refused, **figures)
+        )
+        report(StageName.REMOVE_BACKGROUNDS, len(masks), len(frames.candidates))
+    usable = sum(m.usable for m in masks)
+    if usable < config.min_usable:
+        reasons = sorted({m.refused for m in masks if m.refused})
+        raise InputError(
+            "no-tyre",
+            stage=StageName.REMOVE_BACKGROUNDS,
+            what=f"a tyre is seen in {usable} of {len(masks)} frames ({'; '.join(reasons)})",
+            advice="Film one whole tyre that stands out from its background",
+        )
+    return masks
+
+
+def _mattes(
+    frames: Frames, session: MatteSession | None
+) -> Iterator[tuple[Candidate, NDArray[np.uint8], float]]:
+    candidates = frames.candidates
+    for start in range(0, len(candidates), _BATCH):
+        chunk = candidates[start : start + _BATCH]
+        opaque = [c for c in chunk if not c.has_alpha]
+        images = [read_image(frames.path(c.index)) for c in opaque]
+        mattes = session.matte(images) if session is not None and images else []
+        matte_of = {c.index: matte for c, matte in zip(opaque, mattes, strict=True)}
+        for candidate in chunk:
+            if candidate.has_alpha:
+                yield candidate, read_alpha_channel(frames.path(candidate.index)), 1.0
+            else:
+                matte = matte_of[candidate.index]
+                yield candidate, matte.alpha, matte.peak

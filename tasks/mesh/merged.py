@@ -1,0 +1,62 @@
+"""The merged mesh: arrays in a file, figures and warnings in the record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.storage.artifacts import Artifact
+
+_FILE = "mesh.npz"
+
+
+@dataclass(frozen=True)
+class MergedMesh:
+    """One closed surface in the tyre frame (metres, axle +Z, up +Y), with provenance per vertex.
+
+    Args:
+        vertices: ``(V, 3)`` float32, metres.
+        faces: ``(F, 3)`` int32, wound outwards.
+        colours: ``(V, 3)`` uint8, sRGB.
+        seen_by: ``(V,)`` uint8, frames that saw the vertex.
+        disagreement: ``(V,)`` float32, spread of the frames' fields there, in metres.
+        inferred: ``(V,)`` bool, true where no frame saw the surface.
+        figures: Fusion figures for the record.
+        warnings: What a person should know.
+    """
+
+    vertices: NDArray[np.float32]
+    faces: NDArray[np.int32]
+    colours: NDArray[np.uint8]
+    seen_by: NDArray[np.uint8]
+    disagreement: NDArray[np.float32]
+    inferred: NDArray[np.bool_]
+    figures: dict[str, float] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+def save_mesh(folder: Path, mesh: MergedMesh) -> None:
+    """Write the arrays of a merged mesh; figures and warnings belong into the record."""
+    np.savez(
+        folder / _FILE,
+        vertices=mesh.vertices,
+        faces=mesh.faces,
+        colours=mesh.colours,
+        seen_by=mesh.seen_by,
+        disagreement=mesh.disagreement,
+        inferred=mesh.inferred,
+    )
+
+
+def load_mesh(artifact: Artifact) -> MergedMesh:
+    """The merged mesh that an artifact holds."""
+    record = artifact.record
+    with np.load(artifact.folder / _FILE) as arrays:
+        return MergedMesh(
+            **{name: arrays[name] for name in arrays.files},
+            figures=dict(record["figures"]),
+            warnings=tuple(record["warnings"]),
+        )

@@ -1,0 +1,89 @@
+"""A scene code for every chosen frame: cut it out, give it to the network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from configs.stages import InferConfig, Precision, StageName
+from tasks.core.progress import report
+from tasks.geometry.crop import Crop
+from tasks.network.device import enough_memory
+
+if TYPE_CHECKING:
+    import torch
+
+    import tsr.precision
+    from tsr.system import TSR
+
+_GREY = 0.5
+_PRECISIONS: dict[Precision, tsr.precision.Precision] = {
+    "auto": "auto",
+    "fp32": "float32",
+    "bf16": "bfloat16",
+}
+
+
+def cut_out(
+    picture: NDArray[np.uint8], alpha: NDArray[np.uint8], crop: Crop, side_px: int
+) -> NDArray[np.float32]:
+    """The square that the network sees: the foreground over 0.5 grey.
+
+    Args:
+        picture: ``(H, W, 3)`` BGR.
+        alpha: ``(H, W)``.
+        crop: In pixels of the frame; may reach beyond it.
+        side_px: Side of the result.
+
+    Returns:
+        ``(side_px, side_px, 3)`` RGB, 0..1.
+    """
+    size = max(1, round(crop.side))
+    scale = size / crop.side
+    # Pixel centres lie at half-integers: out = (in + 0.5 - corner) * scale - 0.5.
+    move = np.array(
+        [
+            [scale, 0.0, (0.5 - (crop.cx - crop.side / 2)) * scale - 0.5],
+            [0.0, scale, (0.5 - (crop.cy - crop.side / 2)) * scale - 0.5],
+        ]
+    )
+    share = alpha.astype(np.float32)[..., None] / 255.0
+    rgb = picture[..., ::-1].astype(np.float32) / 255.0
+    shown = np.concatenate([rgb * share, share], axis=2)
+    square = cv2.warpAffine(shown, move, (size, size), flags=cv2.INTER_LINEAR)
+    how = cv2.INTER_AREA if size > side_px else cv2.INTER_LINEAR
+    square = cv2.resize(square, (side_px, side_px), interpolation=how)
+    return np.asarray(square[..., :3] + (1.0 - square[..., 3:]) * _GREY, dtype=np.float32)
+
+
+def infer_codes(
+    model: TSR, pictures: Sequence[NDArray[np.float32]], device: str, config: InferConfig
+) -> torch.Tensor:
+    """Scene codes of cut-out pictures, in batches; half a batch where one does not fit.
+
+    Args:
+        model: On ``device``; its precision and batch size are set.
+        pictures: ``(S, S, 3)`` RGB, 0..1.
+        device: Where the model is.
+        config: Size of a batch and arithmetic.
+
+    Returns:
+        ``(N, 3, C, H, W)`` float16 on the CPU.
+
+    Raises:
+        ResourceError: ``out-of-memory`` if half a batch does not fit into memory either.
+    """
+    import torch
+
+    model.precision, model.max_batch = _PRECISIONS[config.precision], config.batch_size
+    codes = []
+    with enough_memory(StageName.INFER, device):
+        for start in range(0, len(pictures), config.batch_size):
+            batch = list(pictures[start : start + config.batch_size])
+            codes.append(model(batch, device=device).to("cpu", torch.float16))
+            report(StageName.INFER, start + len(batch), len(pictures))
+    return torch.cat(codes)

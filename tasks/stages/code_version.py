@@ -1,0 +1,99 @@
+"""Which source a result depends on, read from the imports."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("tasks", "tsr")
+"""Packages whose source counts. Of ``configs`` the values count, which are part of the key."""
+
+INFRASTRUCTURE = (
+    "tasks.core",
+    "tasks.network.fetch",
+    "tasks.stages.code_version",
+    "tasks.stages.stage",
+    "tasks.storage.artifacts",
+    "tasks.storage.base",
+    "tasks.storage.local",
+    "tasks.storage.open",
+    "tasks.storage.results",
+    "tasks.storage.s3",
+)
+"""Modules that move bytes, report progress or raise errors: no content comes from them.
+All others count that a stage imports, at the top or in a function, itself or by way of others."""
+
+
+@functools.cache
+def code_version(module: str, root: Path = ROOT) -> str:
+    """The digest of a module's source and of all that it imports of this project.
+
+    Args:
+        module: Full name of the module.
+        root: Folder that holds the packages.
+
+    Returns:
+        16 hexadecimal digits.
+    """
+    digest = hashlib.sha256()
+    for name, path in sorted(dependencies(module, root).items()):
+        digest.update(f"{name}\0".encode() + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def dependencies(module: str, root: Path = ROOT) -> dict[str, Path]:
+    """The source files that a module's results depend on, by the modules' names.
+
+    Args:
+        module: Full name of the module.
+        root: Folder that holds the packages.
+
+    Raises:
+        ValueError: There is no such module.
+    """
+    path = _source(module, root)
+    if path is None:
+        raise ValueError(f"module {module} has no source below {root}")
+    found = {module: path}
+    waiting = [module]
+    while waiting:
+        for name in source_imports(found[waiting.pop()]):
+            source = _source(name, root)
+            if source is not None and name not in found and _counts(name):
+                found[name] = source
+                waiting.append(name)
+    return found
+
+
+def _counts(name: str) -> bool:
+    ours = name.split(".")[0] in PACKAGES
+    return ours and not any(name == i or name.startswith(f"{i}.") for i in INFRASTRUCTURE)
+
+
+def _source(name: str, root: Path) -> Path | None:
+    base = root.joinpath(*name.split("."))
+    candidates = (base.with_suffix(".py"), base / "__init__.py")
+    return next((path for path in candidates if path.is_file()), None)
+
+
+@functools.lru_cache(maxsize=512)
+def source_imports(path: Path) -> tuple[str, ...]:
+    """Names that a file imports and that may be modules, except for type checking only."""
+    return tuple(_imported(ast.parse(path.read_bytes())))
+
+
+def _imported(tree: ast.AST) -> Iterator[str]:
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        else:
+            yield from _imported(node)

@@ -1,0 +1,132 @@
+"""The code version of a stage changes with every module that its result depends on."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tasks.stages.code_version import (
+    INFRASTRUCTURE,
+    PACKAGES,
+    ROOT,
+    code_version,
+    dependencies,
+    source_imports,
+)
+
+STAGES = {
+    "extract": "tasks.stages.extract_frames",
+    "remove-backgrounds": "tasks.stages.remove_backgrounds",
+    "estimate-poses": "tasks.stages.estimate_poses",
+    "select": "tasks.stages.select_frames",
+    "infer": "tasks.stages.infer_codes",
+    "merge": "tasks.stages.merge_fields",
+    "export": "tasks.stages.export_glb",
+}
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("tree")
+    for package in PACKAGES:
+        shutil.copytree(ROOT / package, root / package, ignore=shutil.ignore_patterns("*.pyc"))
+    return root
+
+
+def versions(root: Path) -> dict[str, str]:
+    return {stage: code_version(module, root) for stage, module in STAGES.items()}
+
+
+def changed_stages(tree: Path, module: str, tmp_path: Path) -> set[str]:
+    """The stages whose version changes when a module of a copy of the source is edited."""
+    edited = tmp_path / "edited"
+    shutil.copytree(tree, edited)
+    before = versions(edited)
+    path = edited.joinpath(*module.split(".")).with_suffix(".py")
+    path.write_text(path.read_text() + "\nEDITED = True\n")
+    code_version.cache_clear()
+    source_imports.cache_clear()
+    after = versions(edited)
+    return {stage for stage in STAGES if before[stage] != after[stage]}
+
+
+VIDEO = {"extract", "remove-backgrounds", "estimate-poses", "select", "infer", "merge"}
+
+
+@pytest.mark.parametrize(
+    ("module", "stages"),
+    [
+        ("tsr.network.attention", {"infer", "merge"}),
+        ("tsr.weights", {"infer", "merge"}),
+        ("tsr.precision", {"remove-backgrounds", "infer", "merge"}),
+        ("tasks.imaging.images", set(STAGES)),
+        ("tasks.video.decode", VIDEO),
+        ("tasks.matting.u2net", {"remove-backgrounds"}),
+        ("tasks.poses.record", {"estimate-poses", "select", "infer", "merge"}),
+        ("tasks.poses.sfm", {"estimate-poses"}),
+        ("tasks.fusion.decision.network", {"merge"}),
+        ("tasks.mesh.preview", {"export"}),
+        ("tasks.core.progress", set()),
+        ("tasks.synthetic.tyres.rim", set()),
+    ],
+)
+def test_an_edit_changes_the_stages_that_depend_on_it(
+    tree: Path, tmp_path: Path, module: str, stages: set[str]
+) -> None:
+    assert changed_stages(tree, module, tmp_path) == stages
+
+
+@pytest.mark.parametrize("stage", sorted(STAGES))
+def test_every_module_that_is_loaded_counts_or_is_infrastructure(stage: str) -> None:
+    """What the interpreter loads for a stage is no more than what was read from the source."""
+    program = f"import sys, {STAGES[stage]}; print(*sys.modules)"
+    listed = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    ours = {m for m in listed.stdout.split() if m.split(".")[0] in PACKAGES}
+    sources = {m for m in ours if (ROOT / Path(*m.split("."))).with_suffix(".py").is_file()}
+    unknown = {
+        m
+        for m in sources - set(dependencies(STAGES[stage]))
+        if not any(m == i or m.startswith(f"{i}.") for i in INFRASTRUCTURE)
+    }
+    assert unknown == set()
+
+
+def test_infrastructure_exists() -> None:
+    for name in INFRASTRUCTURE:
+        path = ROOT.joinpath(*name.split("."))
+        assert path.is_dir() or path.with_suffix(".py").is_file(), name
+
+
+def test_imports_for_type_checking_do_not_count(tmp_path: Path) -> None:
+    (tmp_path / "tasks").mkdir()
+    (tmp_path / "tasks/a.py").write_text(
+        "from typing import TYPE_CHECKING\n"
+        "if TYPE_CHECKING:\n    import tasks.b\n"
+        "def f():\n    from tasks.c import g\n    return g\n"
+    )
+    (tmp_path / "tasks/b.py").write_text("")
+    (tmp_path / "tasks/c.py").write_text("from tasks import d\n")
+    (tmp_path / "tasks/d.py").write_text("")
+    assert set(dependencies("tasks.a", tmp_path)) == {"tasks.a", "tasks.c", "tasks.d"}
+
+
+def test_modules_of_one_name_in_two_packages_are_told_apart(tmp_path: Path) -> None:
+    for first, second in (("x", "y"), ("y", "x")):
+        root = tmp_path / first
+        for package in ("p", "q"):
+            (root / "tasks" / package).mkdir(parents=True)
+        (root / "tasks/p/merge.py").write_text(f"NAME = '{first}'\n")
+        (root / "tasks/q/merge.py").write_text(f"NAME = '{second}'\n")
+        (root / "tasks/a.py").write_text("import tasks.p.merge\nimport tasks.q.merge\n")
+    assert code_version("tasks.a", tmp_path / "x") != code_version("tasks.a", tmp_path / "y")
+
+
+def test_a_module_that_is_not_there_is_refused() -> None:
+    with pytest.raises(ValueError, match="no source"):
+        code_version("tasks.nothing")

@@ -1,0 +1,105 @@
+"""The stage as an object: its key counts everything that it is given."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+
+import pytest
+
+from configs.stages import MaskConfig, StageName
+from flows.support.progress import SHARES
+from tasks.core.errors import StorageError
+from tasks.network.weights import BackgroundWeights
+from tasks.stages.estimate_poses import ESTIMATE_POSES
+from tasks.stages.export_glb import EXPORT
+from tasks.stages.extract_frames import EXTRACT
+from tasks.stages.infer_codes import INFER
+from tasks.stages.merge_fields import MERGE
+from tasks.stages.remove_backgrounds import REMOVE_BACKGROUNDS
+from tasks.stages.select_frames import SELECT
+from tasks.stages.stage import Record, Stage, Workspace
+from tasks.storage.artifacts import ArtifactRef, ArtifactStore
+from tests.support.memory_storage import MemoryObjects
+
+PIPELINE = (EXTRACT, REMOVE_BACKGROUNDS, ESTIMATE_POSES, SELECT, INFER, MERGE, EXPORT)
+FRAMES = ArtifactRef("memory://cas/extract/k/manifest.json", "a" * 64, 1)
+WEIGHTS = BackgroundWeights("u2netp", Path("/nowhere"))
+
+
+def _count(work: Workspace, config: MaskConfig, *, frames: ArtifactRef, note: str = "") -> Record:
+    """Write a file."""
+    (work.folder / "a.txt").write_text(f"{frames.sha256}{note}")
+    (work.scratch / "b.txt").write_text("left behind")
+    return {"device": work.device}
+
+
+COUNT = Stage(StageName.EXTRACT, _count)
+
+
+def test_every_name_is_a_stage_and_has_a_share_of_the_progress() -> None:
+    assert [stage.name for stage in PIPELINE] == list(StageName)
+    assert list(SHARES) == list(StageName)
+    assert sum(SHARES.values()) == pytest.approx(1.0)
+
+
+def test_a_stage_module_holds_one_stage_and_nothing_is_between() -> None:
+    modules = {s.produce.__module__ for s in PIPELINE}
+    folder = Path(inspect.getfile(Stage)).parent
+    files = {f"tasks.stages.{p.stem}" for p in folder.glob("*.py")}
+    machinery = {"tasks.stages.__init__", "tasks.stages.stage", "tasks.stages.code_version"}
+    assert files - machinery == modules
+
+
+@pytest.mark.parametrize("stage", PIPELINE, ids=lambda s: s.name)
+def test_inputs_are_passed_by_name_only(stage: Stage[..., ...]) -> None:  # type: ignore[type-arg]
+    names = list(inspect.signature(stage.produce).parameters.values())
+    assert [p.name for p in names[:2]] == ["work", "config"]
+    assert all(p.kind is inspect.Parameter.KEYWORD_ONLY for p in names[2:])
+
+
+def test_the_key_depends_on_everything() -> None:
+    key = REMOVE_BACKGROUNDS.key(MaskConfig(), frames=FRAMES, weights=WEIGHTS)
+    other = ArtifactRef(FRAMES.uri, "b" * 64, 1)
+    keys = {
+        key,
+        REMOVE_BACKGROUNDS.key(MaskConfig(min_area=0.5), frames=FRAMES, weights=WEIGHTS),
+        REMOVE_BACKGROUNDS.key(MaskConfig(), frames=other, weights=WEIGHTS),
+        REMOVE_BACKGROUNDS.key(
+            MaskConfig(), frames=FRAMES, weights=BackgroundWeights("u2net", Path("/nowhere"))
+        ),
+        COUNT.key(MaskConfig(), frames=FRAMES),
+        COUNT.key(MaskConfig(), frames=FRAMES, note="x"),
+    }
+    assert len(keys) == 6
+    elsewhere = ArtifactRef("memory://other/cas/extract/k/manifest.json", FRAMES.sha256, 1)
+    again = REMOVE_BACKGROUNDS.key(
+        MaskConfig(), frames=elsewhere, weights=BackgroundWeights("u2netp", Path("/elsewhere"))
+    )
+    assert again == key, "where things lie does not count"
+
+
+def test_an_input_without_a_digest_is_refused() -> None:
+    with pytest.raises(TypeError, match="canonical"):
+        COUNT.key(MaskConfig(), frames=FRAMES, note=Path("/a"))  # type: ignore[arg-type]
+
+
+def test_what_is_complete_is_not_made_again(tmp_path: Path) -> None:
+    store = ArtifactStore(MemoryObjects(), tmp_path)
+    key = COUNT.key(MaskConfig(), frames=FRAMES)
+    ref = COUNT.make(store, key, "cpu", MaskConfig(), {"frames": FRAMES})
+    made = store.open(ref)
+    assert made.record == {"device": "cpu"}
+    assert made.files == ("a.txt",), "scratch files are no part of the artifact"
+    assert COUNT.make(store, key, "cuda", MaskConfig(), {"frames": FRAMES}) == ref
+
+
+def test_a_full_disk_is_one_in_every_stage(tmp_path: Path) -> None:
+    def full(work: Workspace, config: MaskConfig) -> Record:
+        raise OSError(28, "No space left on device")
+
+    stage = Stage(StageName.MERGE, full)
+    store = ArtifactStore(MemoryObjects(), tmp_path)
+    with pytest.raises(StorageError, match="disk-full"):
+        stage.make(store, "k", "cpu", MaskConfig(), {})
+    assert [p for p in tmp_path.iterdir() if p.name != "held"] == []
