@@ -22,7 +22,7 @@ SHARES: dict[str, float] = {
     StageName.ESTIMATE_POSES: 0.35,
     StageName.SELECT: 0.02,
     StageName.INFER: 0.16,
-    StageName.MERGE: 0.18,
+    StageName.MERGE: 0.2,
     StageName.EXPORT: 0.02,
 }
 """Share of the whole that each stage takes, roughly; they run in this order."""

@@ -19,8 +19,6 @@ INFRASTRUCTURE = (
     "tasks.stages.stage",
     "tasks.storage.artifacts",
     "tasks.storage.base",
-    "tasks.storage.local",
-    "tasks.storage.open",
     "tasks.storage.results",
     "tasks.storage.s3",
 )

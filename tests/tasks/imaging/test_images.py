@@ -38,7 +38,7 @@ ROOT = Path(__file__).parents[3]
 DECODERS = {"cv2.imread", "cv2.imdecode", "cv2.VideoCapture", "Image.open", "PIL.Image.open"}
 DECODING_MODULES = {
     "tasks/imaging/images.py",
-    "tasks/stages/extract_frames.py",
+    "tasks/video/extraction.py",
     "tasks/video/decode.py",
 }
 

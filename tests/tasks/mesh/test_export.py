@@ -13,8 +13,9 @@ import trimesh
 from configs.settings import Settings
 from configs.stages import ExportConfig
 from tasks.core.errors import InputError, ReconstructionError, StorageError
+from tasks.imaging.srgb import linear_from_srgb
 from tasks.mesh.export import export_glb
-from tasks.mesh.glb import document_of, linear_from_srgb
+from tasks.mesh.glb import document_of
 from tasks.mesh.merged import MergedMesh, load_mesh, save_mesh
 from tasks.storage.artifacts import Artifact
 from tasks.storage.results import check_writable, write_result
