@@ -21,6 +21,8 @@ INFRASTRUCTURE = (
     "tasks.storage.base",
     "tasks.storage.results",
     "tasks.storage.s3",
+    "tsr.errors",
+    "tsr.hub",
 )
 """Modules that move bytes, report progress or raise errors: no content comes from them.
 All others count that a stage imports, at the top or in a function, itself or by way of others."""
