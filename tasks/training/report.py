@@ -24,7 +24,7 @@ def plot_curves(log: TrainingLog, path: Path) -> None:
         ("iou_p10", "10th per cent"),
     ):
         right.plot(minutes, [r[key] for r in log.scores], marker=".", lw=0.8, label=label)
-    right.set(xlabel="training minutes", ylabel="validation volume IoU, single view")
+    right.set(xlabel="training minutes", ylabel="validation volume IoU")
     right.legend(loc="center right")
     for axes in (left, right):
         axes.grid(alpha=0.3)

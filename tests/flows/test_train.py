@@ -1,49 +1,105 @@
-"""The training flow, killed for real, goes on where it was."""
+"""Both training flows, killed for real, end in the weights that they would have had anyway."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from itertools import pairwise
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import torch
 from prefect.settings import PREFECT_API_URL
-from safetensors.torch import load_file
 
-from tasks.training.log import TrainingLog
-from tests.tasks.training.tiny import CONFIG, write_data
+from configs.training import LoopConfig
+from tasks.network.weights import FUSER
+from tasks.training.command import options_of
+from tasks.training.fusion.subjects import FIRST_SEED
+from tasks.training.log import LOG, TrainingLog
+from tasks.training.loop import CHECKPOINT
+from tasks.training.reconstruction.trainer import FINAL
+from tests.tasks.training.tiny import CONFIG, FUSE, TRAIN, write_data, write_subjects
 
-SECONDS = 24.0
-_FLOW = f"""if True:
+BUDGET = {"steps": 30, "log_steps": 5, "validate_steps": 10, "checkpoint_s": 0.0, "threads": 1}
+_RECONSTRUCTION = """if True:
     import sys
     from pathlib import Path
+    from configs.training import TrainConfig
     from flows.train import train_tyre_model
-    from tasks.training.config import TrainConfig
-    settings = TrainConfig(
-        minutes={SECONDS / 60}, batch=2, points=64, colour_points=8, precision="float32",
-        warmup_steps=20, checkpoint_s=1, validate_s=4,
-    )
     folder = Path(sys.argv[1])
     train_tyre_model(
-        work_dir=folder / "work", settings=settings, shards=1, model=folder / "tiny/config.yaml",
-        publish_to=folder / "tiny/model.safetensors",
+        work_dir=folder / "work", settings=TrainConfig.model_validate_json(sys.argv[2]), shards=1,
+        model=folder / "model/config.yaml", publish_to=folder / "model/model.safetensors",
+    )
+"""
+_FUSION = """if True:
+    import sys
+    from pathlib import Path
+    from configs.training import FuseConfig
+    from flows.train_fuser import train_fusing_network
+    folder = Path(sys.argv[1])
+    train_fusing_network(
+        work_dir=folder / "work", settings=FuseConfig.model_validate_json(sys.argv[2]), subjects=8,
+        publish_to=folder / "model",
     )
 """
 
 
-def _start(folder: Path) -> subprocess.Popen[bytes]:
+@dataclass(frozen=True)
+class Case:
+    """One of both flows and the command of its trainer."""
+
+    network: str
+    flow: str
+    settings: LoopConfig
+    weights: str
+    published: str
+
+    def write_data(self, folder: Path) -> None:
+        """All the data that the flow would make."""
+        data = folder / "work/data"
+        data.mkdir(parents=True)
+        if self.network == "fusion":
+            write_subjects(data, first=FIRST_SEED)
+            return
+        write_data(data)
+        for number in (1, 2):  # the flow wants three; those that exist are left alone
+            shutil.copytree(data / "validation-00000", data / f"validation-{number:05d}")
+
+    def command(self, folder: Path, run: Path) -> list[str]:
+        """The trainer's command without a flow."""
+        data, model = folder / "work/data", folder / "model/config.yaml"
+        own = [str(data)]
+        if self.network == "reconstruction":
+            own = ["--data", str(data), "--model", str(model)]
+        own += ["--run", str(run), *options_of(self.settings)]
+        return [sys.executable, "-m", f"tasks.training.{self.network}", *own]
+
+
+CASES = [
+    Case(
+        "reconstruction",
+        _RECONSTRUCTION,
+        TRAIN.model_copy(update=BUDGET),
+        FINAL,
+        "model.safetensors",
+    ),
+    Case("fusion", _FUSION, FUSE.model_copy(update=BUDGET), FUSER, FUSER),
+]
+
+
+def _start(case: Case, folder: Path) -> subprocess.Popen[bytes]:
     url = PREFECT_API_URL.value()
     assert url
     return subprocess.Popen(
-        [sys.executable, "-c", _FLOW, str(folder)],
-        env={**os.environ, "PREFECT_API_URL": url, "OMP_NUM_THREADS": "1"},
+        [sys.executable, "-c", case.flow, str(folder), case.settings.model_dump_json()],
+        env={**os.environ, "PREFECT_API_URL": url},
         stdout=subprocess.DEVNULL,
         start_new_session=True,
     )
@@ -51,60 +107,53 @@ def _start(folder: Path) -> subprocess.Popen[bytes]:
 
 def _trainers(run: Path) -> list[str]:
     listed = subprocess.run(["ps", "-ewwo", "args"], capture_output=True, text=True, check=True)
-    return [
-        x
-        for x in listed.stdout.splitlines()
-        if f"tasks.training.reconstruction --data {run.parent}" in x
-    ]
+    return [x for x in listed.stdout.splitlines() if f"--run {run}" in x]
 
 
-def _wait(for_what: str, seconds: float, done: object) -> None:
-    end = time.monotonic() + seconds
-    while not done():  # type: ignore[operator]
+def _wait(for_what: str, done: Callable[[], bool]) -> None:
+    """Wait for something that has to come, however slow the machine; a test that hangs ends."""
+    end = time.monotonic() + 300
+    while not done():
         assert time.monotonic() < end, for_what
         time.sleep(0.1)
 
 
-@pytest.mark.usefixtures("prefect_server")
-def test_a_killed_training_flow_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
-    (tmp_path / "tiny").mkdir()
-    (tmp_path / "tiny/config.yaml").write_text(CONFIG)
-    data, run = tmp_path / "work/data", tmp_path / "work/run"
-    data.mkdir(parents=True)
-    write_data(data)
-    for number in (1, 2):  # the flow wants three; those that exist are left alone
-        shutil.copytree(data / "validation-00000", data / f"validation-{number:05d}")
-    log, checkpoint = run / "log.jsonl", run / "last.pt"
+def _rows(run: Path) -> list[dict[str, float]]:
+    lines = (run / LOG).read_text().splitlines()
+    return [{k: v for k, v in json.loads(x).items() if k != "seconds"} for x in lines]
 
-    flow = _start(tmp_path)
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.network)
+@pytest.mark.usefixtures("prefect_server")
+def test_a_killed_training_flow_ends_in_the_same_weights(case: Case, tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model/config.yaml").write_text(CONFIG)
+    case.write_data(tmp_path)
+    data, run, whole = tmp_path / "work/data", tmp_path / "work/run", tmp_path / "whole"
+    before = {p: p.stat().st_mtime_ns for p in data.rglob("*")}
+
+    flow = _start(case, tmp_path)
     try:
-        _wait("a checkpoint", 120, checkpoint.exists)
-        assert _trainers(run)
-        _wait("steps after it", 60, lambda: log.exists() and len(TrainingLog.read(log).rows) > 4)
+        _wait("steps", lambda: (run / CHECKPOINT).exists() and (run / LOG).exists())
     finally:
         flow.send_signal(signal.SIGKILL)
         flow.wait()
-    _wait("the trainer's end", 30, lambda: not _trainers(run))
-    assert not (tmp_path / "tiny/model.safetensors").exists()
-    saved = torch.load(checkpoint, weights_only=True)
-    assert 0 < saved["seconds"] < SECONDS
-    undone = '{"step": 9950, "seconds": 1, "loss": 1}\n{"step": 9999'  # a row, and a torn one
-    log.write_text(f"{log.read_text()}\n{undone}")
+    _wait("the trainer's end", lambda: not _trainers(run))
+    with (run / LOG).open("a") as log:  # a row of steps undone, and one cut short
+        log.write('{"step": 9950, "seconds": 1, "loss": 1}\n{"step": 9999')
 
-    again = _start(tmp_path)
+    again = _start(case, tmp_path)
     try:
-        assert again.wait(timeout=240) == 0
+        assert again.wait() == 0
     finally:
         again.kill()
-    rows = TrainingLog.read(log).losses
-    assert [b["step"] - a["step"] for a, b in pairwise(rows)] == [50] * (len(rows) - 1)
-    assert all(a["seconds"] < b["seconds"] for a, b in pairwise(rows))
-    after = [r for r in rows if r["step"] > saved["step"]]
-    assert saved["seconds"] < after[0]["seconds"]
-    ended = torch.load(checkpoint, weights_only=True)
-    assert ended["step"] > saved["step"] + 50
-    assert SECONDS <= ended["seconds"] < SECONDS + 2, "the time before the kill counts"
-    weights = tmp_path / "tiny/model.safetensors"
-    assert load_file(weights)["decoder.layers.0.weight"].dtype == torch.float16
-    told = (tmp_path / "tiny/SHA256SUMS").read_text().split()
-    assert told == [hashlib.sha256(weights.read_bytes()).hexdigest(), "model.safetensors"]
+    subprocess.run(case.command(tmp_path, whole), check=True)  # in one go, without a flow
+    assert (run / case.weights).read_bytes() == (whole / case.weights).read_bytes()
+    assert _rows(run) == _rows(whole)
+    assert TrainingLog.read(run / LOG).final is not None
+    assert (run / "curves.png").read_bytes().startswith(b"\x89PNG")
+    assert {p: p.stat().st_mtime_ns for p in data.rglob("*")} == before, "data are kept"
+    published = tmp_path / "model" / case.published
+    assert published.read_bytes() == (run / case.weights).read_bytes()
+    sums = (tmp_path / "model/SHA256SUMS").read_text().split()
+    assert sums == [hashlib.sha256(published.read_bytes()).hexdigest(), case.published]

@@ -20,13 +20,13 @@ import multiprocessing
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from configs.training import ShardConfig
 from tasks.geometry.camera import Camera, look_at
 from tasks.geometry.crop import Crop, camera_of_crop, crop_of_box, world_to_crop_frame
 from tasks.synthetic.datasets.augment import edge_distances
@@ -41,25 +41,6 @@ CUBE_HALF_SIDE = 0.75
 
 COLOUR_GAMMA = 2.2
 """Of the albedos: near sRGB, whose curve has a linear part; the bundled model learned this one."""
-
-
-@dataclass(frozen=True)
-class ShardConfig:
-    """Sizes of a shard.
-
-    Args:
-        views: Views of each tyre.
-        size_px: Side of a view.
-        points: Points of known occupancy for each tyre.
-        surface_points: Coloured surface points for each tyre.
-        detail: Density of the rendered mesh (see ``build_tyre``).
-    """
-
-    views: int = 10
-    size_px: int = 128
-    points: int = 49152
-    surface_points: int = 4096
-    detail: float = 0.35
 
 
 def sample_view_camera(rng: np.random.Generator, diameter: float, size_px: int) -> Camera:

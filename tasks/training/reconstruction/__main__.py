@@ -1,33 +1,40 @@
-"""Train without Prefect: ``python -m tasks.training --data DIR --run DIR``; resumes if killed."""
+"""Train without Prefect: ``python -m tasks.training.reconstruction --data DIR --run DIR``.
+
+Killed at any time, the same command goes on from the last checkpoint.
+"""
 
 from __future__ import annotations
 
 import argparse
-import logging
 from pathlib import Path
 
-from tasks.core.errors import Tyre3dError
-from tasks.training.config import TrainConfig
-from tasks.training.reconstruction.trainer import Trainer
+from configs.registry import BUNDLED
+from configs.training import TrainConfig
+from tasks.training.command import train_from_command
+from tasks.training.reconstruction.trainer import reconstruction_trainer
 
 
 def main() -> None:
-    """Train with the settings given as options; each has its default."""
-    parser = argparse.ArgumentParser(prog="python -m tasks.training", description=__doc__)
-    parser.add_argument("--model", type=Path, default=Path("configs/models/tyre-mini/config.yaml"))
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--run", type=Path, required=True)
-    parser.add_argument("--start-from", type=Path, help="weights to go on from in a new run")
-    for name, field in TrainConfig.model_fields.items():
-        parser.add_argument(f"--{name.replace('_', '-')}", help=field.description)
-    options = vars(parser.parse_args())
-    model, data, run, start_from = (options.pop(k) for k in ("model", "data", "run", "start_from"))
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    config = TrainConfig.model_validate({k: v for k, v in options.items() if v is not None})
-    try:
-        Trainer(config, model, data, run, start_from).run()
-    except Tyre3dError as exc:
-        parser.exit(exc.exit_code, f"{exc}\n")
+    """Train with the settings of the command line; each has its default."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tasks.training.reconstruction", description=__doc__
+    )
+    parser.add_argument(
+        "--model",
+        type=Path,
+        default=BUNDLED / "tyre-mini" / "config.yaml",
+        help="the network's configuration (default: the bundled model's)",
+    )
+    parser.add_argument("--data", type=Path, required=True, help="folder of the shards")
+    parser.add_argument("--run", type=Path, required=True, help="folder of checkpoint and log")
+    parser.add_argument("--start-from", type=Path, help="weights to begin a new run with")
+    train_from_command(
+        parser,
+        TrainConfig,
+        lambda config, own: reconstruction_trainer(
+            config, own.model, own.data, own.run, own.start_from
+        ),
+    )
 
 
 if __name__ == "__main__":

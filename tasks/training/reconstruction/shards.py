@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from configs.training import TrainConfig
 from tasks.core.errors import InputError
 from tasks.synthetic.datasets.augment import augment_views
 from tasks.synthetic.datasets.dataset import ARRAYS
-from tasks.training.config import TrainConfig
 
 _SHARDS_OF_A_BATCH = 8
 
@@ -23,10 +23,10 @@ class ShardReader:
     accelerator, about 45 MB each, where drawing and augmenting take place, too.
 
     Args:
-        folder: Where shards are published.
+        folder: Folder in which shards are published.
         split: "train" or "validation".
-        device: Where batches are wanted.
-        most: Shards to take up at most.
+        device: Device that the batches are for.
+        most: Number of shards to take up at most.
 
     Raises:
         InputError: A shard is of an older generator.
@@ -57,6 +57,20 @@ class ShardReader:
                     advice="Train in a new folder, or delete the shards of this one",
                 ) from exc
             self.shards.append({n: torch.from_numpy(a).to(self.device) for n, a in arrays.items()})
+
+    def require_shards(self) -> None:
+        """Refuse to go on without a shard.
+
+        Raises:
+            InputError: There is none.
+        """
+        if not self.shards:
+            raise InputError(
+                "training-no-data",
+                stage="train",
+                what=f"{self.folder} holds no {self.split} shards",
+                advice="Make some: python -m tasks.synthetic.datasets.dataset",
+            )
 
     def draw(self, config: TrainConfig, rng: np.random.Generator) -> dict[str, Tensor]:
         """One augmented training batch, from a handful of shards."""

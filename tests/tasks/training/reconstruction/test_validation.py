@@ -10,21 +10,17 @@ import numpy as np
 import pytest
 import torch
 
-from tasks.training.config import TrainConfig
+from configs.training import TrainConfig
+from tasks.training.reconstruction.initialise import initialise
+from tasks.training.reconstruction.losses import occupancy_and_colour_loss
 from tasks.training.reconstruction.shards import ShardReader
-from tasks.training.reconstruction.trainer import initialise, loss_of
 from tasks.training.reconstruction.validation import calibrate, validate
-from tests.tasks.training.tiny import CONFIG, write_data
+from tests.tasks.training.tiny import CONFIG
 from tsr.config import TSRConfig
 from tsr.system import TSR
 
 BIAS = 1.5
 """Another density bias than the published one of -1."""
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_data(tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture
@@ -46,8 +42,10 @@ def pair(tmp_path: Path) -> tuple[TSR, TSR]:
     return published.eval(), other.eval()
 
 
-def test_scores_and_calibration_follow_the_density_bias(data: Path, pair: tuple[TSR, TSR]) -> None:
-    reader = ShardReader(data, "validation")
+def test_scores_and_calibration_follow_the_density_bias(
+    shards: Path, pair: tuple[TSR, TSR]
+) -> None:
+    reader = ShardReader(shards, "validation")
     published, other = pair
     scores = validate(published, reader)
     assert 0 < scores["iou_mean"] < 1
@@ -55,10 +53,12 @@ def test_scores_and_calibration_follow_the_density_bias(data: Path, pair: tuple[
     assert calibrate(other, reader) == pytest.approx(calibrate(published, reader))
 
 
-def test_the_loss_follows_the_density_bias(data: Path, pair: tuple[TSR, TSR]) -> None:
+def test_the_loss_follows_the_density_bias(shards: Path, pair: tuple[TSR, TSR]) -> None:
     config = TrainConfig(batch=2, points=64, colour_points=8, precision="float32")
-    batch = ShardReader(data, "train").draw(config, np.random.default_rng(0))
-    losses = [float(loss_of(model, batch, config)[0].detach()) for model in pair]
+    batch = ShardReader(shards, "train").draw(config, np.random.default_rng(0))
+    losses = [
+        float(occupancy_and_colour_loss(model, batch, torch.float32)[0].detach()) for model in pair
+    ]
     assert losses[1] == pytest.approx(losses[0], rel=1e-4)
 
 

@@ -1,0 +1,58 @@
+"""Both trainings, with data made once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+
+from tasks.network.weights import FUSER
+from tasks.training.loop import Trainer
+from tasks.training.reconstruction.trainer import FINAL
+from tests.tasks.training.tiny import (
+    small_fusion,
+    small_reconstruction,
+    write_data,
+    write_subjects,
+)
+
+
+@dataclass(frozen=True)
+class Training:
+    """One of both trainings: makes its trainer in a folder and names the weights it ends with."""
+
+    make: Callable[..., Trainer]
+    data: Path
+    weights: str
+
+    def trainer(self, run_dir: Path, **changes: object) -> Trainer:
+        return self.make(self.data, run_dir, **changes)
+
+
+@pytest.fixture(autouse=True, scope="package")
+def one_thread() -> Iterator[None]:
+    """Threads of small products wait for each other, on a busy machine for most of the time."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_data(tmp_path_factory.mktemp("shards"))
+
+
+@pytest.fixture(scope="session")
+def subjects(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_subjects(tmp_path_factory.mktemp("subjects"))
+
+
+@pytest.fixture(scope="module", params=["reconstruction", "fusion"])
+def training(request: pytest.FixtureRequest, shards: Path, subjects: Path) -> Training:
+    if request.param == "reconstruction":
+        return Training(small_reconstruction, shards, FINAL)
+    return Training(small_fusion, subjects, FUSER)
