@@ -17,7 +17,8 @@ from configs.training import FuseConfig
 from tasks.core.errors import InputError
 from tasks.fusion.decision.network import Fuser
 from tasks.fusion.decision.network_inputs import CHANNELS
-from tasks.network.weights import FUSER, pick_device
+from tasks.network.device import pick_device
+from tasks.network.weights import FUSER
 from tasks.training.fusion.crops import Subject
 from tasks.training.fusion.losses import occupancy_loss
 from tasks.training.fusion.validation import validate

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from configs.training import TrainConfig
-from tasks.network.weights import pick_device
+from tasks.network.device import pick_device
 from tasks.training.loop import Objective, Trainer, export_weights, product_format
 from tasks.training.muon import Muon
 from tasks.training.reconstruction.initialise import initialise
