@@ -1,12 +1,14 @@
 """Read and write image files: the only module that decodes them.
 
 An image that an earlier stage wrote and that cannot be decoded is damage to an artifact, whoever
-reads it: one error, ``artifact-damaged``.
+reads it: one error, ``artifact-damaged``. One that the user gave is an input that cannot be used,
+``image-unreadable``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.core.errors import StorageError
+from configs.stages import StageName
+from tasks.core.errors import InputError, StorageError
 
 Image = NDArray[np.uint8]
 
@@ -44,6 +47,44 @@ def read_mask(path: Path) -> Image:
 def read_alpha_channel(path: Path) -> Image:
     """Read the fourth channel ``(H, W)`` of an image with one; raises as :func:`read_image`."""
     return np.ascontiguousarray(_decoded(path, cv2.IMREAD_UNCHANGED)[..., 3])
+
+
+def read_source_image(path: Path, check_size: Callable[[int, int], None]) -> Image:
+    """Read an image that the user gave.
+
+    Args:
+        path: A PNG or JPEG file.
+        check_size: Given width and height before anything is decoded; refuses by raising.
+
+    Returns:
+        ``(H, W, 3)`` BGR, or ``(H, W, 4)`` BGRA where its transparency says something.
+
+    Raises:
+        InputError: ``image-unreadable`` or ``frame-too-large``.
+    """
+    import PIL.Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)
+            with PIL.Image.open(path) as header:
+                check_size(*header.size)
+    except PIL.Image.DecompressionBombError as exc:
+        raise _unusable("frame-too-large", f"{path.name} is absurdly large") from exc
+    except (PIL.UnidentifiedImageError, SyntaxError) as exc:
+        raise _unusable("image-unreadable", f"{path.name} is not an image") from exc
+    png = path.suffix.lower() == ".png"
+    content = np.frombuffer(path.read_bytes(), np.uint8)
+    image = cv2.imdecode(content, cv2.IMREAD_UNCHANGED if png else cv2.IMREAD_COLOR)
+    if image is None:
+        raise _unusable("image-unreadable", f"{path.name} cannot be decoded")
+    if image.dtype == np.uint16:
+        image = (image // 257).astype(np.uint8)
+    if image.ndim == 2:
+        image = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
+    if image.shape[2] == 4 and image[..., 3].min() == 255:
+        image = image[..., :3]
+    return np.ascontiguousarray(image, np.uint8)
 
 
 def write_image(path: Path, image: NDArray[Any], options: Sequence[int] = ()) -> None:
@@ -84,3 +125,8 @@ def _damaged(what: str) -> StorageError:
     return StorageError(
         "artifact-damaged", stage="storage", what=what, advice="Run again; it is then made again"
     )
+
+
+def _unusable(code: str, what: str) -> InputError:
+    advice = "Remove it from the folder or write it again"
+    return InputError(code, stage=StageName.EXTRACT, what=what, advice=advice)

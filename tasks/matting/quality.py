@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from configs.stages import MaskConfig
 from tasks.geometry.crop import Crop, crop_of_box
+from tasks.imaging.masks import foreground, largest_component
 from tasks.storage.artifacts import Artifact
 
-_HALF = 127
 _SPECK = 0.001
 """Components below this share of the frame do not count as fragments."""
 
@@ -103,28 +103,26 @@ def clean_alpha(alpha: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], dict[str, 
         The cleaned alpha and the fields of :class:`Mask` that depend on it alone.
     """
     height, width = alpha.shape
-    hard = (alpha > _HALF).astype(np.uint8)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(hard, connectivity=8)
-    if count < 2:
+    hard = foreground(alpha)
+    largest = largest_component(hard)
+    if largest is None:
         empty = {"area": 0.0, "touches_border": False, "fragments": 0, "solidity": 0.0}
         return np.zeros_like(alpha), {**empty, "confidence": 0.0, "crop": None}
-    areas = stats[1:, cv2.CC_STAT_AREA]
-    largest = 1 + int(np.argmax(areas))
-    x, y, w, h = (int(v) for v in stats[largest, :4])
-    body = (labels == largest).astype(np.uint8)
+    x, y, w, h = largest.box
+    body = largest.mask.astype(np.uint8)
     reach = max(3, round(0.01 * max(w, h))) | 1
     near = cv2.dilate(body, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
-    other = hard - body
-    cleaned = np.where((near > 0) & (other == 0), alpha, 0).astype(np.uint8)
+    other = hard & ~largest.mask
+    cleaned = np.where((near > 0) & ~other, alpha, 0).astype(np.uint8)
     contours, _ = cv2.findContours(body, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     outline = max(contours, key=cv2.contourArea)
     hull = cv2.contourArea(cv2.convexHull(outline))
     return cleaned, {
-        "area": float(areas[largest - 1]) / (height * width),
+        "area": largest.area / (height * width),
         "touches_border": bool(x <= 0 or y <= 0 or x + w >= width or y + h >= height),
-        "fragments": int((areas >= _SPECK * height * width).sum()),
+        "fragments": int((largest.areas >= _SPECK * height * width).sum()),
         "solidity": float(cv2.contourArea(outline) / hull) if hull > 0 else 0.0,
-        "confidence": float(alpha[body > 0].mean()) / 255.0,
+        "confidence": float(alpha[largest.mask].mean()) / 255.0,
         "crop": crop_of_box(x, y, x + w, y + h),
     }
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from tasks.imaging.masks import foreground
+from tasks.imaging.resizing import bounded
 
 _MEASURE_PX = 720
 """Sharpness is measured with the tyre's box scaled to this many pixels."""
@@ -29,27 +31,23 @@ class Scores:
     clipped: float
 
 
-def measure(picture: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> Scores:
+def measure(image: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> Scores:
     """Sharpness and exposure inside a mask.
 
     Args:
-        picture: ``(H, W, 3)`` BGR.
+        image: ``(H, W, 3)`` BGR.
         alpha: ``(H, W)``.
     """
-    ys, xs = np.nonzero(alpha > 127)
+    ys, xs = np.nonzero(foreground(alpha))
     if len(ys) == 0:
         return Scores(0.0, 0.0, 0.0)
     box = np.s_[ys.min() : ys.max() + 1, xs.min() : xs.max() + 1]
-    grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)[box]
-    mask: NDArray[Any] = alpha[box]
-    scale = _MEASURE_PX / max(grey.shape)
-    if scale < 1:
-        size = (max(1, round(grey.shape[1] * scale)), max(1, round(grey.shape[0] * scale)))
-        grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
-        mask = cv2.resize(mask, size, interpolation=cv2.INTER_AREA)
-    inside = cv2.erode((mask > 127).astype(np.uint8), np.ones((7, 7), np.uint8)) > 0
+    grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)[box]
+    grey = bounded(grey, _MEASURE_PX)
+    mask = foreground(bounded(alpha[box], _MEASURE_PX))
+    inside = cv2.erode(mask.astype(np.uint8), np.ones((7, 7), np.uint8)) > 0
     if not inside.any():
-        inside = mask > 127
+        inside = mask
     gx = cv2.Sobel(grey, cv2.CV_32F, 1, 0)
     gy = cv2.Sobel(grey, cv2.CV_32F, 0, 1)
     values = grey[inside]

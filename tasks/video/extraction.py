@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import cv2
-import numpy as np
-from numpy.typing import NDArray
 
 from configs.stages import ExtractConfig, StageName
 from tasks.core.progress import report
-from tasks.imaging.images import write_image
+from tasks.imaging.images import read_source_image, write_image
+from tasks.imaging.resizing import bounded
 from tasks.storage.artifacts import Artifact
 from tasks.storage.inputs import bad_input, check_input, pictures_in
 from tasks.video.decode import check_size, open_video, wanted_frames
@@ -35,7 +34,7 @@ class Candidate:
         file: Its file in the artifact.
         time_s: Its time in the video; for folders the index.
         width, height: In pixels, as written.
-        source: Number of the frame in the video, or the name of the picture.
+        source: Number of the frame in the video, or the name of the image.
         has_alpha: Whether it brought its own transparency.
     """
 
@@ -91,7 +90,7 @@ def evenly(count: int, wanted: int) -> list[int]:
 
 
 def extract_frames(source: Path, folder: Path, config: ExtractConfig) -> Frames:
-    """Write the candidate frames of a video or a folder of pictures.
+    """Write the candidate frames of a video or a folder of images.
 
     Args:
         source: The video or the folder.
@@ -107,7 +106,7 @@ def extract_frames(source: Path, folder: Path, config: ExtractConfig) -> Frames:
     check_input(source)
     (folder / "frames").mkdir()
     if source.is_dir():
-        found = _from_pictures(source, folder, config)
+        found = _from_images(source, folder, config)
     else:
         found = _from_video(source, folder, config)
     if len(found) < MIN_CANDIDATES:
@@ -119,23 +118,14 @@ def extract_frames(source: Path, folder: Path, config: ExtractConfig) -> Frames:
     return Frames(folder, tuple(found))
 
 
-def _bounded(picture: NDArray[Any], max_side: int) -> NDArray[Any]:
-    height, width = picture.shape[:2]
-    scale = max_side / max(height, width)
-    if scale >= 1:
-        return picture
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA))
-
-
 def _from_video(source: Path, folder: Path, config: ExtractConfig) -> list[Candidate]:
     capture, info = open_video(source, config)
     quality = [cv2.IMWRITE_JPEG_QUALITY, config.jpeg_quality]
     wanted = config.max_candidates
     kept: list[tuple[int, float, Path, int, int]] = []
     try:
-        for number, time_s, picture in wanted_frames(capture, info, wanted):
-            small = _bounded(picture, config.max_side_px)
+        for number, time_s, image in wanted_frames(capture, info, wanted):
+            small = bounded(image, config.max_side_px)
             path = folder / "frames" / f"source{number:09d}.jpg"
             write_image(path, small, quality)
             kept.append((number, time_s, path, small.shape[1], small.shape[0]))
@@ -171,13 +161,14 @@ def _from_video(source: Path, folder: Path, config: ExtractConfig) -> list[Candi
     return found
 
 
-def _from_pictures(source: Path, folder: Path, config: ExtractConfig) -> list[Candidate]:
+def _from_images(source: Path, folder: Path, config: ExtractConfig) -> list[Candidate]:
     paths = pictures_in(source)
     paths = [paths[i] for i in evenly(len(paths), config.max_candidates)]
     found: list[Candidate] = []
     for index, path in enumerate(paths):
-        picture = _bounded(_read_picture(path, config), config.max_side_px)
-        has_alpha = picture.shape[2] == 4
+        original = read_source_image(path, partial(check_size, path.name, config=config))
+        image = bounded(original, config.max_side_px)
+        has_alpha = image.shape[2] == 4
         png = path.suffix.lower() == ".png"
         name = f"frames/{index:06d}.{'png' if png else 'jpg'}"
         options = (
@@ -185,35 +176,8 @@ def _from_pictures(source: Path, folder: Path, config: ExtractConfig) -> list[Ca
             if png
             else [cv2.IMWRITE_JPEG_QUALITY, config.jpeg_quality]
         )
-        write_image(folder / name, picture, options)
-        height, width = picture.shape[:2]
+        write_image(folder / name, image, options)
+        height, width = image.shape[:2]
         found.append(Candidate(index, name, float(index), width, height, path.name, has_alpha))
         report(StageName.EXTRACT, index + 1, len(paths))
     return found
-
-
-def _read_picture(path: Path, config: ExtractConfig) -> NDArray[np.uint8]:
-    """A picture as 8-bit BGR, or BGRA where its transparency says something."""
-    from PIL import Image, UnidentifiedImageError
-
-    advice = "Remove it from the folder or write it again"
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path) as header:
-                check_size(path.name, *header.size, config)
-    except Image.DecompressionBombError as exc:
-        raise bad_input("frame-too-large", f"{path.name} is absurdly large", advice) from exc
-    except (UnidentifiedImageError, SyntaxError) as exc:
-        raise bad_input("image-unreadable", f"{path.name} is not a picture", advice) from exc
-    png = path.suffix.lower() == ".png"
-    picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED if png else cv2.IMREAD_COLOR)
-    if picture is None:
-        raise bad_input("image-unreadable", f"{path.name} cannot be decoded", advice)
-    if picture.dtype == np.uint16:
-        picture = (picture // 257).astype(np.uint8)
-    if picture.ndim == 2:
-        picture = cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR)
-    if picture.shape[2] == 4 and picture[..., 3].min() == 255:
-        picture = picture[..., :3]
-    return np.ascontiguousarray(picture)

@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from configs.stages import PoseConfig
-from tasks.core.errors import StorageError
+from tasks.core.errors import InputError, StorageError
 from tasks.fusion.evidence.plane_sweep import face_agreement
 from tasks.fusion.grid import make_grid
 from tasks.fusion.surface.colour import colour_surface
@@ -25,6 +25,7 @@ from tasks.imaging.images import (
     read_grey,
     read_image,
     read_mask,
+    read_source_image,
     write_image,
 )
 from tasks.poses.estimate import _inner_masks, estimate_poses
@@ -38,7 +39,6 @@ ROOT = Path(__file__).parents[3]
 DECODERS = {"cv2.imread", "cv2.imdecode", "cv2.VideoCapture", "Image.open", "PIL.Image.open"}
 DECODING_MODULES = {
     "tasks/imaging/images.py",
-    "tasks/video/extraction.py",
     "tasks/video/decode.py",
 }
 
@@ -183,6 +183,53 @@ def test_a_jpeg_is_turned_as_its_orientation_says(tmp_path: Path) -> None:
     assert turned.shape == (32, 16, 3)
     assert turned[:14].max() < 40
     assert turned[-14:].min() > 215
+
+
+def _any_size(width: int, height: int) -> None:
+    """Accept every size."""
+
+
+@pytest.mark.parametrize("content", [b"", b"no image", None])
+def test_an_image_of_the_user_that_cannot_be_decoded_is_an_unusable_input(
+    tmp_path: Path, content: bytes | None
+) -> None:
+    path = tmp_path / "a.png"
+    if content is None:
+        write_image(path, _disc())
+        _cut_off(path)
+    else:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match=r"image-unreadable.*a\.png"):
+        read_source_image(path, _any_size)
+
+
+def test_a_size_is_refused_before_anything_is_decoded(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    write_image(path, np.zeros((20, 30), np.uint8))
+    _cut_off(path)  # the header is left: only who decodes notices
+    sizes = []
+
+    def refuse(width: int, height: int) -> None:
+        sizes.append((width, height))
+        raise InputError("frame-too-small", stage="extract", what="a.png", advice="")
+
+    with pytest.raises(InputError, match="frame-too-small"):
+        read_source_image(path, refuse)
+    assert sizes == [(30, 20)]
+
+
+def test_images_of_the_user_become_eight_bits_of_colour(tmp_path: Path) -> None:
+    grey = np.arange(0, 240, dtype=np.uint8).reshape(12, 20)
+    write_image(tmp_path / "deep.png", grey.astype(np.uint16) * 257)
+    np.testing.assert_array_equal(
+        read_source_image(tmp_path / "deep.png", _any_size), np.dstack([grey] * 3)
+    )
+    opaque = np.dstack([grey, grey, grey, np.full_like(grey, 255)])
+    write_image(tmp_path / "opaque.png", opaque)
+    assert read_source_image(tmp_path / "opaque.png", _any_size).shape == (12, 20, 3)
+    opaque[0, 0, 3] = 254
+    write_image(tmp_path / "clear.png", opaque)
+    np.testing.assert_array_equal(read_source_image(tmp_path / "clear.png", _any_size), opaque)
 
 
 def test_only_two_modules_decode_images_and_videos() -> None:
