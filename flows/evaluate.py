@@ -1,125 +1,158 @@
 """Evaluate the whole pipeline on videos with known geometry: ``python -m flows.evaluate``.
 
-Every subject goes from a rendered orbit video through the same flow that a user runs, background
-removal included. Beside the fused mesh stand every single view, a plain annulus and the visual
-hull.
+Every subject goes from a rendered video through the same flow that a user runs, background removal
+included. Beside the fused mesh stand every single view, a plain annulus and the visual hull.
+Stopped at any point, an evaluation goes on where it was: videos, artifacts and scores that exist
+are taken, unless what they depend on has changed.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
+import hashlib
 import logging
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import trimesh
+from prefect import flow, task
 
+from configs.evaluation import EvaluationRequest
+from configs.options import add_options, parse_options
 from configs.request import ReconstructRequest
 from configs.settings import Settings
+from configs.stages import StageName
 from flows.reconstruct import reconstruct
 from tasks.core.errors import Tyre3dError
+from tasks.evaluation import run, subjects
 from tasks.evaluation.report import portrait, write_report
-from tasks.evaluation.run import artifact_of, score_run
+from tasks.evaluation.scores import keep_scores, kept_scores, write_json
+from tasks.evaluation.subjects import Subject, subjects_of
 from tasks.evaluation.truth import truth_of
 from tasks.network.weights import choose_model
-from tasks.storage.artifacts import open_store
-from tasks.synthetic.scenes.video import make_orbit_video, read_truth, truth_path
-from tasks.synthetic.tyres.imported_wheels import ImportedWheel, from_trimesh
-from tasks.synthetic.tyres.spec import TEST_SEEDS, VALIDATION_SEEDS
-from tasks.synthetic.tyres.tyre import Tyre, build_tyre, sample_spec
+from tasks.stages.code_version import code_version
+from tasks.storage.artifacts import canonical, open_store, sha256_of
+from tasks.synthetic.scenes.video import read_truth, truth_path
 
 _log = logging.getLogger("tyre3d")
 
 
-def subjects(options: argparse.Namespace) -> Iterator[tuple[str, int, Tyre | ImportedWheel]]:
-    """Name, seed of the video and geometry of every subject asked for."""
-    if options.wheels is not None:
-        for number, path in enumerate(sorted(options.wheels.glob("*.glb"))):
-            wheel = from_trimesh(trimesh.load_scene(path), diameter=0.66)
-            yield path.stem, TEST_SEEDS[5000 + number], wheel
-        return
-    seeds = TEST_SEEDS if options.split == "test" else VALIDATION_SEEDS
-    for seed in seeds[options.first : options.first + options.count]:
-        yield f"{options.split}-{seed}", seed, build_tyre(sample_spec(seed))
-
-
-def evaluate_subject(
-    name: str, seed: int, wheel: Tyre | ImportedWheel, options: argparse.Namespace
-) -> dict[str, Any]:
-    """Film, reconstruct and score one subject."""
-    settings = Settings()
-    video = film(name, seed, wheel, options)
-    truth = truth_of(wheel)
-    glb = options.out / "meshes" / f"{name}.glb"
-    glb.parent.mkdir(parents=True, exist_ok=True)
-    request = ReconstructRequest(
-        input=video,
-        glb_path=glb.absolute(),
-        preset=options.preset,
-        model=options.model,
-        diameter_mm=1000 * truth.diameter,
+@task(name="film subject", task_run_name="film {subject.name}")
+def film(subject: Subject, request: EvaluationRequest) -> Path:
+    """The video of a subject, rendered unless it is there."""
+    return subjects.film(
+        subject, request.out / "videos", num_frames=request.frames, motion=request.motion
     )
+
+
+@task(name="score subject", task_run_name="score {subject.name}")
+def score(
+    subject: Subject,
+    request: EvaluationRequest,
+    video: Path,
+    metadata: dict[str, Any],
+    seconds: float,
+) -> dict[str, Any]:
+    """Scores of a finished reconstruction; those of the same one are taken as they are.
+
+    Args:
+        subject: What was filmed.
+        request: The evaluation.
+        video: Its video, with the truth beside it.
+        metadata: What the reconstruction returned.
+        seconds: Time that it took; the scores keep that of the first.
+    """
+    settings = Settings()
+    chosen = choose_model(request.model, settings.models_dir)
+    depends_on = {
+        "code": code_version(run.__name__),
+        "stages": {s["stage"]: s["uri"] for s in metadata["stages"]},
+        "model": chosen.digest,
+        "truth": sha256_of(truth_path(video)),
+        "wheel": sha256_of(subject.file) if subject.file else code_version(subjects.__name__),
+    }
+    key = hashlib.sha256(canonical(depends_on)).hexdigest()
+    path = request.out / "scores" / f"{subject.name}.json"
+    known = kept_scores(path, key)
+    if known is not None:
+        return known
+    store = open_store(settings)
+    merged = run.artifact_of(store, metadata, StageName.MERGE)
+    portrait(subject.name, merged, run.artifact_of(store, metadata, StageName.EXTRACT), request.out)
+    truth = truth_of(subject.build())
+    mesh = request.out / "meshes" / f"{subject.name}.glb"
+    found = run.score_run(mesh, metadata, store, chosen, truth, read_truth(video))
+    scores = {"name": subject.name, "seed": subject.seed, "seconds": seconds, **found}
+    keep_scores(path, key, scores)
+    return scores
+
+
+def evaluate_subject(subject: Subject, request: EvaluationRequest) -> dict[str, Any]:
+    """Film, reconstruct and score one subject; a reconstruction that fails is a score, too."""
+    video = film(subject, request)
     started = time.perf_counter()
     try:
-        metadata = reconstruct(request, name)
+        metadata = reconstruct(
+            ReconstructRequest(
+                input=video,
+                glb_path=(request.out / "meshes" / f"{subject.name}.glb").absolute(),
+                preset=request.preset,
+                model=request.model,
+                diameter_mm=1000 * read_truth(video).diameter,
+            ),
+            subject.name,
+        )
     except Tyre3dError as exc:
-        return {"name": name, "seed": seed, "error": str(exc)}
-    seconds = time.perf_counter() - started
-    store = open_store(settings)
-    portrait(
-        name,
-        artifact_of(store, metadata, "merge"),
-        artifact_of(store, metadata, "extract"),
-        options.out,
-    )
-    chosen = choose_model(options.model, settings.models_dir)
-    scores = score_run(glb, metadata, store, chosen, truth, read_truth(video))
-    return {"name": name, "seed": seed, "seconds": seconds, **scores}
+        return {"name": subject.name, "seed": subject.seed, "error": str(exc)}
+    return score(subject, request, video, metadata, time.perf_counter() - started)
 
 
-def film(name: str, seed: int, wheel: Tyre | ImportedWheel, options: argparse.Namespace) -> Path:
-    """The video of a subject with its truth beside it, rendered unless it is there."""
-    path: Path = options.out / "videos" / f"{name}.mp4"
-    if not truth_path(path).exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        make_orbit_video(seed, path, num_frames=options.frames, motion=options.motion, wheel=wheel)
-    return path
+@flow(name="evaluate", log_prints=False)
+def evaluate(request: EvaluationRequest) -> list[dict[str, Any]]:
+    """Evaluate the pipeline; the report lies in the request's folder.
+
+    Args:
+        request: The subjects, and how they are filmed and reconstructed.
+
+    Returns:
+        The scores of every subject, or why it has none.
+    """
+    (request.out / "meshes").mkdir(parents=True, exist_ok=True)
+    results: list[dict[str, Any]] = []
+    for subject in subjects_of(request):
+        results.append(evaluate_subject(subject, request))
+        _log_result(results[-1])
+        write_json(request.out / "results.json", results)
+    if results:
+        write_report(results, request.out)
+    return results
+
+
+def _log_result(result: dict[str, Any]) -> None:
+    if "error" in result:
+        _log.warning("%s: %s", result["name"], result["error"])
+        return
+    fused = result["fused"]["aligned"]
+    _log.info("%s: chamfer %.2f %%, F2 %.3f", result["name"], fused["chamfer"], fused["f2"])
+
+
+@flow(name="film-subjects", log_prints=False)
+def film_subjects(request: EvaluationRequest) -> None:
+    """Render the videos of an evaluation and stop."""
+    for subject in subjects_of(request):
+        film(subject, request)
 
 
 def main() -> None:
     """Evaluate on test seeds, validation seeds, or the wheels of a folder."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--split", choices=("test", "validation"), default="test")
-    parser.add_argument("--first", type=int, default=0)
-    parser.add_argument("--count", type=int, default=12)
-    parser.add_argument("--wheels", type=Path, help="a folder of GLB wheels instead of seeds")
-    parser.add_argument("--frames", type=int, default=72, help="frames of each video")
-    parser.add_argument("--motion", default="orbit", choices=("orbit", "spin", "handheld"))
-    parser.add_argument("--preset", default="balanced")
-    parser.add_argument("--model", default="tyre-mini")
-    parser.add_argument("--out", type=Path, default=Path("work/eval"))
+    parser = argparse.ArgumentParser(prog="python -m flows.evaluate", description=main.__doc__)
+    add_options(parser, EvaluationRequest)
     parser.add_argument("--videos-only", action="store_true", help="render the videos and stop")
     options = parser.parse_args()
+    request = parse_options(parser, options, EvaluationRequest)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    results = []
-    for name, seed, wheel in subjects(options):
-        if options.videos_only:
-            film(name, seed, wheel, options)
-            continue
-        results.append(evaluate_subject(name, seed, wheel, options))
-        line = results[-1]
-        if "error" in line:
-            _log.warning("%s: %s", name, line["error"])
-        else:
-            fused = line["fused"]["aligned"]
-            _log.info("%s: chamfer %.2f %%, F2 %.3f", name, fused["chamfer"], fused["f2"])
-        (options.out / "results.json").write_text(json.dumps(results, indent=1, default=float))
-    if results:
-        write_report(results, options.out)
+    (film_subjects if options.videos_only else evaluate)(request)
 
 
 if __name__ == "__main__":

@@ -13,11 +13,11 @@ from typing import Any
 from prefect import State, get_run_logger, task
 from prefect.artifacts import create_image_artifact, create_markdown_artifact
 
+from configs.options import options_of
 from configs.training import LoopConfig
 from tasks.core.errors import InputError
 from tasks.core.processes import start_child
 from tasks.network.weights import state_digest
-from tasks.training.command import options_of
 from tasks.training.log import LOG, TrainingLog
 from tasks.training.report import plot_curves
 

@@ -1,15 +1,15 @@
-"""The command line of a training: every setting is an option, and every option has one default."""
+"""The command line of a training: every setting is an option."""
 
 from __future__ import annotations
 
 import argparse
 import logging
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
-from pydantic import ValidationError
 
+from configs.options import add_options, parse_options
 from configs.training import LoopConfig
 from tasks.core.errors import Tyre3dError
 from tasks.training.loop import Trainer
@@ -17,17 +17,6 @@ from tasks.training.loop import Trainer
 Config = TypeVar("Config", bound=LoopConfig)
 
 _OLDER_NAMES = {"checkpoint_s": ("--save-s",)}
-
-
-def option_of(field: str) -> str:
-    """The option that sets a field of a configuration."""
-    return f"--{field.replace('_', '-')}"
-
-
-def options_of(config: LoopConfig) -> list[str]:
-    """The options that give a configuration, as far as it differs from its defaults."""
-    changed = config.model_dump(exclude_defaults=True)
-    return [word for name, value in changed.items() for word in (option_of(name), str(value))]
 
 
 def train_from_command(
@@ -42,16 +31,9 @@ def train_from_command(
         kind: The configuration, whose fields become options.
         build: Makes the trainer of a configuration and the parser's own options.
     """
-    for name, field in kind.model_fields.items():
-        text = f"{field.description} (default: {field.default})".replace("%", "%%")
-        parser.add_argument(option_of(name), *_OLDER_NAMES.get(name, ()), dest=name, help=text)
+    add_options(parser, kind, _OLDER_NAMES)
     options = parser.parse_args()
-    values: dict[str, Any] = {n: getattr(options, n) for n in kind.model_fields}
-    try:
-        config = kind.model_validate({n: v for n, v in values.items() if v is not None})
-    except ValidationError as exc:
-        first = exc.errors()[0]
-        parser.error(f"{option_of(str(first['loc'][0]))}: {first['msg']}")
+    config = parse_options(parser, options, kind)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     if config.threads:
         torch.set_num_threads(config.threads)

@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 from prefect.settings import PREFECT_API_URL
 
+from configs.options import options_of
 from configs.training import LoopConfig
 from tasks.network.weights import FUSER
-from tasks.training.command import options_of
 from tasks.training.fusion.subjects import FIRST_SEED
 from tasks.training.log import LOG, TrainingLog
 from tasks.training.loop import CHECKPOINT

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from configs.options import options_of
 from configs.training import FuseConfig, LoopConfig, TrainConfig
 from tasks.core.errors import InputError
 from tasks.training import command
-from tasks.training.command import options_of, train_from_command
+from tasks.training.command import train_from_command
 from tasks.training.fusion import __main__ as fusion
 from tasks.training.loop import Trainer
 from tasks.training.reconstruction import __main__ as reconstruction
