@@ -1,12 +1,17 @@
-"""Presets: how much work a reconstruction may cost."""
+"""What a user can choose, and the defaults; imports nothing heavy, so that help is quick."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
+
+Device = Literal["auto", "cuda", "mps", "cpu"]
+MotionHint = Literal["auto", "orbit", "spin"]
+"""What moves, as a user may say it: the camera around the tyre (or a turntable), or the tyre about
+its own axle before a fixed camera. ``auto`` decides by the background."""
 
 
 class Preset(NamedTuple):
-    """What a preset fixes."""
+    """How much work a reconstruction may cost."""
 
     num_frames: int
     mc_resolution: int

@@ -8,8 +8,15 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from configs.locations import S3, stem_of
-from configs.presets import DEFAULT_DIAMETER_MM, DEFAULT_PRESET, DEFAULT_SESSION, PRESETS
-from configs.stages import DiameterMm, McResolution, MotionHint, NumFrames
+from configs.presets import (
+    DEFAULT_DIAMETER_MM,
+    DEFAULT_PRESET,
+    DEFAULT_SESSION,
+    PRESETS,
+    Device,
+    MotionHint,
+)
+from configs.stages import DiameterMm, McResolution, NumFrames
 
 
 def _told_apart(given: object) -> object:
@@ -36,7 +43,7 @@ class ReconstructOptions(BaseModel):
     model: str | None = Field(None, description="name or folder; unset: the best there is")
     num_frames: NumFrames | None = Field(None, description="unset: the preset's")
     mc_resolution: McResolution | None = Field(None, description="unset: the preset's")
-    device: Literal["auto", "cuda", "mps", "cpu"] = "auto"
+    device: Device = "auto"
     diameter_mm: DiameterMm = DEFAULT_DIAMETER_MM
     motion: MotionHint = "auto"
     session: str = Field(DEFAULT_SESSION, description="background removal: name of rembg's session")

@@ -7,12 +7,15 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from configs.presets import DEFAULT_DIAMETER_MM, DEFAULT_PRESET, DEFAULT_SESSION, PRESETS
+from configs.presets import (
+    DEFAULT_DIAMETER_MM,
+    DEFAULT_PRESET,
+    DEFAULT_SESSION,
+    PRESETS,
+    MotionHint,
+)
 
 Precision = Literal["auto", "fp32", "bf16"]
-MotionHint = Literal["auto", "orbit", "spin"]
-"""What moves, as a user may say it: the camera around the tyre (or a turntable), or the tyre about
-its own axle before a fixed camera. ``auto`` decides by the background."""
 
 McResolution = Annotated[
     int, Field(ge=32, le=1024, description="samples along the volume's longest side")

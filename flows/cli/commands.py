@@ -24,7 +24,7 @@ from tasks.core.errors import InputError
 _Request = TypeVar("_Request", bound=BaseModel)
 TAG = "tyre3d"
 """Of the runs that commands start; `make deploy` has the server watch over such runs."""
-_SURROUNDINGS = {
+_ENVIRONMENT = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "DO_NOT_TRACK": "1",
     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",  # as prefect.yaml has it; servers watch over runs
@@ -43,19 +43,19 @@ def load_settings() -> Settings:
         return Settings()
     except ValidationError as exc:
         raise InputError(
-            "bad-setting", stage="start", what=_first_fault(exc), advice="Mend the environment"
+            "bad-setting", stage="start", what=_first_error(exc), advice="Mend the environment"
         ) from exc
 
 
-def _first_fault(exc: ValidationError) -> str:
-    fault = exc.errors()[0]
-    where = "-".join(str(part) for part in fault["loc"]).replace("_", "-")
-    return f"{where}: {fault['msg']} (given: {fault['input']!r})"
+def _first_error(exc: ValidationError) -> str:
+    error = exc.errors()[0]
+    where = "-".join(str(part) for part in error["loc"]).replace("_", "-")
+    return f"{where}: {error['msg']} (given: {error['input']!r})"
 
 
 def prepare(settings: Settings, *, verbose: bool) -> None:
     """Set up logging and the environment of the libraries before any of them is imported."""
-    for name, value in _SURROUNDINGS.items():
+    for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     results = settings.home / "results"
     os.environ.setdefault("PREFECT_LOCAL_STORAGE_PATH", str(results))
@@ -82,7 +82,7 @@ def validated(kind: type[_Request], command: str, fields: Mapping[str, Any]) -> 
         raise InputError(
             "bad-option",
             stage="start",
-            what=_first_fault(exc),
+            what=_first_error(exc),
             advice=f"See: tyre3d {command} --help",
         ) from exc
 
@@ -155,7 +155,7 @@ def announce(options: argparse.Namespace) -> int:
         )
     from flows.support.events import announce_uploads
 
-    announce_uploads([str(as_place(given)) for given in options.inputs])
+    announce_uploads([str(as_place(text)) for text in options.inputs])
     return 0
 
 

@@ -6,10 +6,17 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import NoReturn, get_args
 
 from configs.locations import as_place
-from configs.presets import DEFAULT_DIAMETER_MM, DEFAULT_PRESET, DEFAULT_SESSION, PRESETS
+from configs.presets import (
+    DEFAULT_DIAMETER_MM,
+    DEFAULT_PRESET,
+    DEFAULT_SESSION,
+    PRESETS,
+    Device,
+    MotionHint,
+)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -87,9 +94,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--num-frames", type=int, metavar="N", help="frames for the network")
     parser.add_argument("--mc-resolution", type=int, metavar="N", help="resolution of the mesh")
-    parser.add_argument(
-        "--device", choices=["auto", "cuda", "mps", "cpu"], default="auto", help="default: auto"
-    )
+    parser.add_argument("--device", choices=get_args(Device), default="auto", help="default: auto")
     parser.add_argument(
         "--diameter-mm",
         type=float,
@@ -99,7 +104,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--motion",
-        choices=["auto", "orbit", "spin"],
+        choices=get_args(MotionHint),
         default="auto",
         help="orbit: the camera moves round the tyre (or a turntable); spin: about its own axle",
     )
@@ -113,7 +118,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; the exit code is 0 only if it did what was asked."""
+    """Run a command; the exit code is 0 only if the command did its work."""
     options = build_parser().parse_args(argv)
     if options.command == "models":
         from flows.cli.commands import models as command

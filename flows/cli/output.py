@@ -92,9 +92,9 @@ def batch_table(entries: Sequence[Entry], message: str) -> str:
     """The end of a batch: every tyre, and why those that failed did."""
     rows = [("tyre", "state", "seconds", "result")]
     for entry in entries:
-        told = "finished before" if entry.found_finished else entry.state
+        state = "finished before" if entry.found_finished else entry.state
         result = f"[{entry.error['code']}] {entry.error['message']}" if entry.error else entry.glb
-        rows.append((entry.name, told, f"{entry.seconds:7.1f}", result))
+        rows.append((entry.name, state, f"{entry.seconds:7.1f}", result))
     return f"\n{_table(rows)}\n{message}\n"
 
 
