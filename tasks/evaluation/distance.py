@@ -20,7 +20,7 @@ class SurfaceDistance:
     Args:
         mesh: Closed or not.
         samples: Area-uniform samples that propose triangles.
-        seed: Of the sampling.
+        seed: Seed of the sampling.
     """
 
     def __init__(self, mesh: trimesh.Trimesh, samples: int = 100_000, seed: int = 1) -> None:

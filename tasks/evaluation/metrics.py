@@ -1,7 +1,7 @@
 """Distances between a reconstruction and the truth, in per cent of the truth's diameter.
 
 Result samples are area-uniform over the whole result; truth samples are area-uniform over the
-truth's *visible* surface, for what cannot be seen cannot be asked of a video. Result to truth is
+truth's *visible* surface, for what cannot be seen cannot be expected of a video. Result to truth is
 measured to the whole of the truth's surface. Distances are to the surfaces, not to their samples.
 """
 

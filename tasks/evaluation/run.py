@@ -57,7 +57,7 @@ def score_run(
     Args:
         glb: The run's result.
         metadata: What the run returned.
-        store: Of its artifacts.
+        store: Store of its artifacts.
         chosen: The model that it used.
         truth: The object.
         known: The cameras that filmed it.
@@ -77,7 +77,7 @@ def score_run(
             for code, frame in zip(coded.codes, coded.frames, strict=True)
         ]
     return {
-        "place": known.place,
+        "environment": known.environment,
         "stages": {s["stage"]: s["seconds"] for s in metadata["stages"]},
         "poses": {
             "method": poses.method,

@@ -59,7 +59,7 @@ def film(subject: Subject, folder: Path, *, num_frames: int, motion: VideoMotion
         subject: The object to film.
         folder: Folder of the videos.
         num_frames: Number of frames.
-        motion: How it is filmed.
+        motion: Motion of the camera or the wheel.
 
     Returns:
         ``NAME.mp4`` in the folder.

@@ -34,7 +34,7 @@ CHECKPOINT = "checkpoint.pt"
 """Name of the checkpoint in a run's folder."""
 
 _FORMAT = 2
-"""Of the checkpoint. The first had no number, and in one of the trainings another name."""
+"""Number of the checkpoint's format; the first had none, and in one training another name."""
 
 _OLD_CHECKPOINT = "last.pt"
 

@@ -20,9 +20,9 @@ def orthogonalised(matrices: Tensor, dtype: torch.dtype, steps: int = 5) -> Tens
     """Matrices ``(K, M, N)`` with the same singular vectors and values near one (0.7 to 1.2).
 
     Args:
-        matrices: Any but zero.
+        matrices: Matrices of one shape, none of them zero.
         dtype: Format of the products.
-        steps: Of the Newton-Schulz iteration.
+        steps: Number of Newton-Schulz iterations.
     """
     x = matrices.to(dtype)
     tall = x.shape[1] > x.shape[2]

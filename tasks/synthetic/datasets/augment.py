@@ -87,7 +87,7 @@ def defective_masks(alpha: Tensor, edges: Tensor, generator: torch.Generator) ->
     Args:
         alpha: ``(B, 1, S, S)`` float32, 0..1, the true masks.
         edges: ``(B, 2, S, S)`` int8 (:func:`edge_distances`).
-        generator: Of random numbers, on the device of both.
+        generator: Source of random numbers, on the device of both.
 
     Returns:
         ``(B, 1, S, S)`` float32, 0..1.
@@ -140,7 +140,7 @@ def augment_views(rgba: Tensor, edges: Tensor, generator: torch.Generator) -> Te
     Args:
         rgba: ``(B, S, S, 4)`` uint8, straight alpha.
         edges: ``(B, 2, S, S)`` int8 (:func:`edge_distances`).
-        generator: Of random numbers, on the views' device.
+        generator: Source of random numbers, on the views' device.
 
     Returns:
         ``(B, 3, S, S)`` float32, 0..1, over grey.

@@ -1,7 +1,7 @@
-"""The place in which a tyre is filmed: flat charts with textures and baked light.
+"""The environment in which a tyre is filmed: flat charts with textures and baked light.
 
 World frame: metres, +Y up, the floor is y = 0, the tyre stands near the origin. Textures with all
-their smaller levels lie in one atlas and the baked light in another, so that a whole picture is two
+their smaller levels lie in one atlas and the baked light in another, so that a whole image is two
 look-ups. The tyre's own shadow is no part of the baked light: see
 :mod:`tasks.synthetic.scenes.scene`.
 """
@@ -76,7 +76,7 @@ class Background:
         charts: The first is the floor.
         textures: sRGB pictures.
         look: The light in the world; baked here.
-        seed: Of the rays that bake.
+        seed: Seed of the rays that bake.
         outdoors: The sky is bright, not a dark ceiling.
     """
 
@@ -126,7 +126,7 @@ class Background:
         """What rays through pixels ``u, v`` ``(h, w)`` of a camera in the world meet.
 
         Args:
-            camera: In the world.
+            camera: Camera in the world's frame.
             u: Columns of the pixels.
             v: Rows of the pixels.
             rng: Blends neighbouring levels of the textures.
@@ -269,7 +269,7 @@ def _packed(sizes: Sequence[tuple[int, int]], width: int = 1024) -> NDArray[np.i
 
 
 def _texture_atlas(textures: Sequence[Texture]) -> tuple[Texture, Float32Array]:
-    """All levels of all textures in one picture, and places ``(T, L, 4)``: x, y, w - 1, h - 1."""
+    """All levels of all textures in one image, and rectangles ``(T, L, 4)``: x, y, w - 1, h - 1."""
     pyramids: list[Texture] = []
     for texture in textures:
         level = texture
@@ -279,13 +279,13 @@ def _texture_atlas(textures: Sequence[Texture]) -> tuple[Texture, Float32Array]:
             level = np.asarray(cv2.resize(level, size, interpolation=cv2.INTER_AREA), np.uint8)
     places = _packed([(p.shape[1], p.shape[0]) for p in pyramids], 4096)
     atlas = np.zeros((int((places[:, 1] + places[:, 3]).max()), 4096, 3), dtype=np.uint8)
-    for (x, y, w, h), picture in zip(places, pyramids, strict=True):
-        atlas[y : y + h, x : x + w] = picture
+    for (x, y, w, h), level in zip(places, pyramids, strict=True):
+        atlas[y : y + h, x : x + w] = level
     places = places - np.array([0, 0, 1, 1])
     return atlas, places.reshape(len(textures), _LEVELS, 4).astype(np.float32)
 
 
-def _atlas_position(place: Float32Array, st: Float32Array) -> Float32Array:
+def _atlas_position(rectangle: Float32Array, st: Float32Array) -> Float32Array:
     """Pixel positions ``(N, 2)`` of the shares ``st`` of rectangles ``(N, 4)``."""
-    inside = np.clip(st * (place[:, 2:] + 1) - np.float32(0.5), 0, place[:, 2:])
-    return np.asarray(place[:, :2] + inside, dtype=np.float32)
+    inside = np.clip(st * (rectangle[:, 2:] + 1) - np.float32(0.5), 0, rectangle[:, 2:])
+    return np.asarray(rectangle[:, :2] + inside, dtype=np.float32)

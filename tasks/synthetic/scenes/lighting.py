@@ -31,7 +31,7 @@ class Light:
     Args:
         direction: Unit vector towards the light.
         colour: Linear RGB that a white surface facing the light sends back.
-        sharpness: Of the spherical Gaussian: 4 is a wall, 30 a window, 400 a lamp.
+        sharpness: Sharpness of the spherical Gaussian: 4 is a wall, 30 a window, 400 a lamp.
     """
 
     direction: Vector
@@ -116,9 +116,9 @@ def light_disc(light: Light, noise: Float32Array, part: Parts, parts: int) -> Fl
 
     Args:
         light: The light.
-        noise: ``(2, N)``, 0 to 1: place within the part.
+        noise: ``(2, N)``, 0 to 1: position within the part.
         part: Number of the ring, or ``(N,)`` numbers.
-        parts: How many rings there are.
+        parts: Number of rings.
     """
     axis = np.asarray(light.direction, dtype=np.float32)
     disc = tangents(axis) * np.float32(1.2 / math.sqrt(light.sharpness))

@@ -52,9 +52,9 @@ def plan_shot(
     Args:
         motion: See :data:`VideoMotion`.
         rng: Source of randomness.
-        diameter: Of the tyre, metres.
-        width: Of the tyre along its axle, metres.
-        size: Of the picture: width, height.
+        diameter: Diameter of the tyre, metres.
+        width: Width of the tyre along its axle, metres.
+        size: Width and height of the image, pixels.
         num_frames: A full turn does not repeat its first frame.
     """
     focal = max(size) * rng.uniform(0.72, 1.25)

@@ -16,7 +16,7 @@ __all__ = ["Light", "Look", "RenderedView", "render_view", "sample_look"]
 
 @dataclass(frozen=True)
 class RenderedView:
-    """A picture of one object.
+    """An image of one object.
 
     Args:
         rgba: ``(H, W, 4)`` uint8, sRGB with straight alpha (the covered share of the pixel).
@@ -36,12 +36,12 @@ def render_view(
 
     Args:
         caster: The object.
-        camera: In the object's frame.
-        look: In the object's frame.
+        camera: Camera in the object's frame.
+        look: Light in the object's frame.
         supersample: Rays per pixel and axis.
 
     Returns:
-        The picture, transparent off the object.
+        The image, transparent off the object.
     """
     s = supersample
     height, width = camera.height, camera.width
@@ -130,9 +130,9 @@ def shade(
         caster: For shadows.
         hits: The points.
         directions: ``(N, 3)`` unit, from the camera to the points.
-        look: In the object's frame.
+        look: Light in the object's frame.
         part: Which part of the key light each hit looks at, one or ``(N,)``.
-        parts: How many parts there are; a pixel should average over all.
+        parts: Number of parts; a pixel should average over all.
         shadow_rays: Rays per hit, within its part.
     """
     reflectance = caster.renderable.material(hits.face, hits.points)
@@ -188,6 +188,6 @@ def shade(
 
 
 def _noise(ray: NDArray[np.int64], parts: int) -> Float32Array:
-    """Two numbers, 0 to 1, for each ray: the same in every picture of the same grid."""
+    """Two numbers, 0 to 1, for each ray: the same in every image of the same grid."""
     table = np.random.default_rng(parts).random((2, 4099), dtype=np.float32)
     return np.asarray(table[:, ray % 4099], dtype=np.float32)

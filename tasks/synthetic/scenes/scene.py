@@ -1,4 +1,4 @@
-"""Pictures of a tyre in a place: its shadow, the floor's light on it, instants in one frame."""
+"""Images of a tyre in an environment: its shadow, the floor's light, instants in one frame."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tasks.synthetic.scenes.render import cast_pixels, projected_box, shade
 _SHADOW_GRID = 160
 _SHADOW_RAYS = 32
 _BACKGROUND_EVERY = 2
-"""Of the samples, each second one is taken of the background too: its textures are smooth."""
+"""Every second sample is taken of the background too: its textures are smooth."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Moment:
     """What happens at one instant.
 
     Args:
-        camera: In the world.
+        camera: Camera in the world's frame.
         pose: Tyre frame to world, of scale 1.
         turn: Angle of the turntable about +Y, radians.
     """
@@ -55,11 +55,11 @@ def camera_in_tyre_frame(moment: Moment) -> Camera:
 
 
 class Scene:
-    """A tyre in a place, for many pictures: shadows and still backgrounds are kept.
+    """A tyre in an environment, for many images: shadows and still backgrounds are kept.
 
     Args:
         caster: The tyre.
-        background: The place with its light.
+        background: The environment with its light.
         floor_levels: Heights of the floors that get the tyre's shadow, metres.
     """
 
@@ -124,7 +124,7 @@ class Scene:
     def _background_light(
         self, moments: Sequence[Moment], shares: Sequence[tuple[float, float]]
     ) -> Float32Array:
-        """Mean light ``(H * W, 3)`` of the place with the tyre's shadow in it."""
+        """Mean light ``(H * W, 3)`` of the environment with the tyre's shadow in it."""
         if self._still is not None and all(_same(m, self._still[0]) for m in moments):
             return self._still[1]
         still = all(_same(m, moments[0]) for m in moments)
@@ -232,7 +232,7 @@ def _same_pose(a: Similarity, b: Similarity) -> bool:
 
 
 def _same(a: Moment, b: Moment) -> bool:
-    """Whether the place looks the same at two moments, but for a shadow that spins in itself."""
+    """Whether the environment looks the same at two moments, but for a shadow's own spin."""
     if a is b:
         return True
     same_camera = a.camera is b.camera or a.camera.to_dict() == b.camera.to_dict()

@@ -23,7 +23,7 @@ def floor(rng: np.random.Generator, kind: str, side: int = 2048) -> Texture:
     Args:
         rng: Source of randomness.
         kind: One of :data:`FLOORS`.
-        side: In pixels.
+        side: Side of the texture, pixels.
     """
     image = FLOORS[kind](rng, side)
     for _ in range(int(rng.integers(6, 26))):
@@ -62,7 +62,7 @@ def wall(rng: np.random.Generator, height: int = 768, width: int = 2048) -> Text
 
 
 def facade(rng: np.random.Generator, height: int = 512, width: int = 2048) -> Texture:
-    """What stands far behind an outdoor place: garages, fences, hoardings."""
+    """What stands far behind an outdoor environment: garages, fences, hoardings."""
     image = _flat(height, width, _tinted(rng, rng.uniform(110, 200), 20))
     image += 10 * _fractal(rng, height, width, 5)[..., None]
     step = int(rng.integers(90, 260))
@@ -295,9 +295,9 @@ def _word(rng: np.random.Generator, image: _Image, scale: float) -> None:
     mask = np.zeros((h + below, w), dtype=np.uint8)
     cv2.putText(mask, text, (0, h), font, scale, 255, weight, cv2.LINE_AA)
     x, y = (int(rng.uniform(0, max(n - m, 1))) for n, m in ((width, w), (height, h + below)))
-    place = image[y : y + h + below, x : x + w]
-    share = mask[: place.shape[0], : place.shape[1], None] * np.float32(0.9 / 255)
-    place += share * (np.array(_colour(rng), dtype=np.float32) - place)
+    area = image[y : y + h + below, x : x + w]
+    share = mask[: area.shape[0], : area.shape[1], None] * np.float32(0.9 / 255)
+    area += share * (np.array(_colour(rng), dtype=np.float32) - area)
 
 
 def _poster(rng: np.random.Generator, image: _Image, largest: float = 0.12) -> None:

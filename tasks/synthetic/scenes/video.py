@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.geometry.camera import Camera
-from tasks.synthetic.scenes.environments import PLACES, build_place
+from tasks.synthetic.scenes.environments import ENVIRONMENTS, build_environment
 from tasks.synthetic.scenes.lighting import Look, sample_look, to_srgb
 from tasks.synthetic.scenes.motion import MOTIONS, Shot, VideoMotion, plan_shot
 from tasks.synthetic.scenes.raycast import Float32Array, RenderableCaster, Wheel
@@ -28,7 +28,10 @@ from tasks.synthetic.tyres.tyre import build_tyre, sample_spec
 _CODECS = {".mp4": "mp4v", ".mov": "mp4v", ".avi": "MJPG", ".webm": "VP80", ".mkv": "VP80"}
 _SAMPLES = 4
 _METERED_GREY = 0.2
-"""Linear light that a phone's exposure brings the picture's geometric mean to."""
+"""Linear light that a phone's exposure brings the image's geometric mean to."""
+
+_NAMES = {"environment": "place"}
+"""Names in the files of truths where they differ from the fields', for files that exist."""
 
 
 @dataclass(frozen=True)
@@ -36,18 +39,18 @@ class VideoTruth:
     """What is known about a video.
 
     Args:
-        seed: Of everything.
+        seed: Seed of everything.
         motion: See :data:`tasks.synthetic.scenes.motion.VideoMotion`.
-        place: See :data:`tasks.synthetic.scenes.environments.PLACES`.
+        environment: See :data:`tasks.synthetic.scenes.environments.ENVIRONMENTS`.
         fps: Frames per second.
-        diameter: Of the tyre, metres.
-        width: Of the tyre along its axle, metres.
+        diameter: Diameter of the tyre, metres.
+        width: Width of the tyre along its axle, metres.
         cameras: One per frame, in the tyre frame (for a tyre that moves: as the tyre sees them).
     """
 
     seed: int
     motion: VideoMotion
-    place: str
+    environment: str
     fps: float
     diameter: float
     width: float
@@ -55,12 +58,15 @@ class VideoTruth:
 
     def to_dict(self) -> dict[str, Any]:
         """The truth as plain JSON types."""
-        return {**self.__dict__, "cameras": [c.to_dict() for c in self.cameras]}
+        record = {**self.__dict__, "cameras": [c.to_dict() for c in self.cameras]}
+        return {_NAMES.get(name, name): value for name, value in record.items()}
 
     @classmethod
     def from_dict(cls, record: dict[str, Any]) -> VideoTruth:
         """The inverse of :meth:`to_dict`."""
-        return cls(**{**record, "cameras": tuple(map(Camera.from_dict, record["cameras"]))})
+        names = {file: name for name, file in _NAMES.items()}
+        fields = {names.get(name, name): value for name, value in record.items()}
+        return cls(**{**fields, "cameras": tuple(map(Camera.from_dict, record["cameras"]))})
 
 
 @dataclass(frozen=True)
@@ -88,21 +94,22 @@ def make_orbit_video(
     size: tuple[int, int] = (640, 480),
     motion: VideoMotion = "orbit",
     fps: float = 15.0,
-    place: str | None = None,
+    environment: str | None = None,
     wheel: Wheel | None = None,
     samples: int = _SAMPLES,
 ) -> VideoTruth:
     """Render and write a video and, beside it, ``<stem>.truth.json``.
 
     Args:
-        seed: Of the tyre and of everything else.
+        seed: Seed of the tyre and of everything else.
         path: ``.mp4``, ``.mov``, ``.avi``, ``.webm`` or ``.mkv``.
-        num_frames: At least 2.
+        num_frames: Number of frames, at least 2.
         size: Width and height.
-        motion: How it is filmed.
+        motion: Motion of the camera or the tyre.
         fps: Frames per second.
-        place: One of :data:`tasks.synthetic.scenes.environments.PLACES`; drawn if not given.
-        wheel: To film instead of the seed's tyre.
+        environment: One of :data:`tasks.synthetic.scenes.environments.ENVIRONMENTS`; None to
+            draw one.
+        wheel: Object to film instead of the seed's tyre.
         samples: Instants of a frame, over which the shutter is open; at least 2.
 
     Returns:
@@ -118,13 +125,13 @@ def make_orbit_video(
         size=size,
         num_frames=num_frames,
     )
-    place = place or str(rng.choice(PLACES, p=[0.3, 0.25, 0.2, 0.15, 0.1]))
-    frames = film(subject, shot, place, rng, num_frames=num_frames, samples=samples)
+    environment = environment or str(rng.choice(ENVIRONMENTS, p=[0.3, 0.25, 0.2, 0.15, 0.1]))
+    frames = film(subject, shot, environment, rng, num_frames=num_frames, samples=samples)
     write_video(path, frames, fps)
     truth = VideoTruth(
         seed=seed,
         motion=motion,
-        place=place,
+        environment=environment,
         fps=fps,
         diameter=float(subject.diameter),
         width=float(subject.width),
@@ -149,7 +156,7 @@ def read_truth(video: Path) -> VideoTruth:
 def film(
     wheel: Wheel,
     shot: Shot,
-    place: str,
+    environment: str,
     rng: np.random.Generator,
     *,
     num_frames: int,
@@ -157,8 +164,8 @@ def film(
 ) -> Iterator[NDArray[np.uint8]]:
     """Frames ``(H, W, 3)`` uint8 sRGB of a planned video, one after the other."""
     look = sample_look(rng)
-    background = build_place(
-        place,
+    background = build_environment(
+        environment,
         look,
         seed=int(rng.integers(2**31)),
         clear_radius=shot.clear_radius,
@@ -209,7 +216,7 @@ def write_video(path: Path, frames: Iterable[NDArray[np.uint8]], fps: float) -> 
 
 
 def _metered(scene: Scene, moment: Moment) -> float:
-    """The exposure that an automatic camera would choose, from a small picture."""
+    """The exposure that an automatic camera would choose, from a small image."""
     camera = moment.camera
     small = camera.resized(96, max(round(camera.height * (96 / camera.width)), 1))
     light = scene.light([replace(moment, camera=small)])
@@ -236,7 +243,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--motion", choices=MOTIONS, default="orbit")
-    parser.add_argument("--place", choices=PLACES)
+    parser.add_argument("--environment", "--place", choices=ENVIRONMENTS)
     parser.add_argument("--frames", type=int, default=72)
     parser.add_argument("--fps", type=float, default=15.0)
     parser.add_argument("--size", type=int, nargs=2, default=(640, 480), metavar=("W", "H"))
@@ -249,7 +256,7 @@ def main() -> None:
         size=tuple(a.size),
         motion=a.motion,
         fps=a.fps,
-        place=a.place,
+        environment=a.environment,
     )
 
 

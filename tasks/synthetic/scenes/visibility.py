@@ -32,7 +32,7 @@ def visible_surface(
     Args:
         mesh: Closed or not; faces may be wound either way.
         n_points: Number of points to return.
-        seed: Of the sampling.
+        seed: Seed of the sampling.
         views: Number of viewpoints on a sphere about the bounding box's centre.
         distance: Radius of that sphere in largest sides of the bounding box.
 

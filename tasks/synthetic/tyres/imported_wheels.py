@@ -15,7 +15,7 @@ from tasks.synthetic.scenes.raycast import Float32Array, IntArray
 
 _TEXTURE_SIDE = 1024
 _LONGEST_EDGE = 0.06
-"""Of a face, as a share of the diameter: occlusion is stored per vertex and needs a fine mesh."""
+"""Of a face, share of the diameter: occlusion is stored by vertex and needs a fine mesh."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def from_trimesh(
 
     Args:
         source: Its axle is the shortest side of the bounding box; +Y stays up where it can.
-        diameter: Wanted outer diameter, metres.
+        diameter: Outer diameter of the result, metres.
         flip: Take the other side as the outer face.
 
     Returns:

@@ -136,7 +136,7 @@ def evaluate(
 
     Args:
         look: Colours and finish.
-        texture: Of the outer sidewall.
+        texture: Texture of the outer sidewall.
         part: ``(N,)`` :class:`Part` of each point.
         points: ``(N, 3)`` in the axle frame.
         tread_depth: ``(N,)`` metres below the crown.

@@ -134,7 +134,7 @@ def outer_section(spec: ProfileSpec) -> Section:
 
 
 def cavity_section(spec: ProfileSpec, outer: Section, depth: float) -> Section:
-    """The hollow of a bare tyre, at least 4 mm below grooves of the given depth."""
+    """The hollow of a tyre without a rim, at least 4 mm below grooves of a depth."""
     half = spec.width / 2 - spec.side_wall
     bead_half = max(spec.bead_share * spec.width / 2 - spec.bead_wall, 0.3 * half)
     inner = _section(

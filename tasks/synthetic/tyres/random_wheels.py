@@ -21,12 +21,12 @@ FILLED = 0.3
 """Share of wheels that are one body without a hollow."""
 
 
-def build_odd_rim(rng: Rng, spec: RimSpec, section: Section) -> list[Body]:
+def build_random_wheel(rng: Rng, spec: RimSpec, section: Section) -> list[Body]:
     """A random wheel that carries the tyre.
 
     Args:
-        rng: Of all choices.
-        spec: Of the barrel.
+        rng: Source of all choices.
+        spec: Specification of the barrel.
         section: The tyre's outer contour; the outer face is at +z.
     """
     z_lip = lip_plane(spec, section)

@@ -22,7 +22,8 @@ class Rubber:
 
     Args:
         section: Outer contour.
-        cavity: Hollow of a bare tyre; None for a mounted one, whose chamber counts as solid.
+        cavity: Hollow of a tyre without a rim; None for a mounted one, whose chamber counts as
+            solid.
         pattern: Grooves.
         wear: Loss of radius.
     """
@@ -34,7 +35,7 @@ class Rubber:
 
     @property
     def radius(self) -> float:
-        """Of the new tyre."""
+        """The outer radius of the new tyre."""
         return float(self.section.top_r.max())
 
     def loss(self, theta: FloatArray, z: FloatArray) -> FloatArray:

@@ -28,14 +28,14 @@ class Family:
     """Ranges of one family: millimetres and inches, as tyres are labelled.
 
     Args:
-        weight: How often it is drawn.
+        weight: Relative frequency with which it is drawn.
         diameter_mm: Outer diameter.
         width_mm: Section width.
         rim_in: Rim diameter.
         treads: Kinds of pattern and their weights.
         square: Range of the shoulder's squareness, 0 round .. 1 square.
         tread_share: Range of the crown's share of the width.
-        bare: Share of bare tyres.
+        without_rim: Share of tyres without a rim.
     """
 
     weight: float
@@ -45,7 +45,7 @@ class Family:
     treads: dict[str, float]
     square: tuple[float, float]
     tread_share: tuple[float, float]
-    bare: float = 0.27
+    without_rim: float = 0.27
 
 
 FAMILIES: dict[str, Family] = {
@@ -114,7 +114,7 @@ def sample_spec(seed: int) -> TyreSpec:
     family = FAMILIES[name]
     profile = _profile(rng, family)
     tread = sample_tread(rng, choose(rng, family.treads), profile)
-    rim = None if rng.random() < family.bare else _rim(rng, name, profile)
+    rim = None if rng.random() < family.without_rim else _rim(rng, name, profile)
     look = sample_look(rng, name, race=tread.kind in ("slick", "inter", "wet"))
     wear = sample_wear(rng, profile) if rng.random() < 0.3 else None
     phase = float(rng.uniform(0, 2 * math.pi))
@@ -260,7 +260,7 @@ def sample_wear(rng: Rng, profile: ProfileSpec) -> WearSpec:
         for _ in range(int(rng.choice([0, 0, 1, 2, 4])))
     )
     return WearSpec(
-        even=maybe(0.6, 0.0, 0.003),
+        uniform=maybe(0.6, 0.0, 0.003),
         inner=maybe(0.4, 0.0, 0.004),
         centre=maybe(0.25, 0.0, 0.003),
         outer=maybe(0.3, 0.0, 0.004),

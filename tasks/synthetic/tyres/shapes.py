@@ -194,7 +194,7 @@ class Spokes:
         )
 
     def contains(self, r: FloatArray, theta: FloatArray, z: FloatArray) -> BoolArray:
-        """In polar coordinates about the nearest spoke's middle."""
+        """Whether they are inside, in polar coordinates about the nearest spoke's middle."""
         inside = np.zeros(len(r), dtype=bool)
         near = np.flatnonzero(
             (r >= self.r[0]) & (r <= self.r[-1]) & (z >= self.back.min()) & (z <= self.front.max())
@@ -223,8 +223,8 @@ class Prisms:
         count: Number round the axle (1 with ``at`` = 0: one in the middle).
         phase: Angle of the first.
         at: Distance of their middles from the axle.
-        sides: Of the base.
-        radius: Of the base's circumscribed circle, at the bottom and at the top.
+        sides: Number of sides of the base.
+        radius: Radius of the base's circumscribed circle, at the bottom and at the top.
         z0, z1: Ends along the axle.
         part: What it is.
     """
@@ -264,7 +264,7 @@ class Prisms:
         return outward(Mesh(vertices, faces, np.full(len(faces), self.part, np.uint8)))
 
     def contains(self, r: FloatArray, theta: FloatArray, z: FloatArray) -> BoolArray:
-        """By the distance from the nearest prism's sides."""
+        """Whether they are inside, by the distance from the nearest prism's sides."""
         inside = np.zeros(len(r), dtype=bool)
         reach = self.at + max(self.radius)
         near = np.flatnonzero((r <= reach) & (z >= self.z0) & (z <= self.z1))

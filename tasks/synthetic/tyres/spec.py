@@ -40,7 +40,7 @@ class ProfileSpec:
         width: Section width without the rim protector.
         rim_diameter: Diameter of the bead seat.
         tread_share: Half width of the crown arc as a share of half the section width.
-        crown_drop: How far the crown falls from the centre to the end of its arc.
+        crown_drop: Height by which the crown falls from the centre to the end of its arc.
         shoulder_reach: Handles of the shoulder curve, 0.4 (round) .. 1 (square), along the width
         shoulder_height: and along the sidewall.
         belly: Height of the widest point, share of the sidewall's height.
@@ -117,8 +117,8 @@ class RimSpec:
         edge_depth: Where the face meets the barrel.
         hub_depth: Where the face meets the hub (more than ``edge_depth``: concave).
         curve: Exponent of the face's profile between hub and edge.
-        thickness: Of the spokes at the rim.
-        hub_thickness: Of the spokes at the hub.
+        thickness: Thickness of the spokes at the rim.
+        hub_thickness: Thickness of the spokes at the hub.
         hub_radius: Radius of the hub's face.
         flange: Height of the lip over the bead seat.
         lip: Thickness of the lip along the axle.
@@ -179,17 +179,17 @@ class WearSpec:
     """Rubber lost from the tread.
 
     Args:
-        even: Loss everywhere.
+        uniform: Loss everywhere.
         inner, centre, outer: Further loss at the inner edge, the middle and the outer edge.
         flat_spots: Chords.
         graining: Height of the roughness.
         graining_centre: Where the graining is strongest, share of half the section width.
         cuts: Gouges.
         run_out: Amplitude of the loss that varies once per turn.
-        seed: Of the roughness.
+        seed: Seed of the roughness.
     """
 
-    even: float = 0.0
+    uniform: float = 0.0
     inner: float = 0.0
     centre: float = 0.0
     outer: float = 0.0
@@ -227,7 +227,7 @@ class Lettering:
 
     Args:
         text: The word.
-        repeats: How often it is written round the tyre.
+        repeats: Number of times that it is written round the tyre.
         low, high: Shares of the sidewall's height.
         colour: Linear RGB.
         font: Index of the stroke font.
@@ -259,10 +259,10 @@ class LookSpec:
         rim, face, accent: Albedo of barrel, spokes or disc, and hub or lip.
         metal: Specular strength of the rim.
         rim_roughness: 0..1.
-        polished_lip: Whether the lip is bright metal.
+        polished_lip: True for a lip of bright metal.
         dirt: Amount of dust, 0..1, and its colour.
-        seed: Of the noise.
-        mottle: How far the noise changes all albedos, as a share.
+        seed: Seed of the noise.
+        mottle: Share by which the noise changes all albedos.
     """
 
     rubber: Colour
@@ -285,7 +285,7 @@ class LookSpec:
 
 @dataclass(frozen=True)
 class TyreSpec:
-    """Everything that defines one tyre; ``rim`` is None for a bare tyre."""
+    """Everything that defines one tyre; ``rim`` is None for a tyre without one."""
 
     seed: int
     family: str

@@ -46,11 +46,11 @@ class Tyre:
         faces: ``(F, 3)`` wound outwards; closed bodies that may overlap.
         normals: ``(V, 3)`` unit.
         part: ``(F,)`` :class:`~tasks.synthetic.tyres.spec.Part` of each face.
-        diameter: Of the new tyre, metres.
-        width: Of the bounding box along the axle, metres.
+        diameter: Diameter of the new tyre, metres.
+        width: Width of the bounding box along the axle, metres.
         rubber: The tyre itself, in the frame of its own middle.
-        wheel: The rim's bodies, empty for a bare tyre.
-        texture: Of the sidewalls.
+        wheel: The rim's bodies, empty for a tyre without a rim.
+        texture: Texture of the sidewalls.
         z_shift: Add to z of the tyre frame to get the frame of the rubber's middle.
     """
 
@@ -91,7 +91,7 @@ class Tyre:
         return flat.reshape(t.shape)
 
     def material(self, face_index: NDArray[np.integer], points: FloatArray) -> Material:
-        """The material at points ``(N, 3)`` of the given faces ``(N,)``."""
+        """The material at points ``(N, 3)`` on faces ``(N,)``."""
         r, theta, z = self._local(points)
         c, s = np.cos(theta), np.sin(theta)
         local = np.stack([r * c, r * s, z], axis=1)

@@ -23,14 +23,14 @@ def radius_loss(
         wear: None for a new tyre.
         theta: Angle about the axle.
         z: Along the axle from the middle of the tread, metres.
-        radius: Of the new tyre.
+        radius: Radius of the new tyre.
         half: Half of the section width.
     """
     loss = np.zeros(np.broadcast(theta, z).shape)
     if wear is None:
         return loss
     s = z / half
-    loss += wear.even + wear.run_out * (0.5 + 0.5 * np.cos(theta - 0.7 * wear.seed))
+    loss += wear.uniform + wear.run_out * (0.5 + 0.5 * np.cos(theta - 0.7 * wear.seed))
     loss += wear.inner * np.clip(-s, 0, 1) ** 2 + wear.outer * np.clip(s, 0, 1) ** 2
     loss += wear.centre * np.clip(1 - s * s, 0, 1) ** 2
     for spot in wear.flat_spots:

@@ -42,7 +42,7 @@ from tasks.selection.choose import select_frames
 from tasks.selection.scores import measure
 from tasks.synthetic.scenes.motion import VideoMotion
 from tasks.synthetic.scenes.video import make_orbit_video
-from tasks.synthetic.tyres.random_wheels import build_odd_rim
+from tasks.synthetic.tyres.random_wheels import build_random_wheel
 from tasks.synthetic.tyres.spec import TRAIN_SEEDS, LookSpec
 from tasks.synthetic.tyres.tyre import Tyre, build_tyre, sample_spec
 from tasks.video.decode import all_frames
@@ -54,7 +54,7 @@ FloatArray = NDArray[np.float64]
 FIRST_SEED = TRAIN_SEEDS[700_000]
 """The bundled model was trained on seeds far below: on these it errs as it does on new tyres."""
 
-ODD = 0.5
+RANDOM_WHEELS = 0.5
 """Share of mounted tyres that get a wheel of no known kind."""
 
 MOTIONS: tuple[VideoMotion, ...] = ("orbit", "handheld", "spin")
@@ -62,17 +62,18 @@ MOTION_SHARES = (0.84, 0.08, 0.08)
 
 
 def build_subject(seed: int) -> Tyre:
-    """The tyre of a seed, or one with an odd wheel."""
+    """The tyre of a seed, or one with a random wheel."""
     rng = np.random.default_rng([seed, 11])
     spec = sample_spec(seed)
-    if rng.random() >= ODD:
+    if rng.random() >= RANDOM_WHEELS:
         return build_tyre(spec)
     return build_tyre(
-        replace(spec, look=odd_look(spec.look, rng)), rim=functools.partial(build_odd_rim, rng)
+        replace(spec, look=random_look(spec.look, rng)),
+        rim=functools.partial(build_random_wheel, rng),
     )
 
 
-def odd_look(look: LookSpec, rng: np.random.Generator) -> LookSpec:
+def random_look(look: LookSpec, rng: np.random.Generator) -> LookSpec:
     """Colours of no known kind, often without any noise for photos to agree on."""
     face, rim = rng.uniform(0.0, 1.0, (2, 1)) ** 1.5 * rng.uniform(0.7, 1.0, (2, 3))
     return replace(
@@ -84,7 +85,7 @@ def odd_look(look: LookSpec, rng: np.random.Generator) -> LookSpec:
     )
 
 
-def shaken(camera: Camera, zoom: float, rng: np.random.Generator) -> Camera:
+def perturbed(camera: Camera, zoom: float, rng: np.random.Generator) -> Camera:
     """A camera with the errors that structure from motion leaves."""
     vector = np.radians(rng.normal(0.0, 0.03, 3))
     turn, _ = cv2.Rodrigues(vector)
@@ -100,8 +101,8 @@ def shaken(camera: Camera, zoom: float, rng: np.random.Generator) -> Camera:
     )
 
 
-def roughly(tyre: Tyre, rng: np.random.Generator) -> ObjectEstimate:
-    """The tyre's place, about as well as the pose stage knows it."""
+def perturbed_estimate(tyre: Tyre, rng: np.random.Generator) -> ObjectEstimate:
+    """The tyre with the errors of position, axle and size that the pose stage leaves."""
     tilt = np.radians(rng.normal(0.0, 0.15, 2))
     axle = np.array([tilt[0], tilt[1], 1.0])
     return ObjectEstimate(
@@ -119,11 +120,11 @@ def film_and_gather(
     """Film a tyre and bring all evidence of it into one grid.
 
     Args:
-        tyre: Of :func:`build_subject`.
-        seed: Of everything else.
+        tyre: The tyre, from :func:`build_subject`.
+        seed: Seed of everything else.
         model: The bundled model.
-        session: Removes backgrounds.
-        folder: For the frames; may be removed afterwards.
+        session: Session that removes backgrounds.
+        folder: Folder for the frames; may be removed afterwards.
     """
     rng = np.random.default_rng([seed, 12])
     motion = MOTIONS[int(rng.choice(len(MOTIONS), p=MOTION_SHARES))]
@@ -136,29 +137,29 @@ def film_and_gather(
         wheel=tyre,
         samples=2,  # half of the time goes into light
     )
-    pictures = list(all_frames(video))
-    mattes = [clean_alpha(m.alpha) for m in session.matte(pictures)]
+    images = list(all_frames(video))
+    mattes = [clean_alpha(m.alpha) for m in session.matte(images)]
     frames, alphas, masks = {}, {}, []
-    for k, (picture, (alpha, figures)) in enumerate(zip(pictures, mattes, strict=True)):
+    for k, (image, (alpha, figures)) in enumerate(zip(images, mattes, strict=True)):
         frames[k], alphas[k] = folder / f"{k}.png", folder / f"{k}.alpha.png"
-        write_image(frames[k], picture, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+        write_image(frames[k], image, [cv2.IMWRITE_PNG_COMPRESSION, 1])
         write_image(alphas[k], alpha, [cv2.IMWRITE_PNG_COMPRESSION, 1])
         refused = "" if figures["area"] > 0.005 else "empty"
         masks.append(Mask(k, alphas[k].name, peak=1.0, given=False, refused=refused, **figures))
     zoom = float(np.exp(rng.normal(0.0, 0.003)))
     poses = PoseEstimate(
-        method="truth, shaken",
+        method="truth, perturbed",
         motion="free",
-        cameras={k: shaken(c, zoom, rng) for k, c in enumerate(truth.cameras)},
-        tyre=roughly(tyre, rng),
+        cameras={k: perturbed(c, zoom, rng) for k, c in enumerate(truth.cameras)},
+        tyre=perturbed_estimate(tyre, rng),
     )
-    scores = {m.index: measure(pictures[m.index], mattes[m.index][0]) for m in masks if m.usable}
-    wanted = SelectConfig(num_frames=int(rng.choice([4, 6, 8, 8, 8, 8, 12])))
-    taken = select_frames(masks, scores, poses, wanted).chosen
+    scores = {m.index: measure(images[m.index], mattes[m.index][0]) for m in masks if m.usable}
+    selecting = SelectConfig(num_frames=int(rng.choice([4, 6, 8, 8, 8, 8, 12])))
+    taken = select_frames(masks, scores, poses, selecting).chosen
     crops = {m.index: m.crop for m in masks}
     coded = [CodedFrame(i, crop) for i in taken if (crop := crops[i]) is not None]
     side = model.cfg.cond_image_size
-    cuts = [cut_out(pictures[f.index], mattes[f.index][0], f.crop, side) for f in coded]
+    cuts = [cut_out(images[f.index], mattes[f.index][0], f.crop, side) for f in coded]
     codes = infer_codes(model, cuts, "cpu", InferConfig())
     fields = {f.index: NetworkField(model, code) for f, code in zip(coded, codes, strict=True)}
     usable: Mapping[int, Path] = {m.index: alphas[m.index] for m in masks if m.usable}

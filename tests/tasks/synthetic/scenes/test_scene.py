@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tasks.geometry.camera import Camera, look_at
 from tasks.geometry.similarity import Similarity
 from tasks.synthetic.scenes.background import Background, Chart
-from tasks.synthetic.scenes.environments import Support, build_place
+from tasks.synthetic.scenes.environments import Support, build_environment
 from tasks.synthetic.scenes.lighting import Light, Look, to_srgb
 from tasks.synthetic.scenes.motion import MOTIONS, VideoMotion, plan_shot
 from tasks.synthetic.scenes.raycast import RenderableCaster
@@ -83,7 +83,7 @@ def test_a_box_hides_what_is_behind_it() -> None:
     mesh.visual.face_colors = [255, 255, 255, 255]
     white = RenderableCaster(from_trimesh(mesh, diameter=0.6))
     camera = camera_from(0.0, 0.3, 2.0)
-    place = build_place(
+    environment = build_environment(
         "studio",
         replace(LOOK, sky=(0.5,) * 3),
         seed=1,
@@ -91,7 +91,7 @@ def test_a_box_hides_what_is_behind_it() -> None:
         support=Support("bars", 0.3, 0.3, 1.0),
     )
     lying = Similarity(1.0, np.eye(3), np.array([0.0, 0.2, 0.0]))
-    scene = Scene(white, place)
+    scene = Scene(white, environment)
     hidden = scene.light([Moment(camera, lying)])
     bar_side = camera.project(np.array([[0.185, 0.2, 0.5]]))[0, :2].astype(int)
     alone = render_view(white, camera_in_tyre_frame(Moment(camera, lying)), LOOK)

@@ -48,7 +48,7 @@ def test_the_truth_puts_the_dark_ring_where_the_frames_show_it(
         num_frames=FRAMES,
         size=(160, 120),
         motion=motion,
-        place="studio",
+        environment="studio",
         wheel=ring,
     )
     again = read_truth(path)
@@ -68,7 +68,12 @@ def test_the_truth_puts_the_dark_ring_where_the_frames_show_it(
 def test_the_same_seed_gives_the_same_video(tmp_path: Path, ring: ImportedWheel) -> None:
     for name in ("a.avi", "b.avi"):
         make_orbit_video(
-            2_000_002, tmp_path / name, num_frames=2, size=(96, 72), place="studio", wheel=ring
+            2_000_002,
+            tmp_path / name,
+            num_frames=2,
+            size=(96, 72),
+            environment="studio",
+            wheel=ring,
         )
     assert (tmp_path / "a.avi").read_bytes() == (tmp_path / "b.avi").read_bytes()
     assert (tmp_path / "a.truth.json").read_bytes() == (tmp_path / "b.truth.json").read_bytes()

@@ -163,7 +163,7 @@ def test_meshes_are_light_and_queries_fast() -> None:
 
 
 def test_wear_is_the_known_difference(tyres: list[Tyre]) -> None:
-    wear = WearSpec(even=0.001, outer=0.003, flat_spots=(FlatSpot(1.0, 0.004),))
+    wear = WearSpec(uniform=0.001, outer=0.003, flat_spots=(FlatSpot(1.0, 0.004),))
     slick = next(t.spec for t in tyres if t.spec.tread.kind == "slick")
     new, worn = build_tyre(without_wear(slick)), build_tyre(with_wear(slick, wear))
     assert new.z_shift == pytest.approx(worn.z_shift, abs=1e-4)

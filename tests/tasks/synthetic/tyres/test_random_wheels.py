@@ -9,7 +9,7 @@ import pytest
 import trimesh
 
 from tasks.synthetic.tyres import random_wheels as odd_wheels
-from tasks.synthetic.tyres.random_wheels import build_odd_rim
+from tasks.synthetic.tyres.random_wheels import build_random_wheel
 from tasks.synthetic.tyres.tyre import Tyre, build_tyre, sample_spec, tyre_mesh
 
 
@@ -20,7 +20,7 @@ def odd_tyre(seed: int, filled: float = odd_wheels.FILLED) -> Tyre:
     spec = sample_spec(next(mounted))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(odd_wheels, "FILLED", filled)
-        return build_tyre(spec, rim=functools.partial(build_odd_rim, rng))
+        return build_tyre(spec, rim=functools.partial(build_random_wheel, rng))
 
 
 @pytest.mark.parametrize("filled", [0.0, 1.0])
