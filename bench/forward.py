@@ -70,21 +70,17 @@ def run(quick: bool) -> tuple[list[Row], dict[str, Any]]:
     repeats = 1 if quick else REPEATS
 
     def reference() -> None:
-        model.precision = "float32"
         with as_reference(), torch.inference_mode():
             codes["reference"] = model.encode(model.prepare(images[0]))
 
     def ours(precision: Any) -> None:
-        model.precision = precision
-        codes[precision] = model(images[0])
+        codes[precision] = model(images[0], precision=precision)
 
     def singly() -> None:
-        model.precision = "auto"
         for image in images:
             model(image)
 
     def batch() -> None:
-        model.precision = "auto"
         codes["batch"] = model(images)
 
     def share(seconds: float, frames: int, precision: str) -> str:

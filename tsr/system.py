@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+MAX_BATCH = 4
+"""Images that a call encodes at once unless it says otherwise."""
 _SMALL_GRID = 64
 
 
@@ -41,17 +43,7 @@ class TSR(nn.Module):
     Args:
         cfg: The model's configuration, or the mapping it is made from. Weights are random;
             :meth:`from_pretrained` loads them.
-
-    Attributes:
-        precision: Of calling the model: "auto", "float32", "bfloat16" or "float16". "auto" takes
-            bfloat16 for large networks where the device computes it natively.
-        max_batch: Images that a call encodes at once, at most: it bounds the memory. On CPUs those
-            of large networks go through each layer one by one. Half of it is kept where it did not
-            fit.
     """
-
-    precision: Precision = "auto"
-    max_batch: int = 4
 
     def __init__(self, cfg: TSRConfig | Mapping[str, Any]) -> None:
         super().__init__()
@@ -115,9 +107,10 @@ class TSR(nn.Module):
         if self.training or any(p.is_inference() for p in parts):
             return self.backbone.begin(self.tokenizer())
         key = (dtype, *((p.data_ptr(), p._version) for p in parts))
-        if self._begun is None or self._begun[0] != key:
-            self._begun = key, self.backbone.begin(self.tokenizer())
-        return self._begun[1]
+        cached = self._begun  # read once: other threads may replace it
+        if cached is None or cached[0] != key:
+            cached = self._begun = key, self.backbone.begin(self.tokenizer())
+        return cached[1]
 
     def train(self, mode: bool = True) -> Self:
         """Switch between training and use; what was kept from call to call is forgotten."""
@@ -142,7 +135,13 @@ class TSR(nn.Module):
         return out["density"][..., 0], out["features"]
 
     def forward(
-        self, image: ImageLike | Sequence[ImageLike], device: str | torch.device | None = None
+        self,
+        image: ImageLike | Sequence[ImageLike],
+        device: str | torch.device | None = None,
+        *,
+        precision: Precision = "auto",
+        max_batch: int = MAX_BATCH,
+        on_progress: Callable[[int], None] | None = None,
     ) -> Tensor:
         """Scene codes of one image or several, without gradients.
 
@@ -150,30 +149,41 @@ class TSR(nn.Module):
             image: PIL image, array or tensor ``(H, W, 3)``, batch ``(B, H, W, 3)``, or a sequence
                 of single images of any sizes.
             device: Where to compute; the model must be there. Default: where the model is.
+            precision: The number format of the layers; "auto" is bfloat16 for large networks where
+                the device computes it natively, else float32.
+            max_batch: Images that are encoded at once, at most: it bounds the memory. Half of it
+                is tried where it does not fit. On CPUs the images of a batch go through each layer
+                of a large network one by one.
+            on_progress: Called after each batch with the number of images encoded so far.
 
         Returns:
             ``(B, 3, C, S, S)`` float32.
+
+        Raises:
+            OutOfMemoryError: Half of ``max_batch`` does not fit either.
         """
         where = torch.device(device) if device is not None else self.tokenizer.embeddings.device
         images = self.prepare(image)
         size = sum(p.numel() for p in self.parameters())
-        dtype = choose(self.precision, where, size)
+        dtype = choose(precision, where, size)
         # one frame of a large network keeps a CPU busy; more at once only leave its caches
         at_once = 1 if where.type == "cpu" and size >= WORTH_IT else 0
 
         def encode(batch: int) -> Tensor:
-            if batch < size_asked:
-                self.max_batch = batch  # as it will not fit the next time either
-            parts = torch.split(images, batch)
+            codes, done = [], 0
             half = dtype != torch.float32
             with torch.autocast(where.type, dtype, enabled=half, cache_enabled=where.type != "cpu"):
                 begun = self._begin(dtype)
-                return torch.cat([self._encode(p.to(where), begun, at_once).float() for p in parts])
+                for part in torch.split(images, batch):
+                    codes.append(self._encode(part.to(where), begun, at_once).float())
+                    done += len(part)
+                    if on_progress is not None:
+                        on_progress(done)
+            return torch.cat(codes)
 
-        size_asked = max(min(self.max_batch, len(images)), 1)
         with torch.inference_mode():
-            codes = halve_once(encode, size_asked, "images")
-        return codes.clone()  # a normal tensor: autograd refuses inference tensors
+            found = halve_once(encode, max(min(max_batch, len(images)), 1), "images")
+        return found.clone()  # a normal tensor: autograd refuses inference tensors
 
     def prepare(self, image: ImageLike | Sequence[ImageLike]) -> Tensor:
         """Images as :meth:`forward` takes them to ``(B, 3, size, size)`` float 0..1."""

@@ -61,15 +61,15 @@ def cut_out(
 
 
 def infer_codes(
-    model: TSR, pictures: Sequence[NDArray[np.float32]], device: str, config: InferConfig
+    model: TSR, images: Sequence[NDArray[np.float32]], device: str, config: InferConfig
 ) -> torch.Tensor:
-    """Scene codes of cut-out pictures, in batches; half a batch where one does not fit.
+    """Scene codes of cut-out images, in batches; half a batch where one does not fit.
 
     Args:
-        model: On ``device``; its precision and batch size are set.
-        pictures: ``(S, S, 3)`` RGB, 0..1.
-        device: Where the model is.
-        config: Size of a batch and arithmetic.
+        model: The network, on ``device``.
+        images: ``N`` images ``(S, S, 3)`` RGB, 0..1.
+        device: The device that the network is on.
+        config: Size of a batch and number format.
 
     Returns:
         ``(N, 3, C, H, W)`` float16 on the CPU.
@@ -79,11 +79,12 @@ def infer_codes(
     """
     import torch
 
-    model.precision, model.max_batch = _PRECISIONS[config.precision], config.batch_size
-    codes = []
     with enough_memory(StageName.INFER, device):
-        for start in range(0, len(pictures), config.batch_size):
-            batch = list(pictures[start : start + config.batch_size])
-            codes.append(model(batch, device=device).to("cpu", torch.float16))
-            report(StageName.INFER, start + len(batch), len(pictures))
-    return torch.cat(codes)
+        codes: torch.Tensor = model(
+            list(images),
+            device=device,
+            precision=_PRECISIONS[config.precision],
+            max_batch=config.batch_size,
+            on_progress=lambda done: report(StageName.INFER, done, len(images)),
+        )
+    return codes.to("cpu", torch.float16)

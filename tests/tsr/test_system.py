@@ -4,6 +4,8 @@ import json
 import re
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from bench.fields import full_size_config
 from tests.tsr.conftest import GOLDEN
 from tsr.config import TSRConfig, ViTConfig
 from tsr.errors import ConfigError, OutOfMemoryError, TSRError, WeightsError
-from tsr.precision import choose, native_bfloat16
+from tsr.precision import Precision, choose, native_bfloat16
 from tsr.system import TSR
 
 
@@ -151,10 +153,10 @@ def test_inputs_of_every_kind_agree(tiny: TSR, golden: dict[str, torch.Tensor]) 
             tiny(bad)
 
 
-def test_batches_are_bounded(
+def test_batches_are_bounded_and_a_shortage_concerns_one_call_only(
     tiny: TSR, golden: dict[str, torch.Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sizes = []
+    sizes: list[int] = []
     encode = tiny._encode
 
     def watch(images: torch.Tensor, begun: torch.Tensor, at_once: int) -> torch.Tensor:
@@ -165,12 +167,38 @@ def test_batches_are_bounded(
 
     monkeypatch.setattr(tiny, "_encode", watch)
     images = [golden["image"]] * 5
-    codes = tiny(images)
+    done: list[int] = []
+    codes = tiny(images, on_progress=done.append)
     assert sizes == [4, 2, 2, 1]
+    assert done == [2, 4, 5]
     torch.testing.assert_close(codes, tiny(images[:1]).expand_as(codes), atol=1e-5, rtol=1e-4)
-    monkeypatch.setattr(tiny, "max_batch", 8)
     with pytest.raises(OutOfMemoryError, match="with 8 and with 4 images"):
-        tiny(images * 2)
+        tiny(images * 2, max_batch=8)
+    monkeypatch.undo()
+    sizes.clear()
+    monkeypatch.setattr(tiny, "_encode", lambda x, *rest: sizes.append(len(x)) or encode(x, *rest))
+    tiny(images)  # there is memory again, and nothing is remembered of the shortage
+    assert sizes == [4, 1]
+
+
+def test_two_threads_have_each_their_own_precision(
+    tiny: TSR, golden: dict[str, torch.Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    formats: tuple[Precision, ...] = ("float32", "bfloat16")
+    alone = [tiny(golden["image"], precision=name) for name in formats]
+    assert not torch.equal(*alone)
+    both_started, prepare = threading.Barrier(2), tiny.prepare
+
+    def wait(image: Any) -> torch.Tensor:
+        both_started.wait(timeout=60)
+        return prepare(image)
+
+    monkeypatch.setattr(tiny, "prepare", wait)
+    with ThreadPoolExecutor(2) as pool:
+        calls = [pool.submit(tiny, golden["image"], precision=name) for name in formats]
+        together = [call.result() for call in calls]
+    for mine, expected in zip(together, alone, strict=True):
+        assert torch.equal(mine, expected)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -203,16 +231,13 @@ def test_what_is_kept_between_calls_follows_the_weights(
     assert not torch.allclose(model.train().eval()(golden["image"]), changed)
 
 
-def test_precision(
-    tiny: TSR, golden: dict[str, torch.Tensor], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_precision(tiny: TSR, golden: dict[str, torch.Tensor]) -> None:
     cpu = torch.device("cpu")
     assert choose("auto", cpu, 1000) is torch.float32
     assert choose("bfloat16", cpu, 1000) is torch.bfloat16
     big = choose("auto", cpu, 10**9)
     assert big is (torch.bfloat16 if native_bfloat16(cpu) else torch.float32)
-    monkeypatch.setattr(tiny, "precision", "bfloat16")
-    codes = tiny(golden["image"])
+    codes = tiny(golden["image"], precision="bfloat16")
     assert codes.dtype is torch.float32
     error = (codes - golden["scene_codes"]).norm() / golden["scene_codes"].norm()
     assert 0 < error < 0.02

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +72,27 @@ def test_the_precision_is_a_setting(tiny_model: Path) -> None:
     assert 0 < float((exact - rounded).float().norm() / exact.float().norm()) < 0.02
 
 
+def test_two_threads_have_each_their_own_precision(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = load_model(tiny_model, "model.safetensors", "digest", "cpu")
+    pictures = [np.full((64, 64, 3), 0.3, np.float32)]
+    configs = [InferConfig(precision=p) for p in ("fp32", "bf16")]
+    alone = [infer_codes(model, pictures, "cpu", config) for config in configs]
+    assert not torch.equal(*alone)
+    both_started, prepare = threading.Barrier(2), model.prepare
+
+    def wait(image: Any) -> torch.Tensor:
+        both_started.wait(timeout=60)
+        return prepare(image)
+
+    monkeypatch.setattr(model, "prepare", wait)
+    with ThreadPoolExecutor(2) as pool:
+        calls = [pool.submit(infer_codes, model, pictures, "cpu", config) for config in configs]
+        together = [call.result() for call in calls]
+    assert all(torch.equal(a, b) for a, b in zip(together, alone, strict=True))
+
+
 @pytest.mark.parametrize(
     "error",
     [
@@ -102,6 +125,10 @@ def test_too_little_memory_halves_the_batch_once(
     limit = 1
     with pytest.raises(ResourceError, match="out-of-memory"):
         infer_codes(model, pictures, "cpu", InferConfig(batch_size=4))
+    limit = 4
+    sizes.clear()
+    infer_codes(model, pictures, "cpu", InferConfig(batch_size=4))
+    assert sizes == [4, 3]  # there is memory again, and nothing is remembered of the shortage
 
 
 def test_a_broken_model_is_said(tmp_path: Path) -> None:
