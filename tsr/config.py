@@ -45,8 +45,8 @@ class ViTConfig:
     )  # fmt: skip
 
     def __post_init__(self) -> None:
-        _divides("image_tokenizer.vit", self, "hidden_size", "num_attention_heads")
-        _divides("image_tokenizer.vit", self, "image_size", "patch_size")
+        _require_multiple("image_tokenizer.vit", self, "hidden_size", "num_attention_heads")
+        _require_multiple("image_tokenizer.vit", self, "image_size", "patch_size")
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class BackboneConfig:
     ignored: ClassVar[frozenset[str]] = frozenset({"enable_memory_efficient_attention"})
 
     def __post_init__(self) -> None:
-        _divides("backbone", self, "in_channels", "norm_num_groups")
+        _require_multiple("backbone", self, "in_channels", "norm_num_groups")
 
 
 @dataclass(frozen=True)
@@ -194,9 +194,9 @@ class TSRConfig:
                 a class other than TripoSR's.
         """
         for key, expected in CLASSES.items():
-            given = record.get(key, expected)
-            if given != expected:
-                raise ConfigError(f"{key} is {given!r}; the only class known is {expected!r}")
+            value = record.get(key, expected)
+            if value != expected:
+                raise ConfigError(f"{key} is {value!r}; the only class known is {expected!r}")
         return _build(cls, record, "")
 
     @classmethod
@@ -266,11 +266,11 @@ def _scalar(name: str, value: object, kind: str) -> object:
         return value
     if kind == "str" and isinstance(value, str):
         return value
-    wanted = "positive int" if kind == "int" else kind
-    raise ConfigError(f"{name} must be a {wanted}, not {value!r}")
+    expected = "positive int" if kind == "int" else kind
+    raise ConfigError(f"{name} must be a {expected}, not {value!r}")
 
 
-def _divides(where: str, cfg: object, whole: str, part: str) -> None:
+def _require_multiple(where: str, cfg: object, whole: str, part: str) -> None:
     a, b = getattr(cfg, whole), getattr(cfg, part)
     if a % b:
         raise ConfigError(f"{where}.{whole} ({a}) must be a multiple of {where}.{part} ({b})")

@@ -1,7 +1,7 @@
 """Running out of a device's memory: half the chunk, once, then a clear error.
 
-PyTorch tells of a full CUDA device by an exception of its own, of a full main memory by a
-RuntimeError that only its text gives away.
+PyTorch raises an exception of its own for a full CUDA device, but for a full main memory a plain
+RuntimeError that only its text identifies.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Result = TypeVar("Result")
 
 
 def is_shortage(error: BaseException) -> bool:
-    """Whether an exception tells of a lack of memory."""
+    """Whether an exception means a lack of memory."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError | OutOfMemoryError):
         return True
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
@@ -31,7 +31,7 @@ def halve_once(work: Callable[[int], Result], size: int, what: str) -> Result:
     Args:
         work: Does the whole job in chunks of at most the given size.
         size: The size to try first, at least 1.
-        what: What is counted, for the messages ("points", "images").
+        what: The name of what is counted, for the messages ("points", "images").
 
     Raises:
         OutOfMemoryError: Half the size does not fit either.

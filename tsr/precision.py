@@ -10,18 +10,18 @@ import torch
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
-WORTH_IT = 50_000_000
+LARGE_NETWORK = 50_000_000
 """Parameters from which half precision pays; smaller networks stay in float32 under "auto"."""
 
 
-def choose(precision: Precision, device: torch.device, parameters: int) -> torch.dtype:
+def choose_dtype(precision: Precision, device: torch.device, parameters: int) -> torch.dtype:
     """The format to compute in.
 
     Args:
         precision: A format by name, or "auto": bfloat16 for networks of at least
-            :data:`WORTH_IT` parameters where the device computes it natively, else float32.
-        device: Where the network is.
-        parameters: How many numbers it has.
+            :data:`LARGE_NETWORK` parameters where the device computes it natively, else float32.
+        device: The device that the network is on.
+        parameters: The number of its parameters.
     """
     if precision != "auto":
         return {
@@ -29,7 +29,7 @@ def choose(precision: Precision, device: torch.device, parameters: int) -> torch
             "bfloat16": torch.bfloat16,
             "float16": torch.float16,
         }[precision]
-    if parameters >= WORTH_IT and native_bfloat16(device):
+    if parameters >= LARGE_NETWORK and native_bfloat16(device):
         return torch.bfloat16
     return torch.float32
 
@@ -45,11 +45,11 @@ def native_bfloat16(device: torch.device) -> bool:
 
 
 @contextmanager
-def casts_kept(device: torch.device) -> Iterator[None]:
-    """Weights that are cast on a CPU stay cast until the context ends.
+def cached_casts(device: torch.device) -> Iterator[None]:
+    """Cache the weights that autocast casts on a CPU until the context ends.
 
-    For a layer that is used several times in a row. To keep all casts of a call costs CPUs more in
-    memory and pages than it saves; on GPUs the call keeps them anyway.
+    This serves a layer that is used several times in a row. Caching all casts of a call costs CPUs
+    more in memory and pages than it saves; on GPUs the call caches them anyway.
     """
     if device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
         yield

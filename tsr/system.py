@@ -20,7 +20,7 @@ from tsr.network.field import SURFACE_DENSITY, Decoder, Renderer
 from tsr.network.transformer import Transformer, TriplaneTokenizer, TriplaneUpsample
 from tsr.network.vit import ImageTokenizer
 from tsr.network.volume import render_rays, spherical_rays
-from tsr.precision import WORTH_IT, Precision, choose
+from tsr.precision import LARGE_NETWORK, Precision, choose_dtype
 from tsr.surface.extract import PARITY, ExtractOptions, colours, extract_surface_of_code
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class TSR(nn.Module):
         self.post_processor = TriplaneUpsample(self.cfg.post_processor)
         self.decoder = Decoder(self.cfg.decoder)
         self.renderer = Renderer(self.cfg.renderer)
-        self._begun: tuple[tuple[object, ...], Tensor] | None = None
+        self._initial: tuple[tuple[object, ...], Tensor] | None = None
 
     @classmethod
     def from_pretrained(
@@ -96,40 +96,43 @@ class TSR(nn.Module):
             images = F.interpolate(
                 images, (size, size), mode="bilinear", align_corners=False, antialias=True
             )
-        return self._encode(images, self.backbone.begin(self.tokenizer()))
+        return self._encode(images, self.backbone.initial_state(self.tokenizer()))
 
-    def _begin(self, dtype: torch.dtype) -> Tensor:
-        """What no image has a part in, kept for the next call while the weights stay as they are.
+    def _initial_state(self, dtype: torch.dtype) -> Tensor:
+        """The backbone's initial state, cached between calls while the weights do not change.
 
-        It is a fiftieth of the work for a frame.
+        It is the same for all images, and a fiftieth of the work for one.
         """
-        parts = [*self.tokenizer.parameters(), *self.backbone.first_parameters()]
+        parts = [*self.tokenizer.parameters(), *self.backbone.initial_parameters()]
         if self.training or any(p.is_inference() for p in parts):
-            return self.backbone.begin(self.tokenizer())
+            return self.backbone.initial_state(self.tokenizer())
         key = (dtype, *((p.data_ptr(), p._version) for p in parts))
-        cached = self._begun  # read once: other threads may replace it
+        cached = self._initial  # read once: other threads may replace it
         if cached is None or cached[0] != key:
-            cached = self._begun = key, self.backbone.begin(self.tokenizer())
+            cached = self._initial = key, self.backbone.initial_state(self.tokenizer())
         return cached[1]
 
     def train(self, mode: bool = True) -> Self:
-        """Switch between training and use; what was kept from call to call is forgotten."""
-        self._begun = None
+        """Switch between training and evaluation, and empty the cache of the initial state."""
+        self._initial = None
         return super().train(mode)
 
-    def _encode(self, images: Tensor, begun: Tensor, at_once: int = 0) -> Tensor:
-        parts = torch.split(images, at_once or len(images))
-        seen = torch.cat([self.image_tokenizer(part) for part in parts])
-        tokens = self.backbone(self.tokenizer(), begun, seen, at_once)
+    def _encode(self, images: Tensor, initial: Tensor, chunk: int = 0) -> Tensor:
+        parts = torch.split(images, chunk or len(images))
+        image_tokens = torch.cat([self.image_tokenizer(part) for part in parts])
+        tokens = self.backbone(self.tokenizer(), initial, image_tokens, chunk)
         codes: Tensor = self.post_processor(self.tokenizer.detokenize(tokens))
         return codes
 
     def decode_points(self, codes: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
-        """Raw density ``(B, N)`` and raw colour ``(B, N, 3)``, differentiable, in one piece.
+        """The raw field at points, differentiable, without chunks.
 
         Args:
             codes: ``(B, 3, C, S, S)``.
             points: ``(B, N, 3)`` in -radius..radius.
+
+        Returns:
+            Density ``(B, N)`` and colour ``(B, N, 3)`` before their activations.
         """
         out = self.renderer.query_raw(self.decoder, points, codes)
         return out["density"][..., 0], out["features"]
@@ -162,31 +165,39 @@ class TSR(nn.Module):
         Raises:
             OutOfMemoryError: Half of ``max_batch`` does not fit either.
         """
-        where = torch.device(device) if device is not None else self.tokenizer.embeddings.device
+        target = torch.device(device) if device is not None else self.tokenizer.embeddings.device
         images = self.prepare(image)
-        size = sum(p.numel() for p in self.parameters())
-        dtype = choose(precision, where, size)
-        # one frame of a large network keeps a CPU busy; more at once only leave its caches
-        at_once = 1 if where.type == "cpu" and size >= WORTH_IT else 0
+        parameters = sum(p.numel() for p in self.parameters())
+        dtype = choose_dtype(precision, target, parameters)
+        # one image of a large network keeps a CPU busy; more at once only leave its caches
+        chunk = 1 if target.type == "cpu" and parameters >= LARGE_NETWORK else 0
 
         def encode(batch: int) -> Tensor:
             codes, done = [], 0
             half = dtype != torch.float32
-            with torch.autocast(where.type, dtype, enabled=half, cache_enabled=where.type != "cpu"):
-                begun = self._begin(dtype)
+            cache = target.type != "cpu"
+            with torch.autocast(target.type, dtype, enabled=half, cache_enabled=cache):
+                initial = self._initial_state(dtype)
                 for part in torch.split(images, batch):
-                    codes.append(self._encode(part.to(where), begun, at_once).float())
+                    codes.append(self._encode(part.to(target), initial, chunk).float())
                     done += len(part)
                     if on_progress is not None:
                         on_progress(done)
             return torch.cat(codes)
 
         with torch.inference_mode():
-            found = halve_once(encode, max(min(max_batch, len(images)), 1), "images")
-        return found.clone()  # a normal tensor: autograd refuses inference tensors
+            encoded = halve_once(encode, max(min(max_batch, len(images)), 1), "images")
+        return encoded.clone()  # a normal tensor: autograd refuses inference tensors
 
     def prepare(self, image: ImageLike | Sequence[ImageLike]) -> Tensor:
-        """Images as :meth:`forward` takes them to ``(B, 3, size, size)`` float 0..1."""
+        """Convert and resize images as :meth:`forward` takes them.
+
+        Returns:
+            ``(B, 3, size, size)`` float 0..1.
+
+        Raises:
+            TSRError: There is no image, or one has another shape or number format.
+        """
         items = list(image) if isinstance(image, list | tuple) else [image]
         if not items:
             raise TSRError("no image given")
@@ -215,7 +226,7 @@ class TSR(nn.Module):
             has_vertex_color: Whether to query the vertices' colours.
             resolution: Grid points per axis.
             threshold: Density of the surface.
-            options: How to extract. :data:`tsr.surface.extract.PARITY` is what the published
+            options: The way to extract. :data:`tsr.surface.extract.PARITY` is what the published
                 implementation does; it is the default on grids of up to 64 points an axis, where
                 it costs nothing. On larger ones the default is much faster and smoother.
         """
@@ -226,11 +237,11 @@ class TSR(nn.Module):
         meshes = []
         for code in scene_codes:
             surface = extract_surface_of_code(self, code, resolution, threshold, options)
-            paint = colours(self, code, surface.vertices) if has_vertex_color else None
+            rgb = colours(self, code, surface.vertices) if has_vertex_color else None
             mesh = trimesh.Trimesh(
                 vertices=surface.vertices.cpu().numpy(),
                 faces=surface.faces.cpu().numpy(),
-                vertex_colors=None if paint is None else paint.cpu().numpy(),
+                vertex_colors=None if rgb is None else rgb.cpu().numpy(),
                 process=False,
             )
             mesh.metadata["warnings"] = list(surface.warnings)
@@ -260,13 +271,14 @@ class TSR(nn.Module):
         Args:
             scene_codes: ``(B, 3, C, S, S)``.
             n_views: Cameras; the first is on +x.
-            elevation_deg: Of the cameras above the xy plane.
-            camera_distance: From the origin.
-            fovy_deg: Vertical field of view.
-            height: Of the images, pixels.
-            width: Of the images, pixels.
-            return_type: PIL images, or arrays or tensors ``(height, width, 3)`` in 0..1.
-            like_reference: Keep the reference's behaviour with exactly three views.
+            elevation_deg: The cameras' elevation above the xy plane, degrees.
+            camera_distance: Their distance from the origin, in the field's units.
+            fovy_deg: Vertical field of view, degrees.
+            height: Height of the images, pixels.
+            width: Width of the images, pixels.
+            return_type: "pil" for PIL images, "np" or "pt" for arrays or tensors
+                ``(height, width, 3)`` in 0..1.
+            like_reference: Whether to keep the reference's behaviour with exactly three views.
 
         Returns:
             For each scene code the list of its views.

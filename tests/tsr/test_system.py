@@ -19,7 +19,7 @@ from bench.fields import full_size_config
 from tests.tsr.conftest import GOLDEN
 from tsr.config import TSRConfig, ViTConfig
 from tsr.errors import ConfigError, OutOfMemoryError, TSRError, WeightsError
-from tsr.precision import Precision, choose, native_bfloat16
+from tsr.precision import Precision, choose_dtype, native_bfloat16
 from tsr.system import TSR
 
 
@@ -159,11 +159,11 @@ def test_batches_are_bounded_and_a_shortage_concerns_one_call_only(
     sizes: list[int] = []
     encode = tiny._encode
 
-    def watch(images: torch.Tensor, begun: torch.Tensor, at_once: int) -> torch.Tensor:
+    def watch(images: torch.Tensor, initial: torch.Tensor, chunk: int) -> torch.Tensor:
         sizes.append(len(images))
         if len(images) > 2:
             raise torch.OutOfMemoryError("injected")
-        return encode(images, begun, at_once)
+        return encode(images, initial, chunk)
 
     monkeypatch.setattr(tiny, "_encode", watch)
     images = [golden["image"]] * 5
@@ -206,9 +206,9 @@ def test_images_go_through_the_layers_one_by_one_or_together(tiny: TSR, dtype: t
     images = torch.rand(3, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     half = dtype != torch.float32
     with torch.inference_mode(), torch.autocast("cpu", dtype, enabled=half, cache_enabled=False):
-        begun = tiny.backbone.begin(tiny.tokenizer())
-        together, singly = (tiny._encode(images, begun, n).float() for n in (0, 1))
-        alone = torch.cat([tiny._encode(image[None], begun).float() for image in images])
+        initial = tiny.backbone.initial_state(tiny.tokenizer())
+        together, singly = (tiny._encode(images, initial, n).float() for n in (0, 1))
+        alone = torch.cat([tiny._encode(image[None], initial).float() for image in images])
     close = {"atol": 1e-5, "rtol": 1e-4} if not half else {"atol": 0.05, "rtol": 0.05}
     torch.testing.assert_close(singly, alone, atol=0, rtol=0)
     torch.testing.assert_close(singly, together, **close)
@@ -233,9 +233,9 @@ def test_what_is_kept_between_calls_follows_the_weights(
 
 def test_precision(tiny: TSR, golden: dict[str, torch.Tensor]) -> None:
     cpu = torch.device("cpu")
-    assert choose("auto", cpu, 1000) is torch.float32
-    assert choose("bfloat16", cpu, 1000) is torch.bfloat16
-    big = choose("auto", cpu, 10**9)
+    assert choose_dtype("auto", cpu, 1000) is torch.float32
+    assert choose_dtype("bfloat16", cpu, 1000) is torch.bfloat16
+    big = choose_dtype("auto", cpu, 10**9)
     assert big is (torch.bfloat16 if native_bfloat16(cpu) else torch.float32)
     codes = tiny(golden["image"], precision="bfloat16")
     assert codes.dtype is torch.float32

@@ -1,4 +1,4 @@
-"""Scaled dot-product attention, by whichever way is fastest on the device."""
+"""Scaled dot-product attention, computed in the way that is fastest on the device."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         ``(B, H, N, D)``.
     """
     half = q.dtype == torch.bfloat16 and q.device.type == "cpu"
-    if half and not torch.is_grad_enabled() and not _multiplies_tiles():
+    if half and not torch.is_grad_enabled() and not _has_bfloat16_tiles():
         return by_head(q, k, v)
     return F.scaled_dot_product_attention(q, k, v)
 
 
 @cache
-def _multiplies_tiles() -> bool:
-    """Whether the processor has what PyTorch's own attention in bfloat16 is written for."""
+def _has_bfloat16_tiles() -> bool:
+    """Whether the processor has the instructions that PyTorch's bfloat16 attention needs."""
     return bool(torch.cpu.get_capabilities().get("amx_bf16", False))
 
 
 def by_head(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """The same in plain matrix products, without gradients; scores are kept in the inputs' format.
+    """Attention as plain matrix products, head by head, without gradients, in the inputs' format.
 
     On processors that multiply bfloat16 but have no tiles PyTorch's fused kernel is no faster in
     bfloat16 than in float32; this is 1.7 times as fast.
@@ -45,6 +45,6 @@ def by_head(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
                 parts = zip(
                     torch.split(queries, ROWS), torch.split(out[image, head], ROWS), strict=True
                 )
-                for some, found in parts:
-                    found.copy_(torch.softmax(some @ keys, -1) @ values)
+                for rows, result in parts:
+                    result.copy_(torch.softmax(rows @ keys, -1) @ values)
     return out

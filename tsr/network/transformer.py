@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from tsr.config import BackboneConfig, PostProcessorConfig, TokenizerConfig
 from tsr.network.attention import attend
-from tsr.precision import casts_kept
+from tsr.precision import cached_casts
 
 
 class TriplaneTokenizer(nn.Module):
@@ -106,13 +106,13 @@ class Block(nn.Module):
         self.norm3 = nn.LayerNorm(inner)
         self.ff = FeedForward(inner)
 
-    def look_around(self, x: Tensor) -> Tensor:
+    def attend_to_itself(self, x: Tensor) -> Tensor:
         """Self-attention: ``(B, N, C)`` to ``(B, N, C)``."""
         y = self.norm1(x)
         z: Tensor = x + self.attn1(y, y)
         return z
 
-    def look_at(self, x: Tensor, image_tokens: Tensor) -> Tensor:
+    def attend_to_image(self, x: Tensor, image_tokens: Tensor) -> Tensor:
         """Cross-attention and feed-forward: ``(B, N, C)`` or ``(1, N, C)`` to ``(B, N, C)``."""
         x = x + self.attn2(self.norm2(x), image_tokens)
         z: Tensor = self.ff(self.norm3(x))
@@ -131,13 +131,20 @@ class Transformer(nn.Module):
         self.transformer_blocks = nn.ModuleList(Block(cfg) for _ in range(cfg.num_layers))
         self.proj_out = nn.Linear(inner, cfg.in_channels)
 
-    def begin(self, tokens: Tensor) -> Tensor:
-        """What no image has a part in: triplane tokens ``(1, C, N)`` to ``(1, N, C)``."""
-        x = self.proj_in(self.norm(tokens).transpose(1, 2))
-        return self._blocks()[0].look_around(x)
+    def initial_state(self, tokens: Tensor) -> Tensor:
+        """The state before the first cross-attention, which is the same for all images.
 
-    def first_parameters(self) -> list[nn.Parameter]:
-        """The parameters that :meth:`begin` depends on."""
+        Args:
+            tokens: Triplane tokens ``(1, C, N)``.
+
+        Returns:
+            ``(1, N, C)``.
+        """
+        x = self.proj_in(self.norm(tokens).transpose(1, 2))
+        return self._blocks()[0].attend_to_itself(x)
+
+    def initial_parameters(self) -> list[nn.Parameter]:
+        """The parameters that :meth:`initial_state` depends on."""
         first = self._blocks()[0]
         parts = (self.norm, self.proj_in, first.norm1, first.attn1)
         return [p for part in parts for p in part.parameters()]
@@ -146,27 +153,27 @@ class Transformer(nn.Module):
         return [cast(Block, block) for block in self.transformer_blocks]
 
     def forward(
-        self, tokens: Tensor, begun: Tensor, image_tokens: Tensor, at_once: int = 0
+        self, tokens: Tensor, initial: Tensor, image_tokens: Tensor, chunk: int = 0
     ) -> Tensor:
-        """Triplane tokens ``(1, C, N)``, what :meth:`begin` made of them, and images.
+        """Fill the triplane tokens from the tokens of images.
 
         Args:
-            tokens: ``(1, C, N)``.
-            begun: ``(1, N, C)``.
+            tokens: Triplane tokens ``(1, C, N)``.
+            initial: What :meth:`initial_state` makes of them, ``(1, N, C)``.
             image_tokens: ``(B, M, D)``.
-            at_once: Images that go through a block together, 0 for all: one frame of a large
+            chunk: Images that go through a block together, 0 for all: one image of a large
                 network keeps a CPU busy, and a block's weights are read once for all of them.
 
         Returns:
             ``(B, C, N)``.
         """
-        parts = torch.split(image_tokens, at_once or len(image_tokens))
-        states = [begun] * len(parts)
+        parts = torch.split(image_tokens, chunk or len(image_tokens))
+        states = [initial] * len(parts)
         for number, block in enumerate(self._blocks()):
-            with casts_kept(begun.device):
+            with cached_casts(initial.device):
                 for k, part in enumerate(parts):
-                    x = block.look_around(states[k]) if number else begun
-                    states[k] = block.look_at(x, part)
+                    x = block.attend_to_itself(states[k]) if number else initial
+                    states[k] = block.attend_to_image(x, part)
         y: Tensor = self.proj_out(torch.cat(states))
         return y.transpose(1, 2) + tokens
 

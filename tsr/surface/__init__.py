@@ -1,1 +1,1 @@
-"""Surface extraction by marching only where the surface is."""
+"""The surface of a scene code: marching cubes, sparse evaluation, and the fast field."""

@@ -53,12 +53,12 @@ PARITY = ExtractOptions(method="reference", interpolate="density")
 
 @dataclass(frozen=True)
 class ExtractedSurface:
-    """An extracted surface.
+    """The surface of a scene code.
 
     Args:
         vertices: ``(V, 3)`` float32 in -radius..radius, on the model's device.
         faces: ``(F, 3)`` int64, wound outwards.
-        evaluated: Points at which the density was evaluated.
+        evaluated: Number of points at which the density was evaluated.
         coarse_cell: Side of a cell of the coarse lattice in the field's units; detached parts
             thinner than this may be missed. 0 if every grid point was evaluated.
         warnings: Evidence that something may have been missed.
@@ -85,7 +85,11 @@ def extract_surface_of_code(
         code: ``(3, C, S, S)``, on the model's device.
         resolution: Grid points per axis.
         threshold: Density of the surface, positive.
-        options: How; the default is fast.
+        options: The way to extract it; the default is fast.
+
+    Raises:
+        TSRError: The threshold or the resolution is out of range.
+        OutOfMemoryError: The device is full even with half the points at once.
     """
     options = options or ExtractOptions()
     if not threshold > 0:
@@ -110,7 +114,7 @@ def extract_surface_of_code(
             evaluated, coarse = volume.numel(), 0.0
         else:
             grid = GridField(plane_field(model, code, options.precision), resolution)
-            found = extract_surface(
+            sparse = extract_surface(
                 lambda index: signed(grid.log_density(index)),
                 resolution,
                 coarse_cells=options.coarse_cells if options.method == "sparse" else resolution,
@@ -118,9 +122,9 @@ def extract_surface_of_code(
                 planes=grid.planes,
                 device=code.device,
             )
-            vertices, faces, evaluated = found.vertices, found.faces, found.evaluated
-            coarse = found.coarse_stride * step if found.coarse_stride > 1 else 0.0
-            warnings = _warnings(found.thin_cells, found.suspect_cells, coarse)
+            vertices, faces, evaluated = sparse.vertices, sparse.faces, sparse.evaluated
+            coarse = sparse.coarse_stride * step if sparse.coarse_stride > 1 else 0.0
+            warnings = _warnings(sparse.thin_cells, sparse.suspect_cells, coarse)
     for warning in warnings:
         logger.warning("%s", warning)
     vertices = vertices * step - radius
@@ -151,19 +155,42 @@ def _reference(model: TSR, code: Tensor, resolution: int) -> Tensor:
 def plane_field(
     model: TSR, code: Tensor, precision: Literal["float32", "bfloat16"] = "float32"
 ) -> PlaneField:
-    """The fast evaluator of one scene code ``(3, C, S, S)``; keep it to query several times."""
+    """The fast evaluator of one scene code, for several queries.
+
+    Args:
+        model: The model.
+        code: ``(3, C, S, S)``.
+        precision: The number format of the MLP's hidden layers.
+    """
     dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
     return PlaneField(model.decoder, model.cfg.renderer, code, dtype)
 
 
 def log_density(model: TSR, code: Tensor, points: Tensor) -> Tensor:
-    """Natural logarithm of the density ``(N,)`` of one scene code at ``points (N, 3)``.
+    """Natural logarithm of a scene code's density at points; fast, in chunks, without gradients.
 
-    Inside the surface it is above ``ln 25``. Fast, in chunks, without gradients.
+    Inside the surface it is above that of :data:`tsr.network.field.SURFACE_DENSITY`.
+
+    Args:
+        model: The model.
+        code: ``(3, C, S, S)``.
+        points: ``(N, 3)`` in -radius..radius.
+
+    Returns:
+        ``(N,)`` float32.
     """
     return plane_field(model, code).log_density(points)
 
 
 def colours(model: TSR, code: Tensor, points: Tensor) -> Tensor:
-    """Colours ``(N, 3)`` in 0..1 of one scene code at ``points (N, 3)``; fast, no gradients."""
+    """Colours of a scene code at points; fast, in chunks, without gradients.
+
+    Args:
+        model: The model.
+        code: ``(3, C, S, S)``.
+        points: ``(N, 3)`` in -radius..radius.
+
+    Returns:
+        ``(N, 3)`` float32 in 0..1.
+    """
     return plane_field(model, code).evaluate(points)[:, 1:].sigmoid()

@@ -1,4 +1,4 @@
-"""Values at the points of small grids, and what they say of the cells between them."""
+"""Pooling and interpolation between the points and the cells of small grids."""
 
 from __future__ import annotations
 

@@ -92,8 +92,8 @@ def triangulate(
         cells: ``(N, 3)`` int, indices of the cells' lowest corners.
         values: ``(N, 8)`` float at the corners.
         keys: ``(N, 8)`` int64, a number for each corner's grid point, equal for equal points.
-        num_keys: If given, all keys are below it: then they are merged through a table of this
-            size instead of by sorting.
+        num_keys: A number that all keys are below, if there is one: then they are merged through a
+            table of this size instead of by sorting.
 
     Returns:
         Vertices ``(V, 3)`` float32 in units of cells and faces ``(F, 3)`` int64, wound outwards.
@@ -117,7 +117,7 @@ def triangulate(
         number = torch.empty(3 * num_keys, dtype=torch.int32, device=device)
         number[used] = torch.arange(len(used), dtype=torch.int32, device=device)
         faces = number[key].long()
-    # Any triangle's copy of a vertex will do: cells that share an edge share its end values.
+    # every triangle's copy of a vertex is the same: cells that share an edge share its end values
     source = torch.empty(len(used), dtype=torch.int64, device=device)
     source[faces.flatten()] = torch.arange(faces.numel(), device=device)
     cell, edge = cell.reshape(-1)[source], edge.reshape(-1)[source]
@@ -132,7 +132,7 @@ def triangulate(
 
 def mixed_cells(volume: Tensor) -> Tensor:
     """Cells ``(N, 3)`` of a volume ``(X, Y, Z)`` that have both inside and outside corners."""
-    found = []
+    parts = []
     for x0 in range(0, volume.shape[0] - 1, 16):
         inside = volume[x0 : x0 + 17] > 0
         every, some = inside, inside
@@ -142,8 +142,8 @@ def mixed_cells(volume: Tensor) -> Tensor:
             some = some.narrow(dim, 0, n) | some.narrow(dim, 1, n)
         cells = torch.nonzero(some & ~every)
         cells[:, 0] += x0
-        found.append(cells)
-    return torch.cat(found)
+        parts.append(cells)
+    return torch.cat(parts)
 
 
 def march_volume(volume: Tensor) -> tuple[Tensor, Tensor]:

@@ -7,6 +7,8 @@ three tables of ``R * R`` rows replace ``R**3`` samples.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -51,9 +53,14 @@ class PlaneField:
         self.chunk = CUDA_CHUNK if self.device.type == "cuda" else CHUNK
 
     def evaluate(self, points: Tensor, outputs: int = 4) -> Tensor:
-        """Raw outputs ``(N, outputs)`` float32 at ``points (N, 3)`` in -radius..radius.
+        """Raw outputs of the decoder at points.
 
-        The first output is the raw density, the other three are the colour before the sigmoid.
+        Args:
+            points: ``(N, 3)`` in -radius..radius.
+            outputs: The first is the raw density, the other three the colour before the sigmoid.
+
+        Returns:
+            ``(N, outputs)`` float32.
         """
         table = self.maps.flatten(0, 2)
 
@@ -63,7 +70,7 @@ class PlaneField:
                 self.first_bias
             )
 
-        return self._run(points.to(self.device), features, outputs)
+        return self.run(points.to(self.device), features, outputs)
 
     def log_density(self, points: Tensor) -> Tensor:
         """Natural logarithm of the density ``(N,)`` at ``points (N, 3)``."""
@@ -72,11 +79,11 @@ class PlaneField:
     def _taps(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """Rows of the texel table and their weights, ``(N, 12)`` each: bilinear, zeros outside."""
         s = self.size
-        where = (points.float() / self.cfg.radius + 1) * (s / 2) - 0.5  # (N, 3) in texels
-        low = where.floor()
-        part = where - low
+        position = (points.float() / self.cfg.radius + 1) * (s / 2) - 0.5  # (N, 3) in texels
+        low = position.floor()
+        fraction = position - low
         ends = torch.stack([low, low + 1])  # (2, N, 3)
-        weights = torch.stack([1 - part, part]) * ((ends >= 0) & (ends < s))
+        weights = torch.stack([1 - fraction, fraction]) * ((ends >= 0) & (ends < s))
         texels = ends.clamp_(0, s - 1).long()
         index, weight = [], []
         for plane, (a, b) in enumerate(PLANE_AXES):
@@ -86,14 +93,24 @@ class PlaneField:
                     weight.append(weights[i, :, a] * weights[j, :, b])
         return torch.stack(index, 1), torch.stack(weight, 1)
 
-    def _run(self, items: Tensor, features: object, outputs: int) -> Tensor:
+    def run(self, items: Tensor, features: Callable[[Tensor], Tensor], outputs: int) -> Tensor:
+        """Evaluate the MLP from its second layer on, in chunks.
+
+        Args:
+            items: ``(N, 3)``, one row for each point.
+            features: Rows ``(M, 3)`` of ``items`` to sums ``(M, n)`` before the first activation.
+            outputs: How many of the four outputs to compute.
+
+        Returns:
+            ``(N, outputs)`` float32.
+        """
         weight, bias = self.last[0][:outputs], self.last[1][:outputs]
 
         def work(chunk: int) -> Tensor:
             out = torch.empty(len(items), outputs, device=self.device)
             for start in range(0, len(items), chunk):
                 part = items[start : start + chunk]
-                h = F.silu(features(part).to(self.dtype), inplace=True)  # type: ignore[operator]
+                h = F.silu(features(part).to(self.dtype), inplace=True)
                 for w, b in self.hidden:
                     h = F.silu(F.linear(h, w, b), inplace=True)
                 out[start : start + chunk] = F.linear(h.float(), weight, bias)
@@ -115,15 +132,16 @@ class GridField:
         self.field = field
         self.resolution = resolution
         s = field.size
-        where = torch.linspace(-1, 1, resolution, device=field.device).add_(1).mul_(s / 2).sub_(0.5)
+        axis = torch.linspace(-1, 1, resolution, device=field.device)
+        position = axis.add_(1).mul_(s / 2).sub_(0.5)  # in texels
         texel = torch.arange(s, device=field.device)
-        hat = (1 - (where[:, None] - texel).abs()).clamp_(min=0)  # (R, S) bilinear weights
+        weights = (1 - (position[:, None] - texel).abs()).clamp_(min=0)  # (R, S) bilinear
         with torch.inference_mode():
-            h = hat.to(field.dtype)
-            table = h.new_empty(3, resolution, resolution, field.maps.shape[-1])
+            w = weights.to(field.dtype)
+            table = w.new_empty(3, resolution, resolution, field.maps.shape[-1])
             for plane, out in zip(field.maps.to(field.dtype), table, strict=True):  # (S, S, n)
-                rows = (h @ plane.flatten(1)).unflatten(1, (s, -1))  # (R, S, n)
-                torch.bmm(h.expand(resolution, -1, -1), rows, out=out)  # (R, R, n)
+                rows = (w @ plane.flatten(1)).unflatten(1, (s, -1))  # (R, S, n)
+                torch.bmm(w.expand(resolution, -1, -1), rows, out=out)  # (R, R, n)
             table[0] += field.first_bias.to(field.dtype)
             self.table = table.flatten(0, 2)  # (3 * R * R, n)
 
@@ -137,7 +155,7 @@ class GridField:
             )
             return F.embedding_bag(rows, self.table, mode="sum")
 
-        return self.field._run(index.to(self.field.device), features, outputs)
+        return self.field.run(index.to(self.field.device), features, outputs)
 
     def planes(self, index: Tensor) -> Tensor:
         """The planes' terms ``(3, M, M, n)`` at pairs of grid indices ``(M,)``."""
@@ -146,5 +164,5 @@ class GridField:
         return table[:, rows].float().reshape(3, len(index), len(index), -1)
 
     def log_density(self, index: Tensor) -> Tensor:
-        """Natural logarithm of the density ``(N,)``."""
+        """Natural logarithm of the density ``(N,)`` at grid points ``index (N, 3)`` int."""
         return self.evaluate(index)[:, 0] + self.field.cfg.density_bias

@@ -4,9 +4,9 @@ A coarse lattice is evaluated completely. Level by level the spacing is halved i
 around the surface; values are predicted there by linear interpolation, and the cells that the
 surface may cross by this prediction, with a margin, are evaluated. Then, until nothing changes,
 every cell whose corners differ in sign is evaluated, also across blocks: a surface that was found
-anywhere is followed to its end. What can be missed is a detached part (or hollow) that lies between
-the points of the coarse lattice; cells where the field's curvature or its planes' detail could hide
-one are looked into, too.
+anywhere is followed to its end. Only a detached part (or hollow) that lies between the points of
+the coarse lattice can be missed; cells where the field's curvature or its planes' detail could hide
+one are refined, too.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from tsr.surface.marching import CORNERS, triangulate
 
 @dataclass(frozen=True)
 class SparseSurface:
-    """A surface and how it was found.
+    """A surface and the evidence of what may have been missed.
 
     Args:
         vertices: ``(V, 3)`` float32, in units of grid cells.
         faces: ``(F, 3)`` int64, wound outwards.
-        evaluated: Points at which the field was evaluated.
-        coarse_stride: Grid cells to a cell of the coarse lattice; 1 means nothing can be missed.
+        evaluated: Number of points at which the field was evaluated.
+        coarse_stride: The spacing of the coarse lattice, in grid cells; at 1 nothing can be missed.
         thin_cells: Coarse cells that hold surface although neither they nor a neighbour showed any
             on the coarse lattice: evidence of parts thinner than a coarse cell.
-        suspect_cells: Cells that might hide one and were not looked into, or where looking into
-            them at half the spacing settled nothing.
+        suspect_cells: Cells that may hide one and were not refined, or are still close to the
+            threshold at half the spacing.
     """
 
     vertices: Tensor
@@ -57,14 +57,17 @@ def extract_surface(
     """Extract the surface where a field changes sign.
 
     Args:
-        field: Evaluated in batches; may be asked for any grid point.
+        field: The values at any grid points, evaluated in batches.
         resolution: Grid points per axis.
         coarse_cells: At least this many cells per axis on the coarse lattice, unless the grid has
             fewer; ``resolution - 1`` or more evaluates every point.
         margin: Share of a cell's range of values by which the prediction may be wrong.
-        planes: The terms a triplane's field is made of, if it is one: finds cells whose detail the
-            coarse lattice does not show.
-        device: Where to compute.
+        planes: The terms of a triplane's field, if it is one, which show cells whose detail the
+            coarse lattice does not.
+        device: Where to compute; default: the CPU.
+
+    Raises:
+        TSRError: The resolution is below 2.
     """
     if resolution < 2:
         raise TSRError(f"resolution must be at least 2, not {resolution}")
@@ -75,13 +78,13 @@ def extract_surface(
     level = Level(field, resolution, stride, margin, device)
     level.start()
     coarse = level
-    watched, unwatched = coarse.watch(planes) if stride > 1 else (None, 0)
+    suspects, unresolved = coarse.suspects(planes) if stride > 1 else (None, 0)
     while stride > 1:
         parent, stride = level, stride // 2
         level = Level(field, resolution, stride, margin, device)
-        unwatched += level.refine(parent, watched)
+        unresolved += level.refine(parent, suspects)
         level.evaluated += parent.evaluated
-        watched = None
+        suspects = None
     blocks, x, y, z = torch.nonzero(level.mixed(), as_tuple=True)
     local = torch.stack([x, y, z], 1)
     cells = level.blocks[blocks] * B + local  # (N, 3)
@@ -90,4 +93,4 @@ def extract_surface(
     keys = level.halo.reshape(-1)[halo]
     vertices, faces = triangulate(cells, level.values[keys], keys, len(level.values))
     thin = coarse.unexpected(cells, level.stride) if level is not coarse else 0
-    return SparseSurface(vertices, faces, level.evaluated, coarse.stride, thin, unwatched)
+    return SparseSurface(vertices, faces, level.evaluated, coarse.stride, thin, unresolved)

@@ -21,7 +21,7 @@ def test_by_head_agrees_with_the_fused_kernel(batch: int) -> None:
 
 
 def test_in_bfloat16_it_stays_within_its_rounding(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attention, "_multiplies_tiles", lambda: False)
+    monkeypatch.setattr(attention, "_has_bfloat16_tiles", lambda: False)
     calls = []
     monkeypatch.setattr(attention, "by_head", lambda *a: calls.append(1) or by_head(*a))
     q, k, v = _inputs(1, torch.bfloat16)
