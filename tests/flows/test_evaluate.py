@@ -20,7 +20,6 @@ from tasks.evaluation import run, subjects
 from tasks.evaluation.subjects import Subject, subjects_of
 from tasks.geometry.camera import look_at
 from tasks.synthetic.scenes.video import VideoTruth, truth_path
-from tasks.synthetic.tyres.spec import TEST_SEEDS, VALIDATION_SEEDS
 
 CAMERA = look_at(np.array([0.0, 0.0, 2.0]), np.zeros(3), focal_px=100, width=64, height=48)
 
@@ -125,14 +124,3 @@ def test_a_video_of_other_frames_is_filmed_again(
     flow.main()
     assert bench.calls == {"film": 4}
     assert len(list((bench.request.out / "videos").iterdir())) == 4, "nothing but videos, truths"
-
-
-def test_subjects_are_seeds_of_a_split_or_wheels_of_a_folder(tmp_path: Path) -> None:
-    chosen = subjects_of(EvaluationRequest(split="validation", first=3, count=2))
-    assert [s.seed for s in chosen] == list(VALIDATION_SEEDS[3:5])
-    assert [s.name for s in chosen] == [f"validation-{seed}" for seed in VALIDATION_SEEDS[3:5]]
-    for name in ("b.glb", "a.glb", "c.txt"):
-        (tmp_path / name).touch()
-    wheels = subjects_of(EvaluationRequest(wheels=tmp_path))
-    assert [(s.name, s.seed) for s in wheels] == [("a", TEST_SEEDS[5000]), ("b", TEST_SEEDS[5001])]
-    assert [s.file for s in wheels] == [tmp_path / "a.glb", tmp_path / "b.glb"]

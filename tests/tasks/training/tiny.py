@@ -45,7 +45,7 @@ TRAIN = TrainConfig(
     device="cpu",
 )
 FUSE = FuseConfig(
-    angles=24, validation_every=4, average=0.9, learning_rate=4e-3, precision="float32"
+    batch=1, angles=24, validation_every=4, average=0.9, learning_rate=4e-3, precision="float32"
 )
 SUBJECT_SHAPE = (16, 24, 12)
 

@@ -16,7 +16,7 @@ from tests.tasks.training.tiny import make_subject, small_fusion
 
 def test_it_learns(subjects: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    trainer = small_fusion(subjects, run, steps=120, validate_steps=10)
+    trainer = small_fusion(subjects, run, batch=2, steps=120, validate_steps=10)
     trainer.run()
     log = TrainingLog.read(run / LOG)
     assert log.final is not None
