@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,6 +12,7 @@ from bench.measure import REPEATS, ROOT, Row, alternating
 from configs.settings import Settings
 from tasks.matting.sessions import Matte, open_session
 from tasks.network.weights import background_weights
+from tasks.video.decode import all_frames
 
 SAMPLE = ROOT / "tests" / "data" / "sample_tyre.mp4"
 FRAMES = 16
@@ -20,14 +20,7 @@ FRAMES = 16
 
 def frames_of_sample(count: int) -> list[NDArray[np.uint8]]:
     """Frames of the sample video, evenly in time, BGR."""
-    capture = cv2.VideoCapture(str(SAMPLE))
-    found: list[NDArray[np.uint8]] = []
-    while True:
-        good, picture = capture.read()
-        if not good:
-            break
-        found.append(np.asarray(picture, np.uint8))
-    capture.release()
+    found = list(all_frames(SAMPLE))
     return [found[i * len(found) // count] for i in range(count)]
 
 

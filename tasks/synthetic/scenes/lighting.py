@@ -86,12 +86,12 @@ def sample_look(rng: np.random.Generator) -> Look:
     ground = sky * rng.uniform(0.15, 0.8) * _tint(rng.normal(0, 0.06))
     return Look(
         lights=(key, *fills),
-        sky=_vector(sky),
-        ground=_vector(ground),
+        sky=vector_of(sky),
+        ground=vector_of(ground),
         exposure=float(np.exp(rng.normal(0.1, 0.35))),
         contrast=float(rng.uniform(0.85, 1.2)),
         saturation=float(rng.uniform(0.6, 1.25)),
-        balance=_vector(_tint(rng.normal(0, 0.05))),
+        balance=vector_of(_tint(rng.normal(0, 0.05))),
         sheen=float(rng.uniform(0.0, 0.6)),
     )
 
@@ -143,16 +143,17 @@ def _sampled_light(
         math.cos(elevation) * math.cos(azimuth),
     )
     spread = float(np.exp(rng.uniform(*np.log(sharpness))))
-    return Light(direction, _vector(strength * _tint(warmth)), spread)
+    return Light(direction, vector_of(strength * _tint(warmth)), spread)
 
 
 def _tint(warmth: float) -> FloatArray:
     return np.array([1 + warmth, 1.0, 1 - warmth])
 
 
-def _vector(values: FloatArray) -> Vector:
+def vector_of(values: NDArray[np.floating]) -> Vector:
+    """Three values as a tuple of floats."""
     return float(values[0]), float(values[1]), float(values[2])
 
 
 def _turned(rotation: FloatArray, vector: Vector) -> Vector:
-    return _vector(rotation @ np.asarray(vector))
+    return vector_of(rotation @ np.asarray(vector))

@@ -14,7 +14,7 @@ from tasks.geometry.camera import Camera
 from tasks.geometry.similarity import Similarity
 from tasks.imaging.sampling import sample_repeating
 from tasks.synthetic.scenes.background import Background, BackgroundSample
-from tasks.synthetic.scenes.lighting import Light, light_disc
+from tasks.synthetic.scenes.lighting import Light, light_disc, vector_of
 from tasks.synthetic.scenes.raycast import (
     Float32Array,
     Hits,
@@ -73,7 +73,7 @@ class Scene:
         self.background = background
         self._caster = caster
         self._levels = tuple(floor_levels)
-        self._look = replace(background.look, ground=_vector(background.floor_colour()))
+        self._look = replace(background.look, ground=vector_of(background.floor_colour()))
         self._shadows: tuple[Similarity, list[_Shadow]] | None = None
         self._still: tuple[Moment, Float32Array] | None = None
 
@@ -211,10 +211,6 @@ class _Shadow:
 def _jitter(count: int) -> list[tuple[float, float]]:
     """Positions within the pixel, well spread. Source: Roberts 2018, the R2 sequence."""
     return [((0.5 + 0.7548777 * k) % 1, (0.5 + 0.5698403 * k) % 1) for k in range(count)]
-
-
-def _vector(values: Float32Array) -> tuple[float, float, float]:
-    return float(values[0]), float(values[1]), float(values[2])
 
 
 def _subset(hits: Hits, chosen: NDArray[np.bool_]) -> Hits:

@@ -8,7 +8,6 @@ import cv2
 import numpy as np
 import pytest
 import trimesh
-from numpy.typing import NDArray
 
 from tasks.synthetic.scenes.lighting import Light, Look
 from tasks.synthetic.scenes.motion import MOTIONS, VideoMotion
@@ -16,6 +15,7 @@ from tasks.synthetic.scenes.raycast import RenderableCaster
 from tasks.synthetic.scenes.render import render_view
 from tasks.synthetic.scenes.video import make_orbit_video, read_truth, write_video
 from tasks.synthetic.tyres.imported_wheels import ImportedWheel, from_trimesh
+from tasks.video.decode import all_frames
 
 FRAMES = 3
 
@@ -25,16 +25,6 @@ def ring() -> ImportedWheel:
     mesh = trimesh.creation.torus(0.25, 0.11, major_sections=64, minor_sections=32)
     mesh.visual.face_colors = [4, 4, 4, 255]
     return from_trimesh(mesh, diameter=0.72)
-
-
-def frames_of(path: Path) -> list[NDArray[np.uint8]]:
-    capture = cv2.VideoCapture(str(path))
-    frames = []
-    while True:
-        read, frame = capture.read()
-        if not read:
-            return frames
-        frames.append(frame)
 
 
 @pytest.mark.parametrize("motion", MOTIONS)
@@ -54,7 +44,7 @@ def test_the_truth_puts_the_dark_ring_where_the_frames_show_it(
     again = read_truth(path)
     assert again.to_dict() == truth.to_dict()
     assert again.diameter == 0.72
-    frames = frames_of(path)
+    frames = list(all_frames(path))
     assert [f.shape for f in frames] == [(120, 160, 3)] * FRAMES
     look = Look((Light((0.0, 1.0, 0.0), (1.0, 1.0, 1.0), 30.0),))
     for frame, camera in zip(frames, truth.cameras, strict=True):
@@ -83,7 +73,7 @@ def test_the_same_seed_gives_the_same_video(tmp_path: Path, ring: ImportedWheel)
 def test_frames_survive_every_container(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"grey{suffix}"
     write_video(path, (np.full((64, 96, 3), 40 * k, np.uint8) for k in range(1, 4)), 10.0)
-    levels = [f.mean() for f in frames_of(path)]
+    levels = [f.mean() for f in all_frames(path)]
     assert levels == pytest.approx([40, 80, 120], abs=6)
 
 
@@ -98,7 +88,7 @@ def test_the_sample_video_is_small_and_goes_round_the_tyre() -> None:
     path = Path(__file__).parents[3] / "data" / "sample_tyre.mp4"
     assert path.stat().st_size < 2_000_000
     truth = read_truth(path)
-    frames = frames_of(path)
+    frames = list(all_frames(path))
     assert truth.motion == "orbit"
     assert len(frames) == len(truth.cameras) == 45
     assert {f.shape for f in frames} == {(480, 640, 3)}
