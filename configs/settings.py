@@ -1,7 +1,7 @@
 """Settings of an installation: where things lie and how storage is reached.
 
-They are read once, at the entry point, from environment variables that begin with ``TYRE3D_``,
-and passed down.
+They are read once, at the entry point, from environment variables that begin with ``TYRE3D_`` (and
+``TRIPOSR_DEVICE``), and passed down.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 import sys
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -34,6 +34,11 @@ class Settings(BaseSettings):
     storage: str = Field(
         default="", description="root of the artifacts: a folder or s3://bucket/prefix"
     )
+    device: str = Field(
+        default="auto",
+        validation_alias="TRIPOSR_DEVICE",
+        description="device of runs that request none: auto, cuda, cuda:N, mps or cpu",
+    )
     infer_deployment: str = Field(
         default="",
         pattern=r"^([^/]+/[^/]+)?$",
@@ -48,6 +53,11 @@ class Settings(BaseSettings):
     s3_patience_s: float = Field(
         default=180.0, ge=0, le=86400, description="how long an S3 that is away is asked again"
     )
+
+    @field_validator("device")
+    @classmethod
+    def _unset_if_empty(cls, device: str) -> str:
+        return device or "auto"
 
     @property
     def storage_root(self) -> str:

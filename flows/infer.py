@@ -75,7 +75,7 @@ def infer(
     # Prefect's cache knows nothing of artifacts that were deleted; the store does.
     made = INFER.task().with_options(refresh_cache=True)
     inputs = {"frames": frames, "masks": masks, "selection": selection, "model": chosen}
-    device = pick_device("auto")
+    device = pick_device("auto", settings.device)
     result = made(key, tyre, config, inputs, device, open_store(settings))
     return cast(dict[str, Any], result)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import platform
 from datetime import UTC, datetime
 from importlib.metadata import version as package_version
@@ -77,7 +76,7 @@ def run_stages(request: ReconstructRequest, settings: Settings) -> dict[str, Any
         source = Source.of(path)
         model = choose_model(request.model, settings.models_dir)
         background = BackgroundWeights(request.session, settings.models_dir)
-        device = pick_device(request.device, os.environ.get("TRIPOSR_DEVICE"))
+        device = pick_device(request.device, settings.device)
         _log.info("model %s (%s), device %s", model.name, model.reason, device)
         store = open_store(settings)
         run = Runner(store, request.stem, device, tasks=remote_tasks(settings))

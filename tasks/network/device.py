@@ -8,31 +8,32 @@ from collections.abc import Iterator
 from tasks.core.errors import ResourceError
 
 
-def pick_device(asked: str, override: str | None = None) -> str:
+def pick_device(requested: str, default: str = "auto") -> str:
     """The device to compute on.
 
     Args:
-        asked: ``auto``, ``cuda``, ``mps`` or ``cpu``.
-        override: Of ``TRIPOSR_DEVICE``; counts where ``asked`` is ``auto``.
+        requested: ``auto``, ``cuda``, ``cuda:N``, ``mps`` or ``cpu``.
+        default: The device of this installation (``Settings.device``), which counts where
+            ``requested`` is ``auto``; ``auto`` is the first available one of CUDA, MPS and CPU.
 
     Raises:
-        ResourceError: If a device was asked for that is not there.
+        ResourceError: ``device-missing`` if the device is not available.
     """
     import torch
 
-    wanted = override if asked == "auto" and override else asked
-    there = {"cpu": True, "cuda": torch.cuda.is_available()}
-    there["mps"] = torch.backends.mps.is_available()
-    if wanted == "auto":
-        return next(name for name in ("cuda", "mps", "cpu") if there[name])
-    if not there.get(wanted.split(":")[0], False):
+    device = default if requested == "auto" else requested
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    available["cpu"] = True
+    if device == "auto":
+        return next(name for name, usable in available.items() if usable)
+    if not available.get(device.split(":")[0], False):
         raise ResourceError(
             "device-missing",
             stage="models",
-            what=f"there is no device {wanted!r} here",
+            what=f"there is no device {device!r} here",
             advice="Use --device auto (or unset TRIPOSR_DEVICE)",
         )
-    return wanted
+    return device
 
 
 @contextlib.contextmanager

@@ -13,8 +13,7 @@ import configs.registry as registry
 import tasks.network.fetch as fetching
 import tasks.network.weights as models
 from configs.registry import MODELS, Weights, Wheel
-from tasks.core.errors import ModelError, ResourceError
-from tasks.network.device import pick_device
+from tasks.core.errors import ModelError
 from tasks.network.fetch import fetch, inventory
 from tasks.network.weights import background_weights, choose_model, remembered_sha256
 from tsr.hub import TRIPOSR
@@ -130,14 +129,6 @@ def test_large_digests_are_remembered(tmp_path: Path, monkeypatch: pytest.Monkey
     first = remembered_sha256(path, tmp_path / "m/digests.json")
     monkeypatch.setattr(models, "sha256_of", lambda _: pytest.fail("hashed twice"))
     assert remembered_sha256(path, tmp_path / "m/digests.json") == first
-
-
-def test_devices() -> None:
-    assert pick_device("cpu", "cuda") == "cpu"
-    assert pick_device("auto", "cpu") == "cpu"
-    assert pick_device("auto") in {"cpu", "cuda", "mps"}
-    with pytest.raises(ResourceError, match="device-missing"):
-        pick_device("auto", "tpu")
 
 
 def _wheel(_: Wheel, part: Path) -> None:
