@@ -1,4 +1,4 @@
-"""Places of inputs and results: a local path, or ``s3://bucket/key``."""
+"""Locations of inputs and results: a local path, or ``s3://bucket/key``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 S3 = "s3://"
 
 
-def as_place(text: str | Path) -> str | Path:
+def as_location(text: str | Path) -> str | Path:
     """What a person wrote: an absolute path, or an address in S3 without a slash at its end."""
     if isinstance(text, str) and text.startswith(S3):
         return text.rstrip("/")
@@ -15,21 +15,21 @@ def as_place(text: str | Path) -> str | Path:
 
 
 def inside(folder: str | Path, name: str) -> str | Path:
-    """The place of ``name`` in a folder."""
+    """The location of ``name`` in a folder."""
     return f"{folder}/{name}" if isinstance(folder, str) else folder / name
 
 
-def parent_and_name(place: str | Path) -> tuple[str | Path, str]:
-    """The folder of a place, and its name there."""
-    if isinstance(place, Path):
-        return place.parent, place.name
-    parent, _, name = place.rpartition("/")
+def parent_and_name(location: str | Path) -> tuple[str | Path, str]:
+    """The folder of a location, and its name there."""
+    if isinstance(location, Path):
+        return location.parent, location.name
+    parent, _, name = location.rpartition("/")
     return parent, name
 
 
-def stem_of(place: str | Path) -> str:
+def stem_of(location: str | Path) -> str:
     """The name without its suffix."""
-    return PurePosixPath(parent_and_name(place)[1]).stem
+    return PurePosixPath(parent_and_name(location)[1]).stem
 
 
 def metadata_of(glb: str | Path) -> str | Path:

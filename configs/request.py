@@ -19,18 +19,18 @@ from configs.presets import (
 from configs.stages import DiameterMm, McResolution, NumFrames
 
 
-def _told_apart(given: object) -> object:
-    if not isinstance(given, str):
-        return given
-    if not given.startswith(S3):
-        return Path(given)
-    parts = given.removeprefix(S3).split("/")
+def _parse(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    if not value.startswith(S3):
+        return Path(value)
+    parts = value.removeprefix(S3).split("/")
     if len(parts) < 2 or any(p in ("", ".", "..") for p in parts):
         raise ValueError("an address in S3 reads s3://bucket/key")
-    return given
+    return value
 
 
-Place = Annotated[str | Path, Field(union_mode="left_to_right"), BeforeValidator(_told_apart)]
+Location = Annotated[str | Path, Field(union_mode="left_to_right"), BeforeValidator(_parse)]
 """A path, or a string that names an object (or a prefix) in S3."""
 
 
@@ -62,8 +62,8 @@ class ReconstructOptions(BaseModel):
 class ReconstructRequest(ReconstructOptions):
     """One tyre video (or folder of frames) and how to make its mesh."""
 
-    input: Place = Field(description="a video, or a folder of PNG or JPEG frames; also in S3")
-    glb_path: Place = Field(description="where the GLB goes, its metadata beside it; also in S3")
+    input: Location = Field(description="a video, or a folder of PNG or JPEG frames; also in S3")
+    glb_path: Location = Field(description="where the GLB goes, its metadata beside it; also in S3")
 
     @property
     def stem(self) -> str:
@@ -79,7 +79,7 @@ class BatchRequest(BaseModel):
     inputs: tuple[str, ...] = Field(
         min_length=1, description="videos, folders of videos or of frames, s3://bucket/prefix"
     )
-    out_dir: Place = Field(description="folder of the results and of batch.json; also in S3")
+    out_dir: Location = Field(description="folder of the results and of batch.json; also in S3")
     options: ReconstructOptions = Field(default_factory=lambda: ReconstructOptions())
     deployment: str | None = Field(
         None,

@@ -53,6 +53,12 @@ class Settings(BaseSettings):
     s3_patience_s: float = Field(
         default=180.0, ge=0, le=86400, description="how long an S3 that is away is asked again"
     )
+    read_cache_gb: float = Field(
+        default=20.0,
+        ge=0,
+        le=1e6,
+        description="gigabytes of artifacts from S3 that this machine keeps for reading",
+    )
 
     @field_validator("device")
     @classmethod

@@ -9,14 +9,12 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
-from typing import Any, TypeVar
-from uuid import UUID
+from typing import Any
 
 import httpx
 from prefect import State, flow
 from prefect.artifacts import create_table_artifact
-from prefect.client.orchestration import PrefectClient, get_client
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
 from prefect.deployments import arun_deployment
 from prefect.exceptions import PrefectHTTPStatusError
@@ -28,30 +26,18 @@ from configs.locations import inside
 from configs.request import BatchRequest, ReconstructRequest
 from configs.settings import Settings
 from flows.reconstruct import reconstruct
-from tasks.batch.manifest import (
-    MANIFEST_NAME,
-    Entry,
-    Manifest,
-    Source,
-    completed,
-    find_sources,
-    fingerprint,
-)
+from flows.support.deployment_runs import RunWatch, pause, retry_while_unavailable
+from tasks.batch.manifest import MANIFEST_NAME, Entry, Manifest, completed, fingerprint
+from tasks.batch.sources import Source, find_sources
 from tasks.core.errors import InputError, Tyre3dError
 from tasks.core.failures import Failure, failure_of_error, failure_of_state
 from tasks.storage.inputs import input_mark
 from tasks.storage.results import Results
 
-_T = TypeVar("_T")
 _Start = Callable[[ReconstructRequest, str, str], Awaitable[FlowRun]]
 _log = logging.getLogger("tyre3d.batch")
-_POLL_S = 3.0
-_AT_ONCE = 100
-"""Runs asked for in one request."""
 _STARTS_AT_ONCE = 4
 """A server on SQLite is overwhelmed by many writers."""
-_PATIENCE_S = 1800.0
-"""How long the server may be away before a tyre is given up."""
 
 
 def _run_name() -> str:
@@ -80,8 +66,8 @@ def run_batch(request: BatchRequest, settings: Settings, batch_id: str) -> Manif
     results = Results(request.out_dir, settings)
     results.check(MANIFEST_NAME)
     sources = find_sources(request.inputs, settings)
-    with results.held("batch") as ours:
-        if not ours:
+    with results.lock("batch") as locked:
+        if not locked:
             raise InputError(
                 "batch-running",
                 stage="batch",
@@ -94,9 +80,9 @@ def run_batch(request: BatchRequest, settings: Settings, batch_id: str) -> Manif
         work = _Work(request, settings, results, manifest, batch_id)
         if request.deployment is None:
             for source in sources:
-                work.here(source)
+                work.run_here(source)
         else:
-            asyncio.run(work.elsewhere(sources, request.deployment))
+            asyncio.run(work.run_by_deployment(sources, request.deployment))
     return manifest
 
 
@@ -119,21 +105,21 @@ class _Work:
     manifest: Manifest
     batch_id: str
 
-    def _asked(self, source: Source) -> ReconstructRequest:
+    def _request(self, source: Source) -> ReconstructRequest:
         return ReconstructRequest(
-            input=source.place,
+            input=source.location,
             glb_path=inside(self.request.out_dir, f"{source.name}.glb"),
             **self.request.options.model_dump(),
         )
 
     def _start(self, source: Source) -> Entry:
         """The entry to go on from: that of an earlier run, if its result is still right."""
-        wanted = fingerprint(input_mark(source.place, self.settings), self.request.options)
+        expected = fingerprint(input_mark(source.location, self.settings), self.request.options)
         before = self.manifest.before.get(source.name)
         known = before is not None and before.input == source.uri
-        if before is not None and known and before.finished(wanted, self.results):
+        if before is not None and known and before.finished(expected, self.results):
             return replace(before, found_finished=True)
-        return Entry(source.name, source.uri, fingerprint=wanted)
+        return Entry(source.name, source.uri, fingerprint=expected)
 
     def _end(self, entry: Entry, started: float, failure: Failure | None) -> None:
         if not entry.found_finished:
@@ -143,42 +129,44 @@ class _Work:
         self.manifest.put(entry)
         counts = self.manifest.counts()
         done, total = len(self.manifest.entries) - counts["pending"], len(self.manifest.entries)
-        told = "found finished" if entry.found_finished else f"{entry.state}, {entry.seconds:.1f} s"
+        outcome = "found finished"
+        if not entry.found_finished:
+            outcome = f"{entry.state}, {entry.seconds:.1f} s"
         why = f" [{failure.code}] {failure.message}" if failure is not None else ""
-        _log.info("%d of %d: %s: %s%s", done, total, entry.name, told, why)
+        _log.info("%d of %d: %s: %s%s", done, total, entry.name, outcome, why)
 
-    def here(self, source: Source) -> None:
+    def run_here(self, source: Source) -> None:
         """Make one tyre in this process."""
         started, entry, failure = time.monotonic(), Entry(source.name, source.uri), None
         try:
             entry = self._start(source)
             if not entry.found_finished:
                 entry = replace(entry, attempts=1)
-                asked = self._asked(source)
-                state = reconstruct(asked, source.name, return_state=True)
+                request = self._request(source)
+                state = reconstruct(request, source.name, return_state=True)
                 run_id = state.state_details.flow_run_id
                 entry = replace(entry, flow_run_id=str(run_id or ""))
                 if not state.is_completed():
                     failure = _failure_of(state)
                 else:
-                    entry = completed(entry, asked, self.results)
+                    entry = completed(entry, request, self.results)
         except (Tyre3dError, OSError) as exc:
             failure = failure_of_error(exc)
         self._end(entry, started, failure)
 
-    async def elsewhere(self, sources: list[Source], deployment: str) -> None:
+    async def run_by_deployment(self, sources: list[Source], deployment: str) -> None:
         """Make all tyres by runs of a deployment, a bounded number at a time."""
         gate = asyncio.Semaphore(self.request.concurrency)
 
         async with get_client() as client:
-            watch, starts = _Watch(client), asyncio.Semaphore(_STARTS_AT_ONCE)
+            watch, starts = RunWatch(client), asyncio.Semaphore(_STARTS_AT_ONCE)
 
-            async def start(asked: ReconstructRequest, name: str, key: str) -> FlowRun:
+            async def start(request: ReconstructRequest, name: str, key: str) -> FlowRun:
                 async with starts:
                     return await arun_deployment(
                         deployment,
                         client=client,
-                        parameters={"request": asked.model_dump(mode="json"), "tyre": name},
+                        parameters={"request": request.model_dump(mode="json"), "tyre": name},
                         flow_run_name=f"reconstruct-{name}",
                         timeout=0,
                         idempotency_key=key,
@@ -186,7 +174,7 @@ class _Work:
 
             async def one(source: Source) -> None:
                 async with gate:
-                    await self._one_elsewhere(source, start, watch)
+                    await self._one_by_deployment(source, start, watch)
 
             async with asyncio.TaskGroup() as both:
                 looking = both.create_task(watch.look())
@@ -195,21 +183,21 @@ class _Work:
                         tyres.create_task(one(source))
                 looking.cancel()
 
-    async def _one_elsewhere(self, source: Source, start: _Start, watch: _Watch) -> None:
+    async def _one_by_deployment(self, source: Source, start: _Start, watch: RunWatch) -> None:
         started, entry, failure = time.monotonic(), Entry(source.name, source.uri), None
         try:
             entry = await asyncio.to_thread(self._start, source)
             if not entry.found_finished:
-                asked = self._asked(source)
-                entry, failure = await self._attempts(entry, asked, start, watch)
+                request = self._request(source)
+                entry, failure = await self._attempts(entry, request, start, watch)
                 if failure is None:
-                    entry = await asyncio.to_thread(completed, entry, asked, self.results)
+                    entry = await asyncio.to_thread(completed, entry, request, self.results)
         except (Tyre3dError, OSError, httpx.HTTPError, PrefectHTTPStatusError) as exc:
             failure = failure_of_error(exc)
         self._end(entry, started, failure)
 
     async def _attempts(
-        self, entry: Entry, asked: ReconstructRequest, start: _Start, watch: _Watch
+        self, entry: Entry, request: ReconstructRequest, start: _Start, watch: RunWatch
     ) -> tuple[Entry, Failure | None]:
         """Run the deployment until it succeeds, fails for good, or attempts are used up.
 
@@ -218,85 +206,24 @@ class _Work:
         failure: Failure | None = None
         for attempt in range(1, self.request.attempts + 1):
             key = f"{self.batch_id}:{entry.name}:{attempt}"
-            begun = await _patiently(
-                f"starting {entry.name}", functools.partial(start, asked, entry.name, key)
+            begun = await retry_while_unavailable(
+                f"starting {entry.name}", functools.partial(start, request, entry.name, key)
             )
             run = await watch.end_of(begun) or begun.model_copy(update={"state": None})
             url = url_for("flow-run", run.id) or ""
             entry = replace(entry, attempts=attempt, flow_run_id=str(run.id), flow_run_url=url)
             if run.state is not None and run.state.is_completed():
                 return entry, None
-            told = run.state.message if run.state is not None else None
-            failure = failure_of_state(run.state.type.value if run.state is not None else "", told)
+            kind = run.state.type.value if run.state is not None else ""
+            message = run.state.message if run.state is not None else None
+            failure = failure_of_state(kind, message)
             if not failure.retryable:
                 break
             _log.warning(
                 "%s: attempt %d: [%s] %s", entry.name, attempt, failure.code, failure.message
             )
-            await _pause(min(2.0**attempt, 60.0))
+            await pause(min(2.0**attempt, 60.0))
         return entry, failure
-
-
-async def _pause(seconds: float) -> None:
-    await asyncio.sleep(seconds)
-
-
-async def _patiently(what: str, ask: Callable[[], Awaitable[_T]]) -> _T:
-    """What the server answers, asked again while it is away or busy."""
-    end = time.monotonic() + _PATIENCE_S
-    while True:
-        try:
-            return await ask()
-        except httpx.TransportError as exc:
-            if time.monotonic() > end:
-                raise
-            _log.warning("%s: Prefect's server does not answer (%s); trying again", what, exc)
-        except PrefectHTTPStatusError as exc:
-            status = exc.response.status_code
-            if status < 500 or time.monotonic() > end:
-                raise
-            _log.warning("%s: Prefect's server answers %d; trying again", what, status)
-        await _pause(5.0)
-
-
-class _Watch:
-    """Waits for many runs by one request for all of them, so that large batches cost no more."""
-
-    def __init__(self, client: PrefectClient) -> None:
-        self._client = client
-        self._waiting: dict[UUID, asyncio.Future[FlowRun | None]] = {}
-
-    async def end_of(self, run: FlowRun) -> FlowRun | None:
-        """The run once it has ended; None if it was deleted."""
-        if run.state is not None and run.state.is_final():
-            return run
-        self._waiting[run.id] = asyncio.get_running_loop().create_future()
-        return await self._waiting[run.id]
-
-    async def look(self) -> None:
-        """Look again and again, until cancelled."""
-        while True:
-            await asyncio.sleep(_POLL_S)
-            asked = list(self._waiting)
-            for some in (asked[i : i + _AT_ONCE] for i in range(0, len(asked), _AT_ONCE)):
-                await self._look_at(some)
-
-    async def _look_at(self, ids: list[UUID]) -> None:
-        wanted = FlowRunFilter(id=FlowRunFilterId(any_=ids))
-        try:
-            found = await _patiently(
-                "looking at runs",
-                lambda: self._client.read_flow_runs(flow_run_filter=wanted, limit=len(ids)),
-            )
-        except (httpx.HTTPError, PrefectHTTPStatusError) as exc:
-            for run_id in ids:
-                self._waiting.pop(run_id).set_exception(exc)
-            return
-        runs = {run.id: run for run in found}
-        for run_id in ids:
-            run = runs.get(run_id)
-            if run is None or (run.state is not None and run.state.is_final()):
-                self._waiting.pop(run_id).set_result(run)
 
 
 def _failure_of(state: State[Any]) -> Failure:

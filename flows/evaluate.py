@@ -24,6 +24,7 @@ from configs.request import ReconstructRequest
 from configs.settings import Settings
 from configs.stages import StageName
 from flows.reconstruct import reconstruct
+from tasks.core.digests import canonical, sha256_of
 from tasks.core.errors import Tyre3dError
 from tasks.evaluation import run, subjects
 from tasks.evaluation.report import portrait, write_report
@@ -32,7 +33,7 @@ from tasks.evaluation.subjects import Subject, subjects_of
 from tasks.evaluation.truth import truth_of
 from tasks.network.weights import choose_model
 from tasks.stages.code_version import code_version
-from tasks.storage.artifacts import canonical, open_store, sha256_of
+from tasks.storage.artifacts import open_store
 from tasks.synthetic.scenes.video import read_truth, truth_path
 
 _log = logging.getLogger("tyre3d")

@@ -11,7 +11,7 @@ from typing import Any
 
 from prefect import flow
 
-from configs.locations import as_place, metadata_of
+from configs.locations import as_location, metadata_of
 from configs.request import ReconstructRequest
 from configs.settings import Settings
 from configs.stages import (
@@ -187,8 +187,8 @@ def reconstruct_tyre_3d(
     """
     request = ReconstructRequest.model_validate(
         {
-            "input": as_place(preprocessing_output_dir),
-            "glb_path": as_place(output_glb_path),
+            "input": as_location(preprocessing_output_dir),
+            "glb_path": as_location(output_glb_path),
             "device": device or "auto",
             "num_frames": num_frames,
             "mc_resolution": mc_resolution,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from configs.locations import as_place, metadata_of, parent_and_name
+from configs.locations import as_location, metadata_of, parent_and_name
 from configs.request import ReconstructRequest
 from configs.settings import Settings
 from deployments.api.models import JobError, JobStatus, ReconstructBody, Status
@@ -133,7 +133,7 @@ class Jobs:
 
     def _metadata(self, run: dict[str, Any]) -> dict[str, Any]:
         """The metadata beside the GLB; only its path where this machine cannot read them."""
-        glb = as_place(run["parameters"]["request"]["glb_path"])
+        glb = as_location(run["parameters"]["request"]["glb_path"])
         try:
             place = below(metadata_of(glb), self._settings.output_roots, "the result")
             folder, name = parent_and_name(place)

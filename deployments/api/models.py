@@ -10,7 +10,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field, field_validator, model_validator
 
 from configs.registry import MODELS
-from configs.request import Place, ReconstructOptions
+from configs.request import Location, ReconstructOptions
 
 Status = Literal["queued", "processing", "completed", "failed"]
 _RENDERED = "__prefect_kind"
@@ -33,9 +33,11 @@ def _known(name: str | None, kind: str) -> str | None:
 class ReconstructBody(ReconstructOptions):
     """A reconstruction to make."""
 
-    preprocessing_output_dir: Place | None = Field(None, description="folder of PNG or JPEG frames")
-    video: Place | None = Field(None, description="or a video")
-    output_glb_path: Place = Field(description="where the GLB goes, its metadata beside it")
+    preprocessing_output_dir: Location | None = Field(
+        None, description="folder of PNG or JPEG frames"
+    )
+    video: Location | None = Field(None, description="or a video")
+    output_glb_path: Location = Field(description="where the GLB goes, its metadata beside it")
 
     @model_validator(mode="before")
     @classmethod

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from configs.request import Place
+from configs.request import Location
 
 
 class ApiSettings(BaseSettings):
@@ -14,11 +14,11 @@ class ApiSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="TYRE3D_API_", frozen=True, extra="forbid")
 
     token: SecretStr = Field(min_length=16, description="that every request must bear")
-    input_roots: tuple[Place, ...] = Field(
+    input_roots: tuple[Location, ...] = Field(
         min_length=1,
         description='folders below which inputs lie, as JSON: ["/srv/in", "s3://bucket/in"]',
     )
-    output_roots: tuple[Place, ...] = Field(
+    output_roots: tuple[Location, ...] = Field(
         min_length=1, description="folders below which results may be written, as JSON"
     )
     deployment: str = Field(

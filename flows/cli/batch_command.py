@@ -27,7 +27,8 @@ def batch(options: argparse.Namespace) -> int:
     }
     request = validated(BatchRequest, "batch", fields)
 
-    from tasks.batch.manifest import MANIFEST_NAME, Manifest, find_sources
+    from tasks.batch.manifest import MANIFEST_NAME, latest_entries
+    from tasks.batch.sources import find_sources
     from tasks.storage.results import Results
 
     results = Results(request.out_dir, settings)
@@ -51,7 +52,8 @@ def batch(options: argparse.Namespace) -> int:
             state = flow(request, return_state=True)
     finally:
         server.stop()
-    names = {s.name for s in find_sources(request.inputs, settings)}
-    entries = [e for e in Manifest(results).before.values() if e.name in names]
-    sys.stdout.write(batch_table(entries, state.message or ""))
+    error = state.result(raise_on_failure=False)
+    if isinstance(error, BaseException):  # no manifest was made
+        raise error
+    sys.stdout.write(batch_table(latest_entries(results), state.message or ""))
     return 0 if state.is_completed() else SOME_FAILED

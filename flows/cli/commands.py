@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from configs.locations import as_place, inside, stem_of
+from configs.locations import as_location, inside, stem_of
 from configs.presets import DEFAULT_SESSION
 from configs.request import ReconstructOptions, ReconstructRequest
 from configs.settings import Settings
@@ -97,7 +97,7 @@ def reconstruct(options: argparse.Namespace) -> int:
     started = time.perf_counter()
     settings = load_settings()
     prepare(settings, verbose=options.verbose)
-    source = as_place(options.input)
+    source = as_location(options.input)
     glb = inside(options.out, f"{stem_of(source)}.glb")
     fields = {"input": source, "glb_path": glb, **mesh_options(options)}
     request = validated(ReconstructRequest, "reconstruct", fields)
@@ -155,7 +155,7 @@ def announce(options: argparse.Namespace) -> int:
         )
     from flows.support.events import announce_uploads
 
-    announce_uploads([str(as_place(text)) for text in options.inputs])
+    announce_uploads([str(as_location(text)) for text in options.inputs])
     return 0
 
 

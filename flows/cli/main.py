@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn, get_args
 
-from configs.locations import as_place
+from configs.locations import as_location
 from configs.presets import (
     DEFAULT_DIAMETER_MM,
     DEFAULT_PRESET,
@@ -56,7 +56,7 @@ def _add_reconstruct(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out",
         required=True,
-        type=as_place,
+        type=as_location,
         metavar="DIR",
         help="for GLB and JSON; s3:// as well",
     )
@@ -71,7 +71,11 @@ def _add_batch(parser: argparse.ArgumentParser) -> None:
         help="videos, folders of videos or of frames, s3://bucket/prefix",
     )
     parser.add_argument(
-        "--out", required=True, type=as_place, metavar="DIR", help="for GLBs, JSON and batch.json"
+        "--out",
+        required=True,
+        type=as_location,
+        metavar="DIR",
+        help="for GLBs, JSON and batch.json",
     )
     parser.add_argument(
         "--deployment",

@@ -1,123 +1,28 @@
-"""A batch's inputs, and its manifest: what became of every one of them."""
+"""A batch's manifest: what became of every tyre."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version as package_version
-from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
-from configs.locations import as_place, metadata_of, parent_and_name
+from configs.locations import metadata_of, parent_and_name
 from configs.request import ReconstructOptions, ReconstructRequest
-from configs.settings import Settings
+from tasks.core.digests import canonical
 from tasks.core.errors import InputError
-from tasks.storage.artifacts import canonical
-from tasks.storage.inputs import VIDEO_SUFFIXES, pictures_in
 from tasks.storage.results import Results, finite
-from tasks.storage.s3 import S3Objects
 
 MANIFEST_NAME = "batch.json"
 EntryState = Literal["pending", "completed", "failed"]
-
-
-@dataclass(frozen=True)
-class Source:
-    """One tyre of a batch.
-
-    Args:
-        name: Of its result, unique in the batch.
-        uri: A path, or ``s3://bucket/key``.
-    """
-
-    name: str
-    uri: str
-
-    @property
-    def place(self) -> Path | str:
-        """As a request names it."""
-        return as_place(self.uri)
-
-
-def find_sources(inputs: Sequence[str], settings: Settings) -> list[Source]:
-    """Every tyre that the inputs name, in order, each once.
-
-    A file is taken as it is, even if it is missing (then it fails alone). A folder stands for the
-    videos and the folders of pictures in it; a folder with pictures and no video is one tyre.
-
-    Args:
-        inputs: Files, folders, ``s3://bucket/prefix``.
-        settings: How S3 is reached.
-
-    Raises:
-        InputError: ``batch-empty`` if there is nothing in all of them.
-    """
-    uris: dict[str, None] = {}
-    for given in inputs:
-        if given.startswith("s3://"):
-            uris.update(dict.fromkeys(_in_bucket(given, settings)))
-            continue
-        path = Path(given).expanduser().absolute()
-        found = _in_folder(path) if path.is_dir() else [path]
-        uris.update(dict.fromkeys(str(p) for p in found))
-    if not uris:
-        raise InputError(
-            "batch-empty",
-            stage="batch",
-            what=f"no video and no folder of pictures in {', '.join(inputs)}",
-            advice=f"Videos end in {', '.join(VIDEO_SUFFIXES)}",
-        )
-    return _named(list(uris))
-
-
-def _in_folder(folder: Path) -> list[Path]:
-    entries = sorted(p for p in folder.iterdir() if not p.name.startswith("."))
-    videos = [p for p in entries if p.suffix.lower() in VIDEO_SUFFIXES and p.is_file()]
-    if not videos and pictures_in(folder):
-        return [folder]
-    return videos + [p for p in entries if p.is_dir() and pictures_in(p)]
-
-
-def _in_bucket(uri: str, settings: Settings) -> list[str]:
-    bucket, _, prefix = uri.removeprefix("s3://").rstrip("/").partition("/")
-    if not prefix:
-        raise InputError(
-            "batch-prefix",
-            stage="batch",
-            what=f"{uri} names a whole bucket",
-            advice="Give a prefix in it: s3://bucket/prefix",
-        )
-    if PurePosixPath(prefix).suffix.lower() in VIDEO_SUFFIXES:
-        return [uri]
-    keys = S3Objects(f"s3://{bucket}", settings).keys(prefix)
-    wanted = (k for k in keys if PurePosixPath(k).suffix.lower() in VIDEO_SUFFIXES)
-    return [f"s3://{bucket}/{key}" for key in wanted]
-
-
-def _named(uris: list[str]) -> list[Source]:
-    """Names of results: the inputs' stems; where two are the same, with a digest of the path."""
-    stems = [PurePosixPath(uri).stem for uri in uris]
-    counts: dict[str, int] = {}
-    for stem in stems:
-        counts[stem.lower()] = counts.get(stem.lower(), 0) + 1
-    return [
-        Source(
-            stem
-            if counts[stem.lower()] == 1
-            else f"{stem}-{hashlib.sha256(uri.encode()).hexdigest()[:8]}",
-            uri,
-        )
-        for uri, stem in zip(uris, stems, strict=True)
-    ]
 
 
 def fingerprint(digest: str, options: ReconstructOptions) -> str:
     """What a result was made from: input, effective options, release. The device does not count.
 
     Args:
-        digest: Of the input.
+        digest: The input's digest, or mark.
         options: How the mesh is made; a request counts only by its options.
     """
     request = {"input", "glb_path", "preset", "num_frames", "mc_resolution", "device"}
@@ -151,11 +56,11 @@ class Entry:
     flow_run_id: str = ""
     flow_run_url: str = ""
 
-    def finished(self, wanted: str, results: Results) -> bool:
-        """Whether the result of ``wanted``, a fingerprint, is there and unchanged."""
-        if self.state != "completed" or self.fingerprint != wanted:
+    def finished(self, expected: str, results: Results) -> bool:
+        """Whether the result of the fingerprint ``expected`` is there and unchanged."""
+        if self.state != "completed" or self.fingerprint != expected:
             return False
-        if self.glb != str(results.place(f"{self.name}.glb")):
+        if self.glb != str(results.location(f"{self.name}.glb")):
             return False
         glb, metadata = results.read(f"{self.name}.glb"), results.read(f"{self.name}.json")
         return glb is not None and metadata is not None and _digest(glb) == self.glb_sha256
@@ -181,16 +86,16 @@ def completed(entry: Entry, request: ReconstructRequest, results: Results) -> En
             what=f"the run succeeded, but {glb} or its metadata cannot be read here",
             advice="Give an output folder that the batch and all workers share",
         )
-    told = json.loads(text)
-    figures = {k: told[k] for k in ("num_vertices", "num_faces", "num_frames") if k in told}
+    record = json.loads(text)
+    figures = {k: record[k] for k in ("num_vertices", "num_faces", "num_frames") if k in record}
     return replace(
         entry,
         state="completed",
         glb=str(glb),
         glb_sha256=_digest(content),
         metadata=str(metadata),
-        figures={**figures, **dict(told.get("figures", {}))},
-        warnings=list(told.get("warnings", [])),
+        figures={**figures, **dict(record.get("figures", {}))},
+        warnings=list(record.get("warnings", [])),
     )
 
 
@@ -198,7 +103,7 @@ class Manifest:
     """``batch.json``, written anew whenever an entry changes.
 
     Args:
-        results: Where it lies.
+        results: The folder in which it lies.
     """
 
     def __init__(self, results: Results) -> None:
@@ -209,8 +114,8 @@ class Manifest:
     def _read(self) -> dict[str, Entry]:
         """Entries of an earlier run; a manifest that cannot be read counts as none."""
         try:
-            told = json.loads(self._results.read(MANIFEST_NAME) or b"")
-            return {e["name"]: Entry(**e) for e in told["tyres"]}
+            content = json.loads(self._results.read(MANIFEST_NAME) or b"")
+            return {e["name"]: Entry(**e) for e in content["tyres"]}
         except (ValueError, KeyError, TypeError):
             return {}
 
@@ -233,3 +138,9 @@ class Manifest:
         }
         text = json.dumps(finite(content), indent=2, ensure_ascii=False) + "\n"
         self._results.write({MANIFEST_NAME: text.encode()})
+
+
+def latest_entries(results: Results) -> list[Entry]:
+    """The entries of the batch that wrote the manifest last; in the file earlier ones follow."""
+    content = json.loads(results.read(MANIFEST_NAME) or b"")
+    return [Entry(**e) for e in content["tyres"][: sum(content["counts"].values())]]

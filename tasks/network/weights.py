@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from configs.registry import BUNDLED, MODELS, ModelEntry
+from tasks.core.digests import sha256_of
 from tasks.core.errors import ModelError
-from tasks.storage.artifacts import sha256_of
 
 _STAGE = "models"
 CONFIG_FILE = "config.yaml"

@@ -20,9 +20,10 @@ from prefect.context import TaskRunContext
 from prefect.tasks import Task
 
 from configs.stages import StageConfig, StageName
+from tasks.core.digests import canonical
 from tasks.core.errors import Tyre3dError
 from tasks.stages.code_version import code_version
-from tasks.storage.artifacts import Artifact, ArtifactRef, ArtifactStore, canonical
+from tasks.storage.artifacts import Artifact, ArtifactRef, ArtifactStore
 from tasks.storage.base import storage_errors
 
 Record = Mapping[str, Any]

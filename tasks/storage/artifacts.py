@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import shutil
 import tempfile
 import time
@@ -18,36 +19,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
-
 from configs.settings import Settings
+from tasks.core.digests import canonical, sha256_of
 from tasks.core.errors import StorageError
-from tasks.storage.base import LocalObjects, Objects, open_objects, storage_errors
-from tasks.storage.s3 import S3Objects
+from tasks.storage.base import Storage, storage_errors
+from tasks.storage.open import open_storage
+from tasks.storage.read_cache import ReadCache
 
 MANIFEST = "manifest.json"
-_HELD = "held"
+_READ_CACHE = "read_cache"
 _LEFTOVER_S = 2 * 24 * 3600.0
-
-
-def sha256_of(path: Path) -> str:
-    """The sha256 of a file, read in pieces."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def canonical(value: Any) -> bytes:
-    """JSON with one spelling: sorted keys, no spaces, UTF-8."""
-
-    def plain(item: Any) -> Any:
-        if isinstance(item, BaseModel):
-            return item.model_dump(mode="json")
-        raise TypeError(f"{type(item).__name__} has no canonical JSON")
-
-    text = json.dumps(
-        value, sort_keys=True, separators=(",", ":"), default=plain, ensure_ascii=False
-    )
-    return text.encode()
 
 
 @dataclass(frozen=True)
@@ -69,25 +50,27 @@ class Artifact:
 
 
 class ArtifactStore:
-    """Artifacts over any :class:`~tasks.storage.base.Objects`.
+    """Artifacts over any :class:`~tasks.storage.base.Storage`.
 
     Args:
-        objects: Where the bytes lie.
-        scratch: Local folder in which stages work and remote files are held.
+        storage: Where the bytes lie.
+        scratch: Local folder in which stages work and copies of remote files are kept.
+        read_cache_bytes: Size of all those copies above which the least recently used go.
     """
 
-    def __init__(self, objects: Objects, scratch: Path) -> None:
-        self._objects = objects
+    def __init__(self, storage: Storage, scratch: Path, read_cache_bytes: float = math.inf) -> None:
+        self._storage = storage
         self._scratch = scratch
+        self._read_cache = ReadCache(scratch / _READ_CACHE, read_cache_bytes)
 
     @property
     def root(self) -> str:
-        """Root of the underlying objects."""
-        return self._objects.root
+        """Root of the underlying storage."""
+        return self._storage.root
 
     def find(self, stage: str, key: str) -> ArtifactRef | None:
         """The reference of a published artifact, or None. Its files are not looked at."""
-        manifest = self._objects.get(f"cas/{stage}/{key}/{MANIFEST}")
+        manifest = self._storage.get(f"cas/{stage}/{key}/{MANIFEST}")
         return None if manifest is None else self._ref(stage, key, manifest)
 
     def intact(self, ref: ArtifactRef) -> bool:
@@ -107,27 +90,33 @@ class ArtifactStore:
             StorageError: ``artifact-damaged`` if anything is missing or changed.
         """
         base = self._base(ref)
-        content = self._objects.get(f"{base}/{MANIFEST}")
+        content = self._storage.get(f"{base}/{MANIFEST}")
         if content is None or hashlib.sha256(content).hexdigest() != ref.sha256:
             raise _damaged(ref, "its manifest is missing or was changed")
         manifest = json.loads(content)
-        held = self._scratch / _HELD
         folder = base + "/" + manifest["folder"]
         root: Path | None = None
         for name, entry in manifest["files"].items():
-            key = f"{folder}/{name}"
-            copy = held / key
-            if copy.is_file() and _matches(copy, entry):
-                path = copy
-            else:
-                if self._objects.size(key) != entry["size"]:
-                    raise _damaged(ref, f"{name} is missing or has another size")
-                path = self._objects.local(key, held)
-                if not _matches(path, entry):
-                    path.unlink() if path == copy else None
-                    raise _damaged(ref, f"{name} was changed")
+            path = self._file(ref, f"{folder}/{name}", name, entry)
             root = Path(str(path).removesuffix(name))
-        return Artifact(root or held, manifest["record"], tuple(manifest["files"]))
+        return Artifact(
+            root or self._read_cache.folder, manifest["record"], tuple(manifest["files"])
+        )
+
+    def _file(self, ref: ArtifactRef, key: str, name: str, entry: Mapping[str, Any]) -> Path:
+        """One file of an artifact, checked, on this machine."""
+        copy = self._read_cache.find(key, lambda path: _matches(path, entry))
+        if copy is not None:
+            return copy
+        if self._storage.size(key) != entry["size"]:
+            raise _damaged(ref, f"{name} is missing or has another size")
+        path = self._storage.local(key, self._read_cache.folder)
+        if not _matches(path, entry):
+            (self._read_cache.folder / key).unlink(missing_ok=True)
+            raise _damaged(ref, f"{name} was changed")
+        if path.is_relative_to(self._read_cache.folder):
+            self._read_cache.evict()
+        return path
 
     def publish(self, stage: str, key: str, folder: Path, record: Mapping[str, Any]) -> ArtifactRef:
         """Store all files of ``folder`` and, last, the manifest; the first writer of a key wins."""
@@ -138,7 +127,7 @@ class ArtifactStore:
         subfolder = hashlib.sha256(canonical(files)).hexdigest()[:16]
         base = f"cas/{stage}/{key}"
         for name in files:
-            self._objects.put(f"{base}/{subfolder}/{name}", folder / name)
+            self._storage.put(f"{base}/{subfolder}/{name}", folder / name)
         manifest = canonical(
             {
                 "stage": stage,
@@ -149,17 +138,17 @@ class ArtifactStore:
             }
         )
         name = f"{base}/{MANIFEST}"
-        if not self._objects.put_new(name, manifest):
-            theirs = self._objects.get(name)
+        if not self._storage.put_new(name, manifest):
+            theirs = self._storage.get(name)
             if theirs is not None and json.loads(theirs)["folder"] != subfolder:
-                self._objects.delete(f"{base}/{subfolder}")
+                self._storage.delete(f"{base}/{subfolder}")
             manifest = theirs or manifest
         return self._ref(stage, key, manifest)
 
     def discard(self, stage: str, key: str) -> None:
         """Remove an artifact: its manifest first, so that it is never seen half-deleted."""
-        self._objects.delete(f"cas/{stage}/{key}/{MANIFEST}")
-        self._objects.delete(f"cas/{stage}/{key}")
+        self._storage.delete(f"cas/{stage}/{key}/{MANIFEST}")
+        self._storage.delete(f"cas/{stage}/{key}")
 
     @contextlib.contextmanager
     def scratch(self, stage: str) -> Iterator[Path]:
@@ -218,19 +207,15 @@ def _damaged(ref: ArtifactRef, why: str) -> StorageError:
 
 
 def open_store(settings: Settings) -> ArtifactStore:
-    """The artifact store that the settings name.
-
-    A local store works on the disk it publishes to, so that files are linked, not copied.
-    """
-    objects = open_objects(settings)
-    local = isinstance(objects, LocalObjects)
-    scratch = Path(objects.root) / "scratch" if local else settings.scratch_dir
+    """The artifact store that the settings name, cleared of what killed processes left behind."""
+    storage = open_storage(settings.storage_root, settings)
+    scratch = storage.working_folder(settings.scratch_dir)
     before = time.time() - _LEFTOVER_S
-    sweep(scratch, before)
-    if isinstance(objects, S3Objects):
-        with contextlib.suppress(StorageError):  # not every user may list uploads
-            objects.abort_uploads(before)
-    return ArtifactStore(objects, scratch)
+    for folder in {scratch, settings.scratch_dir}:
+        sweep(folder, before)
+    with contextlib.suppress(StorageError):  # not every user may list uploads
+        storage.abort_uploads(before)
+    return ArtifactStore(storage, scratch, settings.read_cache_gb * 1e9)
 
 
 def sweep(scratch: Path, before: float) -> None:
@@ -244,5 +229,5 @@ def sweep(scratch: Path, before: float) -> None:
         return
     for folder in scratch.iterdir():
         with contextlib.suppress(OSError):
-            if folder.stat().st_mtime < before and folder.name != _HELD:
+            if folder.stat().st_mtime < before and folder.name != _READ_CACHE:
                 shutil.rmtree(folder, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Where bytes lie: one small interface over a local folder and S3 (:mod:`tasks.storage.s3`).
+"""Where bytes lie: one interface over a local folder and S3, and the errors that both raise.
 
 A key is a relative POSIX path; one that escapes the root is refused. An object is written
 completely or not at all.
@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
-import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
-from configs.settings import Settings
 from tasks.core.errors import StorageError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
+_MISPLACED = (errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP)
 
 
-class Objects(Protocol):
+class Storage(Protocol):
     """A flat store of objects under one root."""
 
     root: str
@@ -29,8 +28,8 @@ class Objects(Protocol):
     def put(self, key: str, source: Path) -> None:
         """Store a file's content under ``key``, replacing what is there."""
 
-    def write(self, key: str, content: bytes) -> None:
-        """Store ``content`` under ``key``, replacing what is there."""
+    def write(self, files: Mapping[str, bytes]) -> None:
+        """Store contents by key in this order, replacing what is there, each completely or not."""
 
     def put_new(self, key: str, content: bytes) -> bool:
         """Store ``content`` unless ``key`` exists; True if it was stored."""
@@ -39,16 +38,68 @@ class Objects(Protocol):
         """The content of ``key``, None where there is no such object."""
 
     def local(self, key: str, folder: Path) -> Path:
-        """A local file with the content of ``key``: the object itself, or a copy in ``folder``."""
+        """A local file with the content of ``key``: the object itself, or a copy in ``folder``.
+
+        Raises:
+            StorageError: ``storage-missing`` where there is no such object and a copy is needed.
+        """
+
+    def local_tree(self, key: str, folder: Path, suffixes: Collection[str]) -> Path:
+        """A local file or folder with what lies at ``key``.
+
+        Args:
+            key: The key of an object, or the prefix of several.
+            folder: Where copies go, if any are needed.
+            suffixes: Of a prefix, only objects right below it whose lower-case suffix is one of
+                these are copied.
+
+        Returns:
+            Its path; nothing is there if nothing lies at ``key``.
+        """
 
     def size(self, key: str) -> int | None:
         """Bytes of ``key``, None where there is no such object."""
+
+    def mark(self, key: str) -> str | None:
+        """What changes when the content of ``key`` does, None where there is no such object."""
 
     def keys(self, prefix: str) -> list[str]:
         """All keys below ``prefix``, sorted."""
 
     def delete(self, prefix: str) -> None:
         """Delete ``prefix`` and everything below it; nothing there is no error."""
+
+    def check_writable(self, key: str) -> None:
+        """Make sure that ``key`` can be written.
+
+        Raises:
+            StorageError: If it cannot; the cause says why.
+        """
+
+    def lock(self, name: str) -> AbstractContextManager[bool]:
+        """Lock the root for one process of this machine, where that is possible.
+
+        The lock goes with the process, however that ends.
+
+        Args:
+            name: What is locked: locks of different names do not exclude each other.
+
+        Returns:
+            A context whose value is false where another process has the lock.
+        """
+
+    def abort_uploads(self, before: float) -> int:
+        """Abort uploads that killed processes left unfinished; they cost, and show nowhere.
+
+        Args:
+            before: Those begun before this time (seconds since the epoch) are leftovers.
+
+        Returns:
+            How many there were.
+        """
+
+    def working_folder(self, default: Path) -> Path:
+        """Where stages work: on the disk that they publish to, or else ``default``."""
 
 
 def checked(key: str) -> str:
@@ -58,7 +109,8 @@ def checked(key: str) -> str:
         StorageError: If it is empty, absolute, or climbs.
     """
     path = PurePosixPath(key)
-    if not key or path.is_absolute() or ".." in path.parts or "\\" in key or "\0" in key:
+    as_windows = PurePosixPath(key.replace("\\", "/"))
+    if not key or as_windows.is_absolute() or ".." in as_windows.parts or "\0" in key:
         raise storage_error(
             "storage-key", f"the key {key!r} leaves the root of the storage", "Use relative keys"
         )
@@ -91,6 +143,9 @@ def as_storage_error(location: str, error: OSError) -> StorageError:
             f"no space is left for {location} ({error})",
             "Free some space, or set TYRE3D_STORAGE or TYRE3D_HOME to a larger disk",
         )
+    if error.errno in _MISPLACED:
+        what = f"{location} cannot be a file or a folder there ({error})"
+        return storage_error("storage-path", what, "Choose another path")
     return storage_error("storage-failed", f"{location}: {error}", "Try again")
 
 
@@ -103,114 +158,8 @@ def storage_errors(location: str) -> Iterator[None]:
         raise as_storage_error(location, exc) from exc
 
 
-class LocalObjects:
-    """Objects in a local folder."""
-
-    def __init__(self, root: Path) -> None:
-        self._folder = root.expanduser().absolute()
-        self.root = str(self._folder)
-
-    def _path(self, key: str) -> Path:
-        return self._folder / checked(key)
-
-    def _temporary(self, target: Path) -> Path:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        return target.with_name(f".{target.name}.{uuid.uuid4().hex}.part")
-
-    def put(self, key: str, source: Path) -> None:
-        """Store a file's content under ``key``; a file on the same disk is linked, not copied."""
-        target = self._path(key)
-        with storage_errors(str(target)):
-            part = self._temporary(target)
-            try:
-                try:
-                    os.link(source, part)
-                except OSError:
-                    part.write_bytes(source.read_bytes())
-                part.replace(target)
-            finally:
-                part.unlink(missing_ok=True)
-
-    @contextlib.contextmanager
-    def _written(self, key: str, content: bytes) -> Iterator[tuple[Path, Path]]:
-        target = self._path(key)
-        with storage_errors(str(target)):
-            part = self._temporary(target)
-            try:
-                with part.open("wb") as out:
-                    out.write(content)
-                    out.flush()
-                    os.fsync(out.fileno())
-                yield part, target
-            finally:
-                part.unlink(missing_ok=True)
-
-    def write(self, key: str, content: bytes) -> None:
-        """Store ``content`` under ``key``, replacing what is there."""
-        with self._written(key, content) as (part, target):
-            part.replace(target)
-
-    def put_new(self, key: str, content: bytes) -> bool:
-        """Store ``content`` unless ``key`` exists."""
-        with self._written(key, content) as (part, target):
-            try:
-                os.link(part, target)
-            except FileExistsError:
-                return False
-        return True
-
-    def get(self, key: str) -> bytes | None:
-        """The content of ``key``, or None."""
-        target = self._path(key)
-        with storage_errors(str(target)):
-            try:
-                return target.read_bytes()
-            except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
-                return None
-
-    def local(self, key: str, folder: Path) -> Path:
-        """The object's own file; ``folder`` is not used."""
-        return self._path(key)
-
-    def size(self, key: str) -> int | None:
-        """Bytes of ``key``, or None."""
-        target = self._path(key)
-        return target.stat().st_size if target.is_file() else None
-
-    def keys(self, prefix: str) -> list[str]:
-        """All keys below ``prefix``, sorted; unfinished writes are not keys."""
-        base = self._path(prefix)
-        return sorted(
-            p.relative_to(self._folder).as_posix()
-            for p in base.rglob("*")
-            if p.is_file() and not p.name.endswith(".part")
-        )
-
-    def delete(self, prefix: str) -> None:
-        """Delete ``prefix`` and everything below it."""
-        base = self._path(prefix)
-        with storage_errors(str(base)):
-            if base.is_file():
-                base.unlink(missing_ok=True)
-                return
-            for path in sorted(base.rglob("*"), reverse=True):
-                path.rmdir() if path.is_dir() else path.unlink(missing_ok=True)
-            if base.is_dir():
-                base.rmdir()
-
-
 def missing(root: str, key: str) -> StorageError:
     """The error of an object that should be there."""
     return storage_error(
         "storage-missing", f"{root}/{key} is not there", "Run again; it is then made again"
     )
-
-
-def open_objects(settings: Settings) -> Objects:
-    """The objects that the settings name."""
-    root = settings.storage_root
-    if root.startswith("s3://"):
-        from tasks.storage.s3 import S3Objects
-
-        return S3Objects(root, settings)
-    return LocalObjects(Path(root))

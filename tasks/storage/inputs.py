@@ -1,4 +1,4 @@
-"""What a user gives: told apart, refused early, named by its digest. Imports nothing heavy."""
+"""Inputs: refused early, brought to this machine, named by their digest. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import re
 import shutil
 import uuid
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from configs.locations import parent_and_name
+from configs.locations import as_location, parent_and_name
 from configs.settings import Settings
+from tasks.core.digests import canonical, sha256_of
 from tasks.core.errors import InputError, StorageError
-from tasks.storage.artifacts import canonical, sha256_of
-from tasks.storage.s3 import S3Objects
+from tasks.storage.open import open_storage
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
 VIDEO_SUFFIXES = (".3gp", ".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".webm")
@@ -40,13 +40,38 @@ def pictures_in(folder: Path) -> list[Path]:
     return sorted(found, key=natural)
 
 
+@contextlib.contextmanager
+def input_errors(location: Path | str) -> Iterator[None]:
+    """Translate what reading an input raises, once: the user can mend it."""
+    try:
+        yield
+    except FileNotFoundError as exc:
+        raise bad_input("input-missing", f"{location} does not exist", "Check the path") from exc
+    except PermissionError as exc:
+        raise bad_input(
+            "input-unreadable", f"{location} may not be read", "Check its permissions"
+        ) from exc
+    except OSError as exc:
+        raise bad_input(
+            "input-unreadable", f"{location} cannot be read ({exc.strerror})", "Check the disk"
+        ) from exc
+    except StorageError as exc:
+        if exc.code == "storage-missing":
+            what = f"{location} does not exist"
+            raise bad_input("input-missing", what, "Check the address") from exc
+        if exc.code == "storage-denied":
+            what = f"{location} may not be read"
+            raise bad_input("input-unreadable", what, "Check its permissions") from exc
+        raise
+
+
 def check_input(source: Path) -> None:
     """Refuse early what cannot be a video or a folder of frames.
 
     Raises:
         InputError: If it is missing, unreadable, empty, or a folder without pictures.
     """
-    try:
+    with input_errors(source):
         if source.is_dir():
             if not pictures_in(source):
                 raise bad_input(
@@ -57,81 +82,71 @@ def check_input(source: Path) -> None:
             return
         with source.open("rb") as file:
             if not file.read(1):
-                raise bad_input(
-                    "video-empty", f"{source.name} is an empty file", "Copy the video again"
-                )
-    except FileNotFoundError as exc:
-        raise bad_input("input-missing", f"{source} does not exist", "Check the path") from exc
-    except PermissionError as exc:
-        raise bad_input(
-            "input-unreadable", f"{source} may not be read", "Check its permissions"
-        ) from exc
-    except OSError as exc:
-        raise bad_input(
-            "input-unreadable", f"{source} cannot be read ({exc.strerror})", "Check the disk"
-        ) from exc
+                raise _empty(source)
+
+
+def _empty(location: Path | str) -> InputError:
+    name = parent_and_name(location)[1]
+    return bad_input("video-empty", f"{name} is an empty file", "Copy the video again")
 
 
 def input_digest(source: Path) -> str:
-    """The digest of a video's bytes, or of a folder's pictures with their names."""
-    if source.is_dir():
-        listing = [(p.name, sha256_of(p)) for p in pictures_in(source)]
-        return hashlib.sha256(canonical(listing)).hexdigest()
-    return sha256_of(source)
+    """The digest of a video's bytes, or of a folder's pictures with their names.
+
+    Raises:
+        InputError: If it is missing or unreadable.
+    """
+    with input_errors(source):
+        if source.is_dir():
+            listing = [(p.name, sha256_of(p)) for p in pictures_in(source)]
+            return hashlib.sha256(canonical(listing)).hexdigest()
+        return sha256_of(source)
 
 
 @contextlib.contextmanager
-def local_input(place: Path | str, settings: Settings) -> Iterator[Path]:
+def local_input(location: Path | str, settings: Settings) -> Iterator[Path]:
     """The input as a local path; a copy of what lies in S3 is removed afterwards.
 
     Raises:
-        InputError: ``input-missing``, ``folder-no-images``.
+        InputError: ``input-missing``, ``input-unreadable``, ``folder-no-images``.
     """
-    if isinstance(place, Path):
-        yield place.expanduser().absolute()
-        return
+    parent, name = parent_and_name(as_location(location))
     folder = settings.scratch_dir / f"input-{uuid.uuid4().hex}"
     try:
-        yield _fetched(place, folder, settings)
+        storage = open_storage(parent, settings)
+        with input_errors(location):
+            path = storage.local_tree(name, folder, IMAGE_SUFFIXES)
+            if not path.exists():
+                raise _nothing_at(location, prefix_exists=bool(storage.keys(name)))
+        yield path
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _fetched(uri: str, folder: Path, settings: Settings) -> Path:
-    parent, name = parent_and_name(uri)
-    objects = S3Objects(str(parent), settings)
-    try:
-        if PurePosixPath(name).suffix.lower() in VIDEO_SUFFIXES:
-            return objects.local(name, folder)
-        for key in objects.keys(name):
-            if key.count("/") == 1 and PurePosixPath(key).suffix.lower() in IMAGE_SUFFIXES:
-                objects.local(key, folder)
-    except StorageError as exc:
-        if exc.code != "storage-missing":
-            raise
-        raise bad_input("input-missing", f"{uri} does not exist", "Check the address") from exc
-    if not (folder / name).is_dir():
-        raise bad_input(
-            "folder-no-images",
-            f"{uri} is no video, and holds no PNG or JPEG pictures",
-            f"Videos end in {', '.join(VIDEO_SUFFIXES)}",
-        )
-    return folder / name
+def _nothing_at(location: Path | str, *, prefix_exists: bool) -> InputError:
+    if not prefix_exists:
+        return bad_input("input-missing", f"{location} does not exist", "Check the path")
+    return bad_input(
+        "folder-no-images",
+        f"{location} is no video, and holds no PNG or JPEG pictures",
+        f"Videos end in {', '.join(VIDEO_SUFFIXES)}",
+    )
 
 
-def input_mark(place: Path | str, settings: Settings) -> str:
-    """What changes when the input does: its digest, or what S3 tells of a video without a look.
+def input_mark(location: Path | str, settings: Settings) -> str:
+    """What changes when the input does: its digest, or what S3 says of a video without a look.
 
     Raises:
         InputError: As :func:`check_input`.
     """
-    if isinstance(place, Path):
-        check_input(place)
-        return input_digest(place)
-    parent, name = parent_and_name(place)
-    mark = S3Objects(str(parent), settings).mark(name)
-    if mark is None:
-        raise bad_input("input-missing", f"{place} does not exist", "Check the address")
-    if mark.endswith(":0"):
-        raise bad_input("video-empty", f"{place} is an empty file", "Copy the video again")
-    return mark
+    parent, name = parent_and_name(as_location(location))
+    storage = open_storage(parent, settings)
+    with input_errors(location):
+        if storage.size(name) == 0:
+            raise _empty(location)
+        mark = storage.mark(name)
+        if mark is not None:
+            return mark
+        with local_input(location, settings) as path:
+            check_input(path)
+            return input_digest(path)

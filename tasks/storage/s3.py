@@ -1,4 +1,4 @@
-"""Objects in a bucket, through s3fs."""
+"""Storage in a bucket, through s3fs."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import logging
 import random
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable, Collection, Iterator, Mapping
+from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
 from configs.settings import Settings
@@ -21,7 +21,7 @@ _PAUSE_S = (0.5, 10.0)
 """First and longest pause before S3 is asked again."""
 
 
-class S3Objects:
+class S3Storage:
     """Objects in a bucket, through s3fs; any endpoint that speaks S3."""
 
     def __init__(self, root: str, settings: Settings) -> None:
@@ -90,8 +90,12 @@ class S3Objects:
         path = self._path(key)
         self._ask(key, lambda: self._fs.put_file(str(source), path))
 
-    def write(self, key: str, content: bytes) -> None:
-        """Store ``content`` under ``key``, replacing what is there."""
+    def write(self, files: Mapping[str, bytes]) -> None:
+        """Store contents by key, one after the other."""
+        for key, content in files.items():
+            self._write(key, content)
+
+    def _write(self, key: str, content: bytes) -> None:
         path = self._path(key)
         self._ask(key, lambda: self._fs.pipe_file(path, content))
 
@@ -150,6 +154,16 @@ class S3Objects:
         self._ask(key, ask)
         return target
 
+    def local_tree(self, key: str, folder: Path, suffixes: Collection[str]) -> Path:
+        """A copy of the object, or of those right below the prefix with one of the suffixes."""
+        if self.size(key) is not None:
+            return self.local(key, folder)
+        for below in self.keys(key):
+            name = PurePosixPath(below)
+            if str(name.parent) == checked(key) and name.suffix.lower() in suffixes:
+                self.local(below, folder)
+        return folder / checked(key)
+
     def size(self, key: str) -> int | None:
         """Bytes of ``key``, or None."""
         info = self._info(key)
@@ -182,6 +196,21 @@ class S3Objects:
 
         self._ask(prefix, ask)
 
+    def check_writable(self, key: str) -> None:
+        """Write an object beside ``key`` and delete it."""
+        probe = str(PurePosixPath(key).with_name(f".{uuid.uuid4().hex}.part"))
+        self._write(probe, b"tyre3d")
+        self.delete(probe)
+
+    @contextlib.contextmanager
+    def lock(self, name: str) -> Iterator[bool]:
+        """A prefix in a bucket cannot be locked: whoever asks has it."""
+        yield True
+
+    def working_folder(self, default: Path) -> Path:
+        """The default: nothing in a bucket can be worked on."""
+        return default
+
     def abort_uploads(self, before: float) -> int:
         """Abort multi-part uploads that killed processes left behind; they cost, and show nowhere.
 
@@ -194,8 +223,8 @@ class S3Objects:
         bucket, _, prefix = self._base.partition("/")
 
         def ask() -> int:
-            told = self._fs.call_s3("list_multipart_uploads", Bucket=bucket, Prefix=prefix)
-            old = [u for u in told.get("Uploads", []) if u["Initiated"].timestamp() < before]
+            answer = self._fs.call_s3("list_multipart_uploads", Bucket=bucket, Prefix=prefix)
+            old = [u for u in answer.get("Uploads", []) if u["Initiated"].timestamp() < before]
             for upload in old:
                 self._fs.call_s3(
                     "abort_multipart_upload",

@@ -6,20 +6,21 @@ import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
 import pytest
 from prefect import flow
-from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from prefect.client.schemas.objects import FlowRun
-from prefect.states import Completed, Crashed, Failed, Running
+from prefect.states import Completed, Crashed, Failed
 
 from configs.request import BatchRequest, ReconstructRequest
 from configs.settings import Settings
 from flows import batch as module
+from flows.support import deployment_runs
 from tasks.core.errors import InputError
 from tasks.storage.inputs import local_input
 from tasks.storage.results import Results, write_result
@@ -51,7 +52,7 @@ def fake(request: ReconstructRequest, tyre: str) -> None:
 @pytest.fixture(autouse=True)
 def _pipeline(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(module, "reconstruct", fake)
-    monkeypatch.setattr(module, "_POLL_S", 0.01)
+    monkeypatch.setattr(deployment_runs, "_POLL_S", 0.01)
     MADE.clear()
     return
 
@@ -65,7 +66,7 @@ def videos(tmp_path: Path) -> Path:
     return folder
 
 
-def _told(out: Path) -> dict[str, Any]:
+def _entries(out: Path) -> dict[str, Any]:
     return {e["name"]: e for e in json.loads((out / "batch.json").read_text())["tyres"]}
 
 
@@ -77,21 +78,21 @@ def test_a_batch_goes_on_over_bad_tyres_and_takes_up_what_is_missing(
     state = module.batch(request, return_state=True)
     assert state.is_failed()
     assert state.message == "4 of 6 failed: b, c, d, gone"
-    told = _told(out)
+    entries = _entries(out)
     assert MADE == ["a", "b", "c", "e"]
-    assert {n: e["state"] for n, e in told.items() if e["state"] == "completed"}.keys() == {
+    assert {n: e["state"] for n, e in entries.items() if e["state"] == "completed"}.keys() == {
         "a",
         "e",
     }
-    codes = {n: e["error"]["code"] for n, e in told.items() if e["error"]}
+    codes = {n: e["error"]["code"] for n, e in entries.items() if e["error"]}
     assert codes == {
         "b": "video-noise",
         "c": "internal",
         "d": "video-empty",
         "gone": "input-missing",
     }
-    assert told["a"]["figures"] == {"num_vertices": 3, "num_faces": 1}
-    assert UUID(told["a"]["flow_run_id"])
+    assert entries["a"]["figures"] == {"num_vertices": 3, "num_faces": 1}
+    assert UUID(entries["a"]["flow_run_id"])
 
     MADE.clear()
     for name in ("b", "c", "d"):
@@ -101,7 +102,7 @@ def test_a_batch_goes_on_over_bad_tyres_and_takes_up_what_is_missing(
     assert state.is_completed()
     assert state.message == "all 5 succeeded"
     assert MADE == ["b", "c", "d", "e"]
-    assert _told(out)["a"]["found_finished"]
+    assert _entries(out)["a"]["found_finished"]
 
     with get_client(sync_client=True) as client:
         found = client.read_artifacts(
@@ -119,7 +120,7 @@ def test_a_batch_with_nothing_to_show_says_so(videos: Path, tmp_path: Path) -> N
 def test_two_batches_do_not_write_to_one_folder(videos: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
-    with Results(out, Settings()).held("batch"), pytest.raises(InputError, match="batch-running"):
+    with Results(out, Settings()).lock("batch"), pytest.raises(InputError, match="batch-running"):
         module.run_batch(BatchRequest(inputs=(str(videos),), out_dir=out), Settings(), "id")
     assert MADE == []
 
@@ -140,11 +141,11 @@ def test_a_batch_from_a_bucket_into_a_bucket(
         request = BatchRequest(inputs=("s3://tyres/in",), out_dir="s3://tyres/out/today")
         state = module.batch(request, return_state=True)
         assert state.message == "2 of 4 failed: b, c"
-        told = {
+        entries = {
             e["name"]: e for e in json.loads(files.cat_file("tyres/out/today/batch.json"))["tyres"]
         }
-        assert told["a"]["glb"] == "s3://tyres/out/today/a.glb"
-        assert told["c"]["error"]["code"] == "video-empty"
+        assert entries["a"]["glb"] == "s3://tyres/out/today/a.glb"
+        assert entries["c"]["error"]["code"] == "video-empty"
         assert files.cat_file("tyres/out/today/a.glb") == b"glTFok"
         MADE.clear()
         files.pipe_file("tyres/in/b.mp4", b"mended")
@@ -203,13 +204,14 @@ def test_a_deployment_is_run_again_only_where_that_can_help(
         concurrency=2,
         attempts=2,
     )
-    monkeypatch.setattr(module, "_pause", at_once)
+    monkeypatch.setattr(module, "pause", at_once)
+    monkeypatch.setattr(deployment_runs, "pause", at_once)
     manifest = module.run_batch(request, Settings(), "batch-id")
     assert module.final_state(manifest).message == "2 of 4 failed: b, d"
-    told = _told(tmp_path / "out")
-    assert [told[n]["attempts"] for n in "abcd"] == [2, 1, 1, 2]
-    assert told["b"]["error"]["code"] == "video-noise"
-    assert told["d"]["error"]["code"] == "crashed"
+    entries = _entries(tmp_path / "out")
+    assert [entries[n]["attempts"] for n in "abcd"] == [2, 1, 1, 2]
+    assert entries["b"]["error"]["code"] == "video-noise"
+    assert entries["d"]["error"]["code"] == "crashed"
     assert sorted(server.keys) == [
         "batch-id:a:1",
         "batch-id:a:2",
@@ -220,64 +222,3 @@ def test_a_deployment_is_run_again_only_where_that_can_help(
         "batch-id:d:2",
     ]
     assert server.most == 2
-
-
-class Client:
-    """Stands for the client: answers of ``read_flow_runs``, in turn."""
-
-    def __init__(self, *answers: Any) -> None:
-        self.answers = list(answers)
-        self.asked: list[set[UUID]] = []
-
-    async def read_flow_runs(self, *, flow_run_filter: Any, limit: int) -> list[FlowRun]:
-        self.asked.append(set(flow_run_filter.id.any_))
-        answer = self.answers.pop(0)
-        if isinstance(answer, Exception):
-            raise answer
-        return list(answer)
-
-
-def _run(state: Any, like: FlowRun | None = None) -> FlowRun:
-    return FlowRun(id=like.id if like else uuid4(), flow_id=uuid4(), state=state)
-
-
-def _watched(client: Client, runs: list[FlowRun]) -> list[Any]:
-    async def watched() -> list[Any]:
-        watch = module._Watch(cast(PrefectClient, client))
-        looking = asyncio.create_task(watch.look())
-        ends = [watch.end_of(run) for run in runs]
-        try:
-            return await asyncio.wait_for(asyncio.gather(*ends, return_exceptions=True), 30)
-        finally:
-            looking.cancel()
-
-    return asyncio.run(watched())
-
-
-def test_many_runs_are_looked_at_by_one_request(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def at_once(seconds: float) -> None:
-        return None
-
-    monkeypatch.setattr(module, "_pause", at_once)
-    first, second, gone, over = (_run(Running()) for _ in range(4))
-    over = _run(Completed(), over)
-    client = Client(
-        httpx.ConnectError("away"),
-        [_run(Completed(), first), second],
-        [_run(Failed(message="x"), second)],
-    )
-    ends = _watched(client, [first, second, gone, over])
-    assert [e.state.type.value if e else None for e in ends] == [
-        "COMPLETED",
-        "FAILED",
-        None,
-        "COMPLETED",
-    ]
-    everyone = {first.id, second.id, gone.id}
-    assert client.asked == [everyone, everyone, {second.id}]
-
-
-def test_a_server_that_stays_away_ends_the_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_PATIENCE_S", -1.0)
-    (end,) = _watched(Client(httpx.ConnectError("away")), [_run(Running())])
-    assert isinstance(end, httpx.ConnectError)

@@ -1,26 +1,30 @@
-"""Objects in memory: the fake for tests."""
+"""Storage in memory: the fake for tests."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import contextlib
+import hashlib
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path, PurePosixPath
 
 from tasks.storage.base import checked, missing
 
 
-class MemoryObjects:
-    """Objects in memory: the fake for tests."""
+class MemoryStorage:
+    """Storage in memory: the fake for tests."""
 
     def __init__(self, root: str = "memory://objects") -> None:
         self.root = root
         self.content: dict[str, bytes] = {}
+        self._locked: set[str] = set()
 
     def put(self, key: str, source: Path) -> None:
         """Store a file's content."""
         self.content[checked(key)] = source.read_bytes()
 
-    def write(self, key: str, content: bytes) -> None:
-        """Store ``content`` under ``key``, replacing what is there."""
-        self.content[checked(key)] = content
+    def write(self, files: Mapping[str, bytes]) -> None:
+        """Store contents by key, replacing what is there."""
+        self.content.update({checked(key): content for key, content in files.items()})
 
     def put_new(self, key: str, content: bytes) -> bool:
         """Store ``content`` unless ``key`` exists."""
@@ -42,10 +46,24 @@ class MemoryObjects:
         target.write_bytes(content)
         return target
 
+    def local_tree(self, key: str, folder: Path, suffixes: Collection[str]) -> Path:
+        """A copy of the object, or of those right below the prefix with one of the suffixes."""
+        if checked(key) in self.content:
+            return self.local(key, folder)
+        for below in map(PurePosixPath, self.keys(key)):
+            if str(below.parent) == checked(key) and below.suffix.lower() in suffixes:
+                self.local(str(below), folder)
+        return folder / key
+
     def size(self, key: str) -> int | None:
         """Bytes of ``key``, or None."""
         content = self.content.get(checked(key))
         return None if content is None else len(content)
+
+    def mark(self, key: str) -> str | None:
+        """The sha256 of ``key``, or None."""
+        content = self.content.get(checked(key))
+        return None if content is None else hashlib.sha256(content).hexdigest()
 
     def keys(self, prefix: str) -> list[str]:
         """All keys below ``prefix``, sorted."""
@@ -56,3 +74,26 @@ class MemoryObjects:
         """Delete ``prefix`` and everything below it."""
         for key in [*self.keys(prefix), checked(prefix)]:
             self.content.pop(key, None)
+
+    def check_writable(self, key: str) -> None:
+        """All good keys are."""
+        checked(key)
+
+    @contextlib.contextmanager
+    def lock(self, name: str) -> Iterator[bool]:
+        """Lock for this process."""
+        free = name not in self._locked
+        self._locked.add(name)
+        try:
+            yield free
+        finally:
+            if free:
+                self._locked.discard(name)
+
+    def abort_uploads(self, before: float) -> int:
+        """There are none."""
+        return 0
+
+    def working_folder(self, default: Path) -> Path:
+        """The default."""
+        return default

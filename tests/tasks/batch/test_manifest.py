@@ -1,4 +1,4 @@
-"""What a batch is made of, and what its manifest remembers."""
+"""What the manifest of a batch remembers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from configs.request import ReconstructOptions, ReconstructRequest
 from configs.settings import Settings
-from tasks.batch.manifest import Entry, Manifest, completed, find_sources, fingerprint
+from tasks.batch.manifest import Entry, Manifest, completed, fingerprint, latest_entries
 from tasks.core.errors import InputError
 from tasks.storage.results import Results
 
@@ -19,47 +19,6 @@ OPTIONS = ReconstructOptions()
 
 def _results(folder: Path) -> Results:
     return Results(folder, Settings())
-
-
-def _touch(*paths: Path) -> None:
-    for path in paths:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"x")
-
-
-def _names(*inputs: Path | str) -> list[str]:
-    return [s.name for s in find_sources([str(i) for i in inputs], Settings())]
-
-
-def test_a_folder_stands_for_its_videos_and_folders_of_pictures(tmp_path: Path) -> None:
-    _touch(tmp_path / "b.MOV", tmp_path / "a.mp4", tmp_path / "notes.txt", tmp_path / ".c.mp4")
-    _touch(tmp_path / "frames" / "1.png", tmp_path / "empty" / "readme.md")
-    assert _names(tmp_path) == ["a", "b", "frames"]
-
-
-def test_a_folder_of_pictures_is_one_tyre(tmp_path: Path) -> None:
-    _touch(tmp_path / "tyre" / "1.png", tmp_path / "tyre" / "2.png")
-    assert _names(tmp_path / "tyre") == ["tyre"]
-
-
-def test_files_are_taken_as_they_are_and_once(tmp_path: Path) -> None:
-    _touch(tmp_path / "a.mp4")
-    assert _names(tmp_path / "gone.mp4", tmp_path / "a.mp4", tmp_path) == ["gone", "a"]
-
-
-def test_same_stems_get_different_names(tmp_path: Path) -> None:
-    _touch(tmp_path / "1" / "Tyre.mp4", tmp_path / "2" / "tyre.mp4", tmp_path / "2" / "other.mp4")
-    names = _names(tmp_path / "1", tmp_path / "2")
-    assert len({n.lower() for n in names}) == 3
-    assert "other" in names
-    assert names == _names(tmp_path / "1", tmp_path / "2")
-
-
-def test_nothing_at_all_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="batch-empty"):
-        _names(tmp_path)
-    with pytest.raises(InputError, match="batch-prefix"):
-        _names("s3://bucket")
 
 
 def test_the_fingerprint_follows_what_the_result_depends_on() -> None:
@@ -112,4 +71,5 @@ def test_entries_of_other_tyres_are_kept(tmp_path: Path) -> None:
     Manifest(_results(tmp_path)).put(Entry("a", "a.mp4", "failed"))
     Manifest(_results(tmp_path)).put(Entry("b", "b.mp4", "completed"))
     assert set(Manifest(_results(tmp_path)).before) == {"a", "b"}
+    assert [e.name for e in latest_entries(_results(tmp_path))] == ["b"]
     assert json.loads((tmp_path / "batch.json").read_text())["counts"]["failed"] == 0

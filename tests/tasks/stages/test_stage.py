@@ -20,7 +20,7 @@ from tasks.stages.remove_backgrounds import REMOVE_BACKGROUNDS
 from tasks.stages.select_frames import SELECT
 from tasks.stages.stage import Record, Stage, Workspace
 from tasks.storage.artifacts import ArtifactRef, ArtifactStore
-from tests.support.memory_storage import MemoryObjects
+from tests.support.memory_storage import MemoryStorage
 
 PIPELINE = (EXTRACT, REMOVE_BACKGROUNDS, ESTIMATE_POSES, SELECT, INFER, MERGE, EXPORT)
 FRAMES = ArtifactRef("memory://cas/extract/k/manifest.json", "a" * 64, 1)
@@ -85,7 +85,7 @@ def test_an_input_without_a_digest_is_refused() -> None:
 
 
 def test_what_is_complete_is_not_made_again(tmp_path: Path) -> None:
-    store = ArtifactStore(MemoryObjects(), tmp_path)
+    store = ArtifactStore(MemoryStorage(), tmp_path)
     key = COUNT.key(MaskConfig(), frames=FRAMES)
     ref = COUNT.make(store, key, "cpu", MaskConfig(), {"frames": FRAMES})
     made = store.open(ref)
@@ -99,7 +99,7 @@ def test_a_full_disk_is_one_in_every_stage(tmp_path: Path) -> None:
         raise OSError(28, "No space left on device")
 
     stage = Stage(StageName.MERGE, full)
-    store = ArtifactStore(MemoryObjects(), tmp_path)
+    store = ArtifactStore(MemoryStorage(), tmp_path)
     with pytest.raises(StorageError, match="disk-full"):
         stage.make(store, "k", "cpu", MaskConfig(), {})
     assert [p for p in tmp_path.iterdir() if p.name != "held"] == []

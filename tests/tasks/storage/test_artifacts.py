@@ -10,15 +10,16 @@ from typing import Any
 import pytest
 
 from tasks.core.errors import StorageError
-from tasks.storage.artifacts import ArtifactRef, ArtifactStore, canonical, sweep
-from tasks.storage.base import LocalObjects, storage_errors
-from tests.support.memory_storage import MemoryObjects
+from tasks.storage.artifacts import ArtifactRef, ArtifactStore, sweep
+from tasks.storage.base import storage_errors
+from tasks.storage.local import LocalStorage
+from tests.support.memory_storage import MemoryStorage
 
 
 @pytest.fixture(params=["local", "memory"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> ArtifactStore:
-    objects = LocalObjects(tmp_path / "root") if request.param == "local" else MemoryObjects()
-    return ArtifactStore(objects, tmp_path / "scratch")
+    storage = LocalStorage(tmp_path / "root") if request.param == "local" else MemoryStorage()
+    return ArtifactStore(storage, tmp_path / "scratch")
 
 
 def make(store: ArtifactStore, key: str = "k", text: str = "hello") -> ArtifactRef:
@@ -43,8 +44,8 @@ def test_made_once_and_read_back(store: ArtifactStore) -> None:
 
 
 def test_same_content_has_the_same_reference(tmp_path: Path) -> None:
-    one = make(ArtifactStore(MemoryObjects(), tmp_path / "1"))
-    two = make(ArtifactStore(MemoryObjects(), tmp_path / "2"))
+    one = make(ArtifactStore(MemoryStorage(), tmp_path / "1"))
+    two = make(ArtifactStore(MemoryStorage(), tmp_path / "2"))
     assert one == two
 
 
@@ -71,7 +72,7 @@ def test_failure_leaves_nothing(store: ArtifactStore) -> None:
 
 @pytest.mark.parametrize("damage", ["change", "truncate", "delete", "manifest"])
 def test_damage_is_noticed_and_made_again(tmp_path: Path, damage: str) -> None:
-    store = ArtifactStore(LocalObjects(tmp_path / "root"), tmp_path / "scratch")
+    store = ArtifactStore(LocalStorage(tmp_path / "root"), tmp_path / "scratch")
     ref = make(store)
     path = store.open(ref).folder / "sub/a.txt"
     if damage == "change":
@@ -92,15 +93,15 @@ def test_damage_is_noticed_and_made_again(tmp_path: Path, damage: str) -> None:
 def test_a_full_disk_does_not_cost_a_sound_artifact(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    objects = MemoryObjects()
-    ref = make(ArtifactStore(objects, tmp_path / "1"))
+    storage = MemoryStorage()
+    ref = make(ArtifactStore(storage, tmp_path / "1"))
 
     def full(key: str, folder: Path) -> Path:
         with storage_errors(key):
             raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(objects, "local", full)
-    elsewhere = ArtifactStore(objects, tmp_path / "2")
+    monkeypatch.setattr(storage, "local", full)
+    elsewhere = ArtifactStore(storage, tmp_path / "2")
     with pytest.raises(StorageError, match="disk-full"):
         elsewhere.make("stage", "k", lambda _: pytest.fail("made twice"))
     assert elsewhere.find("stage", "k") == ref
@@ -111,16 +112,12 @@ def test_references_to_elsewhere_are_refused(store: ArtifactStore) -> None:
         store.open(ArtifactRef("/etc/cas/x/y/manifest.json", "0" * 64, 1))
 
 
-def test_canonical_json_has_one_spelling() -> None:
-    assert canonical({"b": 1, "a": [1.5, "ü"]}) == '{"a":[1.5,"ü"],"b":1}'.encode()
-
-
 def test_leftovers_of_killed_processes_are_swept(tmp_path: Path) -> None:
-    for name in ("extract-old", "extract-new", "held"):
+    for name in ("extract-old", "extract-new", "read_cache"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "file").touch()
     os.utime(tmp_path / "extract-old", (1000, 1000))
-    os.utime(tmp_path / "held", (1000, 1000))
+    os.utime(tmp_path / "read_cache", (1000, 1000))
     sweep(tmp_path, before=2000)
     sweep(tmp_path / "none", before=2000)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["extract-new", "held"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["extract-new", "read_cache"]

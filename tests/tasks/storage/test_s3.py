@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from configs.settings import Settings
 from tasks.core.errors import StorageError
 from tasks.storage import s3 as module
-from tasks.storage.s3 import S3Objects
-from tests.support.s3 import SECRET, FaultyProxy, S3Server, s3_server, s3_settings
+from tasks.storage.s3 import S3Storage
+from tests.support.s3 import SECRET, FaultyProxy, S3Server, filesystem, s3_server, s3_settings
 
-Open = Callable[..., tuple[S3Objects, FaultyProxy]]
+Open = Callable[..., tuple[S3Storage, FaultyProxy]]
 
 
 @pytest.fixture(scope="module")
@@ -30,65 +32,94 @@ def faulty(server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
     monkeypatch.setattr(module, "_PAUSE_S", (0.05, 0.2))
     with contextlib.ExitStack() as stack:
 
-        def opened(*script: int | str, **settings: float) -> tuple[S3Objects, FaultyProxy]:
+        def opened(*script: int | str, **settings: float) -> tuple[S3Storage, FaultyProxy]:
             proxy = FaultyProxy(server.port, list(script))
             stack.callback(proxy.stop)
             options = {"s3_timeout_s": 1, "s3_attempts": 1, "s3_patience_s": 20, **settings}
-            return S3Objects("s3://bucket/root", s3_settings(proxy.endpoint, **options)), proxy
+            return S3Storage("s3://bucket/root", s3_settings(proxy.endpoint, **options)), proxy
 
         yield opened
 
 
 @pytest.mark.parametrize("fault", [500, 503, "reset", "hang"])
 def test_a_fault_that_passes_is_not_noticed(faulty: Open, fault: int | str, tmp_path: Path) -> None:
-    objects, proxy = faulty(fault, fault)
-    objects.write("a", b"content")
+    storage, proxy = faulty(fault, fault)
+    storage.write({"a": b"content"})
     assert proxy.script == []
     proxy.script += [fault]
-    assert objects.get("a") == b"content"
+    assert storage.get("a") == b"content"
     proxy.script += [fault]
-    assert objects.local("a", tmp_path).read_bytes() == b"content"
+    assert storage.local("a", tmp_path).read_bytes() == b"content"
     assert [p.name for p in tmp_path.iterdir()] == ["a"]
 
 
 def test_a_fault_that_stays_is_an_error_that_a_retry_may_mend(faulty: Open) -> None:
-    objects, _ = faulty(*[500] * 100, s3_patience_s=0)
+    storage, _ = faulty(*[500] * 100, s3_patience_s=0)
     with pytest.raises(StorageError, match="storage-failed") as caught:
-        objects.get("a")
+        storage.get("a")
     assert caught.value.retryable
 
 
 @pytest.mark.parametrize(("status", "code"), [(403, "storage-denied"), (404, "storage-missing")])
 def test_what_no_retry_mends_is_said_at_once(faulty: Open, status: int, code: str) -> None:
-    objects, proxy = faulty(*[status] * 100)
+    storage, proxy = faulty(*[status] * 100)
     with pytest.raises(StorageError, match=code) as caught:
-        objects.get("a")
+        storage.get("a")
     assert not caught.value.retryable
     assert proxy.asked <= 2
 
 
 def test_a_bucket_that_is_missing_is_not_taken_for_a_missing_object(server: S3Server) -> None:
-    objects = S3Objects("s3://no-such-bucket/root", s3_settings(server.endpoint))
-    for ask in (lambda: objects.get("a"), lambda: objects.put_new("a", b"x")):
+    storage = S3Storage("s3://no-such-bucket/root", s3_settings(server.endpoint))
+    for ask in (lambda: storage.get("a"), lambda: storage.put_new("a", b"x")):
         with pytest.raises(StorageError, match="no bucket no-such-bucket"):
             ask()
 
 
 def test_a_service_that_is_away_is_waited_for(faulty: Open, server: S3Server) -> None:
-    objects = S3Objects("s3://bucket/root", s3_settings(server.endpoint, s3_patience_s=60))
-    objects.write("kept", b"before")
+    storage = S3Storage("s3://bucket/root", s3_settings(server.endpoint, s3_patience_s=60))
+    storage.write({"kept": b"before"})
     server.go_away()
     comes_back = threading.Timer(3.0, server.come_back)
     comes_back.start()
     started = time.monotonic()
-    assert objects.get("kept") == b"before"
+    assert storage.get("kept") == b"before"
     assert time.monotonic() - started > 1
     comes_back.join()
 
 
 def test_secrets_are_in_no_log(faulty: Open, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "tyre3d")
-    objects, _ = faulty(*[503] * 12)
-    objects.write("a", b"x")
+    storage, _ = faulty(*[503] * 12)
+    storage.write({"a": b"x"})
     assert "asking again" in caplog.text
     assert SECRET not in caplog.text
+
+
+def test_uploads_that_were_never_finished_are_aborted(server: S3Server) -> None:
+    bucket = f"bucket-{os.urandom(4).hex()}"
+    files = filesystem(server.endpoint)
+    files.mkdir(bucket)
+    storage = S3Storage(f"s3://{bucket}/prefix", s3_settings(server.endpoint))
+    for key in ("prefix/a", "prefix/b", "other/c"):
+        files.call_s3("create_multipart_upload", Bucket=bucket, Key=key)
+    assert storage.abort_uploads(before=0.0) == 0
+    assert storage.abort_uploads(before=time.time() + 3600) == 2
+    left = files.call_s3("list_multipart_uploads", Bucket=bucket)["Uploads"]
+    assert [upload["Key"] for upload in left] == ["other/c"]
+
+
+def test_unreachable_storage_may_be_tried_again(tmp_path: Path) -> None:
+    settings = Settings.model_validate(
+        {
+            "s3_endpoint_url": "http://127.0.0.1:9",
+            "s3_access_key": "key",
+            "s3_secret_key": "secret",
+            "s3_timeout_s": 1,
+            "s3_attempts": 1,
+            "s3_patience_s": 0,
+        }
+    )
+    with pytest.raises(StorageError) as caught:
+        S3Storage("s3://bucket", settings).get("a")
+    assert caught.value.retryable

@@ -1,0 +1,104 @@
+"""A batch's inputs: every tyre that files, folders and prefixes name."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from configs.locations import S3, as_location
+from configs.settings import Settings
+from tasks.core.errors import InputError
+from tasks.storage.inputs import VIDEO_SUFFIXES, pictures_in
+from tasks.storage.open import open_storage
+
+
+@dataclass(frozen=True)
+class Source:
+    """One tyre of a batch.
+
+    Args:
+        name: The name of its result, unique in the batch.
+        uri: A path, or ``s3://bucket/key``.
+    """
+
+    name: str
+    uri: str
+
+    @property
+    def location(self) -> Path | str:
+        """Where its video or its folder of frames lies."""
+        return as_location(self.uri)
+
+
+def find_sources(inputs: Sequence[str], settings: Settings) -> list[Source]:
+    """Every tyre that the inputs name, in order, each once.
+
+    A file is taken as it is, even if it is missing (then it fails alone). A folder stands for the
+    videos and the folders of pictures in it; a folder with pictures and no video is one tyre.
+
+    Args:
+        inputs: Files, folders, ``s3://bucket/prefix``.
+        settings: How S3 is reached.
+
+    Raises:
+        InputError: ``batch-empty`` if there is nothing in all of them.
+    """
+    uris: dict[str, None] = {}
+    for text in inputs:
+        if text.startswith(S3):
+            uris.update(dict.fromkeys(_in_bucket(text, settings)))
+            continue
+        path = Path(text).expanduser().absolute()
+        found = _in_folder(path) if path.is_dir() else [path]
+        uris.update(dict.fromkeys(str(p) for p in found))
+    if not uris:
+        raise InputError(
+            "batch-empty",
+            stage="batch",
+            what=f"no video and no folder of pictures in {', '.join(inputs)}",
+            advice=f"Videos end in {', '.join(VIDEO_SUFFIXES)}",
+        )
+    return _named(list(uris))
+
+
+def _in_folder(folder: Path) -> list[Path]:
+    entries = sorted(p for p in folder.iterdir() if not p.name.startswith("."))
+    videos = [p for p in entries if p.suffix.lower() in VIDEO_SUFFIXES and p.is_file()]
+    if not videos and pictures_in(folder):
+        return [folder]
+    return videos + [p for p in entries if p.is_dir() and pictures_in(p)]
+
+
+def _in_bucket(uri: str, settings: Settings) -> list[str]:
+    bucket, _, prefix = uri.removeprefix(S3).rstrip("/").partition("/")
+    if not prefix:
+        raise InputError(
+            "batch-prefix",
+            stage="batch",
+            what=f"{uri} names a whole bucket",
+            advice="Give a prefix in it: s3://bucket/prefix",
+        )
+    if PurePosixPath(prefix).suffix.lower() in VIDEO_SUFFIXES:
+        return [uri]
+    keys = open_storage(f"{S3}{bucket}", settings).keys(prefix)
+    videos = (k for k in keys if PurePosixPath(k).suffix.lower() in VIDEO_SUFFIXES)
+    return [f"{S3}{bucket}/{key}" for key in videos]
+
+
+def _named(uris: list[str]) -> list[Source]:
+    """Names of results: the inputs' stems; where two are the same, with a digest of the path."""
+    stems = [PurePosixPath(uri).stem for uri in uris]
+    counts: dict[str, int] = {}
+    for stem in stems:
+        counts[stem.lower()] = counts.get(stem.lower(), 0) + 1
+    return [
+        Source(
+            stem
+            if counts[stem.lower()] == 1
+            else f"{stem}-{hashlib.sha256(uri.encode()).hexdigest()[:8]}",
+            uri,
+        )
+        for uri, stem in zip(uris, stems, strict=True)
+    ]

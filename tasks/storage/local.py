@@ -1,0 +1,182 @@
+"""Storage in a local folder."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import uuid
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+
+from tasks.core.digests import sha256_of
+from tasks.storage.base import checked, storage_errors
+
+
+class LocalStorage:
+    """Objects that are files in a local folder; any file system, with hard links or without.
+
+    Args:
+        root: The folder; it is made by the first write.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._folder = root.expanduser().absolute()
+        self.root = str(self._folder)
+
+    def _path(self, key: str) -> Path:
+        return self._folder / checked(key)
+
+    @contextlib.contextmanager
+    def _part(self, target: Path) -> Iterator[Path]:
+        """A name beside ``target`` to write under; what is left there afterwards is removed."""
+        # not made of the target's name, which may be as long as names can be
+        part = target.with_name(f".{uuid.uuid4().hex}.part")
+        with storage_errors(str(target)):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                yield part
+            finally:
+                part.unlink(missing_ok=True)
+
+    def put(self, key: str, source: Path) -> None:
+        """Store a file's content under ``key``; a file on the same disk is linked, not copied."""
+        target = self._path(key)
+        with self._part(target) as part:
+            try:
+                os.link(source, part)
+            except OSError:
+                shutil.copyfile(source, part)
+            part.replace(target)
+
+    def write(self, files: Mapping[str, bytes]) -> None:
+        """Store contents by key; if one cannot be written, none is."""
+        with contextlib.ExitStack() as stack:
+            written = []
+            for key, content in files.items():
+                target = self._path(key)
+                part = stack.enter_context(self._part(target))
+                _write_through(part, content)
+                written.append((part, target))
+            for part, target in written:
+                part.replace(target)
+
+    def put_new(self, key: str, content: bytes) -> bool:
+        """Store ``content`` unless ``key`` exists."""
+        target = self._path(key)
+        with self._part(target) as part:
+            _write_through(part, content)
+            try:
+                os.link(part, target)
+            except FileExistsError:
+                return False
+            except OSError:  # no hard links here: exFAT, SMB, FUSE, some mounts of containers
+                return _rename_new(part, target)
+        return True
+
+    def get(self, key: str) -> bytes | None:
+        """The content of ``key``, or None."""
+        target = self._path(key)
+        with storage_errors(str(target)):
+            try:
+                return target.read_bytes()
+            except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+                return None
+
+    def local(self, key: str, folder: Path) -> Path:
+        """The object's own file; ``folder`` is not used."""
+        return self._path(key)
+
+    def local_tree(self, key: str, folder: Path, suffixes: Collection[str]) -> Path:
+        """The file or folder itself, with all that it holds."""
+        return self._path(key)
+
+    def size(self, key: str) -> int | None:
+        """Bytes of ``key``, or None."""
+        target = self._path(key)
+        with storage_errors(str(target)):
+            return target.stat().st_size if target.is_file() else None
+
+    def mark(self, key: str) -> str | None:
+        """The sha256 of ``key``, or None."""
+        target = self._path(key)
+        with storage_errors(str(target)):
+            return sha256_of(target) if target.is_file() else None
+
+    def keys(self, prefix: str) -> list[str]:
+        """All keys below ``prefix``, sorted; unfinished writes are not keys."""
+        base = self._path(prefix)
+        with storage_errors(str(base)):
+            return sorted(
+                p.relative_to(self._folder).as_posix()
+                for p in base.rglob("*")
+                if p.is_file() and not p.name.endswith(".part")
+            )
+
+    def delete(self, prefix: str) -> None:
+        """Delete ``prefix`` and everything below it."""
+        base = self._path(prefix)
+        with storage_errors(str(base)):
+            if base.is_file():
+                base.unlink(missing_ok=True)
+                return
+            for path in sorted(base.rglob("*"), reverse=True):
+                path.rmdir() if path.is_dir() else path.unlink(missing_ok=True)
+            if base.is_dir():
+                base.rmdir()
+
+    def check_writable(self, key: str) -> None:
+        """Write beside ``key``, and see that no folder has its name."""
+        target = self._path(key)
+        with self._part(target) as part:
+            part.write_bytes(b"tyre3d")
+            if target.is_dir():
+                raise IsADirectoryError(21, "a folder has this name", str(target))
+
+    @contextlib.contextmanager
+    def lock(self, name: str) -> Iterator[bool]:
+        """Lock the folder for one process of this machine."""
+        import fcntl
+
+        with (self._folder / f".{checked(name)}.lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+                return
+            yield True
+
+    def abort_uploads(self, before: float) -> int:
+        """There are none."""
+        return 0
+
+    def working_folder(self, default: Path) -> Path:
+        """A folder on this disk, so that what is published is linked, not copied."""
+        return self._folder / "scratch"
+
+
+def _write_through(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _rename_new(part: Path, target: Path) -> bool:
+    """Rename ``part`` to ``target`` unless that exists, one process of this machine at a time.
+
+    A lock is no file that a killed process could leave behind. Where the file system has no locks
+    either, of two that write at the same moment the last one stays.
+    """
+    import fcntl
+
+    folder = os.open(target.parent, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(folder, fcntl.LOCK_EX)
+        if target.exists():
+            return False
+        part.replace(target)
+        return True
+    finally:
+        os.close(folder)

@@ -1,0 +1,68 @@
+"""``tyre3d batch`` prints what its run wrote, not what it finds afterwards."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect import State, flow
+from prefect.states import Completed
+
+from configs.request import BatchRequest
+from configs.settings import Settings
+from flows.cli.main import main
+from tasks.batch.manifest import Entry, Manifest
+from tasks.storage.results import Results
+
+pytestmark = pytest.mark.usefixtures("prefect_server")
+
+
+@pytest.fixture(autouse=True)
+def _surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TYRE3D_HOME", str(tmp_path / "home"))
+    for name in ("PREFECT_LOCAL_STORAGE_PATH", "PREFECT_RESULTS_LOCAL_STORAGE_PATH"):
+        monkeypatch.setenv(name, str(tmp_path / "home/results"))
+    log = logging.getLogger("tyre3d")
+    monkeypatch.setattr(log, "handlers", [])
+    monkeypatch.setattr(log, "propagate", True)
+    for name in ("start", "wait", "stop"):
+        monkeypatch.setattr(f"flows.cli.local_server.LocalServer.{name}", lambda _: None)
+
+
+def _tyre3d_batch(tmp_path: Path) -> int:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/new.mp4").write_bytes(b"x")
+    folders = [str(tmp_path / "in"), "--out", str(tmp_path / "out")]
+    return main(["batch", *folders, "--deployment", "reconstruct/reconstruct"])
+
+
+def test_inputs_that_are_cleared_meanwhile_do_not_spoil_a_success(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @flow
+    def run(request: BatchRequest) -> State[Any]:
+        results = Results(request.out_dir, Settings())
+        Manifest(results).put(Entry("earlier", "earlier.mp4", "completed"))
+        Manifest(results).put(Entry("new", "new.mp4", "completed", glb="new.glb"))
+        (tmp_path / "in/new.mp4").unlink()
+        return Completed(message="all 1 succeeded")
+
+    monkeypatch.setattr("flows.batch.batch", run)
+    assert _tyre3d_batch(tmp_path) == 0
+    out = capsys.readouterr().out
+    assert "new.glb" in out
+    assert "earlier" not in out
+    assert "all 1 succeeded" in out
+
+
+def test_a_batch_that_made_no_manifest_is_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "out").mkdir()
+    with Results(tmp_path / "out", Settings()).lock("batch"):
+        assert _tyre3d_batch(tmp_path) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "[batch-running]" in captured.err

@@ -1,0 +1,52 @@
+"""What a batch is made of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from configs.settings import Settings
+from tasks.batch.sources import find_sources
+from tasks.core.errors import InputError
+
+
+def _touch(*paths: Path) -> None:
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+
+
+def _names(*inputs: Path | str) -> list[str]:
+    return [s.name for s in find_sources([str(i) for i in inputs], Settings())]
+
+
+def test_a_folder_stands_for_its_videos_and_folders_of_pictures(tmp_path: Path) -> None:
+    _touch(tmp_path / "b.MOV", tmp_path / "a.mp4", tmp_path / "notes.txt", tmp_path / ".c.mp4")
+    _touch(tmp_path / "frames" / "1.png", tmp_path / "empty" / "readme.md")
+    assert _names(tmp_path) == ["a", "b", "frames"]
+
+
+def test_a_folder_of_pictures_is_one_tyre(tmp_path: Path) -> None:
+    _touch(tmp_path / "tyre" / "1.png", tmp_path / "tyre" / "2.png")
+    assert _names(tmp_path / "tyre") == ["tyre"]
+
+
+def test_files_are_taken_as_they_are_and_once(tmp_path: Path) -> None:
+    _touch(tmp_path / "a.mp4")
+    assert _names(tmp_path / "gone.mp4", tmp_path / "a.mp4", tmp_path) == ["gone", "a"]
+
+
+def test_same_stems_get_different_names(tmp_path: Path) -> None:
+    _touch(tmp_path / "1" / "Tyre.mp4", tmp_path / "2" / "tyre.mp4", tmp_path / "2" / "other.mp4")
+    names = _names(tmp_path / "1", tmp_path / "2")
+    assert len({n.lower() for n in names}) == 3
+    assert "other" in names
+    assert names == _names(tmp_path / "1", tmp_path / "2")
+
+
+def test_nothing_at_all_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="batch-empty"):
+        _names(tmp_path)
+    with pytest.raises(InputError, match="batch-prefix"):
+        _names("s3://bucket")
