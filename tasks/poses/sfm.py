@@ -107,10 +107,17 @@ class FeatureStore:
             options.sift.peak_threshold /= 3.0
         one_camera = len(sizes) == 1
         mode = pycolmap.CameraMode.SINGLE if one_camera else pycolmap.CameraMode.PER_IMAGE
+        names = list(self.names.values())
+        # Number the images here: extraction numbers them in the order in which its threads are done
+        # with them, and all later sums run in the order of these numbers.
+        pycolmap.Database.open(self.database).close()  # makes it
+        pycolmap.import_images(
+            self.database, self.images, camera_mode=mode, image_names=names, options=reader
+        )
         pycolmap.extract_features(
             self.database,
             self.images,
-            image_names=list(self.names.values()),
+            image_names=names,
             camera_mode=mode,
             reader_options=reader,
             extraction_options=options,
@@ -160,7 +167,9 @@ class FeatureStore:
             SfmError: Where no model was found; it says why.
         """
         options = pycolmap.IncrementalPipelineOptions()
-        options.num_threads = self.threads
+        # Bundle adjustment on several threads adds up its equations in the order in which they are
+        # done; for the frames of a video one thread is as fast.
+        options.num_threads = options.mapper.num_threads = 1
         options.random_seed = self.config.seed
         options.mapper.random_seed = self.config.seed
         options.triangulation.random_seed = self.config.seed
