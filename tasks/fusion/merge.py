@@ -18,6 +18,7 @@ import torch
 
 from configs.stages import MergeConfig, StageName
 from tasks.core.errors import ReconstructionError
+from tasks.core.repeatable import compute_repeatably
 from tasks.fusion.decision.fuse import FusedField, fuse_learned, fuse_weighted
 from tasks.fusion.decision.network import Fuser
 from tasks.fusion.evidence.fields import (
@@ -98,6 +99,7 @@ def merge_frame_fields(
     fuser: Fuser | None = None,
 ) -> MergedMesh:
     """Merge fields of any origin; see :func:`merge_fields`."""
+    compute_repeatably()
     gathered = gather(fields, coded_frames, poses, frame_paths, alpha_paths, config)
     if fuser is not None:
         fused = fuse_learned(gathered.evidence, gathered.fit, fuser, config)
@@ -162,6 +164,7 @@ def gather(
     Raises:
         ReconstructionError: No chosen frame has a pose.
     """
+    compute_repeatably()
     chosen = [f for f in coded_frames if f.index in poses.cameras and f.index in fields]
     if not chosen:
         raise ReconstructionError(

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from configs.stages import PoseConfig, StageName
 from tasks.core.errors import ReconstructionError
+from tasks.core.repeatable import compute_repeatably
 from tasks.geometry.camera import Camera
 from tasks.imaging.images import read_mask, write_image
 from tasks.imaging.masks import foreground
@@ -95,6 +96,7 @@ def estimate_poses(
     Raises:
         ReconstructionError: Too few frames show a tyre, or no method explains the masks.
     """
+    compute_repeatably()
     outlines = _outlines(alpha_paths)
     attempts: list[_Attempt] = []
     changes = watch_changes(frame_paths, outlines)
