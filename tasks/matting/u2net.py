@@ -91,7 +91,8 @@ class U2Net:
             sides = [conv(d) for d in reversed(decoded)]
             size = sides[0]
             out = conv(torch.cat([size, *(_grown(s, size) for s in sides[1:])], 1))
-            return out[:, 0].float().sigmoid()
+        # not PyTorch's sigmoid: it rounds otherwise where a thread's share of the pixels ends
+        return torch.from_numpy(1.0 / (1.0 + np.exp(-out[:, 0].float().numpy())))
 
 
 def _format(bias: Tensor, dtype: torch.dtype) -> torch.dtype:

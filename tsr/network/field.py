@@ -27,6 +27,21 @@ def surface_raw_density(cfg: RendererConfig) -> float:
     return math.log(SURFACE_DENSITY) - cfg.density_bias
 
 
+def _fuses(features: Tensor) -> bool:
+    """Whether linear layer and SiLU run as one on a CPU, which they do without gradients only.
+
+    PyTorch's own SiLU rounds otherwise where a thread's share of the points ends, so that the field
+    would depend on the number of threads.
+    """
+    return (
+        features.device.type == "cpu"
+        and features.dtype == torch.float32
+        and not torch.is_grad_enabled()
+        and not torch.is_autocast_enabled("cpu")
+        and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    )
+
+
 class Decoder(nn.Module):
     """MLP from features ``(..., 3C)`` to raw density and colour ``(..., 4)``."""
 
@@ -42,7 +57,17 @@ class Decoder(nn.Module):
 
     def forward(self, features: Tensor) -> dict[str, Tensor]:
         """Raw ``density (..., 1)`` and ``features (..., 3)`` (colour before the sigmoid)."""
-        out: Tensor = self.layers(features)
+        out: Tensor
+        if _fuses(features):
+            out = features
+            for layer in self.layers:
+                if isinstance(layer, nn.Linear):
+                    activation = "none" if layer is self.layers[-1] else "swish"
+                    out = torch.ops.mkldnn._linear_pointwise(
+                        out, layer.weight, layer.bias, activation, [], ""
+                    )
+        else:
+            out = self.layers(features)
         return {"density": out[..., :1], "features": out[..., 1:]}
 
 

@@ -68,7 +68,9 @@ class GEGLU(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """``(..., inputs)`` to ``(..., outputs)``."""
         value, gate = self.proj(x).chunk(2, dim=-1)
-        return F.gelu(gate).mul_(value)  # in place: these are the largest activations there are
+        # A GELU of what lies in one piece is oneDNN's; PyTorch's own rounds otherwise where a
+        # thread's share ends. In place: these are the largest activations there are.
+        return F.gelu(gate.contiguous()).mul_(value)
 
 
 ROWS = 1024

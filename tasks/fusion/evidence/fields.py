@@ -64,7 +64,9 @@ class NetworkField:
 
     def colours(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
         """Colours at ``(N, 3)``."""
-        return self._query(points, "color")
+        # not PyTorch's sigmoid: it rounds otherwise where a thread's share of the points ends
+        raw = self._query(points, "features")
+        return np.asarray(1.0 / (1.0 + np.exp(-raw)), np.float32)
 
 
 @dataclass(frozen=True)
