@@ -130,7 +130,7 @@ def test_a_file_tells_the_sizes_of_its_network(tmp_path: Path) -> None:
 
 def test_the_bundled_file_loads_with_the_sizes_of_a_new_network(tmp_path: Path) -> None:
     chosen = choose_model("tyre-mini", tmp_path)
-    fuser = load_fuser(chosen.folder / FUSER, chosen.fuser_digest)
+    fuser = load_fuser(chosen.fuser.path, chosen.fuser.digest)
     assert FuserSizes.of_weights(fuser.state_dict()) == FuserSizes()
 
 
