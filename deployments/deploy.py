@@ -25,7 +25,7 @@ from prefect.exceptions import ObjectNotFound
 ROOT = Path(__file__).parents[1]
 POOLS = Path(__file__).with_name("pools.yaml")
 TAG = "tyre3d"
-"""Of all deployments in prefect.yaml, and of the runs that the command line starts."""
+"""The tag of all deployments in prefect.yaml, and of the runs that the command line starts."""
 WATCH = "tyre3d: runs without a heartbeat have crashed"
 WATCH_STARTS = "tyre3d: runs that do not start have crashed"
 _SILENCE_S = 150.0
@@ -50,10 +50,10 @@ def pools_on(platform: str) -> dict[str, dict[str, Any]]:
 
 
 def job_template(pool: dict[str, Any], types: dict[str, Any]) -> dict[str, Any]:
-    """Prefect's template of jobs for the pool's type, with what the pool says put over it.
+    """Prefect's job template of the pool's type, with the pool's own values merged in.
 
     Args:
-        pool: With ``job_variables`` (defaults) and ``job_configuration`` (merged in), if any.
+        pool: Its type, and ``job_variables`` (defaults) and ``job_configuration``, if any.
         types: Prefect's description of every type of worker.
 
     Raises:
@@ -70,7 +70,7 @@ def job_template(pool: dict[str, Any], types: dict[str, Any]) -> dict[str, Any]:
 
 
 def _merged(under: Any, over: Any) -> Any:
-    """``over`` put over ``under``: dictionaries by key, lists of the same length by place."""
+    """``over`` put over ``under``: dictionaries by key, lists of the same length by position."""
     if isinstance(under, dict) and isinstance(over, dict):
         return {**under, **{k: _merged(under.get(k), v) for k, v in over.items()}}
     if isinstance(under, list) and isinstance(over, list) and len(under) == len(over):
@@ -84,21 +84,21 @@ def make_pools(client: SyncPrefectClient, pools: dict[str, dict[str, Any]]) -> N
         "GET", "/collections/views/{view}", path_params={"view": "aggregate-worker-metadata"}
     ).json()
     types = {name: worker for workers in views.values() for name, worker in workers.items()}
-    for name, wanted in pools.items():
+    for name, pool in pools.items():
         fields = {
-            "description": wanted["description"],
-            "concurrency_limit": wanted["concurrency_limit"],
-            "base_job_template": job_template(wanted, types),
+            "description": pool["description"],
+            "concurrency_limit": pool["concurrency_limit"],
+            "base_job_template": job_template(pool, types),
         }
         try:
-            there = client.read_work_pool(name)
+            existing = client.read_work_pool(name)
         except ObjectNotFound:
-            client.create_work_pool(WorkPoolCreate(name=name, type=wanted["type"], **fields))
+            client.create_work_pool(WorkPoolCreate(name=name, type=pool["type"], **fields))
             _log.info("work pool %s: made", name)
             continue
-        if there.type != wanted["type"]:
+        if existing.type != pool["type"]:
             raise SystemExit(
-                f"work pool {name} is of type {there.type}: delete it first, "
+                f"work pool {name} is of type {existing.type}: delete it first, "
                 f"prefect work-pool delete {name}"
             )
         client.update_work_pool(name, WorkPoolUpdate(**fields))
@@ -106,15 +106,15 @@ def make_pools(client: SyncPrefectClient, pools: dict[str, dict[str, Any]]) -> N
 
 
 def watch_over_runs(client: SyncPrefectClient, silence: timedelta, start_within: timedelta) -> None:
-    """Have the server call runs crashed whose process and worker are both gone.
+    """Have the server mark runs as crashed whose process and worker are both gone.
 
-    Nobody else notices: such a run would stay running, or pending, for ever. Only runs with our
+    Nothing else would: such a run would stay running, or pending, for ever. Only runs with our
     tag are watched: others may send heartbeats less often, or none.
 
     Args:
-        client: Of the server.
-        silence: After which a running run without a heartbeat has crashed.
-        start_within: After which a run that a worker took, but did not start, has crashed.
+        client: A client of the server.
+        silence: The time after which a running run without a heartbeat has crashed.
+        start_within: The time after which a run that a worker took but did not start has crashed.
     """
     ends = ("Completed", "Failed", "Cancelled", "Crashed")
     alive = ("Running", "heartbeat")
@@ -151,7 +151,7 @@ def watch_over_runs(client: SyncPrefectClient, silence: timedelta, start_within:
 
 
 def main() -> int:
-    """Make all; the exit code is that of Prefect's own command."""
+    """Make pools, deployments and the watch; returns the exit code of Prefect's own command."""
     parser = argparse.ArgumentParser(
         description="Make work pools, deployments, the watch over runs"
     )

@@ -12,12 +12,12 @@ from deployments.api.settings import ApiSettings
 
 
 def main() -> int:
-    """Serve until told to stop."""
+    """Serve until the process is stopped."""
     try:
         settings = ApiSettings()
     except ValidationError as exc:
-        faults = ((".".join(str(p) for p in e["loc"]), e["msg"]) for e in exc.errors())
-        lines = "".join(f"  {where}: {what}\n" for where, what in faults)
+        errors = ((".".join(str(p) for p in e["loc"]), e["msg"]) for e in exc.errors())
+        lines = "".join(f"  {name}: {message}\n" for name, message in errors)
         sys.stderr.write(f"tyre3d-api: settings (TYRE3D_API_...) cannot be used:\n{lines}")
         return 2
     uvicorn.run(create_app(settings), host=settings.host, port=settings.port, server_header=False)

@@ -32,8 +32,8 @@ def create_app(settings: ApiSettings, runs: PrefectRuns | None = None) -> FastAP
     """The application.
 
     Args:
-        settings: Of the service.
-        runs: Prefect's side, if it is not the server that the settings name.
+        settings: The settings of the service.
+        runs: The runs of the deployment; default: those on the server that the settings name.
     """
     prefect = runs or PrefectRuns(settings)
     jobs = Jobs(prefect, settings)
@@ -50,11 +50,11 @@ def create_app(settings: ApiSettings, runs: PrefectRuns | None = None) -> FastAP
         lifespan=lifespan,
     )
 
-    async def allowed(
-        given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    async def require_token(
+        sent: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
     ) -> None:
-        wanted = settings.token.get_secret_value().encode()
-        if given is None or not hmac.compare_digest(given.credentials.encode(), wanted):
+        token = settings.token.get_secret_value().encode()
+        if sent is None or not hmac.compare_digest(sent.credentials.encode(), token):
             raise ApiError(401, "not-allowed", "Send Authorization: Bearer and the token")
 
     @app.exception_handler(ApiError)
@@ -71,18 +71,18 @@ def create_app(settings: ApiSettings, runs: PrefectRuns | None = None) -> FastAP
         if request.method == "POST" and not length.isdecimal():
             return await refused(request, ApiError(411, "length-missing", "Send Content-Length"))
         if length.isdecimal() and int(length) > settings.max_body_bytes:
-            told = f"At most {settings.max_body_bytes} bytes"
-            return await refused(request, ApiError(413, "body-too-large", told))
+            message = f"At most {settings.max_body_bytes} bytes"
+            return await refused(request, ApiError(413, "body-too-large", message))
         return await call_next(request)
 
     @app.get("/health", responses={503: {"model": Health}})
     async def health(response: Response) -> Health:
         """Whether the service and Prefect's server answer; needs no token."""
-        good = await prefect.healthy()
-        response.status_code = 200 if good else 503
-        return Health(status="ok" if good else "degraded", prefect=good)
+        healthy = await prefect.healthy()
+        response.status_code = 200 if healthy else 503
+        return Health(status="ok" if healthy else "degraded", prefect=healthy)
 
-    app.include_router(_job_routes(jobs, settings), dependencies=[Depends(allowed)])
+    app.include_router(_job_routes(jobs, settings), dependencies=[Depends(require_token)])
     return app
 
 
@@ -94,18 +94,18 @@ def _job_routes(jobs: Jobs, settings: ApiSettings) -> APIRouter:
         body: ReconstructBody,
         idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
     ) -> JobAccepted:
-        """Take on a reconstruction; the same Idempotency-Key finds the same job."""
+        """Start a reconstruction; the same Idempotency-Key finds the same job."""
         job_id, status = await jobs.start(body, idempotency_key)
         return JobAccepted(job_id=job_id, status=status)
 
     @routes.get("/status/{job_id}")
     async def status(job_id: UUID) -> JobStatus:
-        """How a job stands."""
+        """The status of a job."""
         return await jobs.status(job_id)
 
     @routes.get("/events/{job_id}", response_class=StreamingResponse)
     async def events(job_id: UUID) -> StreamingResponse:
-        """How a job stands, as server-sent events, whenever that changes and until it ends."""
+        """The status of a job as server-sent events, at each change until the job ends."""
         await jobs.status(job_id)
         stream = _changes(jobs, job_id, settings.poll_s)
         headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
@@ -121,19 +121,19 @@ def _job_routes(jobs: Jobs, settings: ApiSettings) -> APIRouter:
 
 async def _changes(jobs: Jobs, job_id: UUID, poll_s: float) -> AsyncIterator[str]:
     yield "retry: 2000\n\n"
-    told, quiet_s = "", 0.0
+    sent, quiet_s = "", 0.0
     while True:
         try:
-            now = await jobs.status(job_id)
+            status = await jobs.status(job_id)
         except ApiError as exc:
             if exc.status != 503:
                 return
-            text, ended = told, False
+            text, ended = sent, False
         else:
-            text, ended = now.model_dump_json(), now.status in ENDED
-        if text != told:
+            text, ended = status.model_dump_json(), status.status in ENDED
+        if text != sent:
             yield f"event: status\ndata: {text}\n\n"
-            told, quiet_s = text, 0.0
+            sent, quiet_s = text, 0.0
         elif quiet_s >= _KEEP_ALIVE_S:
             yield ": still here\n\n"
             quiet_s = 0.0

@@ -1,4 +1,4 @@
-"""What the service is told and what it answers."""
+"""Bodies of the service's requests and answers."""
 
 from __future__ import annotations
 

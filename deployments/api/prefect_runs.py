@@ -20,8 +20,8 @@ class ApiError(Exception):
     """A request that is refused or cannot be served.
 
     Args:
-        status: Of the HTTP answer.
-        code: Stable.
+        status: The status code of the HTTP answer.
+        code: A stable name of the error.
         message: What was wrong.
     """
 
@@ -36,7 +36,7 @@ class PrefectRuns:
     """Runs of one deployment on a Prefect server.
 
     Args:
-        settings: Where it is, how one is let in, which deployment.
+        settings: Address and credentials of the server, and the name of the deployment.
     """
 
     def __init__(self, settings: ApiSettings) -> None:
@@ -60,36 +60,36 @@ class PrefectRuns:
         """Close the connections."""
         await self._http.aclose()
 
-    async def _ask(self, method: str, path: str, **options: Any) -> httpx.Response:
-        """Ask, a few times if need be: every request of this class may be sent again."""
-        told = ""
+    async def _request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """Send a request, several times if need be: all those of this class may be repeated."""
+        message = ""
         for pause_s in _PAUSES_S:
             await asyncio.sleep(pause_s)
             try:
                 answer = await self._http.request(method, path, **options)
             except httpx.TransportError:
-                told = "Prefect's server does not answer"
+                message = "Prefect's server does not answer"
                 continue
             if answer.status_code in (401, 403):
                 raise ApiError(503, "prefect-denied", "Prefect's server refuses the service")
             if answer.status_code < 500 and answer.status_code != 429:
                 return answer
-            told = f"Prefect's server answers {answer.status_code}"
-        raise ApiError(503, "prefect-away", told)
+            message = f"Prefect's server answers {answer.status_code}"
+        raise ApiError(503, "prefect-away", message)
 
     async def healthy(self) -> bool:
         """Whether Prefect's server answers."""
         try:
-            return (await self._ask("GET", "/health")).status_code == 200
+            return (await self._request("GET", "/health")).status_code == 200
         except ApiError:
             return False
 
-    async def _deployment_now(self) -> str:
+    async def _find_deployment(self) -> str:
         if self._deployment_id is None:
-            answer = await self._ask("GET", f"/deployments/name/{self._deployment}")
+            answer = await self._request("GET", f"/deployments/name/{self._deployment}")
             if answer.status_code != 200:
-                told = f"There is no deployment {self._deployment}; run: make deploy"
-                raise ApiError(503, "not-deployed", told)
+                message = f"There is no deployment {self._deployment}; run: make deploy"
+                raise ApiError(503, "not-deployed", message)
             self._deployment_id = str(answer.json()["id"])
         return self._deployment_id
 
@@ -105,14 +105,14 @@ class PrefectRuns:
         body = {"parameters": parameters, "name": name, "tags": [TAG], "idempotency_key": key}
         answer = None
         for _ in range(2):
-            path = f"/deployments/{await self._deployment_now()}/create_flow_run"
-            answer = await self._ask("POST", path, json=body)
+            path = f"/deployments/{await self._find_deployment()}/create_flow_run"
+            answer = await self._request("POST", path, json=body)
             if answer.status_code != 404:
                 break
             self._deployment_id = None  # it was deleted, and perhaps made again
         if answer is None or answer.status_code not in (200, 201):
-            told = answer.text[:500] if answer is not None else ""
-            raise ApiError(502, "prefect-refused", f"Prefect does not take the run: {told}")
+            reason = answer.text[:500] if answer is not None else ""
+            raise ApiError(502, "prefect-refused", f"Prefect does not take the run: {reason}")
         return dict(answer.json()), answer.status_code == 201
 
     async def find(self, run_id: UUID) -> dict[str, Any]:
@@ -121,20 +121,20 @@ class PrefectRuns:
         Raises:
             ApiError: 404 if there is none that this service started.
         """
-        answer = await self._ask("GET", f"/flow_runs/{run_id}")
+        answer = await self._request("GET", f"/flow_runs/{run_id}")
         run = dict(answer.json()) if answer.status_code == 200 else {}
-        if TAG not in run.get("tags", []) or run["deployment_id"] != await self._deployment_now():
+        if TAG not in run.get("tags", []) or run["deployment_id"] != await self._find_deployment():
             raise ApiError(404, "job-unknown", f"There is no job {run_id}")
         return run
 
     async def progress(self, run_id: UUID) -> tuple[float, str | None]:
-        """How far a run says it is: 0..1, and the stage."""
-        wanted = {
+        """The progress that a run reports, 0..1, and its stage."""
+        query = {
             "artifacts": {"flow_run_id": {"any_": [str(run_id)]}, "type": {"any_": ["progress"]}},
             "sort": "CREATED_DESC",
             "limit": 1,
         }
-        answer = await self._ask("POST", "/artifacts/filter", json=wanted)
+        answer = await self._request("POST", "/artifacts/filter", json=query)
         found = answer.json() if answer.status_code == 200 else []
         if not found:
             return 0.0, None
@@ -142,6 +142,6 @@ class PrefectRuns:
         return min(max(share, 0.0), 1.0), found[0]["description"]
 
     async def cancel(self, run_id: UUID) -> None:
-        """Have the run cancelled by whoever holds its process."""
+        """Request the cancellation of a run from the worker of its process."""
         state = {"type": "CANCELLING", "name": "Cancelling", "message": "Asked for over the API"}
-        await self._ask("POST", f"/flow_runs/{run_id}/set_state", json={"state": state})
+        await self._request("POST", f"/flow_runs/{run_id}/set_state", json={"state": state})

@@ -13,7 +13,7 @@ class ApiSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="TYRE3D_API_", frozen=True, extra="forbid")
 
-    token: SecretStr = Field(min_length=16, description="that every request must bear")
+    token: SecretStr = Field(min_length=16, description="token that every request must bear")
     input_roots: tuple[Location, ...] = Field(
         min_length=1,
         description='folders below which inputs lie, as JSON: ["/srv/in", "s3://bucket/in"]',
@@ -28,9 +28,15 @@ class ApiSettings(BaseSettings):
     )
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: int = Field(default=8000, ge=0, le=65535, description="port to listen on")
-    poll_s: float = Field(default=0.5, ge=0.05, le=60, description="age of a status that is told")
-    timeout_s: float = Field(default=15.0, gt=0, le=300, description="of a request to Prefect")
-    max_body_bytes: int = Field(default=65536, ge=1024, description="of a request to the service")
+    poll_s: float = Field(
+        default=0.5, ge=0.05, le=60, description="greatest age of a reported status"
+    )
+    timeout_s: float = Field(
+        default=15.0, gt=0, le=300, description="time-out of a request to Prefect"
+    )
+    max_body_bytes: int = Field(
+        default=65536, ge=1024, description="size limit of a request's body"
+    )
     prefect_url: str = Field(
         default="http://127.0.0.1:4200/api",
         validation_alias="PREFECT_API_URL",
