@@ -23,30 +23,30 @@ ITEMS = (
 )  # fmt: skip
 
 
-def merge(told: dict[str, Any], name: str, part: dict[str, Any]) -> dict[str, Any]:
+def merge(results: dict[str, Any], name: str, part: dict[str, Any]) -> dict[str, Any]:
     """The results with one item of this machine replaced, in the items' order."""
-    items = told.get("items", {})
+    items = results.get("items", {})
     others = [p for p in items.get(name, []) if kind_of(p) != kind_of(part)]
     items = {**items, name: [*others, part]}
-    return {**told, "items": {n: items[n] for n in ITEMS if n in items}}
+    return {**results, "items": {n: items[n] for n in ITEMS if n in items}}
 
 
 def kind_of(part: dict[str, Any]) -> tuple[str, ...]:
-    """What tells machines apart: the processor's name and model, and the accelerator's."""
+    """The identity of a machine: the processor's name and model, and the accelerator's."""
     m = part["machine"]
     return m["processor"], m["family_model_stepping"], str(part["figures"].get("device"))
 
 
 def main() -> int:
-    """Measure the items asked for, one after the other, and keep the results of the others."""
+    """Measure the requested items one after the other, and keep the results of the others."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--only", choices=ITEMS, action="append", help="an item; may be repeated")
     parser.add_argument("--quick", action="store_true", help="few runs: to try, not to publish")
     parser.add_argument("--out", type=Path, default=ROOT / "docs", help="folder of both files")
     options = parser.parse_args()
-    results = options.out / "benchmarks.json"
-    told = json.loads(results.read_text()) if results.is_file() else {}
-    render(told)  # a file that cannot be added to is better found out now than after measuring
+    path = options.out / "benchmarks.json"
+    results = json.loads(path.read_text()) if path.is_file() else {}
+    render(results)  # a file that cannot be extended fails before the measuring, not after it
     for name in options.only or ITEMS:
         sys.stderr.write(f"{name} ...\n")
         rows, figures = importlib.import_module(f"bench.{name}").run(options.quick)
@@ -57,9 +57,9 @@ def main() -> int:
             "rows": [asdict(r) for r in rows],
             "figures": figures,
         }
-        told = merge(told, name, part)
-        results.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n")
-        results.with_suffix(".md").write_text(render(told))
+        results = merge(results, name, part)
+        path.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+        path.with_suffix(".md").write_text(render(results))
         for row in rows:
             sys.stderr.write(f"  {line(row)}\n")
     return 0

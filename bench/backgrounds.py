@@ -37,21 +37,21 @@ def run(quick: bool) -> tuple[list[Row], dict[str, Any]]:
     import rembg
     from PIL import Image
 
-    pictures = frames_of_sample(FRAMES)
-    given = [Image.fromarray(np.ascontiguousarray(p[..., ::-1])) for p in pictures]
+    frames = frames_of_sample(FRAMES)
+    images = [Image.fromarray(np.ascontiguousarray(p[..., ::-1])) for p in frames]
     theirs = rembg.new_session("u2netp")
-    expected = [np.asarray(rembg.remove(p, session=theirs, only_mask=True)) for p in given]
+    expected = [np.asarray(rembg.remove(p, session=theirs, only_mask=True)) for p in images]
     fast, exact = (open_session("u2netp", weights, p) for p in ("auto", "fp32"))
     mattes: dict[str, list[Matte]] = {}
 
     def reference() -> None:
-        for picture in given:
-            rembg.remove(picture, session=theirs)
+        for image in images:
+            rembg.remove(image, session=theirs)
 
     times = alternating(
         reference,
-        lambda: mattes.update(auto=fast.matte(pictures)),
-        lambda: mattes.update(fp32=exact.matte(pictures)),
+        lambda: mattes.update(auto=fast.matte(frames)),
+        lambda: mattes.update(fp32=exact.matte(frames)),
         repeats=1 if quick else REPEATS,
     )
     rows: list[Row] = []

@@ -1,4 +1,4 @@
-"""Item 5: extracting frames, against bare decoding; memory over the length of the video."""
+"""Item 5: extracting frames, against decoding alone; memory over the length of the video."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ _MEMORY = """if True:
 
 
 def _write_video(path: Path, seconds: int) -> None:
-    pictures = frames_of_sample(16)
-    height, width = pictures[0].shape[:2]
+    images = frames_of_sample(16)
+    height, width = images[0].shape[:2]
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), RATE, (width, height))
     for number in range(seconds * RATE):
-        writer.write(np.roll(pictures[number // 2 % 16], number % 64, axis=1))
+        writer.write(np.roll(images[number // 2 % 16], number % 64, axis=1))
     writer.release()
 
 
@@ -58,23 +58,23 @@ def run(quick: bool) -> tuple[list[Row], dict[str, Any]]:
         for seconds in (SHORT_S, 60 if quick else LONG_S):
             path = Path(folder) / f"{seconds}.mp4"
             _write_video(path, seconds)
-            ours, bare = alternating(
+            ours, decoding = alternating(
                 lambda: _extract(path),  # noqa: B023
                 lambda: _decode(path),  # noqa: B023
                 repeats=1 if quick else REPEATS,
             )
-            ratio = ours.median / bare.median
+            ratio = ours.median / decoding.median
             rows.append(
                 Row(
-                    f"Extraction of 48 frames from {seconds} s of video, against bare decoding",
+                    f"Extraction of 48 frames from {seconds} s of video, against decoding alone",
                     "≤ 1.3 ×",
-                    f"{ratio:.2f} ×: {ours} against {bare}",
+                    f"{ratio:.2f} ×: {ours} against {decoding}",
                     ratio <= 1.3,
                     "640 × 480 at 30 frames a second, MPEG-4; JPEGs written",
                 )
             )
             memory[seconds] = in_process(_MEMORY, str(path))[0][0]
-            figures[str(seconds)] = {"seconds": ours.seconds, "decode_seconds": bare.seconds}
+            figures[str(seconds)] = {"seconds": ours.seconds, "decode_seconds": decoding.seconds}
     short, long = memory.values()
     rows.append(
         Row(

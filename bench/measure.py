@@ -1,4 +1,4 @@
-"""How things are timed, what the machine is, and what a measured row says."""
+"""Timing, the description of the machine, and the rows of the table."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Row:
         goal: What it should reach.
         measured: What it reached, in words and figures.
         met: Whether the goal is met; None where there is no goal or it could not be measured.
-        note: How, where that is not plain.
+        note: The circumstances, where they are not plain.
     """
 
     what: str
@@ -64,12 +64,13 @@ def alternating(
     repeats: int = REPEATS,
     clock: Callable[[], float] = time.process_time,
 ) -> list[Times]:
-    """Time calls in turn, so that a change of the machine's mood meets all of them.
+    """Time calls in turn, so that a change of the machine's load affects all of them.
 
     Args:
-        calls: What to time, each once per round.
+        calls: The calls to time, each once per round.
         repeats: Rounds.
-        clock: CPU seconds of the process by default: other programs hardly change them.
+        clock: The clock, by default the CPU seconds of the process, which other programs hardly
+            change.
     """
     seconds: list[list[float]] = [[] for _ in calls]
     for _ in range(repeats):
@@ -82,8 +83,8 @@ def alternating(
 
 
 def in_process(code: str, *arguments: str, repeats: int = 1) -> list[list[float]]:
-    """Run Python code in fresh processes; the numbers that each prints on its last line."""
-    found = []
+    """Run Python code in fresh processes; returns the numbers that each prints last."""
+    results = []
     for _ in range(repeats):
         done = subprocess.run(
             [sys.executable, "-c", code, *arguments],
@@ -93,8 +94,8 @@ def in_process(code: str, *arguments: str, repeats: int = 1) -> list[list[float]
             text=True,
             check=True,
         )
-        found.append([float(x) for x in done.stdout.strip().splitlines()[-1].split()])
-    return found
+        results.append([float(x) for x in done.stdout.strip().splitlines()[-1].split()])
+    return results
 
 
 def peak_memory_mb() -> float:
@@ -129,7 +130,7 @@ def measurable_formats() -> list[str]:
 
 
 def without_bfloat16(what: str, goal: str) -> Row:
-    """The row of what this processor cannot do."""
+    """The row of a measurement in bfloat16 on a processor without it."""
     return Row(what, goal, "not measured: this processor does not multiply bfloat16", None)
 
 
@@ -141,17 +142,17 @@ def _installed(name: str) -> bool:
 
 
 def machine() -> dict[str, Any]:
-    """What the figures were measured on."""
+    """The machine that the figures were measured on."""
     import torch
 
-    told = subprocess.run(["lscpu"], capture_output=True, text=True, check=False).stdout
-    said = dict(line.split(":", 1) for line in told.splitlines() if ":" in line)
-    flags = said.get("Flags", "").split()
+    lines = subprocess.run(["lscpu"], capture_output=True, text=True, check=False).stdout
+    facts = dict(line.split(":", 1) for line in lines.splitlines() if ":" in line)
+    flags = facts.get("Flags", "").split()
     names = ("torch", "onnxruntime", "opencv-python-headless", "prefect", "rembg")
     return {
-        "processor": said.get("Model name", platform.processor()).strip(),
+        "processor": facts.get("Model name", platform.processor()).strip(),
         "family_model_stepping": "/".join(
-            said.get(k, "?").strip() for k in ("CPU family", "Model", "Stepping")
+            facts.get(k, "?").strip() for k in ("CPU family", "Model", "Stepping")
         ),
         "bfloat16": "bfloat16" in measurable_formats(),
         "features": [f for f in flags if f.startswith(("amx", "avx512_bf16", "avx512_vnni"))],

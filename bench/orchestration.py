@@ -25,9 +25,9 @@ def run(quick: bool) -> tuple[list[Row], dict[str, Any]]:
             run_pipeline("one", SAMPLE, out, home, preset=preset)
             for _ in range(1 if quick else REPEATS)
         ]
-    for told in cached:
-        if set(told["states"]) != {"Cached"}:
-            raise RuntimeError(f"not everything was cached: {told['states']}")
+    for run_again in cached:
+        if set(run_again["states"]) != {"Cached"}:
+            raise RuntimeError(f"not everything was cached: {run_again['states']}")
     share = 1 - fresh["computation_s"] / fresh["wall_s"]
     again = Times(tuple(r["wall_s"] for r in cached))
     rows = [

@@ -26,17 +26,17 @@ _IMPORTED_LATE = (
 
 
 def run_pipeline(
-    what: str, given: Path, out: Path, home: Path, cpus: set[int] | None = None, **options: Any
+    what: str, source: Path, out: Path, home: Path, cpus: set[int] | None = None, **options: Any
 ) -> dict[str, Any]:
-    """Run it in a fresh process and wait for what it tells."""
-    return told_by(start_pipeline(what, given, out, home, cpus, **options))
+    """Run a flow in a fresh process and wait for its results."""
+    return results_of(start_pipeline(what, source, out, home, cpus, **options))
 
 
 def start_pipeline(
-    what: str, given: Path, out: Path, home: Path, cpus: set[int] | None = None, **options: Any
+    what: str, source: Path, out: Path, home: Path, cpus: set[int] | None = None, **options: Any
 ) -> subprocess.Popen[str]:
-    """Start it in a fresh process, on some cores only if any are named."""
-    command = [sys.executable, "-m", "bench.pipeline", what, str(given), str(out)]
+    """Start a flow in a fresh process, on some cores only if any are named."""
+    command = [sys.executable, "-m", "bench.pipeline", what, str(source), str(out)]
     process = subprocess.Popen(
         [*command, json.dumps(options)],
         cwd=ROOT,
@@ -50,13 +50,13 @@ def start_pipeline(
     return process
 
 
-def told_by(process: subprocess.Popen[str]) -> dict[str, Any]:
-    """What a finished process printed on its last line."""
+def results_of(process: subprocess.Popen[str]) -> dict[str, Any]:
+    """The results that a process prints on its last line."""
     text, _ = process.communicate()
     if process.returncode:
         raise RuntimeError(f"the run failed with exit code {process.returncode}: {text[-500:]}")
-    told: dict[str, Any] = json.loads(text.strip().splitlines()[-1])
-    return told
+    results: dict[str, Any] = json.loads(text.strip().splitlines()[-1])
+    return results
 
 
 class Computation:
@@ -95,7 +95,7 @@ class Computation:
 
 
 def _next(folder: Path) -> Path | None:
-    """A video that no other process took, or None."""
+    """Take a video that no other process has taken; None if there is none."""
     for video in sorted(folder.glob("*.mp4")):
         with contextlib.suppress(FileExistsError):
             video.with_suffix(".taken").touch(exist_ok=False)
@@ -105,7 +105,7 @@ def _next(folder: Path) -> Path | None:
 
 def main() -> int:
     """Run the flow that the arguments name."""
-    what, given, out, text = sys.argv[1:5]
+    what, source, out, text = sys.argv[1:5]
     options = json.loads(text)
     started = time.perf_counter()
     from configs.settings import Settings
@@ -129,29 +129,29 @@ def main() -> int:
         ready = time.perf_counter()
         if what == "one":
             glb = Path(out) / "tyre.glb"
-            request = ReconstructRequest(input=Path(given), glb_path=glb, **options)
+            request = ReconstructRequest(input=Path(source), glb_path=glb, **options)
             states = [s["state"] for s in reconstruct(request, request.stem)["stages"]]
         elif what == "queue":
             states = []
-            while (video := _next(Path(given))) is not None:
+            while (video := _next(Path(source))) is not None:
                 glb = Path(out) / f"{video.stem}.glb"
                 request = ReconstructRequest(input=video, glb_path=glb, **options)
                 reconstruct(request, request.stem)
                 states.append(video.stem)
         else:
-            asked = ReconstructOptions(**options)
-            many = BatchRequest(inputs=(given,), out_dir=Path(out), options=asked)
-            states = [batch(many, return_state=True).name or ""]
+            common = ReconstructOptions(**options)
+            request = BatchRequest(inputs=(source,), out_dir=Path(out), options=common)
+            states = [batch(request, return_state=True).name or ""]
         wall = time.perf_counter() - ready
     finally:
         server.stop()
-    told = {
+    results = {
         "start_s": ready - started,
         "wall_s": wall,
         "computation_s": computation.seconds,
         "states": states,
     }
-    sys.stdout.write(json.dumps(told) + "\n")
+    sys.stdout.write(json.dumps(results) + "\n")
     return 0
 
 

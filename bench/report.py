@@ -26,10 +26,10 @@ does. The matrix peak is a product of 3072 × 1024 × 4096, measured in the same
 """
 
 
-def render(told: dict[str, Any]) -> str:
+def render(results: dict[str, Any]) -> str:
     """Results as ``benchmarks.json`` holds them to a document."""
     parts = [HEAD]
-    for name, items in told.get("items", {}).items():
+    for name, items in results.get("items", {}).items():
         parts.append(f"\n## {TITLES[name]}\n")
         for item in items:
             parts += _table(item)
@@ -37,7 +37,7 @@ def render(told: dict[str, Any]) -> str:
 
 
 def _table(item: dict[str, Any]) -> list[str]:
-    """What one machine measured."""
+    """The results of one machine."""
     m = item["machine"]
     threads = f"{m['torch_threads']} thread{'s' if m['torch_threads'] != 1 else ''}"
     versions = ", ".join(f"{k} {v}" for k, v in m["versions"].items())

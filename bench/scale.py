@@ -25,12 +25,12 @@ SIZE = 320, 240
 def write_videos(folder: Path, count: int, first: int = 0) -> None:
     """Short videos of the sample tyre, no two alike."""
     folder.mkdir(parents=True)
-    pictures = [cv2.resize(p, SIZE, interpolation=cv2.INTER_AREA) for p in frames_of_sample(FRAMES)]
+    images = [cv2.resize(p, SIZE, interpolation=cv2.INTER_AREA) for p in frames_of_sample(FRAMES)]
     for number in range(first, first + count):
         path = folder / f"tyre{number:03d}.mp4"
         writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 10, SIZE)
-        for picture in pictures:
-            brighter = picture.astype(np.float32) * (0.9 + 0.002 * number)
+        for image in images:
+            brighter = image.astype(np.float32) * (0.9 + 0.002 * number)
             writer.write(brighter.clip(0, 255).astype(np.uint8))
         writer.release()
 
@@ -52,8 +52,10 @@ def run(quick: bool) -> tuple[list[Row], dict[str, Any]]:
         for count in counts:
             here = folder / str(count)
             write_videos(here / "videos", count)
-            told = run_pipeline("batch", here / "videos", here / "out", copy_home(here), **OPTIONS)
-            each[count] = told["wall_s"] / count
+            outcome = run_pipeline(
+                "batch", here / "videos", here / "out", copy_home(here), **OPTIONS
+            )
+            each[count] = outcome["wall_s"] / count
         first, *others = each.values()
         change = max((e / first - 1 for e in others), key=abs)
         rows.append(

@@ -40,14 +40,14 @@ def _write_model(folder: Path) -> None:
 def run(quick: bool) -> tuple[list[Row], dict[str, Any]]:
     """Measure it."""
     repeats = 1 if quick else REPEATS
-    ours, bare = [], []
+    ours, torch_alone = [], []
     for _ in range(repeats):
-        bare += in_process(_IMPORT.format("torch"))
+        torch_alone += in_process(_IMPORT.format("torch"))
         ours += in_process(_IMPORT.format("tsr.system"))
-    imports = [Times(tuple(x[0] for x in found)) for found in (ours, bare)]
+    imports = [Times(tuple(x[0] for x in found)) for found in (ours, torch_alone)]
     ratio = imports[0].median / imports[1].median
     command = [str(Path(sys.executable).with_name("tyre3d")), "--help"]
-    (told,) = alternating(
+    (help_times,) = alternating(
         lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL),
         repeats=repeats,
         clock=time.perf_counter,
@@ -63,7 +63,7 @@ def run(quick: bool) -> tuple[list[Row], dict[str, Any]]:
             f"{ratio:.2f} ×: {imports[0]} against {imports[1]}",
             ratio <= 1.5,
         ),
-        Row("`tyre3d --help`, wall", "≤ 0.5 s", str(told), told.median <= 0.5),
+        Row("`tyre3d --help`, wall", "≤ 0.5 s", str(help_times), help_times.median <= 0.5),
         Row(
             "Full-size model from local files (`model.ckpt`, 1.68 GB), wall",
             "≤ 5 s",
@@ -75,6 +75,6 @@ def run(quick: bool) -> tuple[list[Row], dict[str, Any]]:
     return rows, {
         "import_seconds": imports[0].seconds,
         "import_torch_seconds": imports[1].seconds,
-        "help_seconds": told.seconds,
+        "help_seconds": help_times.seconds,
         "load_seconds": wall.seconds,
     }

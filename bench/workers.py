@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.measure import Row
-from bench.pipeline import start_pipeline, told_by
+from bench.pipeline import results_of, start_pipeline
 from bench.scale import OPTIONS, copy_home, write_videos
 
 WORKED = 12
@@ -50,5 +50,6 @@ def _workers(folder: Path, count: int, cores: int) -> tuple[float, float]:
         started.append(
             start_pipeline("queue", videos, here / "out", copy_home(here), {core}, **OPTIONS)
         )
-    told = [told_by(p) for p in started]
-    return max(t["wall_s"] for t in told), sum(t["computation_s"] for t in told) / count
+    results = [results_of(p) for p in started]
+    wall_s = max(r["wall_s"] for r in results)
+    return wall_s, sum(r["computation_s"] for r in results) / count

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 import json
 import sys
 from pathlib import Path
@@ -14,6 +16,7 @@ import bench.__main__ as command
 from bench import cuda
 from bench.forward import as_reference, forward_flop
 from bench.measure import Row, Times, alternating, in_process, machine
+from bench.pipeline import _IMPORTED_LATE
 from bench.report import render
 from tsr.system import TSR
 
@@ -21,6 +24,22 @@ from tsr.system import TSR
 def part(what: str) -> dict[str, Any]:
     rows = [vars(Row(what, "≤ 1 s", "0.5 s | 1 run", True, "quiet")), vars(Row("b", "", "", None))]
     return {"at": "today", "quick": False, "machine": machine(), "rows": rows, "figures": {}}
+
+
+def test_what_the_benchmarks_import_exists() -> None:
+    """Also by the code that they run in processes of their own, which is in strings."""
+    for name in (*command.ITEMS, "pipeline"):
+        module = importlib.import_module(f"bench.{name}")
+        assert callable(module.main if name == "pipeline" else module.run)
+        for text in vars(module).values():
+            if not isinstance(text, str) or not text.startswith("if True:"):
+                continue
+            for node in ast.walk(ast.parse(text)):
+                if isinstance(node, ast.ImportFrom):
+                    imported = importlib.import_module(str(node.module))
+                    assert all(hasattr(imported, alias.name) for alias in node.names), name
+    for name in _IMPORTED_LATE:
+        importlib.import_module(name)
 
 
 def test_calls_take_turns() -> None:
