@@ -39,7 +39,7 @@ from tasks.stages.merge_fields import MERGE
 from tasks.stages.remove_backgrounds import REMOVE_BACKGROUNDS
 from tasks.stages.select_frames import SELECT
 from tasks.storage.artifacts import ArtifactRef, open_store
-from tasks.storage.inputs import check_input, local_input
+from tasks.storage.inputs import local_input
 from tasks.storage.results import check_writable, finite, write_result
 
 _log = logging.getLogger("tyre3d")
@@ -72,7 +72,6 @@ def run_stages(request: ReconstructRequest, settings: Settings) -> dict[str, Any
     """
     check_writable(request.glb_path, settings)
     with local_input(request.input, settings) as path:
-        check_input(path)
         source = Source.of(path)
         model = choose_model(request.model, settings.models_dir)
         background = BackgroundWeights(request.session, settings.models_dir)

@@ -68,6 +68,8 @@ def input_errors(location: Path | str) -> Iterator[None]:
 def check_input(source: Path) -> None:
     """Refuse early what cannot be a video or a folder of frames.
 
+    The command line does so before anything is started, the extract stage for every run.
+
     Raises:
         InputError: If it is missing, unreadable, empty, or a folder without pictures.
     """

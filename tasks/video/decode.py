@@ -63,10 +63,8 @@ def open_video(path: Path, config: ExtractConfig) -> tuple[Any, VideoInfo]:
         The ``cv2.VideoCapture`` (the caller releases it) and what the container says.
 
     Raises:
-        InputError: If it is empty, is no video, or its frames are of a senseless size.
+        InputError: If it is no video, or its frames are of a senseless size.
     """
-    if path.stat().st_size == 0:
-        raise bad_input("video-empty", f"{path.name} is an empty file", "Copy the video again")
     capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
     try:
         if not capture.isOpened():

@@ -260,3 +260,8 @@ def test_evenly() -> None:
     assert evenly(3, 5) == [0, 1, 2]
     assert evenly(10, 5) == [1, 3, 5, 7, 9]
     assert len(set(evenly(49, 48))) == 48
+
+
+def test_the_digest_of_what_is_missing_is_an_error_of_the_input(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="input-missing"):
+        input_digest(tmp_path / "gone.mp4")
