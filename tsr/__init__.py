@@ -14,6 +14,15 @@ Conventions, stated once:
 
 The network is that of TripoSR (arXiv 2403.02151), checkpoint-compatible with
 ``stabilityai/TripoSR``.
+
+Where things are:
+
+- :mod:`tsr.system`, the whole model; :mod:`tsr.utils`, images and meshes around it: the calls of
+  the published implementation.
+- :mod:`tsr.config`, :mod:`tsr.weights`, :mod:`tsr.hub`: the checkpoint, read and checked.
+- :mod:`tsr.network`: image encoder, triplane transformer, field and volume rendering.
+- :mod:`tsr.surface`: the surface of a scene code, evaluated only near it.
+- :mod:`tsr.precision`, :mod:`tsr.memory`: the number format, and running out of memory.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from tsr import weights
+from tsr import hub, weights
 from tsr.config import TSRConfig
 from tsr.errors import TSRError, WeightsError
 from tsr.memory import halve_once
@@ -60,10 +60,15 @@ class TSR(nn.Module):
     def from_pretrained(
         cls,
         pretrained_model_name_or_path: str,
-        config_name: str = "config.yaml",
-        weight_name: str = "model.ckpt",
+        config_name: str = hub.CONFIG_NAME,
+        weight_name: str = hub.TRIPOSR.weight_name,
     ) -> TSR:
         """Load a model from a local folder, or from the model hub if there is no such folder.
+
+        Args:
+            pretrained_model_name_or_path: The folder, or the model's id on the hub.
+            config_name: The file of the configuration.
+            weight_name: The file of the weights.
 
         Raises:
             ConfigError: The configuration is wrong.

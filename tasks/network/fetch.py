@@ -1,4 +1,4 @@
-"""Fetch weights: download, check the digest, only then put them in place."""
+"""Fetch weights: download, check the digest, only then publish them under their name."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ _TIMEOUT_S = 30
 
 
 def inventory(models_dir: Path) -> list[dict[str, str]]:
-    """What the registry knows: name, kind, where it is, licence, digest, source."""
+    """The registered weights: name, kind, whether they are here, licence, digest, source."""
     rows = []
     for entry in MODELS.values():
         if entry.kind == "background":
-            place = find_background(entry, models_dir)
+            path = find_background(entry, models_dir)
         else:
-            place = find_folder(entry, models_dir)
+            path = find_folder(entry, models_dir)
         weights = entry.weights
         sources = [
             *weights.urls,
@@ -44,7 +44,7 @@ def inventory(models_dir: Path) -> list[dict[str, str]]:
             {
                 "name": entry.name,
                 "kind": entry.kind,
-                "here": "yes" if place else "no",
+                "here": "yes" if path else "no",
                 "licence": entry.licence,
                 "digest": f"{weights.algorithm}:{weights.digest[:12]}" if weights.digest else "-",
                 "source": f"{' or '.join(sources) or 'this package'} ({entry.note})",
@@ -54,7 +54,7 @@ def inventory(models_dir: Path) -> list[dict[str, str]]:
 
 
 def fetch(name: str, models_dir: Path) -> Path:
-    """Make sure that weights are here, intact.
+    """Fetch weights unless they are here and intact.
 
     Args:
         name: A registered name.
@@ -64,7 +64,7 @@ def fetch(name: str, models_dir: Path) -> Path:
         The file or the folder.
 
     Raises:
-        ModelError: If the name is unknown, or no source could be reached.
+        ModelError: If the name is unknown, no source can be reached, or a digest is wrong.
     """
     entry = MODELS.get(name)
     if entry is None:
@@ -111,25 +111,25 @@ def _unreachable(entry: ModelEntry, tried: str) -> ModelError:
     return ModelError(
         "model-unreachable",
         stage="models",
-        what=f"{entry.name} could not be had from {tried}",
-        advice="Check the network, or put the file in place by hand (see README, Weights)",
+        what=f"{entry.name} could not be fetched from {tried}",
+        advice="Check the network, or copy the file by hand (see README, Weights)",
     )
 
 
 def _fetch_background(entry: ModelEntry, models_dir: Path) -> Path:
     weights = entry.weights
     target = models_dir / "u2net" / weights.file
-    here = find_background(entry, models_dir)
-    if here is not None:
-        if _digest(here, weights.algorithm) == weights.digest:
-            return here
-        _log.warning("%s is damaged and is fetched again", here)
+    existing = find_background(entry, models_dir)
+    if existing is not None:
+        if _digest(existing, weights.algorithm) == weights.digest:
+            return existing
+        _log.warning("%s is damaged and is fetched again", existing)
     with storage_errors(str(target)):
         return _download(entry, target)
 
 
 def _download(entry: ModelEntry, target: Path) -> Path:
-    """Weights from the first source that has them intact, at ``target``."""
+    """Download weights to ``target`` from the first source that has them intact."""
     weights = entry.weights
     tried: list[str] = []
     cause: Exception | None = None
@@ -148,14 +148,14 @@ def _download(entry: ModelEntry, target: Path) -> Path:
             except (OSError, subprocess.SubprocessError, zipfile.BadZipFile, KeyError) as exc:
                 if is_disk_error(exc):
                     raise
-                _log.info("not to be had there (%s: %s)", type(exc).__name__, exc)
+                _log.info("it cannot be fetched there (%s: %s)", type(exc).__name__, exc)
                 tried.append(f"{label} ({exc})")
                 cause = exc
                 continue
             if _digest(part, weights.algorithm) == weights.digest:
                 part.replace(target)
                 return target
-            _log.warning("what came from there has a wrong digest")
+            _log.warning("the file from %s has a wrong digest", label)
             tried.append(f"{label} (wrong digest)")
     raise _unreachable(entry, " or ".join(tried)) from cause
 

@@ -1,4 +1,4 @@
-"""A scene code for every chosen frame: cut it out, give it to the network."""
+"""The scene code of every chosen frame: the cut-out image and the forward pass."""
 
 from __future__ import annotations
 
@@ -29,34 +29,34 @@ _PRECISIONS: dict[Precision, tsr.precision.Precision] = {
 
 
 def cut_out(
-    picture: NDArray[np.uint8], alpha: NDArray[np.uint8], crop: Crop, side_px: int
+    image: NDArray[np.uint8], alpha: NDArray[np.uint8], crop: Crop, side_px: int
 ) -> NDArray[np.float32]:
-    """The square that the network sees: the foreground over 0.5 grey.
+    """Cut out the network's square input: the foreground over 0.5 grey.
 
     Args:
-        picture: ``(H, W, 3)`` BGR.
-        alpha: ``(H, W)``.
-        crop: In pixels of the frame; may reach beyond it.
-        side_px: Side of the result.
+        image: ``(H, W, 3)`` uint8 BGR.
+        alpha: ``(H, W)`` uint8, 255 for the foreground.
+        crop: The square, in pixels of the frame; it may reach beyond it.
+        side_px: Side of the result, pixels.
 
     Returns:
-        ``(side_px, side_px, 3)`` RGB, 0..1.
+        ``(side_px, side_px, 3)`` float32 RGB, 0..1.
     """
     size = max(1, round(crop.side))
     scale = size / crop.side
     # Pixel centres lie at half-integers: out = (in + 0.5 - corner) * scale - 0.5.
-    move = np.array(
+    to_square = np.array(
         [
             [scale, 0.0, (0.5 - (crop.cx - crop.side / 2)) * scale - 0.5],
             [0.0, scale, (0.5 - (crop.cy - crop.side / 2)) * scale - 0.5],
         ]
     )
-    share = alpha.astype(np.float32)[..., None] / 255.0
-    rgb = picture[..., ::-1].astype(np.float32) / 255.0
-    shown = np.concatenate([rgb * share, share], axis=2)
-    square = cv2.warpAffine(shown, move, (size, size), flags=cv2.INTER_LINEAR)
-    how = cv2.INTER_AREA if size > side_px else cv2.INTER_LINEAR
-    square = cv2.resize(square, (side_px, side_px), interpolation=how)
+    opacity = alpha.astype(np.float32)[..., None] / 255.0
+    rgb = image[..., ::-1].astype(np.float32) / 255.0
+    premultiplied = np.concatenate([rgb * opacity, opacity], axis=2)
+    square = cv2.warpAffine(premultiplied, to_square, (size, size), flags=cv2.INTER_LINEAR)
+    method = cv2.INTER_AREA if size > side_px else cv2.INTER_LINEAR
+    square = cv2.resize(square, (side_px, side_px), interpolation=method)
     return np.asarray(square[..., :3] + (1.0 - square[..., 3:]) * _GREY, dtype=np.float32)
 
 

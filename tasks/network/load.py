@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tasks.core.errors import ModelError
-from tasks.network.weights import CONFIG_FILE
+from tsr.hub import CONFIG_NAME
 
 if TYPE_CHECKING:
     from tsr.system import TSR
@@ -20,17 +20,17 @@ def load_model(folder: Path, weight_name: str, digest: str, device: str) -> TSR:
     Args:
         folder: Holds configuration and weights.
         weight_name: File of the weights.
-        digest: Of :class:`ChosenModel`; tells changed weights apart.
-        device: From :func:`pick_device`.
+        digest: The model's digest, so that changed weights are loaded again.
+        device: The device to put the model on.
 
     Raises:
-        ModelError: If the files do not make a model.
+        ModelError: ``model-unreadable`` if the files do not make a model.
     """
     from tsr.errors import TSRError
     from tsr.system import TSR
 
     try:
-        model = TSR.from_pretrained(str(folder), config_name=CONFIG_FILE, weight_name=weight_name)
+        model = TSR.from_pretrained(str(folder), config_name=CONFIG_NAME, weight_name=weight_name)
     except TSRError as exc:
         raise ModelError(
             "model-unreadable",

@@ -11,9 +11,9 @@ from pathlib import Path
 from configs.registry import BUNDLED, MODELS, ModelEntry
 from tasks.core.digests import sha256_of
 from tasks.core.errors import ModelError
+from tsr.hub import CONFIG_NAME
 
 _STAGE = "models"
-CONFIG_FILE = "config.yaml"
 _WEIGHT_NAMES = ("model.safetensors", "model.ckpt")
 _SUMS = "SHA256SUMS"
 FUSER = "fuser.safetensors"
@@ -66,7 +66,7 @@ class ChosenModel:
         weight_name: File of the weights.
         digest: sha256 over configuration and weights.
         reason: Why this one.
-        fuser: Its fusing network; None if it has none.
+        fuser: The weights of its fusing network; None if it has none.
     """
 
     name: str
@@ -77,17 +77,17 @@ class ChosenModel:
     fuser: WeightsFile | None = None
 
 
-def choose_model(asked: str | None, models_dir: Path) -> ChosenModel:
-    """The model that a user asked for, or the best whose weights are here.
+def choose_model(requested: str | None, models_dir: Path) -> ChosenModel:
+    """The requested model, or the best one whose weights are here.
 
     Args:
-        asked: A registered name, a folder, or None.
-        models_dir: Folder of fetched weights; the digests of large files are remembered there.
+        requested: A registered name, a folder, or None.
+        models_dir: Folder of fetched weights, and of the cached digests of large files.
 
     Raises:
         ModelError: If it is unknown, missing, or its digest is wrong.
     """
-    if asked is None:
+    if requested is None:
         folder = find_folder(MODELS["triposr"], models_dir)
         if folder is not None:
             return _checked("triposr", folder, models_dir, "its weights are here")
@@ -96,21 +96,21 @@ def choose_model(asked: str | None, models_dir: Path) -> ChosenModel:
             reason = "bundled; the weights of triposr are not here"
             return _checked("tyre-mini", mini, models_dir, reason)
         raise _missing("tyre-mini")
-    entry = MODELS.get(asked)
+    entry = MODELS.get(requested)
     if entry is not None and entry.kind == "reconstruction":
         folder = find_folder(entry, models_dir)
         if folder is None:
-            raise _missing(asked)
-        return _checked(asked, folder, models_dir, "requested")
-    path = Path(asked).expanduser()
+            raise _missing(requested)
+        return _checked(requested, folder, models_dir, "requested")
+    path = Path(requested).expanduser()
     if path.is_dir():
         return _checked(path.name, path, models_dir, "requested")
     known = ", ".join(e.name for e in MODELS.values() if e.kind == "reconstruction")
     raise ModelError(
         "unknown-model",
         stage=_STAGE,
-        what=f"{asked!r} is neither a known model ({known}) nor a folder",
-        advice=f"Give one of these names, or a folder with {CONFIG_FILE} and {_WEIGHT_NAMES[0]}",
+        what=f"{requested!r} is neither a known model ({known}) nor a folder",
+        advice=f"Give one of these names, or a folder with {CONFIG_NAME} and {_WEIGHT_NAMES[0]}",
     )
 
 
@@ -130,7 +130,7 @@ def find_folder(entry: ModelEntry, models_dir: Path) -> Path | None:
     if cached is not None:
         folders.append(cached)
     for folder in folders:
-        if all((folder / name).is_file() for name in (CONFIG_FILE, entry.weights.file)):
+        if all((folder / name).is_file() for name in (CONFIG_NAME, entry.weights.file)):
             return folder
     return None
 
@@ -193,19 +193,19 @@ def wrong_digest(path: Path, name: str) -> ModelError:
 def _checked(name: str, folder: Path, models_dir: Path, reason: str) -> ChosenModel:
     entry = MODELS.get(name)
     names = [n for n in _WEIGHT_NAMES if (folder / n).is_file()]
-    if not names or not (folder / CONFIG_FILE).is_file():
+    if not names or not (folder / CONFIG_NAME).is_file():
         raise ModelError(
             "model-missing",
             stage=_STAGE,
             what=f"{folder} holds no model",
-            advice=f"It must hold {CONFIG_FILE} and {' or '.join(_WEIGHT_NAMES)}",
+            advice=f"It must hold {CONFIG_NAME} and {' or '.join(_WEIGHT_NAMES)}",
         )
     weights = folder / names[0]
     digest = remembered_sha256(weights, models_dir / "digests.json")
     expected = _expected(entry, folder, weights.name)
     if expected and digest != expected:
         raise wrong_digest(weights, name)
-    both = hashlib.sha256(f"{sha256_of(folder / CONFIG_FILE)} {digest}".encode()).hexdigest()
+    both = hashlib.sha256(f"{sha256_of(folder / CONFIG_NAME)} {digest}".encode()).hexdigest()
     return ChosenModel(name, folder, weights.name, both, reason, _fuser_of(name, folder))
 
 
