@@ -113,9 +113,6 @@ class PoseConfig(StageConfig):
         0.88, gt=0, lt=1, description="Frames whose mask overlaps the solid less are flagged."
     )
     num_threads: int = Field(0, ge=0, le=256, description="Threads; 0 means one per core.")
-    timeout_s: int = Field(
-        180, ge=5, le=3600, description="Longest time for one run of structure from motion."
-    )
     seed: int = Field(0, ge=0, description="Seed of all random sampling.")
 
 

@@ -7,17 +7,8 @@ OpenCV takes routines of Intel's IPP, which round otherwise, on one thread and i
 
 from __future__ import annotations
 
-import ctypes
-import functools
-import importlib.util
-from pathlib import Path
-
 import cv2
-
-_BUNDLES = ("numpy", "scipy")
-"""Packages whose wheels bring an OpenBLAS of their own, beside them in ``<package>.libs``."""
-
-_SETTERS = ("scipy_openblas_set_num_threads64_", "scipy_openblas_set_num_threads")
+from threadpoolctl import threadpool_limits
 
 
 def compute_repeatably() -> None:
@@ -27,23 +18,4 @@ def compute_repeatably() -> None:
     thread that they run in. Products are small here, so that one thread costs nothing.
     """
     cv2.ipp.setUseIPP(False)
-    _one_blas_thread()
-
-
-@functools.cache
-def _one_blas_thread() -> None:
-    for package in _BUNDLES:
-        for library in _bundled_openblas(package):
-            for name in _SETTERS:
-                setter = getattr(library, name, None)
-                if setter is not None:
-                    setter(ctypes.c_int(1))
-
-
-def _bundled_openblas(package: str) -> list[ctypes.CDLL]:
-    """The OpenBLAS that a package's wheel brings; none where it was built against another BLAS."""
-    spec = importlib.util.find_spec(package)
-    if spec is None or spec.origin is None:
-        return []
-    folder = Path(spec.origin).parent.parent / f"{package}.libs"
-    return [ctypes.CDLL(str(p)) for p in sorted(folder.glob("*openblas*"))]
+    threadpool_limits(limits=1, user_api="blas")

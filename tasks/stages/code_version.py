@@ -13,7 +13,11 @@ PACKAGES = ("tasks", "tsr")
 """Packages whose source counts. Of ``configs`` the values count, which are part of the key."""
 
 INFRASTRUCTURE = (
-    "tasks.core",
+    "tasks.core.digests",
+    "tasks.core.errors",
+    "tasks.core.failures",
+    "tasks.core.processes",
+    "tasks.core.progress",
     "tasks.network.fetch",
     "tasks.stages.code_version",
     "tasks.stages.stage",

@@ -15,7 +15,7 @@ import cv2
 import httpx
 import pytest
 
-from flows.support.summary import UPLOADED
+from flows.support.events import UPLOADED
 from tests.deployments.stack import (
     PATIENCE_S,
     ROOT,
