@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import json
-import re
 import subprocess
 import sys
 import threading
@@ -13,20 +11,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import load_file, save_file
 
 from bench.fields import full_size_config
-from tests.tsr.conftest import GOLDEN
-from tsr.config import TSRConfig, ViTConfig
-from tsr.errors import ConfigError, OutOfMemoryError, TSRError, WeightsError
+from tests.tsr.conftest import GOLDEN, tiny_config
+from tsr.errors import OutOfMemoryError, TSRError
 from tsr.precision import Precision, choose_dtype, native_bfloat16
 from tsr.system import TSR
-
-
-def tiny_config() -> dict[str, Any]:
-    config: dict[str, Any] = json.loads((GOLDEN / "tsr_tiny.config.json").read_text())
-    config["image_tokenizer"]["vit"] = config.pop("_vit")
-    return config
 
 
 def test_full_size_has_the_checkpoints_names_and_shapes() -> None:
@@ -38,17 +28,6 @@ def test_full_size_has_the_checkpoints_names_and_shapes() -> None:
     assert names == expected
 
 
-def test_published_config_with_interpolation(tmp_path: Path) -> None:
-    config = tiny_config()
-    config["image_tokenizer"].pop("vit")
-    config["backbone"] |= {"in_channels": "${tokenizer.num_channels}", "cross_attention_dim": 768}
-    path = tmp_path / "config.yaml"
-    path.write_text(json.dumps(config))
-    loaded = TSRConfig.load(path)
-    assert loaded.image_tokenizer.vit == ViTConfig()
-    assert loaded.backbone.in_channels == 64
-
-
 def test_small_model_upsamples_by_its_stride() -> None:
     config = tiny_config()
     config["post_processor"]["stride"] = 4
@@ -57,82 +36,6 @@ def test_small_model_upsamples_by_its_stride() -> None:
     assert model.encode(torch.rand(2, 3, 64, 64)).shape == (2, 3, 8, 32, 32)
     positions = model.image_tokenizer.model.embeddings
     assert positions.positions(64, 64) is positions.position_embeddings
-
-
-@pytest.mark.parametrize(
-    ("path", "value", "message"),
-    [
-        ("decoder_cls", "os.system", "decoder_cls is 'os.system'"),
-        ("decoder.activation", "relu", "decoder.activation is 'relu'; only 'silu'"),
-        ("decoder.n_neurons", -3, "decoder.n_neurons must be a positive int, not -3"),
-        ("decoder.n_neuron", 3, "unknown key 'decoder.n_neuron'"),
-        ("decoder.in_channels", 23, "decoder.in_channels is 23"),
-        ("colour", 1, "unknown key 'colour'"),
-        ("tokenizer", 3, "tokenizer must be a mapping"),
-        ("renderer.radius", "big", "renderer.radius must be a float, not 'big'"),
-        ("cond_image_size", 161, "no multiple of the patch size"),
-        ("image_tokenizer.vit.num_attention_heads", 5, "must be a multiple of"),
-        ("backbone.num_layers", None, "backbone.num_layers must be a positive int"),
-    ],
-)
-def test_bad_config_is_refused(path: str, value: object, message: str) -> None:
-    config = tiny_config()
-    *parents, key = path.split(".")
-    node = config
-    for parent in parents:
-        node = node[parent]
-    node[key] = value
-    with pytest.raises(ConfigError, match=re.escape(message)):
-        TSR(config)
-
-
-def test_missing_and_broken_configs_are_refused(tmp_path: Path) -> None:
-    config = tiny_config()
-    del config["backbone"]["num_layers"]
-    with pytest.raises(ConfigError, match=r"backbone: missing .*num_layers"):
-        TSR(config)
-    with pytest.raises(ConfigError, match=r"none\.yaml"):
-        TSRConfig.load(tmp_path / "none.yaml")
-    (tmp_path / "bad.yaml").write_text("a: [1")
-    with pytest.raises(ConfigError, match="cannot read"):
-        TSRConfig.load(tmp_path / "bad.yaml")
-    (tmp_path / "bad.yaml").write_text("- 1")
-    with pytest.raises(ConfigError, match="must be a mapping"):
-        TSRConfig.load(tmp_path / "bad.yaml")
-
-
-def test_weights_that_do_not_fit_are_refused(tiny_dir: Path, tmp_path: Path) -> None:
-    (tmp_path / "config.yaml").write_text((tiny_dir / "config.yaml").read_text())
-    with pytest.raises(WeightsError, match="no such file"):
-        TSR.from_pretrained(str(tmp_path))
-    (tmp_path / "model.ckpt").write_bytes(b"not a checkpoint")
-    with pytest.raises(WeightsError, match="no readable weights"):
-        TSR.from_pretrained(str(tmp_path))
-    (tmp_path / "model.safetensors").write_bytes(b"not a checkpoint")
-    with pytest.raises(WeightsError, match="no readable safetensors"):
-        TSR.from_pretrained(str(tmp_path), weight_name="model.safetensors")
-    state = load_file(tiny_dir / "model.safetensors")
-    state["surplus"] = torch.zeros(1)
-    torch.save(state, tmp_path / "model.ckpt")
-    with pytest.raises(WeightsError, match="surplus"):
-        TSR.from_pretrained(str(tmp_path))
-    torch.save([1, 2], tmp_path / "model.ckpt")
-    with pytest.raises(WeightsError, match="plain state dict"):
-        TSR.from_pretrained(str(tmp_path))
-
-
-def test_half_precision_weights_load_as_float32(tiny_dir: Path, tmp_path: Path) -> None:
-    (tmp_path / "config.yaml").write_text((tiny_dir / "config.yaml").read_text())
-    state = load_file(tiny_dir / "model.safetensors")
-    save_file({k: v.half() for k, v in state.items()}, tmp_path / "model.safetensors")
-    model = TSR.from_pretrained(str(tmp_path), weight_name="model.safetensors")
-    assert {p.dtype for p in model.parameters()} == {torch.float32}
-
-
-def test_a_folder_with_safetensors_alone_needs_no_file_name(tiny_dir: Path, tmp_path: Path) -> None:
-    for name in ("config.yaml", "model.safetensors"):
-        (tmp_path / name).write_bytes((tiny_dir / name).read_bytes())
-    assert TSR.from_pretrained(str(tmp_path)).cfg.cond_image_size > 0
 
 
 def test_inputs_of_every_kind_agree(tiny: TSR, golden: dict[str, torch.Tensor]) -> None:

@@ -2,57 +2,25 @@
 
 from __future__ import annotations
 
-import logging
 import math
-from collections.abc import Callable
 
-import numpy as np
 import pytest
 import torch
-import trimesh
 from scipy.spatial import cKDTree
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from bench.fields import MAJOR, MINOR, torus_model
-from tsr.errors import OutOfMemoryError, TSRError
+from tests.tsr.surface.shapes import Torus
+from tsr.errors import TSRError
 from tsr.surface.extract import (
     PARITY,
     ExtractOptions,
-    colours,
     extract_surface_of_code,
     log_density,
-    plane_field,
 )
-from tsr.surface.marching import march_volume
-from tsr.surface.planes import GridField
-from tsr.surface.sparse import extract_surface
 from tsr.system import TSR
 
 VOLUME = 2 * math.pi**2 * MAJOR * MINOR**2
-Torus = tuple[TSR, torch.Tensor]
-Shape = Callable[[torch.Tensor], torch.Tensor]
-
-
-@pytest.fixture(scope="module")
-def torus() -> Torus:
-    return torus_model()
-
-
-def on_grid(shape: Shape, resolution: int) -> Shape:
-    return lambda index: shape(index * (2 / (resolution - 1)) - 1)
-
-
-def volume_of(field: Shape, resolution: int) -> torch.Tensor:
-    axis = torch.arange(resolution)
-    return field(torch.cartesian_prod(axis, axis, axis)).view(resolution, resolution, resolution)
-
-
-def vertex_set(vertices: torch.Tensor) -> torch.Tensor:
-    return torch.unique(vertices, dim=0)
-
-
-def ball(centre: tuple[float, float, float], radius: float) -> Shape:
-    return lambda p: radius - (p - torch.tensor(centre)).norm(dim=1)
 
 
 def test_torus_is_watertight_and_has_its_volume(torus: Torus) -> None:
@@ -110,84 +78,6 @@ def test_marching_on_log_density_is_more_exact(torus: Torus) -> None:
     assert error("log_density") < 0.5 * error("density")
 
 
-def test_fast_evaluation_equals_the_network(torus: Torus) -> None:
-    model, code = torus
-    points = (torch.rand(5000, 3) - 0.5) * 2  # some outside the cube
-    with torch.no_grad():
-        out = model.renderer.query_triplane(model.decoder, points, code)
-    scale = float(out["density"].abs().max())
-    torch.testing.assert_close(
-        log_density(model, code, points), out["density"][:, 0] - 1, atol=1e-5 * scale, rtol=0
-    )
-    torch.testing.assert_close(colours(model, code, points), out["color"], atol=1e-4, rtol=0)
-    index = torch.randint(0, 50, (5000, 3))
-    grid = GridField(plane_field(model, code), 50).log_density(index)
-    at = log_density(model, code, index * (2 * 0.87 / 49) - 0.87)
-    torch.testing.assert_close(grid, at, atol=1e-5 * scale, rtol=0)
-    assert log_density(model, code, points[:0]).shape == (0,)
-
-
-@pytest.mark.parametrize("resolution", [2, 9, 40, 65, 101])
-def test_sparse_equals_dense_marching(resolution: int) -> None:
-    def shape(p: torch.Tensor) -> torch.Tensor:
-        return torch.maximum(ball((0.3, -0.2, 0.1), 0.55)(p), ball((-0.6, 0.5, 0.4), 0.5)(p))
-
-    field = on_grid(shape, resolution)
-    sparse = extract_surface(field, resolution, coarse_cells=8)
-    vertices, faces = march_volume(volume_of(field, resolution))
-    assert torch.equal(vertex_set(sparse.vertices), vertex_set(vertices))
-    assert len(sparse.faces) == len(faces)
-
-
-def test_noise_makes_a_closed_manifold() -> None:
-    torch.manual_seed(0)
-    volume = torch.nn.functional.pad(torch.randn(20, 21, 22), (1,) * 6, value=-1.0)
-    vertices, faces = march_volume(volume)
-    edges = np.sort(trimesh.geometry.faces_to_edges(faces.numpy()), axis=1)
-    assert set(np.unique(edges, axis=0, return_counts=True)[1]) == {2}
-    mesh = trimesh.Trimesh(vertices.numpy(), faces.numpy(), process=False)
-    assert mesh.is_winding_consistent
-    assert mesh.volume > 0
-
-
-def test_a_thin_fin_is_followed_to_its_end() -> None:
-    resolution, cell = 129, 2 / 16
-
-    def fin(p: torch.Tensor) -> torch.Tensor:
-        box = (p - torch.tensor([0.4, 0.0, 0.3 * cell])).abs()
-        box = torch.tensor([0.5, 0.3, 0.15 * cell]) - box
-        return torch.maximum(ball((-0.4, 0, 0), 0.35)(p), box.amin(1))
-
-    field = on_grid(fin, resolution)
-    sparse = extract_surface(field, resolution, coarse_cells=16)
-    assert sparse.coarse_stride == 8
-    vertices, _ = march_volume(volume_of(field, resolution))
-    assert torch.equal(vertex_set(sparse.vertices), vertex_set(vertices))
-    assert sparse.thin_cells > 0
-
-
-def test_a_detached_speck_is_reported_or_found_by_dense() -> None:
-    resolution, cell = 129, 2 / 16
-    speck = (0.5 + 0.3 * cell, 0.5 + 0.2 * cell, 0.5 + 0.3 * cell)
-
-    def shape(p: torch.Tensor) -> torch.Tensor:
-        return torch.maximum(ball((-0.3, -0.3, -0.3), 0.5)(p), ball(speck, 0.35 * cell)(p))
-
-    field = on_grid(shape, resolution)
-    sparse = extract_surface(field, resolution, coarse_cells=16)
-    vertices, _ = march_volume(volume_of(field, resolution))
-    found = len(sparse.vertices) == len(vertices)
-    assert found or sparse.suspect_cells + sparse.thin_cells > 0
-    dense = extract_surface(field, resolution, coarse_cells=resolution)
-    assert (len(dense.vertices), dense.coarse_stride) == (len(vertices), 1)
-
-
-def test_nothing_and_everything_inside_give_no_surface() -> None:
-    for value in (-1.0, 1.0):
-        found = extract_surface(lambda index, v=value: torch.full((len(index),), v), 100)
-        assert (len(found.vertices), len(found.faces)) == (0, 0)
-
-
 def test_bad_arguments(torus: Torus) -> None:
     model, code = torus
     with pytest.raises(TSRError, match="threshold"):
@@ -198,31 +88,6 @@ def test_bad_arguments(torus: Torus) -> None:
         model.renderer.set_chunk_size(-1)
     with pytest.raises(TSRError, match="return_type"):
         model.render(code[None], 1, return_type="gif")  # type: ignore[arg-type]
-
-
-def test_out_of_memory_halves_the_chunk_once(
-    torus: Torus, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    model, code = torus
-    linear, limit = torch.nn.functional.linear, 300
-
-    def tight(x: torch.Tensor, *rest: torch.Tensor) -> torch.Tensor:
-        if len(x) > limit:
-            raise torch.OutOfMemoryError("injected")
-        return linear(x, *rest)
-
-    monkeypatch.setattr("tsr.surface.planes.F.linear", tight)
-    field = plane_field(model, code)
-    points = torch.zeros(1000, 3)
-    field.chunk = 400
-    with caplog.at_level(logging.WARNING):
-        assert len(field.log_density(points)) == 1000
-    assert [r.message for r in caplog.records] == [
-        "out of memory with 400 points at once; trying 200"
-    ]
-    field.chunk = 1000
-    with pytest.raises(OutOfMemoryError, match="with 1000 and with 500 points"):
-        field.log_density(points)
 
 
 def test_chunks_change_nothing(tiny: TSR, golden: dict[str, torch.Tensor]) -> None:
