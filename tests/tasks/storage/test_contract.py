@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,13 +13,7 @@ from tasks.storage.base import Storage
 from tasks.storage.local import LocalStorage
 from tasks.storage.s3 import S3Storage
 from tests.support.memory_storage import MemoryStorage
-from tests.support.s3 import filesystem, s3_endpoint, s3_settings
-
-
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    with s3_endpoint() as endpoint:
-        yield endpoint
+from tests.support.s3 import filesystem, s3_settings
 
 
 @pytest.fixture(params=["local", "memory", "s3"])

@@ -1,12 +1,9 @@
-"""Results and inputs: the same in a folder and in a bucket."""
+"""Results: the same in a folder and in a bucket."""
 
 from __future__ import annotations
 
 import json
 import multiprocessing
-import os
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -15,92 +12,25 @@ from configs.locations import as_location, inside, metadata_of, stem_of
 from configs.request import ReconstructRequest
 from configs.settings import Settings
 from tasks.core.errors import InputError, StorageError
-from tasks.storage.base import Storage
-from tasks.storage.inputs import input_mark, local_input
-from tasks.storage.local import LocalStorage
 from tasks.storage.results import Results, check_writable, write_result
-from tasks.storage.s3 import S3Storage
-from tests.support.s3 import filesystem, s3_endpoint, s3_settings
-
-
-@dataclass
-class Where:
-    """A folder of either kind, its settings, and the storage of it."""
-
-    location: Path | str
-    settings: Settings
-    storage: Storage
-
-
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    with s3_endpoint() as endpoint:
-        yield endpoint
-
-
-@pytest.fixture(params=["local", "s3"])
-def where(request: pytest.FixtureRequest, tmp_path: Path) -> Where:
-    if request.param == "local":
-        folder = tmp_path / "root"
-        return Where(folder, Settings(home=tmp_path / "home"), LocalStorage(folder))
-    endpoint = request.getfixturevalue("endpoint")
-    bucket = f"bucket-{os.urandom(4).hex()}"
-    filesystem(endpoint).mkdir(bucket)
-    settings = s3_settings(endpoint, home=tmp_path / "home")
-    return Where(f"s3://{bucket}/in", settings, S3Storage(f"s3://{bucket}/in", settings))
+from tests.support.s3 import filesystem, s3_settings
+from tests.tasks.storage.conftest import Where
 
 
 def test_a_result_is_written_beside_its_metadata(where: Where) -> None:
     glb = inside(where.location, "a.glb")
     check_writable(glb, where.settings)
     for content in (b"first", b"second"):
-        write_result(glb, content, {"told": 1}, where.settings)
+        write_result(glb, content, {"note": 1}, where.settings)
     results = Results(where.location, where.settings)
     assert results.read("a.glb") == b"second"
-    assert json.loads(results.read("a.json") or b"") == {"told": 1}
+    assert json.loads(results.read("a.json") or b"") == {"note": 1}
     assert results.read("b.glb") is None
     if isinstance(where.location, Path):
         assert sorted(p.name for p in where.location.iterdir()) == ["a.glb", "a.json"]
     else:
         files = filesystem(where.settings.s3_endpoint_url or "").find(where.location)
         assert sorted(f.rpartition("/")[2] for f in files) == ["a.glb", "a.json"]
-
-
-def test_a_video_is_brought_here_and_its_copy_removed(where: Where) -> None:
-    where.storage.write({"tyre.mp4": b"moving pictures"})
-    video = inside(where.location, "tyre.mp4")
-    with local_input(video, where.settings) as path:
-        assert path.name == "tyre.mp4"
-        assert path.read_bytes() == b"moving pictures"
-    assert not list(where.settings.scratch_dir.rglob("*.mp4"))
-    mark = input_mark(video, where.settings)
-    assert mark == input_mark(video, where.settings)
-    where.storage.write({"tyre.mp4": b"other pictures."})
-    assert mark != input_mark(video, where.settings)
-
-
-def test_frames_are_brought_here(where: Where) -> None:
-    for name in ("1.png", "2.JPG", "notes.txt", "sub/3.png"):
-        where.storage.write({f"frames/{name}": b"x"})
-    with local_input(inside(where.location, "frames"), where.settings) as folder:
-        names = {p.name for p in folder.iterdir() if p.is_file()} - {"notes.txt"}
-    assert names == {"1.png", "2.JPG"}
-
-
-def test_what_cannot_be_an_input_is_refused(where: Where) -> None:
-    where.storage.write({"empty.mp4": b"", "texts/a.txt": b"x"})
-    with pytest.raises(InputError, match="video-empty"):
-        input_mark(inside(where.location, "empty.mp4"), where.settings)
-    with pytest.raises(InputError, match="folder-no-images"):
-        input_mark(inside(where.location, "texts"), where.settings)
-    for name in ("gone.mp4", "gone"):
-        with pytest.raises(InputError, match="input-missing"):
-            input_mark(inside(where.location, name), where.settings)
-        with (
-            pytest.raises(InputError, match="input-missing"),
-            local_input(inside(where.location, name), where.settings),
-        ):
-            pass
 
 
 def test_a_bucket_that_is_missing_is_an_output_that_cannot_be_written(endpoint: str) -> None:
