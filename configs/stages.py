@@ -140,6 +140,52 @@ class InferConfig(StageConfig):
     precision: Precision = Field("auto", description="arithmetic of the forward pass")
 
 
+class WeightedConfig(StageConfig):
+    """Weights of the decision that needs no fusing network: a convex segmentation of the grid.
+
+    Where photos of a rim are compared, its energy weighs the network's log-density, the photos and
+    the area of the boundary; a tyre without a rim is decided by fields and outlines alone.
+    """
+
+    network_weight: float = Field(
+        0.5, ge=0.0, le=10.0, description="weight of the network's log-density, without unit"
+    )
+    photo_consistency_weight: float = Field(
+        25.0, ge=0.0, le=200.0, description="log-odds for a unit of the photo-consistency's flux"
+    )
+    photo_consistency_reach: float = Field(
+        0.7,
+        ge=0.5,
+        le=5.0,
+        description="standard deviation of that flux's smoothing, grid steps: how deep below a "
+        "consistent surface it makes solid",
+    )
+    textureless_weight: float = Field(
+        5.0, ge=0.0, le=20.0, description="log-odds beside a sure textureless face; 0 to find none"
+    )
+    boundary_weight: float = Field(
+        2.5, ge=0.1, le=20.0, description="cost of boundary where photos show no surface, log-odds"
+    )
+    ridge_consistency: float = Field(
+        0.06,
+        ge=0.005,
+        le=10.0,
+        description="photo consistency, a correlation, at which boundary costs a third",
+    )
+    max_level_shift: float = Field(
+        2.0,
+        ge=0.0,
+        le=10.0,
+        description="most log-density by which thin parts are lifted where no photo helps",
+    )
+    max_radial_warp: float = Field(
+        0.06,
+        ge=0.0,
+        le=0.3,
+        description="largest relative change of radius that brings the field to the outlines",
+    )
+
+
 class MergeConfig(StageConfig):
     """Parameters of the merge."""
 
@@ -151,74 +197,66 @@ class MergeConfig(StageConfig):
     grid_angles: int = Field(
         192, ge=48, le=1024, multiple_of=4, description="steps around the axle"
     )
-    clip: float = Field(4.0, ge=0.5, le=20.0, description="bound of a frame's log-density")
-    spread: float = Field(
-        3.0, ge=0.1, le=20.0, description="log-density from the mean at which trust is halved"
+    max_log_density: float = Field(
+        4.0, ge=0.5, le=20.0, description="bound of a frame's log-density on either side of 0"
     )
-    hidden_weight: float = Field(
-        0.05, ge=0.001, le=1.0, description="weight of a frame where it cannot see"
+    robust_scale: float = Field(
+        3.0,
+        ge=0.1,
+        le=20.0,
+        description="scale of the Cauchy weights of the frames: the log-density from their mean "
+        "at which a frame's weight is halved",
     )
-    symmetry: float = Field(
-        2.0, ge=0.0, le=100.0, description="how strongly deviations from the revolved field shrink"
+    occluded_weight: float = Field(
+        0.05, ge=0.001, le=1.0, description="weight of a frame where it cannot see, of 1"
     )
-    refine_gain: float = Field(
+    overlap_power: float = Field(
+        2.0, ge=0.0, le=20.0, description="power of a frame's overlap with the others in its weight"
+    )
+    symmetry_strength: float = Field(
+        2.0,
+        ge=0.0,
+        le=100.0,
+        description="factor on the frames' variance in the Wiener filter of what deviates from "
+        "the rotational mean; 0 keeps all of it",
+    )
+    min_registration_gain: float = Field(
         0.1,
         ge=0.0,
         le=1.0,
-        description="relative gain from which a frame's scale and shift are corrected, 1 for never",
+        description="relative drop of the squared difference from which a frame's scale and shift "
+        "are corrected, 1 for never",
     )
-    network: float = Field(
-        0.5, ge=0.0, le=10.0, description="weight of the network's log-density in the segmentation"
-    )
-    trust: float = Field(
-        2.0, ge=0.0, le=20.0, description="power of a frame's overlap with the others in its weight"
-    )
-    stereo: float = Field(
-        25.0, ge=0.0, le=200.0, description="weight of where the photos agree in the segmentation"
-    )
-    stereo_reach: float = Field(
-        0.7, ge=0.5, le=5.0, description="reach of agreed surfaces into their solid, grid steps"
-    )
-    even: float = Field(
-        5.0, ge=0.0, le=20.0, description="weight of an evenly coloured disc, where photos see one"
-    )
-    boundary: float = Field(2.5, ge=0.1, le=20.0, description="cost of boundary off the photos")
-    ridge: float = Field(
-        0.06, ge=0.005, le=10.0, description="agreement at which boundary costs a third"
-    )
-    thin_parts: float = Field(
-        2.0,
-        ge=0.0,
-        le=10.0,
-        description="most log-density by which thin parts are lifted where no photo helps",
-    )
-    shell: float = Field(
+    shell_depth: float = Field(
         0.045,
         ge=0.0,
         le=0.5,
-        description="depth, in radii, to which the tyre is solid below what the outlines touch",
+        description="depth, outer radii, to which the tyre is solid below what outlines touch",
     )
-    tie: float = Field(
+    connection_thickness: float = Field(
         0.02,
         ge=0.0,
         le=0.5,
-        description="thickness, in radii, of walls that tie parts which the fuser leaves loose",
-    )
-    warp: float = Field(
-        0.06, ge=0.0, le=0.3, description="largest relative change of radius to meet the outlines"
+        description="thickness, outer radii, of the walls that connect components which the "
+        "fusing network leaves apart",
     )
     outlier_masks: int = Field(
-        1, ge=0, le=5, description="masks that may be wrong about a point when carving"
+        1, ge=0, le=5, description="masks that may be wrong about a point of the visual hull"
     )
-    margin_px: float = Field(
+    mask_margin_px: float = Field(
         2.0, ge=0.0, le=20.0, description="widening of the masks, pixels at mask_px"
     )
     mask_px: int = Field(640, ge=64, le=4096, description="longest side of the masks, pixels")
     colour_px: int = Field(1280, ge=64, le=8192, description="longest side of the images, pixels")
     colour_frames: int = Field(3, ge=1, le=16, description="frames blended at a vertex")
-    smoothing: int = Field(3, ge=0, le=50, description="rounds of Taubin smoothing")
+    smoothing_rounds: int = Field(3, ge=0, le=50, description="rounds of Taubin smoothing")
     face_budget: int = Field(
         0, ge=0, le=20_000_000, description="most faces of the mesh, 0 for no reduction"
+    )
+    weighted: WeightedConfig = Field(
+        WeightedConfig(),
+        description="the decision of models without a fusing network, and beside it for a tyre "
+        "without a rim",
     )
 
     @property

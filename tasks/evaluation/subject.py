@@ -26,7 +26,7 @@ from tasks.evaluation.metrics import (
     score_surface,
     volume_iou,
 )
-from tasks.fusion.evidence.visual_hull import silhouette_distance
+from tasks.fusion.evidence.visual_hull import visual_hull_distance
 from tasks.fusion.views import load_views, place_tyre
 from tasks.geometry.camera import Camera
 from tasks.geometry.crop import CodedFrame, world_to_crop_frame
@@ -138,7 +138,7 @@ def visual_hull(
     half = 0.56 * diameter
     line = np.linspace(-half, half, steps)
     grid = np.stack(np.meshgrid(line, line, line, indexing="ij"), axis=-1).reshape(-1, 3)
-    signed = silhouette_distance(grid.astype(np.float32), views, outliers=1, margin_px=0.0)
+    signed = visual_hull_distance(grid.astype(np.float32), views, outliers=1, margin_px=0.0)
     volume = np.asarray(signed).reshape(steps, steps, steps)
     mesh: trimesh.Trimesh = trimesh.voxel.ops.matrix_to_marching_cubes(
         volume > 0, pitch=line[1] - line[0]

@@ -1,4 +1,7 @@
-"""The common grid of the fusion: cylindrical about the axle, so that revolving is a mean."""
+"""The common grid of the fusion: cylindrical coordinates about the axle.
+
+A rotation is a roll of the array and the rotational mean a mean over one of its axes.
+"""
 
 from __future__ import annotations
 
@@ -66,8 +69,9 @@ def make_grid(radius: float, half_width: float, *, steps: int, angles: int) -> C
     Args:
         radius: Outer radius in metres.
         half_width: Half of the width in metres.
-        steps: Radial steps from the axle to the outer radius; the axle's step is the same.
-        angles: Steps around the axle.
+        steps: Number of radial steps from the axle to the outer radius; steps along the axle are
+            as long.
+        angles: Number of steps around the axle.
     """
     step = radius / steps
     n_r = math.ceil(1.06 * steps) + 2

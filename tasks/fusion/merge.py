@@ -1,9 +1,8 @@
 """Merge: the fields of the chosen frames become one closed, coloured surface in the tyre frame.
 
-The stage reads top to bottom: place the tyre, fit its outer profile and axle to all outlines,
-sample every frame's field in one cylindrical grid, combine the clipped log-densities, sweep the
-photos for surfaces they agree on, find the one surface that suits all of it, march once, colour
-from the frames.
+In this order: the tyre frame, the outer profile and axle from all outlines, every frame's field in
+one cylindrical grid, the photo consistency of a plane sweep, one fused field, marching cubes
+(Lorensen and Cline, Marching cubes, SIGGRAPH 1987), colours from the frames.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from tasks.fusion.evidence.fields import (
     PosedField,
 )
 from tasks.fusion.evidence.gather import Evidence, gather_evidence
-from tasks.fusion.evidence.plane_sweep import Agreement, face_agreement
+from tasks.fusion.evidence.plane_sweep import PhotoConsistency, photo_consistency
 from tasks.fusion.evidence.profile import ProfileFit, fit_profile
 from tasks.fusion.evidence.visual_hull import mean_silhouette_iou
 from tasks.fusion.grid import CylinderGrid, gradient_norm
@@ -70,9 +69,9 @@ def merge_fields(
         model: The network that made the codes.
         scene_codes: ``(N, 3, C, H, W)``, one per chosen frame.
         coded_frames: ``N`` chosen frames with the crops that the network saw.
-        poses: Cameras of the registered frames and the tyre's rough place.
-        frame_paths: Images of all candidate frames.
-        alpha_paths: Masks of all candidate frames.
+        poses: Cameras of the registered frames and the first estimate of the tyre.
+        frame_paths: Images of all candidate frames, by frame index.
+        alpha_paths: Masks of all candidate frames, by frame index.
         config: Parameters.
         fuser: The model's fusing network; without one, weights set by hand decide.
 
@@ -125,10 +124,10 @@ class Gathered:
 
     Args:
         placement: The tyre frame in the world.
-        fit: Outer profile.
+        fit: Outer profile and axle.
         views: Masks of the posed frames.
-        cameras: Of the full-size frames, in the tyre frame.
-        evidence: In the common grid.
+        cameras: Cameras of the full-size frames, in the tyre frame, by frame index.
+        evidence: Evidence in the common grid.
     """
 
     placement: TyrePlacement
@@ -154,11 +153,11 @@ def gather(
     """Place the tyre, fit its outlines, and bring fields and photos into one grid.
 
     Args:
-        fields: By frame.
+        fields: Fields by frame index.
         coded_frames: Chosen frames with the crops that the network saw.
-        poses: Cameras of the registered frames and the tyre's rough place.
-        frame_paths: Images of all candidate frames.
-        alpha_paths: Masks of all candidate frames.
+        poses: Cameras of the registered frames and the first estimate of the tyre.
+        frame_paths: Images of all candidate frames, by frame index.
+        alpha_paths: Masks of all candidate frames, by frame index.
         config: Parameters.
 
     Raises:
@@ -178,13 +177,13 @@ def gather(
     placement, fit, views = _fit_outlines(views, poses, placement, config)
     cameras = {i: placement.camera(c) for i, c in poses.cameras.items()}
 
-    def agree(grid: CylinderGrid) -> dict[int, Agreement]:
-        found = {s: face_agreement(grid, cameras, frame_paths, s) for s in (1, -1)}
-        return {side: agreement for side, agreement in found.items() if agreement is not None}
+    def sweep(grid: CylinderGrid) -> dict[int, PhotoConsistency]:
+        found = {s: photo_consistency(grid, cameras, frame_paths, s) for s in (1, -1)}
+        return {side: c for side, c in found.items() if c is not None}
 
     posed = _pose_fields(fields, chosen, poses, placement)
     trusted = [v for v in views if v.index not in fit.outliers]
-    evidence = gather_evidence(posed, trusted, fit, agree, config)
+    evidence = gather_evidence(posed, trusted, fit, sweep, config)
     return Gathered(placement, fit, views, cameras, evidence)
 
 
@@ -215,13 +214,13 @@ def _pose_fields(
 
 def _surface(fused: FusedField, config: MergeConfig) -> TriangleMesh | None:
     volume, origin, voxel = cartesian_field(
-        fused.grid, fused.field, config.mc_resolution, outside=-config.clip
+        fused.grid, fused.field, config.mc_resolution, outside=-config.max_log_density
     )
     spacing_z = (fused.grid.heights[-1] - fused.grid.heights[0]) / (volume.shape[2] - 2)
     surface = march(volume, origin, (voxel, voxel, float(spacing_z)))
     if surface is None:
         return None
-    return simplify(smooth(surface, rounds=config.smoothing), config.face_budget)
+    return simplify(smooth(surface, rounds=config.smoothing_rounds), config.face_budget)
 
 
 def _colour(
@@ -258,9 +257,9 @@ def _finish(
         warnings.append(f"{len(fit.outliers)} masks lack a part of the tyre and were left out")
     vertices = surface.vertices
     slope = gradient_norm(fused.grid, fused.field)
-    spread = fused.grid.sample(fused.spread, vertices)
+    std = fused.grid.sample(fused.std, vertices)
     steep = fused.grid.sample(slope, vertices)
-    disagreement = np.minimum(spread / np.maximum(steep, 1.0), 0.1 * config.diameter_m)
+    disagreement = np.minimum(std / np.maximum(steep, 1.0), 0.1 * config.diameter_m)
     caster = caster_of(surface)
     hits = [largest_filled(depth_map(caster, v.camera, max(v.mask.shape)).hits) for v in views]
     iou, worst = mean_silhouette_iou(hits, views) if views else (math.nan, math.nan)
@@ -288,7 +287,7 @@ def _finish(
         "outlier_masks": float(len(fit.outliers)),
         "disagreement_median_mm": float(1000.0 * np.median(disagreement) * scale),
         "share_inferred": float(inferred.mean()),
-        "symmetry_fold": float(fused.fold),
+        "symmetry_order": float(fused.symmetry_order),
         "symmetry_kept": fused.kept,
     }
     return MergedMesh(

@@ -99,7 +99,7 @@ def load_views(
 def repose_views(
     views: Iterable[View], cameras: dict[int, Camera], placement: TyrePlacement
 ) -> list[View]:
-    """The same views after the tyre frame was placed anew."""
+    """The same views after the placement of the tyre frame changed."""
     return [
         replace(
             v,

@@ -1,9 +1,11 @@
-"""Parts that hang in the air are tied to the tyre: every part of a wheel holds on to the rest.
+"""Connected components: every part of a wheel is joined to the rest.
 
-A bead whose wall is too black to see, a hub whose disc lies in shadow: the segmentation leaves them
-alone in space. Each is joined to the largest body along the way that photos and network find
-likeliest, in the half plane of radius and axle, as a thin wall around, open where the network is
-sure of a gap.
+A bead whose wall is too black to see or a hub whose disc lies in shadow may come out as a component
+of its own. Each is joined to the largest one along the path of least cost through what photos and
+network find likely, in the half plane of radius and axle, by a thin wall around, open where the
+network is sure of a gap.
+
+Minimal path: Cohen and Kimmel, Global minimum for active contour models, IJCV 24, 1997.
 """
 
 from __future__ import annotations
@@ -15,64 +17,65 @@ from skimage.graph import MCP_Geometric
 
 from tasks.fusion.grid import CylinderGrid, Field
 
-LEAST_PART = 0.003
-"""Share of the largest body's nodes below which a part is a crumb and not joined."""
+MIN_COMPONENT_SHARE = 0.003
+"""Share of the largest component's nodes below which a component is noise and not joined."""
 
-SECTION = 0.3
-"""Share of the way around that a part has to fill to count in its section."""
+MIN_CIRCLE_SHARE = 0.3
+"""Share of a circle around the axle that a component fills to count in its section."""
 
 
-def tie_loose_parts(
+def connect_components(
     grid: CylinderGrid,
-    share: Field,
-    likely: NDArray[np.float32],
-    possible: NDArray[np.bool_],
+    occupancy: Field,
+    probability: NDArray[np.float32],
+    allowed: NDArray[np.bool_],
     *,
     thickness: float,
 ) -> Field:
-    """Join parts to the largest body.
+    """Join all components to the largest one.
 
     Args:
         grid: The common grid.
-        share: ``(R, T, Z)`` share of matter, 0 to 1.
-        likely: ``(R, Z)`` how likely there is matter, 0 to 1; 0 where none can be.
-        possible: ``(R, T, Z)`` where a wall may be drawn; a circle with no such place is closed.
-        thickness: Of the walls that are drawn, metres.
+        occupancy: ``(R, T, Z)`` float32 share of matter, 0 to 1.
+        probability: ``(R, Z)`` float32 how likely there is matter, 0 to 1; 0 where none can be.
+        allowed: ``(R, T, Z)`` where a wall may be drawn; a circle that allows it nowhere gets a
+            closed wall.
+        thickness: Thickness of the walls, metres.
 
     Returns:
-        The shares with walls of matter drawn where parts were loose.
+        ``(R, T, Z)`` float32 occupancy, 1 in the walls that were drawn.
     """
-    parts = _parts(share > 0.5)
-    sections = [(p.mean(axis=1) > SECTION) & (likely > 0) for p in parts]
-    out = share
+    components = _components(occupancy > 0.5)
+    sections = [(c.mean(axis=1) > MIN_CIRCLE_SHARE) & (probability > 0) for c in components]
+    out = occupancy
     if not sections or not sections[0].any():
         return out
     body = sections[0]
-    possible = possible | ~possible.any(axis=1, keepdims=True)
-    cost = 1.0 / (0.02 + np.clip(likely, 0.0, 1.0))
-    cost[likely <= 0] = -1.0  # impassable
+    allowed = allowed | ~allowed.any(axis=1, keepdims=True)
+    cost = 1.0 / (0.02 + np.clip(probability, 0.0, 1.0))
+    cost[probability <= 0] = -1.0  # impassable
     for section in sections[1:]:
         if not section.any():
             continue
-        ways = MCP_Geometric(cost)
+        paths = MCP_Geometric(cost)
         starts, ends = np.argwhere(section), np.argwhere(body)
-        found, _ = ways.find_costs([tuple(s) for s in starts], [tuple(e) for e in ends])
+        found, _ = paths.find_costs([tuple(s) for s in starts], [tuple(e) for e in ends])
         reached = found[body]
         if not np.isfinite(reached).any():
             continue
-        path = np.asarray(ways.traceback(tuple(ends[int(np.argmin(reached))])))
+        path = np.asarray(paths.traceback(tuple(ends[int(np.argmin(reached))])))
         off = np.ones(body.shape, bool)
         off[path[:, 0], path[:, 1]] = False
         wall = distance_transform_edt(off) * grid.step <= 0.5 * thickness
-        wall &= likely > 0
-        out = np.where(wall[:, None, :] & possible, np.float32(1.0), out)
+        wall &= probability > 0
+        out = np.where(wall[:, None, :] & allowed, np.float32(1.0), out)
         body = body | section | wall
     return np.asarray(out, np.float32)
 
 
-def _parts(solid: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
-    """Connected parts that are no crumbs, the largest first; the angle runs round."""
-    names, count = label(solid)
+def _components(solid: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
+    """Components ``(R, T, Z)`` that are no noise, the largest first; the angle runs round."""
+    labels, count = label(solid)
     parent = np.arange(count + 1)
 
     def root(k: int) -> int:
@@ -80,11 +83,12 @@ def _parts(solid: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
             k = int(parent[k])
         return k
 
-    seam = (names[:, 0] > 0) & (names[:, -1] > 0)
-    for a, b in set(zip(names[:, 0][seam].tolist(), names[:, -1][seam].tolist(), strict=True)):
+    seam = (labels[:, 0] > 0) & (labels[:, -1] > 0)
+    for a, b in set(zip(labels[:, 0][seam].tolist(), labels[:, -1][seam].tolist(), strict=True)):
         parent[root(a)] = root(b)
-    names = np.array([root(k) for k in range(count + 1)])[names]
-    sizes = np.bincount(names.ravel())
+    labels = np.array([root(k) for k in range(count + 1)])[labels]
+    sizes = np.bincount(labels.ravel())
     sizes[0] = 0
-    order = [int(k) for k in np.argsort(-sizes) if sizes[k] > LEAST_PART * sizes.max(initial=1)]
-    return [names == k for k in order]
+    least = MIN_COMPONENT_SHARE * sizes.max(initial=1)
+    order = [int(k) for k in np.argsort(-sizes) if sizes[k] > least]
+    return [labels == k for k in order]

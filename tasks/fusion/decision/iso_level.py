@@ -1,10 +1,11 @@
-"""Thin parts that the frames place differently: keep their expected amount of matter.
+"""The iso-level at which a field of log-odds holds the volume that it expects.
 
 Frames that agree on a spoke but not on its exact place each give it less than even odds, and a
 surface at even odds loses it. A network trained on occupancy is calibrated: the sum of its
 probabilities is the expected volume. So the level is lowered or raised until the field holds that
-volume, at the places where the evidence is strongest: one level for the fusing network's field, one
-at every radius for fields weighed by hand.
+volume, where the evidence is strongest: one level for the fusing network's field, one at every
+radius for fields weighed by hand. Calibration: Guo, Pleiss, Sun and Weinberger, On calibration of
+modern neural networks, ICML 2017.
 """
 
 from __future__ import annotations
@@ -20,8 +21,11 @@ def expected_occupancy(values: NDArray[np.float32], weights: NDArray[np.float32]
     """Weighted mean over the frames of the probability of matter.
 
     Args:
-        values: ``(N, R, T, Z)`` log-odds.
-        weights: ``(N, R, T, Z)``.
+        values: ``(N, R, T, Z)`` float32 log-odds.
+        weights: ``(N, R, T, Z)`` float32, not negative.
+
+    Returns:
+        ``(R, T, Z)`` float32, 0 to 1.
     """
     top = np.zeros(values.shape[1:], np.float32)
     for v, w in zip(values, weights, strict=True):
@@ -49,8 +53,10 @@ def level_by_radius(
     return np.asarray(gaussian_filter1d(level, smooth, mode="nearest"), np.float32)
 
 
-def keep_volume(grid: CylinderGrid, field: Field, *, lowest: float, highest: float) -> Field:
-    """Shift a calibrated field by one number so that it holds the volume that it expects.
+def volume_preserving_level(
+    grid: CylinderGrid, field: Field, *, lowest: float, highest: float
+) -> np.float32:
+    """The level above which a calibrated field holds the volume that it expects.
 
     Where a network is unsure on which side of a node a thin wall stands, both sides get less than
     even odds, and a surface at even odds loses the wall.
@@ -60,19 +66,22 @@ def keep_volume(grid: CylinderGrid, field: Field, *, lowest: float, highest: flo
         field: ``(R, T, Z)`` log-odds of matter whose probabilities are right on average.
         lowest: Least level, bounds how much is added.
         highest: Largest level, bounds how much is removed.
+
+    Returns:
+        The level, log-odds.
     """
     volume = np.broadcast_to(grid.radii[:, None, None], field.shape).ravel()
     flat = field.ravel()
     expected = float((volume / (1.0 + np.exp(-flat))).sum())
     order = np.argsort(flat)[::-1]
     at = min(int(np.searchsorted(np.cumsum(volume[order]), expected)), len(order) - 1)
-    return np.asarray(field - np.float32(np.clip(flat[order[at]], lowest, highest)), np.float32)
+    return np.float32(np.clip(flat[order[at]], lowest, highest))
 
 
-def balance(
+def preserve_volume_by_radius(
     grid: CylinderGrid, field: Field, expected: Field, outer: float, *, lowest: float
 ) -> Field:
-    """Shift a field so that it holds the expected volume inside the tyre.
+    """Shift a field at every radius so that it holds the expected volume inside the tyre.
 
     Near the outer surface, which the outlines give, the field stays as it is.
 

@@ -2,7 +2,7 @@
 
 A tyre is nearly a solid of revolution, so the network has two branches. One reads the statistics of
 every channel around the axle and sees the whole section ``(R, Z)`` at once; the other is local in
-three dimensions, reads the evidence at its place together with what the first branch found there,
+three dimensions, reads the evidence at a node together with what the first branch found there,
 and adds what does not turn with the axle: spokes, lugs, lettering. Both are plain U-Nets
 (Ronneberger, Fischer and Brox, MICCAI 2015) with residual blocks, narrow enough to fit beside the
 bundled model.
@@ -27,7 +27,7 @@ from tasks.core.errors import ModelError
 from tasks.fusion.decision.network_inputs import CHANNELS, FIELD_SCALE
 from tasks.fusion.grid import Field
 
-_FIELD = CHANNELS.index("blended")
+_FIELD = CHANNELS.index("symmetrised")
 
 
 @dataclass(frozen=True)
@@ -241,8 +241,8 @@ def statistics_of(channels: Tensor) -> Tensor:
         ``(3 * C, R, Z)``.
     """
     mean = channels.mean(dim=2)
-    spread = (channels - mean[:, :, None]).square().mean(dim=2).sqrt()
-    return torch.cat([mean, spread, channels.amax(dim=2)])
+    std = (channels - mean[:, :, None]).square().mean(dim=2).sqrt()
+    return torch.cat([mean, std, channels.amax(dim=2)])
 
 
 @functools.lru_cache(maxsize=2)

@@ -8,26 +8,34 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tasks.fusion.evidence.gather import Evidence
-from tasks.fusion.evidence.plane_sweep import Agreement
-from tasks.fusion.evidence.spokes import surface_evidence
+from tasks.fusion.evidence.plane_sweep import PhotoConsistency
+from tasks.fusion.evidence.spokes import symmetrise_consistency
 from tasks.fusion.grid import CylinderGrid, Field
 
-NETWORK = ("first", "mean", "blended", "spread", "expected", "confidence")
+NETWORK = ("unweighted_mean", "mean", "symmetrised", "std", "occupancy", "confidence")
 """Channels of the frames' fields."""
 
-OUTLINES = ("hull", "depth", "shell")
+OUTLINES = ("hull", "profile_depth", "shell")
 """Channels of the outlines."""
 
-PHOTOS = ("agreement", "repeated", "radial", "axial", "even", "brightness", "variation")
+PHOTOS = (
+    "consistency",
+    "symmetrised_consistency",
+    "radial",
+    "axial",
+    "textureless",
+    "brightness",
+    "brightness_std",
+)
 """Channels of the photos of one face; those of the face towards +z come first."""
 
-PLACE = ("radius", "height")
-"""Channels of a node's place."""
+POSITION = ("radius", "height")
+"""Channels of a node's position."""
 
 FIELD_SCALE = 4.0
-"""Log-density that a channel of the fields shows as 1."""
+"""Log-density that is 1 in a channel of the fields."""
 
-CHANNELS = (*NETWORK, *OUTLINES, *PHOTOS, *PHOTOS, *PLACE)
+CHANNELS = (*NETWORK, *OUTLINES, *PHOTOS, *PHOTOS, *POSITION)
 
 
 def evidence_channels(evidence: Evidence, radius: float) -> Field:
@@ -42,46 +50,52 @@ def evidence_channels(evidence: Evidence, radius: float) -> Field:
     """
     grid = evidence.grid
     shape, step = grid.shape, grid.step
-    section = [np.clip(evidence.depth / (8.0 * step), -1.0, 1.0), evidence.shell]
-    place = [(grid.radii / radius)[:, None, None], (grid.heights / radius)[None, None, :]]
-    fold = evidence.fold
-    found = [
-        evidence.first / FIELD_SCALE,
+    section = [np.clip(evidence.profile_depth / (8.0 * step), -1.0, 1.0), evidence.shell]
+    position = [(grid.radii / radius)[:, None, None], (grid.heights / radius)[None, None, :]]
+    order = evidence.symmetry_order
+    channels = [
+        evidence.unweighted_mean / FIELD_SCALE,
         evidence.mean / FIELD_SCALE,
-        evidence.blended.field / FIELD_SCALE,
-        evidence.spread / FIELD_SCALE,
-        evidence.expected,
+        evidence.symmetrised.field / FIELD_SCALE,
+        evidence.std / FIELD_SCALE,
+        evidence.occupancy,
         evidence.confidence,
         np.clip(evidence.hull / (4.0 * step), -1.0, 1.0),
         *(s[:, None] for s in section),
-        *_photos(grid, evidence.agreements.get(1), fold, radius),
-        *_photos(grid, evidence.agreements.get(-1), fold, radius),
-        *place,
+        *_photos(grid, evidence.consistencies.get(1), order, radius),
+        *_photos(grid, evidence.consistencies.get(-1), order, radius),
+        *position,
     ]
-    return np.stack([np.broadcast_to(f, shape).astype(np.float32) for f in found])
+    return np.stack([np.broadcast_to(c, shape).astype(np.float32) for c in channels])
 
 
 def _photos(
-    grid: CylinderGrid, agreement: Agreement | None, fold: int, radius: float
+    grid: CylinderGrid, consistency: PhotoConsistency | None, symmetry_order: int, radius: float
 ) -> list[NDArray[np.float32]]:
-    if agreement is None:
+    if consistency is None:
         return [np.zeros((1, 1, 1), np.float32)] * len(PHOTOS)
-    repeated = surface_evidence(grid, agreement, fold, radius)
+    symmetrised = symmetrise_consistency(grid, consistency, symmetry_order, radius)
     return [
-        2.0 * agreement.value,
-        2.0 * repeated,
-        agreement.radial,
-        agreement.axial,
-        agreement.even[:, None],
-        0.5 * agreement.brightness - 1.5,
-        2.0 * agreement.variation,
+        2.0 * consistency.value,
+        2.0 * symmetrised,
+        consistency.radial,
+        consistency.axial,
+        consistency.textureless[:, None],
+        0.5 * consistency.brightness - 1.5,
+        2.0 * consistency.brightness_std,
     ]
 
 
-def mirrored(channels: Tensor) -> Tensor:
-    """The channels ``(C, R, T, Z)`` of the tyre with its faces exchanged.
+def mirror_channels(channels: Tensor) -> Tensor:
+    """Reflect a tyre in its middle plane, so that its faces are exchanged.
 
-    A mirrored tyre turns the other way, which no channel can tell.
+    A mirrored tyre turns the other way, which no channel shows.
+
+    Args:
+        channels: ``(C, R, T, Z)``, in the order of :data:`CHANNELS`.
+
+    Returns:
+        The channels of the mirrored tyre, of the same shape.
     """
     flipped = channels.flip(-1)
     first = len(NETWORK) + len(OUTLINES)

@@ -1,1 +1,1 @@
-"""What outlines, photos and fields say about every place around the tyre."""
+"""What outlines, photos and fields say about every point around the tyre."""

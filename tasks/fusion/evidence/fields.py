@@ -1,4 +1,8 @@
-"""The frames' fields, sampled in the common grid and combined."""
+"""The frames' fields, sampled in the common grid and combined by a robust mean.
+
+Robust mean: iteratively reweighted least squares with Cauchy weights (Holland and Welsch, Robust
+regression using iteratively reweighted least-squares, Comm. Statistics 6, 1977).
+"""
 
 from __future__ import annotations
 
@@ -19,12 +23,12 @@ from tsr.system import TSR
 
 FloatArray = NDArray[np.float64]
 
-HOLE = 0.35
-"""Share of the outer radius within which any rim has something, and a bare tyre nothing."""
+BORE_SHARE = 0.35
+"""Share of the outer radius within which any rim has something and a tyre without one nothing."""
 
 
 class FrameField(Protocol):
-    """What a frame knows about space, in its own crop frame."""
+    """A frame's density and colour field, in its own crop frame."""
 
     def log_density(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
         """Log-density less that of the surface at ``(N, 3)``: positive inside, ``(N,)``."""
@@ -84,7 +88,7 @@ def sample_fields(
     grid: CylinderGrid,
     inside: NDArray[np.bool_],
     *,
-    clip: float,
+    bound: float,
 ) -> NDArray[np.float32]:
     """Clipped log-density of every frame at the grid's nodes, whose angles are even in number.
 
@@ -94,31 +98,31 @@ def sample_fields(
     Args:
         fields: Posed fields.
         grid: The common grid.
-        inside: Nodes to evaluate; the others are known to be empty.
-        clip: Bound of the log-density on either side.
+        inside: ``(R, T, Z)`` nodes to evaluate; the others are known to be empty.
+        bound: Bound of the log-density on either side of 0.
 
     Returns:
         ``(N, R, T, Z)`` float32.
     """
     every_other = CylinderGrid(grid.radii, grid.angles[::2], grid.heights)
-    wanted = (inside | np.roll(inside, -1, axis=1))[:, ::2]
-    wanted |= np.roll(inside, 1, axis=1)[:, ::2]
-    points = every_other.points()[wanted.reshape(-1)].astype(np.float64)
-    out = np.full((len(fields), *grid.shape), -clip, np.float32)
+    needed = (inside | np.roll(inside, -1, axis=1))[:, ::2]
+    needed |= np.roll(inside, 1, axis=1)[:, ::2]
+    points = every_other.points()[needed.reshape(-1)].astype(np.float64)
+    out = np.full((len(fields), *grid.shape), -bound, np.float32)
     for row, posed in zip(out, fields, strict=True):
-        half = np.full(every_other.shape, -clip, np.float32)
+        half = np.full(every_other.shape, -bound, np.float32)
         local = posed.to_crop.apply(points).astype(np.float32)
-        half[wanted] = np.clip(posed.field.log_density(local), -clip, clip)
+        half[needed] = np.clip(posed.field.log_density(local), -bound, bound)
         row[:, ::2] = half
         row[:, 1::2] = 0.5 * (half + np.roll(half, -1, axis=1))
-        row[~inside] = -clip
+        row[~inside] = -bound
     return out
 
 
-def facing_weights(
+def visibility_weights(
     fields: Sequence[PosedField], grid: CylinderGrid, fused: Field, *, floor: float
 ) -> NDArray[np.float32]:
-    """How well each frame knows each node: what faces its camera well, what is hidden little.
+    """How well each frame sees each node: full weight facing its camera, little where occluded.
 
     The weight falls with the depth of solid that lies between node and camera in the fused field,
     found by marching from the node towards the camera, and rises with the incidence.
@@ -126,8 +130,8 @@ def facing_weights(
     Args:
         fields: Posed fields.
         grid: The common grid.
-        fused: ``(R, T, Z)`` a first fused log-density.
-        floor: Weight of a frame at a node that it cannot see.
+        fused: ``(R, T, Z)`` float32 first estimate of the fused log-density.
+        floor: Weight of a frame at a node that it cannot see, 0 to 1.
 
     Returns:
         ``(N, R, T, Z)`` float32, ``floor`` to 1.
@@ -156,16 +160,17 @@ def facing_weights(
     return np.stack(outs).astype(np.float32)
 
 
-def frame_trust(values: NDArray[np.float32], grid: CylinderGrid, fused: Field) -> FloatArray:
-    """How much each frame's solid overlaps with what the frames say together.
+def frame_overlaps(values: NDArray[np.float32], grid: CylinderGrid, fused: Field) -> FloatArray:
+    """How much each frame's solid overlaps with the fused one.
 
     Args:
-        values: ``(N, R, T, Z)`` the frames' log-densities.
+        values: ``(N, R, T, Z)`` float32 log-densities of the frames.
         grid: The common grid.
-        fused: ``(R, T, Z)`` a first fused log-density.
+        fused: ``(R, T, Z)`` float32 first estimate of the fused log-density.
 
     Returns:
-        ``(N,)`` volume IoU over the largest of the frames, 0 to 1; all 1 if nothing is solid.
+        ``(N,)`` float64 volume IoU over the largest of the frames, 0 to 1; all 1 if nothing is
+        solid.
     """
     volume = np.broadcast_to(grid.radii[:, None, None], grid.shape)
     solid = fused > 0
@@ -173,21 +178,21 @@ def frame_trust(values: NDArray[np.float32], grid: CylinderGrid, fused: Field) -
         float(volume[(v > 0) & solid].sum()) / max(float(volume[(v > 0) | solid].sum()), 1e-9)
         for v in values
     ]
-    most = max(overlap)
-    return np.asarray(overlap) / most if most > 0 else np.ones(len(values))
+    largest = max(overlap)
+    return np.asarray(overlap) / largest if largest > 0 else np.ones(len(values))
 
 
-def is_bare(grid: CylinderGrid, values: NDArray[np.float32]) -> bool:
+def lacks_rim(grid: CylinderGrid, values: NDArray[np.float32]) -> bool:
     """Whether most frames see nothing in the middle of the tyre: it has no rim.
 
-    Every frame is asked by itself: where each is sure of a disc but places it at another depth,
-    what they say together is a hole.
+    Every frame is tested by itself: where each has a disc but at another depth, their mean has a
+    hole.
 
     Args:
         grid: The common grid.
-        values: ``(N, R, T, Z)`` the frames' log-densities.
+        values: ``(N, R, T, Z)`` float32 log-densities of the frames.
     """
-    inner = values[:, grid.radii < HOLE * grid.radii[-1]].mean(axis=2)  # (N, R', Z)
+    inner = values[:, grid.radii < BORE_SHARE * grid.radii[-1]].mean(axis=2)  # (N, R', Z)
     return bool(np.median((inner > 0).mean(axis=(1, 2))) < 0.01)
 
 
@@ -199,22 +204,23 @@ def _double(values: FloatArray, shape: tuple[int, int, int]) -> FloatArray:
 
 
 def robust_mean(
-    values: NDArray[np.float32], weights: NDArray[np.float32], *, spread: float
+    values: NDArray[np.float32], weights: NDArray[np.float32], *, robust_scale: float
 ) -> tuple[Field, Field, Field]:
-    """Weighted mean over the frames in which values far from the median count less.
+    """Weighted mean over the frames in which values far from it count less.
 
     Args:
-        values: ``(N, ...)``.
-        weights: ``(N, ...)`` not negative.
-        spread: Distance from the mean at which a value's weight is halved.
+        values: ``(N, ...)`` float32.
+        weights: ``(N, ...)`` float32, not negative.
+        robust_scale: Distance from the mean at which a value's weight is halved, in its unit.
 
     Returns:
-        The mean, the weighted standard deviation, and the effective number of frames.
+        The mean, the weighted standard deviation, and the effective number of frames, each
+        ``(...)``.
     """
     w = weights
     mean = (w * values).sum(0) / np.maximum(w.sum(0), 1e-6)
     for _ in range(2):
-        w = weights / (1.0 + ((values - mean) / spread) ** 2)
+        w = weights / (1.0 + ((values - mean) / robust_scale) ** 2)
         mean = (w * values).sum(0) / np.maximum(w.sum(0), 1e-6)
     variance = (w * (values - mean) ** 2).sum(0) / np.maximum(w.sum(0), 1e-6)
     effective = weights.sum(0) ** 2 / np.maximum((weights**2).sum(0), 1e-6)

@@ -1,4 +1,4 @@
-"""All that is known of a tyre, in one grid: its frames' fields, its outlines, its photos."""
+"""The evidence in one grid: fields of the frames, visual hull, profile and photo consistency."""
 
 from __future__ import annotations
 
@@ -13,73 +13,74 @@ from configs.stages import MergeConfig
 from tasks.fusion.decision.iso_level import expected_occupancy
 from tasks.fusion.evidence.fields import (
     PosedField,
-    facing_weights,
-    frame_trust,
-    is_bare,
+    frame_overlaps,
+    lacks_rim,
     robust_mean,
     sample_fields,
+    visibility_weights,
 )
-from tasks.fusion.evidence.plane_sweep import Agreement
+from tasks.fusion.evidence.plane_sweep import PhotoConsistency
 from tasks.fusion.evidence.profile import ProfileFit
-from tasks.fusion.evidence.registration import refine_fields
-from tasks.fusion.evidence.spokes import spokes_around
-from tasks.fusion.evidence.symmetry import RevolvedField, revolve_and_blend
-from tasks.fusion.evidence.visual_hull import silhouette_distance
+from tasks.fusion.evidence.registration import register_fields
+from tasks.fusion.evidence.spokes import count_spokes
+from tasks.fusion.evidence.symmetry import SymmetrisedField, symmetrise
+from tasks.fusion.evidence.visual_hull import visual_hull_distance
 from tasks.fusion.grid import CylinderGrid, Field, make_grid
 from tasks.fusion.views import View
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known about every node before it is decided.
+    """What is known about every node before it is decided whether it is solid.
 
     Args:
         grid: The common grid.
         fields: The frames' fields with their corrected similarities.
-        first: ``(R, T, Z)`` even robust mean of the frames' log-odds.
-        mean: ``(R, T, Z)`` their robust mean, weighted by how well each frame sees a node.
-        spread: ``(R, T, Z)`` standard deviation over the frames.
-        expected: ``(R, T, Z)`` mean probability of matter.
-        confidence: ``(R, T, Z)`` how well the best frame sees a node, 0 to 1.
-        blended: The mean, revolved as far as the frames do not deviate together.
-        hull: ``(R, T, Z)`` metres inside the silhouettes.
-        depth: ``(R, Z)`` metres inside the fitted profile.
+        unweighted_mean: ``(R, T, Z)`` float32 robust mean of the frames' log-odds.
+        mean: ``(R, T, Z)`` float32 robust mean, weighted by how well each frame sees a node.
+        std: ``(R, T, Z)`` float32 standard deviation over the frames, log-odds.
+        occupancy: ``(R, T, Z)`` float32 mean probability of matter, 0 to 1.
+        confidence: ``(R, T, Z)`` float32 how well the best frame sees a node, 0 to 1.
+        symmetrised: The mean, shrunk towards its rotational mean where the frames differ.
+        hull: ``(R, T, Z)`` float32 metres inside the visual hull and the profile.
+        profile_depth: ``(R, Z)`` metres inside the fitted profile.
         shell: ``(R, Z)`` nodes that the outlines show to be solid.
-        agreements: Where the photos agree, by side; without a side where too few see it.
-        fold: How often the rim's pattern repeats around, 1 where none stands out.
-        bare: Whether the frames see a tyre without a rim.
+        consistencies: Photo consistency by side, +1 for the face towards +z and -1; without a side
+            that too few frames see.
+        symmetry_order: How often the rim's pattern repeats around, 1 where none stands out.
+        without_rim: Whether the frames see a tyre without a rim.
     """
 
     grid: CylinderGrid
     fields: list[PosedField]
-    first: Field
+    unweighted_mean: Field
     mean: Field
-    spread: Field
-    expected: Field
+    std: Field
+    occupancy: Field
     confidence: Field
-    blended: RevolvedField
+    symmetrised: SymmetrisedField
     hull: Field
-    depth: NDArray[np.float64]
+    profile_depth: NDArray[np.float64]
     shell: NDArray[np.bool_]
-    agreements: Mapping[int, Agreement]
-    fold: int
-    bare: bool
+    consistencies: Mapping[int, PhotoConsistency]
+    symmetry_order: int
+    without_rim: bool
 
 
 def gather_evidence(
     posed: Sequence[PosedField],
     views: Sequence[View],
     fit: ProfileFit,
-    agree: Callable[[CylinderGrid], Mapping[int, Agreement]],
+    sweep: Callable[[CylinderGrid], Mapping[int, PhotoConsistency]],
     config: MergeConfig,
 ) -> Evidence:
     """Bring fields, outlines and photos into one grid.
 
     Args:
         posed: The chosen frames' fields.
-        views: Masks of all posed frames, those that lack a part left out.
+        views: Masks of all posed frames, but for those that lack a part of the tyre.
         fit: The tyre's outer profile.
-        agree: Where the photos agree in a grid, by side; without a side where too few see it.
+        sweep: Photo consistency in a grid by side, without a side that too few frames see.
         config: Parameters.
     """
     low, high = fit.profile.extent
@@ -87,50 +88,58 @@ def gather_evidence(
     grid = make_grid(radius, max(-low, high), steps=config.grid_steps, angles=config.grid_angles)
     hull = _hull(grid, views, fit, config)
     near = hull > -2.5 * grid.step
-    values = sample_fields(posed, grid, near, clip=config.clip)
+    values = sample_fields(posed, grid, near, bound=config.max_log_density)
     fields = list(posed)
-    if len(posed) > 2 and config.refine_gain < 1.0:
-        fields = refine_fields(
-            posed, grid, values, hull, spread=config.spread, least_gain=config.refine_gain
+    if len(posed) > 2 and config.min_registration_gain < 1.0:
+        fields = register_fields(
+            posed,
+            grid,
+            values,
+            hull,
+            robust_scale=config.robust_scale,
+            min_gain=config.min_registration_gain,
         )
         moved = [k for k, (a, b) in enumerate(zip(posed, fields, strict=True)) if a is not b]
         if moved:
-            values[moved] = sample_fields([fields[k] for k in moved], grid, near, clip=config.clip)
-    even = np.ones_like(values)
-    first, _, _ = robust_mean(values, even, spread=config.spread)
-    trust = frame_trust(values, grid, first) ** config.trust
-    weights = facing_weights(fields, grid, first, floor=config.hidden_weight)
-    weights *= trust[:, None, None, None].astype(np.float32)
-    mean, spread, effective = robust_mean(values, weights, spread=config.spread)
+            values[moved] = sample_fields(
+                [fields[k] for k in moved], grid, near, bound=config.max_log_density
+            )
+    ones = np.ones_like(values)
+    first, _, _ = robust_mean(values, ones, robust_scale=config.robust_scale)
+    overlaps = frame_overlaps(values, grid, first) ** config.overlap_power
+    weights = visibility_weights(fields, grid, first, floor=config.occluded_weight)
+    weights *= overlaps[:, None, None, None].astype(np.float32)
+    mean, std, effective = robust_mean(values, weights, robust_scale=config.robust_scale)
     confidence = weights.max(axis=0)
     r, z = np.meshgrid(grid.radii, grid.heights, indexing="ij")
     depth = fit.profile.depth(r, z)
-    # outlines alone make no tyre
-    known = math.isfinite(fit.residual_px) and bool((first > 0).any())
-    bare = is_bare(grid, values)
-    agreements = agree(grid)
-    blended = revolve_and_blend(grid, mean, spread, effective, confidence, strength=config.symmetry)
-    seen = list(agreements.values())
+    # outlines alone make no tyre: some frame has to see matter, too
+    reliable = math.isfinite(fit.residual_px) and bool((first > 0).any())
+    consistencies = sweep(grid)
+    symmetrised = symmetrise(
+        grid, mean, std, effective, confidence, strength=config.symmetry_strength
+    )
+    swept = list(consistencies.values())
     return Evidence(
         grid=grid,
         fields=fields,
-        first=first,
+        unweighted_mean=first,
         mean=mean,
-        spread=spread,
-        expected=expected_occupancy(values, weights),
+        std=std,
+        occupancy=expected_occupancy(values, weights),
         confidence=confidence,
-        blended=blended,
+        symmetrised=symmetrised,
         hull=hull,
-        depth=depth,
-        shell=(depth > 0) & (depth < config.shell * radius) & fit.touched(r, z) & known,
-        agreements=agreements,
-        fold=spokes_around(grid, seen, radius) if seen else blended.fold,
-        bare=bare,
+        profile_depth=depth,
+        shell=(depth > 0) & (depth < config.shell_depth * radius) & fit.touched(r, z) & reliable,
+        consistencies=consistencies,
+        symmetry_order=count_spokes(grid, swept, radius) if swept else symmetrised.symmetry_order,
+        without_rim=lacks_rim(grid, values),
     )
 
 
 def _hull(grid: CylinderGrid, views: Sequence[View], fit: ProfileFit, config: MergeConfig) -> Field:
-    """Metres inside the silhouettes and, where outlines touch it, the fitted profile."""
+    """Metres inside the visual hull and, where outlines touch it, the fitted profile."""
     outer = np.full(grid.shape, np.inf, np.float32)
     if math.isfinite(fit.residual_px):
         r, z = np.meshgrid(grid.radii, grid.heights, indexing="ij")
@@ -141,11 +150,11 @@ def _hull(grid: CylinderGrid, views: Sequence[View], fit: ProfileFit, config: Me
     near = outer > -3.0 * grid.step
     outer[near] = np.minimum(
         outer[near],
-        silhouette_distance(
+        visual_hull_distance(
             grid.points()[near.reshape(-1)],
             views,
             outliers=config.outlier_masks,
-            margin_px=config.margin_px,
+            margin_px=config.mask_margin_px,
         ),
     )
     return outer

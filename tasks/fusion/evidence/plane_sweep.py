@@ -1,10 +1,10 @@
-"""Where the photos agree: a plane sweep along the axle, over each face of the tyre.
+"""Photo consistency by a plane sweep along the axle, over each face of the tyre.
 
 A plane across the axle maps every frame onto the same grid by a homography. Where the plane cuts
-the true surface, what the frames show there is alike; elsewhere it is not. Swept along the axle the
-agreement forms a volume whose ridges are the surface: sidewalls, flanges, spokes, hub, and also
-barrel and tread, which the frames see at a slant. Of a solid of revolution the mean around the axle
-is its section.
+the true surface, what the frames show there correlates; elsewhere it does not. Swept along the
+axle, the correlation forms a volume whose ridges are the surface: sidewalls, flanges, spokes, hub,
+and also barrel and tread, which the frames see at a slant. Its mean around the axle is the section
+of a solid of revolution.
 
 Plane sweep: Collins, A space-sweep approach to true multi-image matching, CVPR 1996. Taking the
 best of several groups of neighbouring frames against occlusion: Kang, Szeliski and Chai, Handling
@@ -30,55 +30,58 @@ from tasks.imaging.resizing import bounded
 FloatArray = NDArray[np.float64]
 Image = NDArray[np.float32]
 
-LEAST_ELEVATION_DEG = 18.0
+MIN_ELEVATION_DEG = 18.0
 """A frame counts for a face if it sees it at least this steeply."""
 
-MOST_FRAMES = 40
-"""Frames used for a face."""
+MAX_FRAMES = 40
+"""Most frames used for a face."""
 
-GROUP = 5
+GROUP_SIZE = 5
 """Neighbouring frames that are compared with each other."""
 
-LEAST_AGREEMENT = 0.1
-"""The best mean around a circle has to reach this, or nothing was seen."""
+MIN_CONSISTENCY = 0.1
+"""Mean correlation that the best circle has to reach, or the face shows no texture."""
 
 BEST_SHARE = 1 / 3
-"""Share of the groups, the best ones, that count at a place; the others may be occluded."""
+"""Share of the groups, the best ones, that count at a point; the others may be occluded."""
 
 LOG_SCALE = 32.0
 """Units of :func:`_log_image` for a factor of e."""
 
-EVEN = 2.0
-"""Standard deviation, in units of :func:`_log_image`, below which a patch is even."""
+TEXTURELESS_STD = 2.0
+"""Standard deviation, in units of :func:`_log_image`, below which a patch has no texture."""
 
-NOISE = 0.8
-"""Standard deviation, in units of :func:`_log_image`, that counts as noise, not as texture."""
+NOISE_STD = 0.8
+"""Standard deviation of the images' noise, in units of :func:`_log_image`."""
 
 
 @dataclass(frozen=True)
-class Agreement:
-    """How well the frames agree on a surface at every node, seen from one side.
+class PhotoConsistency:
+    """How consistently the frames show a surface at every node, seen from one side.
 
     Args:
-        value: ``(R, T, Z)`` mean correlation of the frames, about 0 (none) to 1.
-        radial: ``(R, T, Z)`` radial component of the unit vector towards the frames that agree.
-        axial: ``(R, T, Z)`` its component along the axle.
-        even: ``(R, Z)`` share of a circle on which the frames show an even surface, 0 to 1.
-        brightness: ``(R, T, Z)`` mean over the frames of the logarithm of the grey value, 0 for
-            black to about 5.5.
-        variation: ``(R, T, Z)`` its standard deviation over the frames: large where they look past
-            a surface at different things, small on one, textured or not.
+        value: ``(R, T, Z)`` float32 mean correlation of the frames, about 0 (none) to 1.
+        radial: ``(R, T, Z)`` float32 radial component of the unit vector towards the frames that
+            are consistent.
+        axial: ``(R, T, Z)`` float32 component of that vector along the axle.
+        textureless: ``(R, Z)`` float32 share of a circle on which the frames show no texture,
+            0 to 1.
+        brightness: ``(R, T, Z)`` float32 mean over the frames of the logarithm of the grey value,
+            0 for black to about 5.5.
+        brightness_std: ``(R, T, Z)`` float32 standard deviation of that logarithm over the frames:
+            large where they look past a surface at different things, small on one, textured or
+            not.
     """
 
     value: Field
     radial: Field
     axial: Field
-    even: Field
+    textureless: Field
     brightness: Field
-    variation: Field
+    brightness_std: Field
 
 
-def face_agreement(
+def photo_consistency(
     grid: CylinderGrid,
     cameras: Mapping[int, Camera],
     frame_paths: Mapping[int, Path],
@@ -86,24 +89,24 @@ def face_agreement(
     *,
     window: int = 7,
     longest_px: int = 960,
-) -> Agreement | None:
+) -> PhotoConsistency | None:
     """Sweep a plane along the axle and compare the frames that see one face.
 
     Args:
-        grid: Where the agreement is wanted.
+        grid: Grid at whose nodes the consistency is sampled.
         cameras: Cameras of the full-size frames, posed in the tyre frame.
         frame_paths: Images of the posed frames.
         side: +1 for the face towards +z, -1 for the other.
         window: Side of the compared patches in steps of the sweep's grid.
-        longest_px: Images are reduced to this size.
+        longest_px: Longest side to which images are reduced, pixels.
 
     Returns:
-        The agreement, or None if fewer than three frames see the face or it shows no texture.
+        The consistency, or None if fewer than three frames see the face or it shows no texture.
     """
     chosen = _frames_of_face(cameras, frame_paths, side)
     if len(chosen) < 3:
         return None
-    size = min(GROUP, len(chosen))
+    size = min(GROUP_SIZE, len(chosen))
     starts = range(0, len(chosen) - size + 1, max(1, size // 2))
     groups = [chosen[k : k + size] for k in starts]
     images, posed = {}, {}
@@ -128,10 +131,10 @@ def face_agreement(
     fields = np.zeros((6, *grid.shape), np.float32)
     for k, z in enumerate(grid.heights):
         flat = {}
-        even, total, squares = np.zeros((3, steps, steps), np.float32)
+        plain, total, squares = np.zeros((3, steps, steps), np.float32)
         for i in chosen:
-            flat[i], mean, deviation = _flattened(images[i], posed[i], z, to_plane, steps, window)
-            even += (deviation < EVEN) / np.float32(len(chosen))
+            flat[i], mean, deviation = _rectified(images[i], posed[i], z, to_plane, steps, window)
+            plain += (deviation < TEXTURELESS_STD) / np.float32(len(chosen))
             level = mean / np.float32(LOG_SCALE)
             total += level / np.float32(len(chosen))
             squares += level * level / np.float32(len(chosen))
@@ -143,7 +146,7 @@ def face_agreement(
             value,
             np.take_along_axis(radial, order, axis=0).mean(axis=0),
             np.take_along_axis(axial, order, axis=0).mean(axis=0),
-            even,
+            plain,
             total,
             np.sqrt(np.maximum(squares - total * total, 0.0)),
         )
@@ -155,10 +158,12 @@ def face_agreement(
                 cv2.INTER_LINEAR,
                 borderMode=cv2.BORDER_REPLICATE,
             )
-    if float(fields[0].mean(axis=1).max()) < LEAST_AGREEMENT:
+    if float(fields[0].mean(axis=1).max()) < MIN_CONSISTENCY:
         return None
-    agreed, outward, along, shown, brightness, variation = fields
-    return Agreement(agreed, outward, along, shown.mean(axis=1), brightness, variation)
+    correlation, outward, along, plain_share, brightness, brightness_std = fields
+    return PhotoConsistency(
+        correlation, outward, along, plain_share.mean(axis=1), brightness, brightness_std
+    )
 
 
 def _frames_of_face(
@@ -168,26 +173,27 @@ def _frames_of_face(
     found = []
     for index in set(cameras) & set(frame_paths):
         towards = cameras[index].centre / np.linalg.norm(cameras[index].centre)
-        if towards[2] * side > math.sin(math.radians(LEAST_ELEVATION_DEG)):
+        if towards[2] * side > math.sin(math.radians(MIN_ELEVATION_DEG)):
             found.append((math.atan2(towards[0], towards[2] * side), index))
     ordered = [index for _, index in sorted(found)]
-    keep = np.unique(np.linspace(0, len(ordered) - 1, min(MOST_FRAMES, len(ordered))).round())
+    keep = np.unique(np.linspace(0, len(ordered) - 1, min(MAX_FRAMES, len(ordered))).round())
     return [ordered[int(k)] for k in keep]
 
 
 def _log_image(path: Path, longest_px: int) -> Image:
-    """Logarithm of the grey values: what is lit less is compared on equal terms."""
+    """Logarithm of the grey values ``(H, W)``: it turns a change of exposure into an offset."""
     image = bounded(read_grey(path), longest_px)
     return np.asarray(LOG_SCALE * np.log1p(image.astype(np.float32)), np.float32)
 
 
-def _flattened(
+def _rectified(
     image: Image, camera: Camera, z: float, to_plane: FloatArray, steps: int, window: int
 ) -> tuple[Image, Image, Image]:
-    """What a frame shows on a plane across the axle, less its local mean, by its deviation.
+    """Rectify a frame onto a plane across the axle and normalise it in windows.
 
     Returns:
-        That, the local mean, and the local standard deviation.
+        The image less its local mean, over its local standard deviation; that mean; that standard
+        deviation; all ``(steps, steps)`` float32.
     """
     intrinsics = np.array(
         [[camera.fx, 0.0, camera.cx - 0.5], [0.0, camera.fy, camera.cy - 0.5], [0.0, 0.0, 1.0]]
@@ -209,7 +215,7 @@ def _flattened(
     )
     mean = cv2.blur(flat, (window, window))
     variance = np.maximum(cv2.blur(flat * flat, (window, window)) - mean * mean, 0.0)
-    normed = (flat - mean) / np.sqrt(variance + NOISE**2)
+    normed = (flat - mean) / np.sqrt(variance + NOISE_STD**2)
     return np.asarray(normed, np.float32), np.asarray(mean, np.float32), np.sqrt(variance)
 
 

@@ -5,6 +5,8 @@ curve in the half plane (r, z), given by its distance from a point inside the se
 of the direction; a ray's residual is its least signed distance to the solid. Profile, axle and
 centre are solved together by iteratively reweighted Gauss-Newton steps, so that shadows left in
 masks, clipped outlines and ragged edges count little.
+
+Apparent contours: Cipolla and Giblin, Visual motion of curves and surfaces, Cambridge, 2000.
 """
 
 from __future__ import annotations
@@ -26,13 +28,13 @@ FloatArray = NDArray[np.float64]
 KNOTS = 48
 """Directions of the profile around the section, every 7.5 degrees."""
 
-OUTWARD = 0.0
+MIN_OUTWARD_COSINE = 0.0
 """Least cosine between the axle's normal and a direction in which the outer surface is solid."""
 
-LEAST_SUPPORT = 8
-"""Outline points that must touch the profile in a direction before it is trusted."""
+MIN_SUPPORT = 8
+"""Outline points that must touch the profile in a direction for it to count as measured."""
 
-MOST_BITTEN = 0.04
+MAX_INSIDE_SHARE = 0.04
 """Share of an outline that may run inside the fitted solid before the mask is left out."""
 
 
@@ -98,7 +100,7 @@ class ProfileFit:
     """A fitted profile and the small motion of the tyre frame that belongs to it.
 
     Args:
-        profile: In the new frame.
+        profile: Profile in the new frame.
         rotation: ``(3, 3)``; ``p_new = rotation.T @ (p_old - shift)``.
         shift: ``(3,)`` metres in the old frame.
         residual_px: Median distance between outlines and the fit, pixels.
@@ -116,7 +118,7 @@ class ProfileFit:
     def touched(self, r: FloatArray, z: FloatArray) -> NDArray[np.bool_]:
         """Whether outlines touch the outward surface in the directions of points.
 
-        Elsewhere the profile is a guess between its neighbours.
+        Elsewhere the profile is interpolated between its neighbours.
 
         Args:
             r: Radius in metres.
@@ -124,8 +126,8 @@ class ProfileFit:
         """
         _, _, _, knot, _ = self.profile._evaluate(r, z)
         turn = (knot + 0.5) * (2 * math.pi / KNOTS)
-        known = np.minimum(self.support, np.roll(self.support, -1)) >= LEAST_SUPPORT
-        return np.asarray((np.cos(turn) > OUTWARD) & known[knot])
+        known = np.minimum(self.support, np.roll(self.support, -1)) >= MIN_SUPPORT
+        return np.asarray((np.cos(turn) > MIN_OUTWARD_COSINE) & known[knot])
 
 
 def rounded_profile(radius: float, half_width: float) -> Profile:
@@ -139,7 +141,7 @@ def rounded_profile(radius: float, half_width: float) -> Profile:
 
 
 def _outline_rays(view: View, count: int) -> tuple[FloatArray, FloatArray, float]:
-    """Origin, directions of evenly spread points of the outline, metres per pixel at the tyre."""
+    """Origin, directions of evenly spaced points of the outline, metres per pixel at the tyre."""
     height, width = view.mask.shape
     padded = np.pad(view.signed, 1, mode="edge")
     contours = find_contours(padded, 0.0)  # type: ignore[no-untyped-call]
@@ -165,8 +167,8 @@ def fit_profile(
     *,
     iterations: int = 10,
     rays: int = 3600,
-    move_sigma_m: float = 0.02,
-    tilt_sigma_rad: float = 0.05,
+    shift_std_m: float = 0.02,
+    tilt_std_rad: float = 0.05,
 ) -> ProfileFit:
     """Fit profile, axle and centre to the outlines.
 
@@ -174,10 +176,10 @@ def fit_profile(
         views: Posed frames in the tyre frame.
         radius: First estimate in metres.
         half_width: First estimate in metres.
-        iterations: Gauss-Newton steps.
-        rays: Points of all outlines together.
-        move_sigma_m: How far the centre may be from the first estimate.
-        tilt_sigma_rad: How far the axle may be tilted from the first estimate.
+        iterations: Number of Gauss-Newton steps.
+        rays: Number of points of all outlines together.
+        shift_std_m: Prior standard deviation of the centre, metres.
+        tilt_std_rad: Prior standard deviation of the axle's tilt, radians.
     """
     bundles = [_outline_rays(v, max(48, rays // max(1, len(views)))) for v in views]
     origins = np.concatenate([np.repeat(o[None], len(d), axis=0) for o, d, _ in bundles])
@@ -218,8 +220,8 @@ def fit_profile(
             float(np.median(pixel)),
             shift,
             rotation,
-            move_sigma_m,
-            tilt_sigma_rad,
+            shift_std_m,
+            tilt_std_rad,
         )
         x = np.linalg.solve(a, b)
         lengths = np.clip(profile.lengths + np.clip(x[:KNOTS], -0.05, 0.05), 0.02 * radius, None)
@@ -227,11 +229,11 @@ def fit_profile(
         shift = shift + rotation @ x[KNOTS : KNOTS + 3]
         rotation = rotation @ Rotation.from_rotvec([x[KNOTS + 3], x[KNOTS + 4], 0.0]).as_matrix()
     # a mask that lacks a part of the tyre would carve it away; a shadow's remnant does no harm
-    bitten = residual < -np.maximum(4.0 * pixel, 0.02 * radius)
-    share = np.bincount(owner, bitten, len(views)) / np.maximum(
+    missing = residual < -np.maximum(4.0 * pixel, 0.02 * radius)
+    share = np.bincount(owner, missing, len(views)) / np.maximum(
         np.bincount(owner, None, len(views)), 1
     )
-    outliers = tuple(v.index for v, s in zip(views, share, strict=True) if s > MOST_BITTEN)
+    outliers = tuple(v.index for v, s in zip(views, share, strict=True) if s > MAX_INSIDE_SHARE)
     low, high = profile.extent
     return ProfileFit(
         _recentred(profile, 0.5 * (low + high)),
@@ -279,36 +281,36 @@ def _regularise(
     pixel: float,
     shift: FloatArray,
     rotation: FloatArray,
-    move_sigma: float,
-    tilt_sigma: float,
+    shift_std: float,
+    tilt_std: float,
 ) -> tuple[FloatArray, FloatArray]:
-    """Add weak wishes: a smooth, mirrored profile near the start, a small motion."""
+    """Add weak priors: a smooth, symmetric profile near the start, a small motion."""
     a, b = a.copy(), b.copy()
     mirror = (-np.arange(KNOTS)) % KNOTS
 
-    def wish(row: FloatArray, value: float, sigma: float) -> None:
-        a[:KNOTS, :KNOTS] += np.outer(row, row) / sigma**2
-        b[:KNOTS] += row * (value / sigma**2)
+    def add_prior(row: FloatArray, value: float, std: float) -> None:
+        a[:KNOTS, :KNOTS] += np.outer(row, row) / std**2
+        b[:KNOTS] += row * (value / std**2)
 
     change = lengths - start
     for k in range(KNOTS):
         row = np.zeros(KNOTS)
         row[[k - 1, (k + 1) % KNOTS]] = 0.5
         row[k] -= 1.0
-        wish(row, -float(row @ change), 2.0 * pixel)
+        add_prior(row, -float(row @ change), 2.0 * pixel)
         row = np.zeros(KNOTS)
         row[k] += 1.0
         row[mirror[k]] -= 1.0
         if mirror[k] != k:
-            wish(row, -float(row @ lengths), 6.0 * pixel)
+            add_prior(row, -float(row @ lengths), 6.0 * pixel)
         row = np.zeros(KNOTS)
         row[k] = 1.0
-        wish(row, -float(change[k]), 60.0 * pixel)
-    a[KNOTS : KNOTS + 3, KNOTS : KNOTS + 3] += np.eye(3) / move_sigma**2
-    b[KNOTS : KNOTS + 3] -= rotation.T @ shift / move_sigma**2
+        add_prior(row, -float(change[k]), 60.0 * pixel)
+    a[KNOTS : KNOTS + 3, KNOTS : KNOTS + 3] += np.eye(3) / shift_std**2
+    b[KNOTS : KNOTS + 3] -= rotation.T @ shift / shift_std**2
     tilt = Rotation.from_matrix(rotation).as_rotvec()[:2]
-    a[KNOTS + 3 :, KNOTS + 3 :] += np.eye(2) / tilt_sigma**2
-    b[KNOTS + 3 :] -= tilt / tilt_sigma**2
+    a[KNOTS + 3 :, KNOTS + 3 :] += np.eye(2) / tilt_std**2
+    b[KNOTS + 3 :] -= tilt / tilt_std**2
     return a, b
 
 

@@ -1,8 +1,10 @@
-"""Small corrections of scale and place that bring every frame's field to agree with the others.
+"""Registration: every frame's field is brought to the consensus of all by a scale and a shift.
 
 A network that was not trained in exactly our crop frame guesses its own scale and depth. The
-consensus (the revolved robust mean, carved by all outlines) knows better: each field is moved by
-the scale and shift that fit it best, if that helps by more than a stated gain.
+consensus (the rotational mean of the robust mean, cut by the visual hull) is better: each field is
+moved by the scale and shift that fit it best, if that helps by more than a stated gain.
+
+Gauss-Newton alignment: Baker and Matthews, Lucas-Kanade 20 years on, IJCV 56, 2004.
 """
 
 from __future__ import annotations
@@ -21,48 +23,48 @@ from tasks.geometry.similarity import Similarity
 FloatArray = NDArray[np.float64]
 
 
-def refine_fields(
+def register_fields(
     fields: Sequence[PosedField],
     grid: CylinderGrid,
     values: NDArray[np.float32],
     hull: Field,
     *,
-    spread: float,
-    least_gain: float,
-    scale_sigma: float = 0.05,
-    shift_sigma: float = 0.04,
+    robust_scale: float,
+    min_gain: float,
+    scale_std: float = 0.05,
+    shift_std: float = 0.04,
     points: int = 12000,
 ) -> list[PosedField]:
-    """Fit a scale and a shift per field.
+    """Register each field to the consensus by a scale and a shift.
 
     Args:
         fields: Posed fields.
         grid: The common grid.
-        values: ``(N, R, T, Z)`` their log-densities.
-        hull: ``(R, T, Z)`` metres inside the silhouettes.
-        spread: See :func:`robust_mean`.
-        least_gain: Relative drop of the squared difference for a move to be kept.
-        scale_sigma: Standard deviation of the scale's logarithm that is expected.
-        shift_sigma: Standard deviation of the shift that is expected, in outer radii.
-        points: Nodes that are compared.
+        values: ``(N, R, T, Z)`` float32 log-densities of the fields.
+        hull: ``(R, T, Z)`` float32 metres inside the visual hull.
+        robust_scale: See :func:`robust_mean`.
+        min_gain: Relative drop of the squared difference for a move to be kept.
+        scale_std: Prior standard deviation of the scale's logarithm.
+        shift_std: Prior standard deviation of the shift along each axis, outer radii.
+        points: Number of nodes that are compared.
 
     Returns:
         The fields; those whose move is kept have a new similarity.
     """
     radius = float(grid.radii[-1])
-    mean, _, _ = robust_mean(values, np.ones_like(values), spread=spread)
-    revolved = np.repeat(mean.mean(axis=1, keepdims=True), grid.shape[1], axis=1)
-    target_field = np.minimum(revolved, (2.0 / grid.step) * hull)
+    mean, _, _ = robust_mean(values, np.ones_like(values), robust_scale=robust_scale)
+    symmetric = np.repeat(mean.mean(axis=1, keepdims=True), grid.shape[1], axis=1)
+    target_field = np.minimum(symmetric, (2.0 / grid.step) * hull)
     rng = np.random.default_rng(0)
     share = np.broadcast_to(grid.radii[:, None, None] + grid.step, grid.shape).ravel()
     pick = rng.choice(share.size, points, p=share / share.sum())
     nodes = grid.points()[pick].astype(np.float64)
     target = _probability(target_field.reshape(-1)[pick])
-    sigma = np.array([scale_sigma, *[shift_sigma * radius] * 3])
+    std = np.array([scale_std, *[shift_std * radius] * 3])
     out = []
     for posed, own in zip(fields, values, strict=True):
-        x, before, after = _fit(grid, own, nodes, target, sigma)
-        if after < (1.0 - least_gain) * before:
+        x, before, after = _fit(grid, own, nodes, target, std)
+        if after < (1.0 - min_gain) * before:
             move = Similarity(math.exp(x[0]), np.eye(3), x[1:])
             posed = replace(posed, to_crop=posed.to_crop.compose(move))
         out.append(posed)
@@ -74,7 +76,7 @@ def _probability(log_odds: NDArray[np.float32]) -> FloatArray:
 
 
 def _fit(
-    grid: CylinderGrid, own: Field, nodes: FloatArray, target: FloatArray, sigma: FloatArray
+    grid: CylinderGrid, own: Field, nodes: FloatArray, target: FloatArray, std: FloatArray
 ) -> tuple[FloatArray, float, float]:
     """Gauss-Newton for log-scale and shift; returns them and the cost before and after."""
 
@@ -92,9 +94,9 @@ def _fit(
         jac = np.stack(
             [(difference(x + e) - difference(x - e)) / (2 * e.sum()) for e in np.diag(step)], axis=1
         )
-        noise = max(float((here**2).mean()), 1e-4) * 100.0  # neighbouring nodes err together
-        a = jac.T @ jac / noise + np.diag(1.0 / sigma**2)
-        move = -np.linalg.solve(a, jac.T @ here / noise + x / sigma**2)
+        noise = max(float((here**2).mean()), 1e-4) * 100.0  # errors of neighbouring nodes correlate
+        a = jac.T @ jac / noise + np.diag(1.0 / std**2)
+        move = -np.linalg.solve(a, jac.T @ here / noise + x / std**2)
         trial = cost(x + move)
         if trial >= best:
             break

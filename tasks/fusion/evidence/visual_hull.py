@@ -1,4 +1,8 @@
-"""Carving with the silhouettes of all posed frames."""
+"""The visual hull: what the silhouettes of all posed frames allow.
+
+Source: Laurentini, The visual hull concept for silhouette-based image understanding, IEEE TPAMI 16,
+1994.
+"""
 
 from __future__ import annotations
 
@@ -13,22 +17,22 @@ from tasks.imaging.sampling import sample_bilinear
 Field = NDArray[np.float32]
 
 
-def silhouette_distance(
+def visual_hull_distance(
     points: NDArray[np.float32], views: Sequence[View], *, outliers: int, margin_px: float
 ) -> Field:
-    """How far points lie inside the silhouettes, as judged by all frames but the worst few.
+    """How far points lie inside the visual hull of all frames but the worst few.
 
-    A point that leaves a frame is not judged by it. Holes inside masks were filled beforehand, so
-    that only what lies outside an outline is carved.
+    A frame says nothing about points outside its image. Holes inside masks were filled beforehand,
+    so that only what lies outside an outline is carved away.
 
     Args:
-        points: ``(N, 3)`` tyre frame, metres.
+        points: ``(N, 3)`` float32 in the tyre frame, metres.
         views: Posed frames with masks.
-        outliers: Frames, by count, that may call a point outside and be wrong.
-        margin_px: Masks are widened by this much.
+        outliers: Number of frames that may see a point outside their mask and be wrong.
+        margin_px: Widening of the masks, pixels.
 
     Returns:
-        ``(N,)`` metres, positive inside; the ``outliers + 1``-th smallest over the frames.
+        ``(N,)`` float32 metres, positive inside; the ``outliers + 1``-th smallest over the frames.
     """
     lowest = [np.full(len(points), np.inf, np.float32) for _ in range(outliers + 1)]
     exact = points.astype(np.float64)
@@ -47,7 +51,7 @@ def silhouette_distance(
 def mean_silhouette_iou(
     hits: Sequence[NDArray[np.bool_]], views: Sequence[View]
 ) -> tuple[float, float]:
-    """Mean and least overlap of rendered silhouettes with the masks."""
+    """Mean and least IoU of rendered silhouettes ``(H, W)`` with the masks of the same views."""
     overlaps = [
         float((h & v.mask).sum() / max(1, (h | v.mask).sum()))
         for h, v in zip(hits, views, strict=True)

@@ -1,4 +1,8 @@
-"""Colours of the surface: from the video frames, then the network, then the colours around it."""
+"""Colours of the surface: from the video frames, then the network, then the mean around the axle.
+
+Exposures are compensated by one gain per frame (Brown and Lowe, Automatic panoramic image stitching
+using invariant features, IJCV 74, 2007).
+"""
 
 from __future__ import annotations
 
@@ -53,10 +57,10 @@ def colour_surface(
         cameras: Cameras of the full-size frames, posed in the tyre frame.
         frame_paths: Images of the posed frames.
         mask_distance: Signed pixels to each mask's outline at any size; edges bleed background.
-        fields: The chosen frames' fields, for what no frame saw.
-        best: Frames that are blended at a vertex.
-        longest_px: Images are reduced to this size.
-        tolerance_m: Depth by which a vertex may lie behind the surface and count as seen.
+        fields: Fields of the chosen frames, for what no frame saw.
+        best: Number of frames that are blended at a vertex.
+        longest_px: Longest side to which images are reduced, pixels.
+        tolerance_m: Depth in metres by which a vertex may lie behind the surface and count as seen.
     """
     normals = vertex_normals(surface.vertices, surface.faces)
     caster = caster_of(surface)
@@ -104,7 +108,7 @@ def _sharpness(image: NDArray[np.uint8], hits: NDArray[np.bool_]) -> float:
 def _blend(
     samples: NDArray[np.uint8], weights: NDArray[np.float32], best: int
 ) -> NDArray[np.float32]:
-    """Blend the best few samples of every vertex after evening out the frames' exposures."""
+    """Blend the best few samples of every vertex after compensating the frames' exposures."""
     gains = frame_gains(samples, weights)
     k = min(best, len(weights))
     if k == 0:
@@ -127,15 +131,15 @@ def frame_gains(
     luma = np.log(samples[:, pick].mean(axis=2) + 4.0)
     gains = np.zeros(len(samples))
     for _ in range(3):
-        balanced = np.where(seen, luma + gains[:, None], np.nan)
+        compensated = np.where(seen, luma + gains[:, None], np.nan)
         shared = seen.sum(axis=0) >= 2
         if not shared.any():
             break
-        middle = np.nanmedian(balanced[:, shared], axis=0)
+        middle = np.nanmedian(compensated[:, shared], axis=0)
         for i in range(len(samples)):
             own = seen[i, shared]
             if own.sum() >= 20:
-                gains[i] -= float(np.median((balanced[i, shared] - middle)[own]))
+                gains[i] -= float(np.median((compensated[i, shared] - middle)[own]))
     return np.clip(np.exp(gains), 0.7, 1.4).astype(np.float32)
 
 
@@ -150,7 +154,7 @@ def _fill_unseen(
     if len(hidden) == 0:
         return colours
     colours = colours.copy()
-    around = revolved_colours(surface.vertices, colours, seen_by > 0, hidden)
+    around = rotational_colours(surface.vertices, colours, seen_by > 0, hidden)
     if fields:
         points = surface.vertices[hidden]
         network = np.zeros((len(hidden), 3))
@@ -171,7 +175,7 @@ def _fill_unseen(
     return colours
 
 
-def revolved_colours(
+def rotational_colours(
     vertices: FloatArray,
     colours: NDArray[np.float32],
     seen: NDArray[np.bool_],
@@ -182,13 +186,13 @@ def revolved_colours(
 
     Args:
         vertices: ``(V, 3)`` in the tyre frame, metres.
-        colours: ``(V, 3)``; those that were not seen say nothing.
-        seen: ``(V,)``.
+        colours: ``(V, 3)`` float32, 0 to 255; those of vertices that were not seen are not used.
+        seen: ``(V,)`` whether a frame saw the vertex.
         hidden: ``(W,)`` indices of the vertices that need a colour.
-        bins: In either direction.
+        bins: Number of bins in either direction.
 
     Returns:
-        ``(W, 3)``, not a number where nothing was seen at that radius and distance.
+        ``(W, 3)`` float32, not a number where nothing was seen at that radius and distance.
     """
     r = np.hypot(vertices[:, 0], vertices[:, 1])
     reach = float(r.max()) * (1 + 1e-6)

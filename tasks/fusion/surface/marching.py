@@ -1,4 +1,8 @@
-"""From the fused field to one closed surface."""
+"""From the fused field to one closed surface: marching cubes.
+
+Source: Lorensen and Cline, Marching cubes, SIGGRAPH 1987; here in the variant of Lewiner et al.,
+Efficient implementation of marching cubes' cases with topological guarantees, 2003.
+"""
 
 from __future__ import annotations
 
@@ -75,13 +79,13 @@ def march(
     """The closed surfaces at zero that count; ``None`` where the field is empty."""
     if not (field > 0).any():
         return None
-    # a value of exactly zero puts several vertices in one place and tears the surface
+    # a value of exactly zero puts several vertices on one point and tears the surface
     field = np.where(np.abs(field) < 1e-5, np.float32(1e-5), field)
     vertices, faces, _, _ = marching_cubes(  # type: ignore[no-untyped-call]
         field, 0.0, spacing=spacing, gradient_direction="descent"
     )
     surface = TriangleMesh(vertices.astype(np.float64) + origin, faces.astype(np.int64))
-    return without_crumbs(surface)
+    return without_small_parts(surface)
 
 
 def signed_volume(surface: TriangleMesh) -> float:
@@ -90,7 +94,7 @@ def signed_volume(surface: TriangleMesh) -> float:
     return float(np.einsum("ij,ij->i", a, np.cross(b, c)).sum() / 6.0)
 
 
-def without_crumbs(surface: TriangleMesh, least: float = 0.003) -> TriangleMesh:
+def without_small_parts(surface: TriangleMesh, min_share: float = 0.003) -> TriangleMesh:
     """Drop cavities and bodies of less than a share of the largest body's volume.
 
     A hub whose spokes were too thin to see stays: it was seen.
@@ -107,7 +111,7 @@ def without_crumbs(surface: TriangleMesh, least: float = 0.003) -> TriangleMesh:
     by_part = np.bincount(label[faces[:, 0]], volume, minlength=count)
     if by_part[np.argmax(np.abs(by_part))] < 0:
         by_part, surface = -by_part, TriangleMesh(surface.vertices, faces[:, ::-1])
-    kept = by_part >= least * by_part.max()
+    kept = by_part >= min_share * by_part.max()
     if kept.all():
         return surface
     return _compact(TriangleMesh(surface.vertices, surface.faces[kept[label[faces[:, 0]]]]))
@@ -149,7 +153,7 @@ def simplify(surface: TriangleMesh, face_budget: int) -> TriangleMesh:
         surface.faces.astype(np.int32),
         target_count=face_budget,
     )
-    reduced = without_crumbs(TriangleMesh(vertices.astype(np.float64), faces.astype(np.int64)))
+    reduced = without_small_parts(TriangleMesh(vertices.astype(np.float64), faces.astype(np.int64)))
     return reduced if is_watertight(reduced) else surface
 
 
@@ -169,6 +173,6 @@ def outer_radius(vertices: FloatArray, sectors: int = 90) -> float:
     """Median over sectors around the axle of the largest distance from it, in metres."""
     r = np.hypot(vertices[:, 0], vertices[:, 1])
     k = np.arctan2(vertices[:, 1], vertices[:, 0]) % (2 * math.pi) / (2 * math.pi) * sectors
-    most = np.zeros(sectors)
-    np.maximum.at(most, k.astype(np.int64) % sectors, r)
-    return float(np.median(most[most > 0]))
+    farthest = np.zeros(sectors)
+    np.maximum.at(farthest, k.astype(np.int64) % sectors, r)
+    return float(np.median(farthest[farthest > 0]))

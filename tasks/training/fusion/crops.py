@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from tasks.fusion.decision.network import statistics_of
-from tasks.fusion.decision.network_inputs import NETWORK, OUTLINES, PHOTOS, mirrored
+from tasks.fusion.decision.network_inputs import NETWORK, OUTLINES, PHOTOS, mirror_channels
 
 
 def corrupted(parts: Sequence[Tensor], rng: np.random.Generator) -> None:
@@ -66,7 +66,7 @@ class Subject:
             for name in ("channels", "occupancy")
         ]
         whole = arrays[0].float()
-        both = [statistics_of(c) for c in (whole, mirrored(whole))]
+        both = [statistics_of(c) for c in (whole, mirror_channels(whole))]
         first, second = (s.reshape(3, -1, *s.shape[1:]) for s in both)
         return cls(arrays[0], arrays[1], (first, second))
 
@@ -81,7 +81,7 @@ class Subject:
         solid = self.occupancy[:, chosen].float() / 255.0
         side = int(rng.random() < 0.5)
         if side:
-            part, solid = mirrored(part), solid.flip(-1)
+            part, solid = mirror_channels(part), solid.flip(-1)
         statistics = self.statistics[side].clone()
         corrupted((part[None], statistics), rng)
         return part, statistics.flatten(0, 1), solid

@@ -22,7 +22,7 @@ def validate(fuser: Fuser, subjects: Iterable[Subject]) -> dict[str, float]:
     """
     found: list[float] = []
     before: list[float] = []
-    hull_at, mean_at = CHANNELS.index("hull"), CHANNELS.index("blended")
+    hull_at, mean_at = CHANNELS.index("hull"), CHANNELS.index("symmetrised")
     for subject in subjects:
         channels, solid = subject.channels.float(), subject.occupancy > 127
         logits, _ = fuser(channels, subject.statistics[0].flatten(0, 1))

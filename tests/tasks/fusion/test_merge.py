@@ -108,7 +108,7 @@ def test_a_wheel_survives_faulty_fields_and_poses(tmp_path: Path) -> None:
         tilt=0.02,
     )
     mesh = merge(scene)
-    assert mesh.figures["symmetry_fold"] == 5.0
+    assert mesh.figures["symmetry_order"] == 5.0
     assert distance_percent(mesh, scene) < 0.7
     assert signed_volume(surface_of(mesh)) > 0.0
 
@@ -139,7 +139,7 @@ def test_the_bundled_fuser_keeps_a_wheel_that_it_never_saw(tmp_path: Path) -> No
     assert signed_volume(surface_of(mesh)) == pytest.approx(signed_volume(scene.truth), rel=0.2)
 
 
-def test_of_a_bare_tyre_the_fuser_is_one_opinion_of_two(torus_scene: Scene) -> None:
+def test_without_a_rim_the_fuser_is_averaged_with_the_weighted_field(torus_scene: Scene) -> None:
     """An untrained fuser says what the fields say."""
     without, with_it = merge(torus_scene), merge(torus_scene, fuser=Fuser())
     assert not np.array_equal(without.vertices, with_it.vertices)
@@ -148,11 +148,11 @@ def test_of_a_bare_tyre_the_fuser_is_one_opinion_of_two(torus_scene: Scene) -> N
         assert found == pytest.approx(signed_volume(torus_scene.truth), rel=0.1)
 
 
-def test_without_a_fuser_photos_say_nothing_about_a_bare_tyre(
+def test_without_a_fuser_photos_are_not_used_for_a_tyre_without_a_rim(
     torus_scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = merge(torus_scene)
-    monkeypatch.setattr("tasks.fusion.merge.face_agreement", lambda *_: None)
+    monkeypatch.setattr("tasks.fusion.merge.photo_consistency", lambda *_: None)
     np.testing.assert_array_equal(merge(torus_scene).vertices, seen.vertices)
 
 
@@ -212,6 +212,6 @@ def test_wrong_scales_of_the_frames_are_corrected(tmp_path: Path) -> None:
     scene = make_scene(tmp_path, wheel(), frames=12, coded=5, half_width=0.13, wrong_scale=0.06)
     config = MergeConfig(mc_resolution=80, grid_steps=32, grid_angles=96)
     corrected = merge(scene, config)
-    left = merge(scene, config.model_copy(update={"refine_gain": 1.0}))
+    left = merge(scene, config.model_copy(update={"min_registration_gain": 1.0}))
     assert distance_percent(corrected, scene) < distance_percent(left, scene)
     assert corrected.figures["disagreement_median_mm"] < left.figures["disagreement_median_mm"]

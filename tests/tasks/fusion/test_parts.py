@@ -7,10 +7,10 @@ import math
 import numpy as np
 import pytest
 
-from tasks.fusion.decision.iso_level import keep_volume
-from tasks.fusion.evidence.fields import frame_trust, is_bare, robust_mean
-from tasks.fusion.evidence.symmetry import detect_fold, revolve_and_blend, warp_to_profile
-from tasks.fusion.evidence.visual_hull import silhouette_distance
+from tasks.fusion.decision.iso_level import volume_preserving_level
+from tasks.fusion.evidence.fields import frame_overlaps, lacks_rim, robust_mean
+from tasks.fusion.evidence.symmetry import detect_symmetry_order, symmetrise, warp_to_profile
+from tasks.fusion.evidence.visual_hull import visual_hull_distance
 from tasks.fusion.grid import make_grid
 from tasks.fusion.surface.colour import frame_gains
 from tasks.fusion.surface.marching import (
@@ -18,7 +18,7 @@ from tasks.fusion.surface.marching import (
     is_watertight,
     march,
     signed_volume,
-    without_crumbs,
+    without_small_parts,
 )
 from tasks.fusion.views import View
 from tasks.geometry.camera import look_at
@@ -32,10 +32,10 @@ def disc_view(index: int, eye: tuple[float, float, float], radius_px: float) -> 
     return View(index, camera, mask, signed_pixels(mask))
 
 
-def test_carving_measures_metres_inside_the_silhouette() -> None:
+def test_the_visual_hull_is_measured_in_metres() -> None:
     views = [disc_view(i, e, 40.0) for i, e in enumerate([(0, 0, 2.0), (2.0, 0, 0)])]
     points = np.array([[0, 0, 0], [0, 0.3, 0], [0, 0.5, 0], [0.5, 0, 0]], np.float32)
-    inside = silhouette_distance(points, views, outliers=0, margin_px=0.0)
+    inside = visual_hull_distance(points, views, outliers=0, margin_px=0.0)
     np.testing.assert_allclose(inside[:3], [0.4, 0.1, -0.1], atol=0.012)
     assert inside[3] < 0  # seen from the second camera, it lies on the axis; the first carves it
 
@@ -44,8 +44,8 @@ def test_one_wrong_mask_is_outvoted_by_count() -> None:
     views = [disc_view(i, (0, 0, 2.0 + 0.01 * i), 40.0) for i in range(4)]
     views[2] = disc_view(2, (0, 0, 2.0), 5.0)
     point = np.array([[0, 0.3, 0]], np.float32)
-    assert silhouette_distance(point, views, outliers=0, margin_px=0.0)[0] < 0
-    assert silhouette_distance(point, views, outliers=1, margin_px=0.0)[0] > 0
+    assert visual_hull_distance(point, views, outliers=0, margin_px=0.0)[0] < 0
+    assert visual_hull_distance(point, views, outliers=1, margin_px=0.0)[0] > 0
 
 
 def test_a_wall_that_is_nowhere_certain_keeps_its_volume() -> None:
@@ -56,54 +56,55 @@ def test_a_wall_that_is_nowhere_certain_keeps_its_volume() -> None:
     log_odds = np.log(probability / (1 - probability))
     field = np.broadcast_to(log_odds, grid.shape).astype(np.float32)
     assert not (field > 0).any()
-    kept = keep_volume(grid, field, lowest=-4.0, highest=1.0)
+    kept = field - volume_preserving_level(grid, field, lowest=-4.0, highest=1.0)
     solid = (kept >= 0)[1:].all(axis=(0, 1))
     assert solid[8]
     assert solid.sum() == pytest.approx(probability.sum(), abs=1.5)  # equal columns go together
-    bounded = keep_volume(grid, field, lowest=-0.1, highest=1.0)
-    np.testing.assert_allclose(bounded, field + 0.1, atol=1e-6)
+    bounded = volume_preserving_level(grid, field, lowest=-0.1, highest=1.0)
+    assert bounded == pytest.approx(-0.1, abs=1e-6)
 
 
 def test_a_certain_field_stays_as_it_is() -> None:
     grid = make_grid(0.3, 0.1, steps=32, angles=48)
     ring = (grid.radii[:, None, None] > 0.2) & (np.abs(grid.heights) < 0.05)
     field = np.where(np.broadcast_to(ring, grid.shape), 6.0, -6.0).astype(np.float32)
-    np.testing.assert_array_equal(keep_volume(grid, field, lowest=-1, highest=1) > 0, field > 0)
+    level = volume_preserving_level(grid, field, lowest=-1, highest=1)
+    np.testing.assert_array_equal(field - level > 0, field > 0)
 
 
 def test_the_robust_mean_ignores_one_wild_frame() -> None:
     values = np.array([1.0, 1.2, 0.8, 1.0, -4.0], np.float32)[:, None]
-    mean, spread, effective = robust_mean(values, np.ones_like(values), spread=1.0)
+    mean, std, effective = robust_mean(values, np.ones_like(values), robust_scale=1.0)
     assert mean[0] == pytest.approx(0.9, abs=0.15)
     assert effective[0] == pytest.approx(5.0)
-    assert spread[0] > 0
+    assert std[0] > 0
 
 
-def test_a_frame_is_trusted_by_its_overlap_and_a_bare_tyre_known_by_its_hole() -> None:
+def test_frames_count_by_their_overlap_and_a_missing_rim_is_detected() -> None:
     grid = make_grid(0.36, 0.15, steps=32, angles=48)
     r = np.broadcast_to(grid.radii[:, None, None], grid.shape)
     z = np.broadcast_to(np.abs(grid.heights), grid.shape)
     ring = np.where((r > 0.2) & (r < 0.34) & (z < 0.1), 2.0, -2.0).astype(np.float32)
     thin = np.where((r > 0.2) & (r < 0.34) & (z < 0.05), 2.0, -2.0).astype(np.float32)
     lost = np.where(r < 0.1, 2.0, -2.0).astype(np.float32)
-    trust = frame_trust(np.stack([ring, thin, lost]), grid, ring)
-    assert trust[0] == 1.0
-    assert trust[1] == pytest.approx((thin > 0).sum() / (ring > 0).sum(), rel=0.05)
-    assert trust[2] == 0.0
-    assert frame_trust(np.full((2, *grid.shape), -1.0, np.float32), grid, lost - 9).tolist() == [
+    overlaps = frame_overlaps(np.stack([ring, thin, lost]), grid, ring)
+    assert overlaps[0] == 1.0
+    assert overlaps[1] == pytest.approx((thin > 0).sum() / (ring > 0).sum(), rel=0.05)
+    assert overlaps[2] == 0.0
+    assert frame_overlaps(np.full((2, *grid.shape), -1.0, np.float32), grid, lost - 9).tolist() == [
         1,
         1,
     ]
     hub = np.where((r < 0.06) & (z < 0.02), 2.0, -2.0).astype(np.float32)
-    assert is_bare(grid, np.stack([ring, ring, np.maximum(ring, hub)]))
-    assert not is_bare(grid, np.maximum(ring, hub)[None])
+    assert lacks_rim(grid, np.stack([ring, ring, np.maximum(ring, hub)]))
+    assert not lacks_rim(grid, np.maximum(ring, hub)[None])
     discs = [np.where((r < 0.3) & (abs(z - at) < 0.012), 2.0, -2.0) for at in (0.02, 0.05, 0.08)]
     frames = np.stack([np.maximum(ring, d).astype(np.float32) for d in discs])
     assert (frames.mean(axis=0)[grid.radii < 0.1] < 0).all(), "together they say: a hole"
-    assert not is_bare(grid, frames)
+    assert not lacks_rim(grid, frames)
 
 
-def test_noise_is_revolved_away_and_spokes_stay() -> None:
+def test_noise_is_averaged_around_the_axle_and_spokes_stay() -> None:
     rng = np.random.default_rng(0)
     grid = make_grid(0.36, 0.1, steps=24, angles=120)
     t = grid.angles[None, :, None]
@@ -112,9 +113,9 @@ def test_noise_is_revolved_away_and_spokes_stay() -> None:
     truth = np.where(rim, spokes, np.float32(1.0))
     noisy = truth + rng.normal(0.0, 1.0, grid.shape).astype(np.float32)
     one = np.ones(grid.shape, np.float32)
-    assert detect_fold(grid, noisy - noisy.mean(axis=1, keepdims=True), one) == 6
-    out = revolve_and_blend(grid, noisy, one, one, one, strength=1.5)
-    assert out.fold == 6
+    assert detect_symmetry_order(grid, noisy - noisy.mean(axis=1, keepdims=True), one) == 6
+    out = symmetrise(grid, noisy, one, one, one, strength=1.5)
+    assert out.symmetry_order == 6
     error = out.field - truth
     assert np.sqrt((error[grid.radii > 0.3] ** 2).mean()) < 0.25
     assert np.sqrt((error[(grid.radii < 0.2)] ** 2).mean()) < 0.7
@@ -128,7 +129,7 @@ def test_the_warp_meets_the_known_radius() -> None:
     )
     target = np.full(len(grid.heights), 0.36)
     target[0] = 0.0
-    warped = warp_to_profile(grid, field, target, most=0.06)
+    warped = warp_to_profile(grid, field, target, max_change=0.06)
     assert np.interp(0.0, -warped[::1, 0, 5], grid.radii) == pytest.approx(0.36, abs=5e-4)
     assert np.interp(0.0, -warped[::1, 0, 0], grid.radii) == pytest.approx(0.35, abs=5e-4)
 
@@ -153,7 +154,7 @@ def test_marching_gives_one_outward_body() -> None:
     assert is_watertight(surface)
     assert signed_volume(surface) == pytest.approx(4 / 3 * math.pi * 0.6**3, rel=0.02)
     inverted = TriangleMesh(surface.vertices, surface.faces[:, ::-1])
-    assert signed_volume(without_crumbs(inverted)) > 0
+    assert signed_volume(without_small_parts(inverted)) > 0
     assert not is_watertight(TriangleMesh(surface.vertices, surface.faces[:-1]))
 
 

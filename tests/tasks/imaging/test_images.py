@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from configs.stages import PoseConfig
 from tasks.core.errors import InputError, StorageError
-from tasks.fusion.evidence.plane_sweep import face_agreement
+from tasks.fusion.evidence.plane_sweep import photo_consistency
 from tasks.fusion.grid import make_grid
 from tasks.fusion.surface.colour import colour_surface
 from tasks.fusion.surface.marching import TriangleMesh
@@ -82,7 +82,7 @@ def _load_views(frames: dict[int, Path], alphas: dict[int, Path], scratch: Path)
 
 def _sweep_planes(frames: dict[int, Path], alphas: dict[int, Path], scratch: Path) -> object:
     grid = make_grid(0.3, 0.1, steps=8, angles=16)
-    return face_agreement(grid, _cameras(len(frames)), frames, 1)
+    return photo_consistency(grid, _cameras(len(frames)), frames, 1)
 
 
 def _colour(frames: dict[int, Path], alphas: dict[int, Path], scratch: Path) -> object:

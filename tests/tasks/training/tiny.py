@@ -65,7 +65,7 @@ def make_subject(folder: Path, seed: int) -> None:
     middle = rng.integers(3, 9)
     solid = (np.abs(z - middle) < 2) & (r > 4)
     channels[CHANNELS.index("hull")] = 1.0
-    channels[CHANNELS.index("agreement")] += np.where(np.abs(z - middle) == 2, 2.0, 0.0)
+    channels[CHANNELS.index("consistency")] += np.where(np.abs(z - middle) == 2, 2.0, 0.0)
     np.save(folder / f"{seed}.channels.npy", channels)
     np.save(folder / f"{seed}.occupancy.npy", np.where(solid, 255, 0).astype(np.uint8))
 

@@ -1,8 +1,8 @@
-"""The surface that agrees best with the fields, the photos and the outlines.
+"""Convex segmentation of the grid: the surface that suits fields, photos and outlines best.
 
-A convex segmentation: every node is solid or empty so that the sum of its unary terms (log-odds of
-the network, and which side of an agreed surface it lies on) and the area of the boundary is best,
-where boundary that runs along a ridge of agreement costs next to nothing.
+Every node is solid or empty so that the sum of its unary terms (log-odds of the network, and which
+side of a photo-consistent surface it lies on) and the area of the boundary is best, where boundary
+that runs along a ridge of photo consistency costs next to nothing.
 
 Solved by the primal-dual method of Chambolle and Pock, A first-order primal-dual algorithm for
 convex problems with applications to imaging, 2011; the relaxation is exact for two labels (Chan,
@@ -20,21 +20,21 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from configs.stages import MergeConfig
-from tasks.fusion.decision.connect import tie_loose_parts
-from tasks.fusion.decision.weighted.textureless import find_face
-from tasks.fusion.evidence.plane_sweep import Agreement
-from tasks.fusion.evidence.spokes import surface_evidence
+from configs.stages import WeightedConfig
+from tasks.fusion.decision.connect import connect_components
+from tasks.fusion.decision.weighted.textureless import find_textureless_face
+from tasks.fusion.evidence.plane_sweep import PhotoConsistency
+from tasks.fusion.evidence.spokes import symmetrise_consistency
 from tasks.fusion.grid import CylinderGrid, Field
 
-SURE_GAP = -2.0
-"""Log-odds of the network below which no wall is drawn to tie loose parts."""
+MAX_GAP_LOG_ODDS = -2.0
+"""Log-odds of the network below which there is a gap, and no connecting wall is drawn."""
 
 FACE_RIDGE = 5.0
-"""Agreement that the surface of a sure even face counts as, in units of the ridge."""
+"""Photo consistency of a sure textureless face, in units of ``ridge_consistency``."""
 
-BOUND = 20.0
-"""Most that the unary terms of a node amount to."""
+MAX_UNARY = 20.0
+"""Bound of a node's unary term on either side, log-odds."""
 
 
 def segment(
@@ -42,77 +42,90 @@ def segment(
     field: Field,
     hull: Field,
     shell: NDArray[np.bool_],
-    agreements: Mapping[int, Agreement],
-    fold: int,
-    config: MergeConfig,
+    consistencies: Mapping[int, PhotoConsistency],
+    symmetry_order: int,
+    config: WeightedConfig,
     *,
     radius: float,
+    wall_thickness: float,
 ) -> Field:
     """Segment the grid into solid and empty.
 
     Args:
         grid: The common grid.
-        field: ``(R, T, Z)`` the network's fused log-odds.
-        hull: ``(R, T, Z)`` metres inside the silhouettes.
+        field: ``(R, T, Z)`` float32 fused log-odds of the network.
+        hull: ``(R, T, Z)`` float32 metres inside the visual hull.
         shell: ``(R, Z)`` nodes that the outlines show to be solid.
-        agreements: Of the frames, by side.
-        fold: How often the rim's pattern repeats around, 1 for not.
-        config: Parameters.
+        consistencies: Photo consistency by side, +1 for the face towards +z and -1.
+        symmetry_order: How often the rim's pattern repeats around, 1 for not.
+        config: Weights.
         radius: Outer radius in metres.
+        wall_thickness: Thickness of the walls that connect components, metres.
 
     Returns:
-        ``(R, T, Z)`` share of matter at every node, 0 to 1.
+        ``(R, T, Z)`` float32 share of matter at every node, 0 to 1.
     """
-    values = {s: surface_evidence(grid, a, fold, radius) for s, a in agreements.items()}
-    chance = np.asarray((1.0 / (1.0 + np.exp(-field))).mean(axis=1), np.float32)
+    values = {
+        side: symmetrise_consistency(grid, consistency, symmetry_order, radius)
+        for side, consistency in consistencies.items()
+    }
+    probability = np.asarray((1.0 / (1.0 + np.exp(-field))).mean(axis=1), np.float32)
     ridge, flux = np.zeros(grid.shape, np.float32), np.zeros(grid.shape, np.float32)
-    unary = config.network * field
-    for side, agreement in agreements.items():
-        value, radial, axial = values[side], *_mean_direction(agreement)
-        if -side in agreements:
-            value, radial, axial = _with_mirrored(
-                grid, value, radial, axial, values[-side], agreements[-side], radius
+    unary = config.network_weight * field
+    for side, consistency in consistencies.items():
+        value, radial, axial = values[side], *_mean_direction(consistency)
+        if -side in consistencies:
+            value, radial, axial = _filled_from_other_face(
+                grid, value, radial, axial, values[-side], consistencies[-side], radius
             )
-        if config.even > 0:
-            face = find_face(grid, agreement.even, value.mean(axis=1), chance, radius)
-            value = value * (1.0 - face.sure)[:, None, None]  # what agrees off the face is chance
-            along, solid = face.pull(grid, side)
-            ridge += FACE_RIDGE * config.ridge * along[:, None]
-            unary += config.even * solid[:, None]
+        if config.textureless_weight > 0:
+            face = find_textureless_face(
+                grid, consistency.textureless, value.mean(axis=1), probability, radius
+            )
+            # off a textureless face photos are consistent by chance only
+            value = value * (1.0 - face.certainty)[:, None, None]
+            along, solid = face.surface_and_side(grid, side)
+            ridge += FACE_RIDGE * config.ridge_consistency * along[:, None]
+            unary += config.textureless_weight * solid[:, None]
         ridge += value
-        flux += _divergence(value * radial, value * axial, config.stereo_reach)
-    unary += config.stereo * flux
-    unary[hull < -0.5 * grid.step] = -BOUND
-    unary = np.where(shell[:, None], np.float32(0.5 * BOUND), unary)
-    cost = config.boundary * (np.exp(-ridge / config.ridge) + 0.03)
-    unary = np.clip(unary, -BOUND, BOUND).astype(np.float32)
-    share = minimise(grid, unary, cost.astype(np.float32))
-    centre = 1.0 / (1.0 + np.exp(-field.mean(axis=1)))
-    likely = np.where(hull.mean(axis=1) > 0.0, centre + ridge.mean(axis=1), 0.0)
-    wall = config.shell * radius
-    return tie_loose_parts(grid, share, likely.astype(np.float32), field > SURE_GAP, thickness=wall)
-
-
-def _mean_direction(agreement: Agreement) -> tuple[Field, Field]:
-    return (
-        agreement.radial.mean(axis=1, keepdims=True),
-        agreement.axial.mean(axis=1, keepdims=True),
+        flux += _divergence(value * radial, value * axial, config.photo_consistency_reach)
+    unary += config.photo_consistency_weight * flux
+    unary[hull < -0.5 * grid.step] = -MAX_UNARY
+    unary = np.where(shell[:, None], np.float32(0.5 * MAX_UNARY), unary)
+    cost = config.boundary_weight * (np.exp(-ridge / config.ridge_consistency) + 0.03)
+    unary = np.clip(unary, -MAX_UNARY, MAX_UNARY).astype(np.float32)
+    occupancy = minimise(grid, unary, cost.astype(np.float32))
+    section = 1.0 / (1.0 + np.exp(-field.mean(axis=1)))
+    likely = np.where(hull.mean(axis=1) > 0.0, section + ridge.mean(axis=1), 0.0)
+    return connect_components(
+        grid,
+        occupancy,
+        likely.astype(np.float32),
+        field > MAX_GAP_LOG_ODDS,
+        thickness=wall_thickness,
     )
 
 
-def _with_mirrored(
+def _mean_direction(consistency: PhotoConsistency) -> tuple[Field, Field]:
+    return (
+        consistency.radial.mean(axis=1, keepdims=True),
+        consistency.axial.mean(axis=1, keepdims=True),
+    )
+
+
+def _filled_from_other_face(
     grid: CylinderGrid,
     value: Field,
     radial: Field,
     axial: Field,
     other: Field,
-    other_agreement: Agreement,
+    other_consistency: PhotoConsistency,
     radius: float,
 ) -> tuple[Field, Field, Field]:
-    """Let a tyre's other side fill in, at half its strength: carcasses are mirrored, rims not."""
+    """Fill in from the other face at half its strength: carcasses are symmetric, rims are not."""
     share = 0.5 * np.clip((grid.radii / radius - 0.55) / 0.1, 0.0, 1.0)[:, None, None]
     mirrored = (share * other[..., ::-1]).astype(np.float32)
-    other_radial, other_axial = _mean_direction(other_agreement)
+    other_radial, other_axial = _mean_direction(other_consistency)
     take = mirrored > value
     return (
         np.where(take, mirrored, value),
@@ -134,9 +147,13 @@ def minimise(grid: CylinderGrid, unary: Field, cost: Field, iterations: int = 12
 
     Args:
         grid: The common grid.
-        unary: ``(R, T, Z)`` gain of calling a node solid.
-        cost: ``(R, T, Z)`` cost of boundary at a node, for the area of one radial step squared.
-        iterations: Primal-dual steps.
+        unary: ``(R, T, Z)`` float32 gain of calling a node solid, log-odds.
+        cost: ``(R, T, Z)`` float32 cost of boundary at a node, log-odds for the area of one radial
+            step squared.
+        iterations: Number of primal-dual steps.
+
+    Returns:
+        ``(R, T, Z)`` float32 share of matter, 0 to 1.
     """
     arc = np.arange(len(grid.radii)) * (2.0 * math.pi / len(grid.angles))  # in radial steps
     across = np.minimum(1.0, 1.0 / np.maximum(arc, 1e-3)).astype(np.float32)[:, None, None]

@@ -1,9 +1,10 @@
-"""Even faces: discs and covers on which the photos agree at every depth, and so at none.
+"""Textureless faces: discs and covers on which photos are consistent at every depth.
 
-What shows nothing to compare is not without evidence. At its true depth an even disc is even all
-around in every frame, up to its edges; on a plane before or behind it the frames look past those
-edges. So the circles that are even, taken together over the radius, tell the depth: the section
-of the face is the curve along which most circles are even.
+A plane sweep cannot match what has no texture, but its edges give the depth: at its true depth a
+textureless disc is textureless all around in every frame, up to its edges; on a plane before or
+behind it the frames look past those edges. So the section of the face is the curve along which most
+circles are textureless, found by dynamic programming as scan lines are in stereo (Ohta and Kanade,
+Stereo by intra- and inter-scanline search using dynamic programming, IEEE TPAMI 7, 1985).
 """
 
 from __future__ import annotations
@@ -16,51 +17,51 @@ from scipy.ndimage import label
 
 from tasks.fusion.grid import CylinderGrid, Field
 
-LEAST_EVEN = 0.85
-"""Share of a circle from which its evenness counts."""
+MIN_TEXTURELESS = 0.85
+"""Textureless share of a circle from which it counts."""
 
-TEXTURED = 0.1
-"""Mean agreement around a circle from which photos alone tell where its surface is."""
+TEXTURED_CONSISTENCY = 0.1
+"""Mean photo consistency around a circle from which photos alone give its surface's depth."""
 
-KNOWN = 0.95
-"""Probability of matter from which the network knows a circle by itself."""
+SURE_PROBABILITY = 0.95
+"""Probability of matter from which the network alone decides a circle."""
 
-DEEP = 2
+DEPTH_NODES = 2
 """Nodes behind a face that are solid, and before it that are empty."""
 
-BLUR = 0.7
-"""Standard deviation of a face's place, nodes."""
+POSITION_STD = 0.7
+"""Standard deviation of a face's position along the axle, nodes."""
 
-LEAST_CHANCE = 0.1
-"""Probability of matter below which the network sees nothing there that could be a face."""
+MIN_PROBABILITY = 0.1
+"""Probability of matter below which there is nothing that could be a face."""
 
-LEAST_SPAN = 0.12
-"""Shortest face in outer radii: before a smaller even patch many a depth looks even."""
+MIN_SPAN = 0.12
+"""Shortest face in outer radii: a smaller textureless patch looks so at many depths."""
 
-WITHIN = 0.8
+MAX_RADIUS_SHARE = 0.8
 """Share of the outer radius up to which a face is looked for; beyond, there is rubber."""
 
-CHANCE = 0.05
-"""Worth of a sure circle of the network's, against an even one."""
+PROBABILITY_WEIGHT = 0.05
+"""Gain of a circle that is sure to be matter, in units of a textureless one's."""
 
-BEND = 0.15
-"""Cost of a step along the axle from one circle to the next, for the evenness of one circle."""
+STEP_COST = 0.15
+"""Cost of a step along the axle between neighbouring circles, in units of a circle's gain."""
 
 
 @dataclass(frozen=True)
-class EvenFace:
-    """The section of an even face.
+class TexturelessFace:
+    """The section of a textureless face.
 
     Args:
-        place: ``(R,)`` node along the axle.
-        sure: ``(R,)`` how surely an even face runs there, 0 to 1: 0 where photos agree on a
-            surface, and for faces shorter than they can be told from.
+        position: ``(R,)`` node along the axle.
+        certainty: ``(R,)`` how surely a textureless face runs there, 0 to 1: 0 where photos are
+            consistent on a surface, and for faces shorter than :data:`MIN_SPAN`.
     """
 
-    place: NDArray[np.intp]
-    sure: NDArray[np.float32]
+    position: NDArray[np.intp]
+    certainty: NDArray[np.float32]
 
-    def pull(self, grid: CylinderGrid, side: int) -> tuple[Field, Field]:
+    def surface_and_side(self, grid: CylinderGrid, side: int) -> tuple[Field, Field]:
         """Where its surface runs, and on which side of it there is matter.
 
         Args:
@@ -70,42 +71,45 @@ class EvenFace:
         Returns:
             ``(R, Z)`` 0 to 1 on the surface, and ``(R, Z)`` 0 to 1 behind it, to -1 before it.
         """
-        ahead = side * (np.arange(len(grid.heights)) - self.place[:, None])
-        along = np.exp(-0.5 * (ahead / BLUR) ** 2)
-        solid = np.where(ahead > 0, -1.0, 1.0) * ((ahead > -DEEP) & (ahead <= DEEP))
-        sure = self.sure[:, None]
-        return np.asarray(sure * along, np.float32), np.asarray(sure * solid, np.float32)
+        ahead = side * (np.arange(len(grid.heights)) - self.position[:, None])
+        along = np.exp(-0.5 * (ahead / POSITION_STD) ** 2)
+        solid = np.where(ahead > 0, -1.0, 1.0) * ((ahead > -DEPTH_NODES) & (ahead <= DEPTH_NODES))
+        certainty = self.certainty[:, None]
+        return np.asarray(certainty * along, np.float32), np.asarray(certainty * solid, np.float32)
 
 
-def find_face(
-    grid: CylinderGrid, even: Field, agreed: Field, chance: Field, radius: float
-) -> EvenFace:
-    """The curve through the even circles of a face, by dynamic programming from the axle outwards.
+def find_textureless_face(
+    grid: CylinderGrid, textureless: Field, consistency: Field, probability: Field, radius: float
+) -> TexturelessFace:
+    """The curve through the textureless circles of a face, from the axle outwards.
 
     Args:
         grid: The common grid.
-        even: ``(R, Z)`` share of every circle that is even.
-        agreed: ``(R, Z)`` agreement of the photos, which holds the face at its edges.
-        chance: ``(R, Z)`` probability of matter, which decides where nothing else does.
+        textureless: ``(R, Z)`` textureless share of every circle, 0 to 1.
+        consistency: ``(R, Z)`` photo consistency, which fixes the face at its edges.
+        probability: ``(R, Z)`` probability of matter, which decides where nothing else does.
         radius: Outer radius in metres.
     """
-    sure = np.clip((even - LEAST_EVEN) / (1.0 - LEAST_EVEN), 0.0, 1.0)
-    held = np.clip(agreed / TEXTURED, 0.0, 1.0)
-    rows = int(np.searchsorted(grid.radii, WITHIN * radius))
-    place = np.zeros(len(grid.radii), np.intp)
-    place[:rows] = _best_path((np.maximum(sure, held) + CHANCE * chance)[:rows])
-    place[rows:] = place[rows - 1]
-    found = sure[np.arange(len(place)), place]
-    most = chance.max(axis=1)
-    found *= np.clip((KNOWN - most) / 0.05, 0.0, 1.0) * np.clip(most / LEAST_CHANCE - 1.0, 0.0, 1.0)
-    found *= np.clip(2.0 - agreed.max(axis=1) / (0.5 * TEXTURED), 0.0, 1.0)
-    found[rows:] = 0.0
-    found[~_long_enough(found > 0, LEAST_SPAN * radius / grid.step)] = 0.0
-    return EvenFace(place, found.astype(np.float32))
+    plain = np.clip((textureless - MIN_TEXTURELESS) / (1.0 - MIN_TEXTURELESS), 0.0, 1.0)
+    textured = np.clip(consistency / TEXTURED_CONSISTENCY, 0.0, 1.0)
+    rows = int(np.searchsorted(grid.radii, MAX_RADIUS_SHARE * radius))
+    gain = np.maximum(plain, textured) + PROBABILITY_WEIGHT * probability
+    position = np.zeros(len(grid.radii), np.intp)
+    position[:rows] = _best_path(gain[:rows])
+    position[rows:] = position[rows - 1]
+    certainty = plain[np.arange(len(position)), position]
+    highest = probability.max(axis=1)
+    certainty *= np.clip((SURE_PROBABILITY - highest) / 0.05, 0.0, 1.0) * np.clip(
+        highest / MIN_PROBABILITY - 1.0, 0.0, 1.0
+    )
+    certainty *= np.clip(2.0 - consistency.max(axis=1) / (0.5 * TEXTURED_CONSISTENCY), 0.0, 1.0)
+    certainty[rows:] = 0.0
+    certainty[~_long_enough(certainty > 0, MIN_SPAN * radius / grid.step)] = 0.0
+    return TexturelessFace(position, certainty.astype(np.float32))
 
 
 def _best_path(gain: Field) -> NDArray[np.intp]:
-    """Column of every row of ``gain`` so that their sum, less what bends cost, is greatest."""
+    """Column ``(R,)`` of every row of ``gain`` for the greatest sum less the cost of steps."""
     rows, columns = gain.shape
     steps = np.arange(-2, 3)
     at = np.arange(columns)[:, None] + steps
@@ -113,7 +117,7 @@ def _best_path(gain: Field) -> NDArray[np.intp]:
     total = gain[0].astype(np.float64)
     came_from = np.zeros((rows, columns), np.intp)
     for row in range(1, rows):
-        before = np.where(possible, total[at], -np.inf) - BEND * np.abs(steps)
+        before = np.where(possible, total[at], -np.inf) - STEP_COST * np.abs(steps)
         best = before.argmax(axis=1)
         came_from[row] = at[np.arange(columns), best]
         total = gain[row] + before[np.arange(columns), best]
@@ -126,7 +130,7 @@ def _best_path(gain: Field) -> NDArray[np.intp]:
 
 def _long_enough(found: NDArray[np.bool_], least: float) -> NDArray[np.bool_]:
     """Which rows are part of a run of at least ``least``."""
-    names, count = label(found)
-    lengths = np.bincount(names, minlength=count + 1)
+    labels, count = label(found)
+    lengths = np.bincount(labels, minlength=count + 1)
     lengths[0] = 0
-    return np.asarray(lengths[names] >= least)
+    return np.asarray(lengths[labels] >= least)

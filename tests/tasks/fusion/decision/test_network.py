@@ -14,10 +14,15 @@ from torch import Tensor
 
 from tasks.core.errors import ModelError
 from tasks.fusion.decision.network import Fuser, FuserSizes, load_fuser, log_odds
-from tasks.fusion.decision.network_inputs import CHANNELS, PHOTOS, evidence_channels, mirrored
+from tasks.fusion.decision.network_inputs import (
+    CHANNELS,
+    PHOTOS,
+    evidence_channels,
+    mirror_channels,
+)
 from tasks.fusion.evidence.gather import Evidence
-from tasks.fusion.evidence.plane_sweep import Agreement
-from tasks.fusion.evidence.symmetry import RevolvedField
+from tasks.fusion.evidence.plane_sweep import PhotoConsistency
+from tasks.fusion.evidence.symmetry import SymmetrisedField
 from tasks.fusion.grid import CylinderGrid, make_grid
 from tasks.network.weights import FUSER, choose_model
 
@@ -33,7 +38,7 @@ def random_evidence(grid: CylinderGrid, rng: np.random.Generator, *, flip: bool)
 
     shape, section = grid.shape, (grid.shape[0], grid.shape[2])
     axial = draw(*shape)
-    seen = Agreement(
+    seen = PhotoConsistency(
         draw(*shape),
         draw(*shape),
         -axial if flip else axial,
@@ -44,18 +49,18 @@ def random_evidence(grid: CylinderGrid, rng: np.random.Generator, *, flip: bool)
     return Evidence(
         grid=grid,
         fields=[],
-        first=draw(*shape),
+        unweighted_mean=draw(*shape),
         mean=draw(*shape),
-        spread=draw(*shape),
-        expected=draw(*shape),
+        std=draw(*shape),
+        occupancy=draw(*shape),
         confidence=draw(*shape),
-        blended=RevolvedField(draw(*shape), draw(*section), 1),
+        symmetrised=SymmetrisedField(draw(*shape), draw(*section), 1),
         hull=draw(*shape),
-        depth=draw(*section).astype(np.float64),
+        profile_depth=draw(*section).astype(np.float64),
         shell=draw(*section) > 0,
-        agreements={-1 if flip else 1: seen},
-        fold=5,
-        bare=False,
+        consistencies={-1 if flip else 1: seen},
+        symmetry_order=5,
+        without_rim=False,
     )
 
 
@@ -68,8 +73,8 @@ def test_mirrored_channels_are_those_of_the_mirrored_tyre() -> None:
         for flip in (False, True)
     )
     assert one.shape == (len(CHANNELS), *grid.shape)
-    torch.testing.assert_close(mirrored(one), other)
-    assert torch.equal(mirrored(mirrored(one)), one)
+    torch.testing.assert_close(mirror_channels(one), other)
+    assert torch.equal(mirror_channels(mirror_channels(one)), one)
     assert not torch.allclose(one, other)
 
 
@@ -77,7 +82,7 @@ def test_a_side_that_nobody_filmed_is_zero() -> None:
     grid = make_grid(RADIUS, 0.1, steps=12, angles=48)
     channels = evidence_channels(random_evidence(grid, np.random.default_rng(0), flip=False), 0.3)
     count = len(PHOTOS)
-    at = CHANNELS.index("agreement") + count
+    at = CHANNELS.index("consistency") + count
     assert CHANNELS[at : at + count] == PHOTOS
     assert not channels[at : at + count].any()
     assert channels[at - count : at].any(axis=(1, 2, 3)).all()

@@ -30,7 +30,7 @@ def test_what_is_done_to_channels_is_done_to_their_statistics(subjects: Path) ->
 def test_crops_run_round_and_mirror_with_their_truth(subjects: Path) -> None:
     subject = Subject.read(subjects, 5, CPU)
     rng = np.random.default_rng(0)
-    at = CHANNELS.index("agreement")
+    at = CHANNELS.index("consistency")
     both = set()
     for _ in range(12):
         channels, statistics, solid = subject.crop(20, rng)
