@@ -3,7 +3,9 @@
 Structure from motion gives the cameras: on whole frames where the background moves with the
 tyre, on the tyre alone where the background stands still. The solid is fitted to the masks'
 outlines, which is also the test of the cameras. Where structure from motion fails, a constant
-rate is assumed and said.
+rate is assumed, and a warning says so.
+
+Structure from motion: Schönberger and Frahm, Structure-from-motion revisited, CVPR 2016.
 """
 
 from __future__ import annotations
@@ -26,14 +28,14 @@ from tasks.imaging.masks import foreground
 from tasks.poses.motion import (
     Background,
     arc_deg,
+    detect_changes,
     name_motion,
     turning_axis,
-    watch_changes,
     world_up,
 )
 from tasks.poses.outline import Outline, read_outline
 from tasks.poses.record import ObjectEstimate, PoseEstimate
-from tasks.poses.sfm import FeatureStore, SfmError, pairs_to_match
+from tasks.poses.sfm import SfmError, SfmSession, pairs_to_match
 from tasks.poses.solid import Solid, Views, fit_solid
 from tasks.poses.steady_orbit import steady_orbit
 from tasks.poses.steady_spin import outlines_alike, steady_spin
@@ -51,8 +53,8 @@ CONVINCING_SHARE = 0.9
 
 
 @dataclass(frozen=True)
-class _Attempt:
-    """Cameras with the solid fitted to them, and why they are refused (empty if they are not)."""
+class _Hypothesis:
+    """A pose hypothesis: cameras with the solid fitted to them, and why it is refused, if it is."""
 
     method: str
     cameras: dict[int, Camera]
@@ -67,8 +69,8 @@ class _Attempt:
         """Residual of the outlines in percent, and more as frames are missing."""
         return self.figures["outline_residual_percent"] / self.figures["registered_share"] ** 2
 
-    def convinces(self, config: PoseConfig) -> bool:
-        """Whether nothing speaks for another attempt."""
+    def is_convincing(self, config: PoseConfig) -> bool:
+        """Whether no further hypothesis is needed."""
         doubtful = [v for v in self.overlaps.values() if v < config.flag_iou]
         complete = self.figures.get("registered_share", 0.0) >= CONVINCING_SHARE
         return not self.refused and complete and len(doubtful) <= 0.1 * len(self.overlaps)
@@ -87,7 +89,7 @@ def estimate_poses(
         frame_paths: Images by frame index.
         alpha_paths: 8-bit masks by frame index, of the frames' sizes.
         times_s: Time of each frame in seconds.
-        config: Settings.
+        config: Parameters of the stage.
         scratch_dir: An existing folder for intermediate files.
 
     Returns:
@@ -98,67 +100,71 @@ def estimate_poses(
     """
     compute_repeatably()
     outlines = _outlines(alpha_paths)
-    attempts: list[_Attempt] = []
-    changes = watch_changes(frame_paths, outlines)
+    hypotheses: list[_Hypothesis] = []
+    changes = detect_changes(frame_paths, outlines)
     background: Background = "still" if config.motion == "spin" else changes.background
     if background != "still":
-        for faint in (False, True):
-            folder = scratch_dir / ("faint" if faint else "whole")
-            store = FeatureStore(frame_paths, folder, config, faint=faint)
-            # what is faint is easily mistaken: one end of the video for the other, for example
-            store.match(pairs_to_match(store.indices, config, closed=not faint))
-            method = "sfm-faint" if faint else "sfm"
-            attempt = _judge(method, store, outlines, len(frame_paths), config)
-            if attempt.convinces(config):
-                return _estimate(attempt, outlines, config, still=False)
-            attempts.append(attempt)
+        for low_contrast in (False, True):
+            folder = scratch_dir / ("low-contrast" if low_contrast else "full-contrast")
+            session = SfmSession(frame_paths, folder, config, low_contrast=low_contrast)
+            # features of low contrast match by mistake: one end of the video the other, for example
+            session.match(pairs_to_match(session.indices, config, closed=not low_contrast))
+            method = "sfm-low-contrast" if low_contrast else "sfm"
+            hypothesis = _hypothesis_of(method, session, outlines, len(frame_paths), config)
+            if hypothesis.is_convincing(config):
+                return _estimate(hypothesis, outlines, config, still=False)
+            hypotheses.append(hypothesis)
     moving = changes.moving if changes.background == "still" else None
     masks = _inner_masks(alpha_paths, outlines, moving, scratch_dir / "inner")
     seen = {i: frame_paths[i] for i in masks}
-    store = FeatureStore(seen, scratch_dir / "tyre", config, masks, faint=True)
-    store.match(pairs_to_match(store.indices, config))
-    attempt = _judge("sfm-masked", store, outlines, len(frame_paths), config)
+    session = SfmSession(seen, scratch_dir / "tyre", config, masks, low_contrast=True)
+    session.match(pairs_to_match(session.indices, config))
+    hypothesis = _hypothesis_of("sfm-masked", session, outlines, len(frame_paths), config)
     spins = config.motion == "spin" or (background == "still" and outlines_alike(outlines))
-    if spins and not attempt.refused and not _turns_on_axle(attempt):
-        attempt = replace(attempt, refused="sfm-masked: the tyre does not turn on its axle")
-    attempts.append(attempt)
-    found = [a for a in attempts if not a.refused]
+    if spins and not hypothesis.refused and not _turns_on_axle(hypothesis):
+        hypothesis = replace(hypothesis, refused="sfm-masked: the tyre does not turn on its axle")
+    hypotheses.append(hypothesis)
+    found = [a for a in hypotheses if not a.refused]
     if found:
         best = min(found, key=lambda a: a.doubt)
         return _estimate(best, outlines, config, still=background == "still")
-    refused = [a.refused for a in attempts]
-    attempt = _assume_steady_motion(store, outlines, times_s, len(frame_paths), config, background)
-    if not attempt.refused:
-        assumed = _estimate(attempt, outlines, config, still=background == "still")
+    refused = [a.refused for a in hypotheses]
+    hypothesis = _assume_steady_motion(
+        session, outlines, times_s, len(frame_paths), config, background
+    )
+    if not hypothesis.refused:
+        assumed = _estimate(hypothesis, outlines, config, still=background == "still")
         reason = "structure from motion failed (" + "; ".join(refused) + "); "
-        return replace(assumed, warnings=(reason + attempt.assumption, *assumed.warnings))
+        return replace(assumed, warnings=(reason + hypothesis.assumption, *assumed.warnings))
     raise ReconstructionError(
         "poses-failed",
         stage=StageName.ESTIMATE_POSES,
-        what="no camera poses were found (" + "; ".join([*refused, attempt.refused]) + ")",
+        what="no camera poses were found (" + "; ".join([*refused, hypothesis.refused]) + ")",
         advice="Film slowly around the tyre, whole tyre in view, before a textured background.",
     )
 
 
-def _turns_on_axle(attempt: _Attempt) -> bool:
+def _turns_on_axle(hypothesis: _Hypothesis) -> bool:
     """Whether the cameras turn about the fitted axle only; repeated spokes mislead the matching."""
-    axis, share = turning_axis(list(attempt.cameras.values()))
-    return share > 0.97 and bool(abs(axis @ attempt.solid.axle) > np.cos(np.radians(6.0)))
+    axis, share = turning_axis(list(hypothesis.cameras.values()))
+    return share > 0.97 and bool(abs(axis @ hypothesis.solid.axle) > np.cos(np.radians(6.0)))
 
 
 def _assume_steady_motion(
-    store: FeatureStore,
+    session: SfmSession,
     outlines: Mapping[int, Outline],
     times_s: Mapping[int, float],
     total: int,
     config: PoseConfig,
     background: Background,
-) -> _Attempt:
+) -> _Hypothesis:
     """Cameras from the outlines alone, for a spin or an orbit at a steady rate."""
     spins = config.motion == "auto" and background != "moving" and outlines_alike(outlines)
     if config.motion == "spin" or spins:
-        following = list(pairwise(store.indices))
-        steady = steady_spin(outlines, times_s, store.raw_matches(following), config.prior_fov_deg)
+        following = list(pairwise(session.indices))
+        steady = steady_spin(
+            outlines, times_s, session.raw_matches(following), config.prior_fov_deg
+        )
         method = "steady-spin"
         how = "the rotation was followed on the face" if steady.measured else "one turn is assumed"
         assumption = f"a tyre that spins {steady.sweep_deg:.0f} degrees on its axle: {how}"
@@ -167,8 +173,8 @@ def _assume_steady_motion(
         method = "steady-orbit"
         assumption = f"a steady orbit over {steady.sweep_deg:.0f} degrees fits the outlines"
     assumption += f"; a field of view of {config.prior_fov_deg:.0f} degrees is assumed"
-    attempt = _measure(method, steady.cameras, steady.solid, outlines, total, config)
-    return replace(attempt, assumption=assumption)
+    hypothesis = _measure(method, steady.cameras, steady.solid, outlines, total, config)
+    return replace(hypothesis, assumption=assumption)
 
 
 def _outlines(alpha_paths: Mapping[int, Path]) -> dict[int, Outline]:
@@ -212,26 +218,26 @@ def _inner_masks(
     return written
 
 
-def _judge(
+def _hypothesis_of(
     method: str,
-    store: FeatureStore,
+    session: SfmSession,
     outlines: Mapping[int, Outline],
     total: int,
     config: PoseConfig,
-) -> _Attempt:
+) -> _Hypothesis:
     """Find cameras, fit the solid to them and decide whether they can be right."""
     try:
-        found = store.reconstruct()
+        found = session.reconstruct()
     except SfmError as exc:
         return _refusal(f"{method}: {exc}")
     used = [i for i in found.cameras if i in outlines]
     if len(found.cameras) < config.min_registered_share * total or len(used) < MIN_FRAMES:
         return _refusal(f"{method}: {len(found.cameras)} of {total} frames registered")
     solid = fit_solid(Views([found.cameras[i] for i in used], [outlines[i] for i in used]))
-    attempt = _measure(method, found.cameras, solid, outlines, total, config)
-    attempt.figures["reprojection_px"] = found.error_px
-    attempt.figures["sparse_points"] = float(len(found.points))
-    return attempt
+    hypothesis = _measure(method, found.cameras, solid, outlines, total, config)
+    hypothesis.figures["reprojection_px"] = found.error_px
+    hypothesis.figures["sparse_points"] = float(len(found.points))
+    return hypothesis
 
 
 def _measure(
@@ -241,7 +247,7 @@ def _measure(
     outlines: Mapping[int, Outline],
     total: int,
     config: PoseConfig,
-) -> _Attempt:
+) -> _Hypothesis:
     """How well cameras and solid explain the masks; drops cameras that do not at all."""
     used = [i for i in cameras if i in outlines]
     views = Views([cameras[i] for i in used], [outlines[i] for i in used])
@@ -267,20 +273,20 @@ def _measure(
         "outline_residual_percent": float(np.median(np.abs(views.residuals(solid)))),
         "cameras_dropped": float(len(cameras) - len(kept)),
     }
-    return _Attempt(method, kept, solid, overlaps, figures, refused)
+    return _Hypothesis(method, kept, solid, overlaps, figures, refused)
 
 
-def _refusal(reason: str) -> _Attempt:
+def _refusal(reason: str) -> _Hypothesis:
     nothing = Solid(np.zeros(3), np.array([0.0, 0.0, 1.0]), 1.0, 0.4, np.zeros((2, 5)))
-    return _Attempt("none", {}, nothing, {}, {}, reason)
+    return _Hypothesis("none", {}, nothing, {}, {}, reason)
 
 
 def _estimate(
-    attempt: _Attempt, outlines: Mapping[int, Outline], config: PoseConfig, *, still: bool
+    hypothesis: _Hypothesis, outlines: Mapping[int, Outline], config: PoseConfig, *, still: bool
 ) -> PoseEstimate:
     """Orient the solid and write down figures and warnings."""
-    cameras = [attempt.cameras[i] for i in sorted(attempt.cameras)]
-    solid = attempt.solid
+    cameras = [hypothesis.cameras[i] for i in sorted(hypothesis.cameras)]
+    solid = hypothesis.solid
     axle = _towards_better_seen_face(solid, cameras)
     rising = world_up(cameras)
     motion = name_motion(cameras, solid.centre, axle, rising, still=still)
@@ -295,26 +301,28 @@ def _estimate(
         rising = -cameras[0].rotation[1]
     up = rising - (rising @ axle) * axle
     up /= np.linalg.norm(up)
-    values = np.array(list(attempt.overlaps.values()))
-    doubtful = [i for i, v in attempt.overlaps.items() if v < config.flag_iou]
+    values = np.array(list(hypothesis.overlaps.values()))
+    doubtful = [i for i, v in hypothesis.overlaps.items() if v < config.flag_iou]
     if doubtful:
         listed = ", ".join(str(i) for i in doubtful[:12])
         warnings.append(f"masks of {len(doubtful)} frames disagree with the solid: {listed}")
     views = np.stack([c.centre - solid.centre for c in cameras])
     if float(np.min(views @ axle / np.linalg.norm(views, axis=1))) > 0.17:  # 10 degrees
         warnings.append("one face only was seen; the width is uncertain")
-    missing = len(outlines) - len(attempt.overlaps)
+    missing = len(outlines) - len(hypothesis.overlaps)
     if missing > 0:
         warnings.append(f"{missing} frames with a mask have no pose")
     figures = {
-        **attempt.figures,
+        **hypothesis.figures,
         "silhouette_iou_mean": float(values.mean()),
         "silhouette_iou_worst": float(values.min()),
         "doubtful_masks": float(len(doubtful)),
         "axle_lean_deg": lean,
     }
     tyre = ObjectEstimate(solid.centre, axle, up, solid.radius, solid.half_width)
-    return PoseEstimate(attempt.method, motion, attempt.cameras, tyre, figures, tuple(warnings))
+    return PoseEstimate(
+        hypothesis.method, motion, hypothesis.cameras, tyre, figures, tuple(warnings)
+    )
 
 
 def _towards_better_seen_face(solid: Solid, cameras: list[Camera]) -> FloatArray:

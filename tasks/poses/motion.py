@@ -32,19 +32,19 @@ class Changes:
 
     Args:
         background: Whether what lies outside the masks moves.
-        moving: ``(H, W)`` bool at full size, where the picture changes over time.
+        moving: ``(H, W)`` bool at full size, where the image changes over time.
     """
 
     background: Background
     moving: NDArray[np.bool_]
 
 
-def watch_changes(frame_paths: Mapping[int, Path], outlines: Mapping[int, Outline]) -> Changes:
+def detect_changes(frame_paths: Mapping[int, Path], outlines: Mapping[int, Outline]) -> Changes:
     """Compare frames pixel by pixel: a fixed camera sees the same background again and again.
 
     Args:
-        frame_paths: Images of one size; frames without an outline are not looked at.
-        outlines: Of the masks.
+        frame_paths: Images of one size, by frame index; those without an outline are not read.
+        outlines: Outlines of the masks, by frame index.
 
     Returns:
         "unknown" where the sizes differ or the masks leave no background.
@@ -108,10 +108,10 @@ def name_motion(
 
     Args:
         cameras: In the order of time.
-        centre: ``(3,)`` of the tyre.
-        axle: ``(3,)`` of the tyre.
-        up: ``(3,)`` of the world.
-        still: The background did not move.
+        centre: ``(3,)`` centre of the tyre, world units.
+        axle: ``(3,)`` unit vector along the tyre's axle.
+        up: ``(3,)`` unit vector upwards in the world.
+        still: Whether the background stood still.
     """
     axis, share = turning_axis(cameras)
     if still and abs(axis @ axle) > np.cos(np.radians(20.0)):
@@ -128,6 +128,6 @@ def world_up(cameras: Sequence[Camera]) -> FloatArray:
     rows = np.stack([c.rotation[0] for c in cameras])
     mean = -np.stack([c.rotation[1] for c in cameras]).mean(axis=0)
     mean /= max(float(np.linalg.norm(mean)), 1e-12)
-    spread = rows.T @ rows / len(rows) + 0.05 * (np.eye(3) - np.outer(mean, mean))
-    up = np.linalg.eigh(spread)[1][:, 0]
+    scatter = rows.T @ rows / len(rows) + 0.05 * (np.eye(3) - np.outer(mean, mean))
+    up = np.linalg.eigh(scatter)[1][:, 0]
     return np.asarray(up if up @ mean > 0 else -up)

@@ -1,4 +1,6 @@
-"""Structure from motion with pycolmap on the processor.
+"""Structure from motion with pycolmap on the CPU.
+
+Source: Schönberger and Frahm, Structure-from-motion revisited, CVPR 2016.
 
 OpenCV must be loaded before pycolmap 4.2 in a process, as the imports below do: both carry zlib,
 and the other way round writing a PNG ends the process.
@@ -12,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2  # noqa: F401  before pycolmap, as told above
+import cv2  # noqa: F401  before pycolmap, as said above
 import numpy as np
 import pycolmap
 from numpy.typing import NDArray
@@ -53,15 +55,15 @@ class SfmError(Exception):
     """Structure from motion found no model."""
 
 
-class FeatureStore:
+class SfmSession:
     """Features and verified matches of a set of frames in a database on disk.
 
     Args:
         frame_paths: Frames by index.
         folder: Empty folder for the database; written to.
-        config: The stage's settings.
+        config: Parameters of the stage.
         mask_paths: If given, features come from where these 8-bit masks are set only.
-        faint: Take features of little contrast too, and be content with fewer matches.
+        low_contrast: Whether to take features of low contrast too, and to accept fewer matches.
     """
 
     def __init__(
@@ -71,16 +73,16 @@ class FeatureStore:
         config: PoseConfig,
         mask_paths: dict[int, Path] | None = None,
         *,
-        faint: bool = False,
+        low_contrast: bool = False,
     ) -> None:
-        _be_quiet()
+        _silence_colmap()
         self.config = config
         self.indices = sorted(frame_paths)
         self.threads = config.num_threads or os.cpu_count() or 1
         self.folder = folder
         self.database = folder / "features.db"
         self.images = folder / "images"
-        self.masked, self.faint = mask_paths is not None, faint
+        self.masked, self.low_contrast = mask_paths is not None, low_contrast
         shutil.rmtree(folder, ignore_errors=True)
         self.images.mkdir(parents=True)
         self.names = {i: f"{i:06d}{frame_paths[i].suffix}" for i in self.indices}
@@ -103,7 +105,7 @@ class FeatureStore:
         options.num_threads = self.threads
         options.max_image_size = max(self.config.feature_size_px, 1)
         options.sift.max_num_features = self.config.max_features
-        if self.faint:
+        if self.low_contrast:
             options.sift.peak_threshold /= 3.0
         one_camera = len(sizes) == 1
         mode = pycolmap.CameraMode.SINGLE if one_camera else pycolmap.CameraMode.PER_IMAGE
@@ -134,7 +136,7 @@ class FeatureStore:
         pairing.match_list_path = listing
         geometry = pycolmap.TwoViewGeometryOptions()
         geometry.ransac.random_seed = self.config.seed
-        geometry.min_num_inliers = 12 if self.faint else 15
+        geometry.min_num_inliers = 12 if self.low_contrast else 15
         geometry.filter_stationary_matches = self.masked  # what the fixed camera sees at rest
         geometry.stationary_matches_max_error = 1.5
         pycolmap.match_image_pairs(
@@ -177,7 +179,7 @@ class FeatureStore:
         options.max_num_models = 3
         options.min_model_size = 3
         # No limit of time here, but for the stage: what a clock cuts short differs between runs.
-        if self.faint:
+        if self.low_contrast:
             options.min_num_matches = 12
             options.mapper.init_min_num_inliers = 40
             options.mapper.abs_pose_min_num_inliers = 15
@@ -204,8 +206,8 @@ def pairs_to_match(
     """Pairs of frames worth matching: all of few frames, else a band of neighbours.
 
     Args:
-        indices: Of the frames, in order.
-        config: The stage's settings.
+        indices: Indices of the frames, in order.
+        config: Parameters of the stage.
         closed: Whether the first frames are neighbours of the last.
     """
     n = len(indices)
@@ -240,6 +242,6 @@ def _image_size(path: Path) -> tuple[int, int]:
     return width, height
 
 
-def _be_quiet() -> None:
-    """COLMAP says in its log what it also returns; only what ends the process is worth a line."""
+def _silence_colmap() -> None:
+    """Log fatal errors only: COLMAP returns all else that it logs."""
     pycolmap.logging.minloglevel = int(pycolmap.logging.Level.FATAL)

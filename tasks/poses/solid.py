@@ -28,11 +28,11 @@ _KNOTS = np.array([0.45, 0.7, 0.85, 0.95, 1.0])
 TYPICAL_FALLS = np.array([0.01, 0.02, 0.03, 0.04, 0.06])
 """Typical fall of the radius from one knot to the next, as shares of the radius."""
 
-_MOST = np.array([0.1, 0.1, 0.1, 0.15, 0.15])
+_MAX_FALLS = np.array([0.1, 0.1, 0.1, 0.15, 0.15])
 """Largest falls: a deeper one would be a spike on the axle, not a shoulder or a hub."""
 
 _RATIO = (np.log(0.42), 0.5)
-"""Mean and spread of log(half width / radius) before any outline is seen."""
+"""Prior mean and standard deviation of log(half width / radius)."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Views:
         self.size = np.array([o.size for o in outlines])  # (N,)
 
     def subset(self, keep: NDArray[np.intp]) -> Views:
-        """The views at these positions."""
+        """The views at these indices."""
         return Views([self.cameras[i] for i in keep], [self.outlines[i] for i in keep])
 
     def supports(self, solid: Solid, step: int = 1) -> FloatArray:
@@ -120,7 +120,7 @@ def fit_solid(views: Views, *, axles: FloatArray | None = None) -> Solid:
 
     Args:
         views: Cameras and outlines; a third of them may be wrong.
-        axles: ``(A, 3)`` directions to try besides an even spread.
+        axles: ``(A, 3)`` unit directions to try besides a uniform sample.
 
     Returns:
         The best solid, its axle with an arbitrary sign.
@@ -130,8 +130,8 @@ def fit_solid(views: Views, *, axles: FloatArray | None = None) -> Solid:
     centre = meeting_point(views.cameras, [o.centre for o in views.outlines])
     radius = _first_radius(views, centre)
     tried: list[tuple[float, Solid]] = []
-    spread = fibonacci_half_sphere(200)
-    for axle in spread if axles is None else np.concatenate([spread, axles]):
+    directions = fibonacci_half_sphere(200)
+    for axle in directions if axles is None else np.concatenate([directions, axles]):
         for ratio in (0.25, 0.45, 0.7):
             solid = Solid(
                 centre, axle, radius, ratio * radius, np.stack([TYPICAL_FALLS, TYPICAL_FALLS])
@@ -225,7 +225,7 @@ def refine_solid(
     )
     falls = np.zeros(start.falls.size)
     low = np.concatenate([[-2, -2, -2, -1, -1, -1, -3.5], falls])
-    high = np.concatenate([[2, 2, 2, 1, 1, 1, 0.7], np.tile(_MOST, 2)])
+    high = np.concatenate([[2, 2, 2, 1, 1, 1, 0.7], np.tile(_MAX_FALLS, 2)])
     x0 = np.clip(x0, low + 1e-6, high - 1e-6)
     found = least_squares(
         errors,

@@ -31,10 +31,10 @@ class SteadyMotion:
     """Cameras in the tyre frame (radius 1, axle +z, up +y) and the solid seen by them.
 
     Args:
-        cameras: By frame.
-        solid: Centred near the origin.
+        cameras: Cameras by frame index.
+        solid: The tyre, centred near the origin.
         sweep_deg: Angle from the first frame to the last, signed.
-        measured: The angle was measured, not assumed.
+        measured: Whether the angle was measured, not assumed.
     """
 
     cameras: dict[int, Camera]
@@ -95,11 +95,11 @@ def fit_path(
         ]
         views = Views(cameras, outlines)
         seen, known = _relative_widths(views.support[:, ::2], views.valid[:, ::2])
-        even = 100.0 * (_relative_widths(views.supports(plain_solid(x), 2), known)[0] - seen)
+        misfit = 100.0 * (_relative_widths(views.supports(plain_solid(x), 2), known)[0] - seen)
         prior = np.concatenate(
             [[(x[3] - np.log(0.42)) / 0.5], (x[4:] - TYPICAL_FALLS) / TYPICAL_FALLS]
         )
-        return np.concatenate([even.ravel(), 0.02 * np.sqrt(even.size) * prior])
+        return np.concatenate([misfit.ravel(), 0.02 * np.sqrt(misfit.size) * prior])
 
     starts: list[FloatArray] = []
     if start is not None:
@@ -132,7 +132,7 @@ def fit_path(
 def _relative_widths(
     support: FloatArray, valid: NDArray[np.bool_]
 ) -> tuple[FloatArray, NDArray[np.bool_]]:
-    """Extents ``(N, D / 2)`` by direction over their mean: blind to place and scale.
+    """Extents ``(N, D / 2)`` by direction over their mean: independent of position and scale.
 
     Where an extent is cut off it is 0; the second value is where both ends are valid, ``(N, D)``.
     """
@@ -214,20 +214,20 @@ def camera_of_pose(pose: FloatArray, outline: Outline, fov_deg: float) -> Camera
 def refine_pose(
     pose: FloatArray, elevation: float, solid: Solid, outline: Outline, fov_deg: float
 ) -> FloatArray:
-    """One frame's pose from its outline, held near the path."""
+    """One frame's pose from its outline, with a prior that keeps it near the path."""
     rough = Views([camera_of_pose(pose, outline, fov_deg)], [outline])
     half = rough.support.shape[1] // 2
     model = rough.supports(solid)[0]
     pose = pose.copy()
     pose[3] += float(np.log(np.mean(model[:half] + model[half:]) / outline.widths.mean()))
-    spread = np.array([0.25, 0.08, 0.04, 0.1, 0.1 * outline.size, 0.1 * outline.size])
+    std = np.array([0.25, 0.08, 0.04, 0.1, 0.1 * outline.size, 0.1 * outline.size])
     centre = pose.copy()
     centre[1], centre[2] = elevation, 0.0
 
     def errors(step: FloatArray) -> FloatArray:
-        now = pose + step * spread
+        now = pose + step * std
         r = Views([camera_of_pose(now, outline, fov_deg)], [outline]).residuals(solid, 2)
-        return np.concatenate([r.ravel(), (now - centre) / spread])
+        return np.concatenate([r.ravel(), (now - centre) / std])
 
     found = least_squares(errors, np.zeros(6), loss="soft_l1", f_scale=1.0, max_nfev=15)
-    return np.asarray(pose + found.x * spread)
+    return np.asarray(pose + found.x * std)

@@ -47,10 +47,10 @@ def steady_spin(
     """A tyre that turns about its own axle before a fixed camera.
 
     Args:
-        outlines: By frame; all alike.
-        times_s: By frame.
-        matches: Of neighbouring frames, on the tyre; they give the angle where there are enough.
-        fov_deg: Assumed field of view of the longest side.
+        outlines: Outlines by frame index; all alike.
+        times_s: Time of each frame in seconds, by frame index.
+        matches: Matches of neighbouring frames on the tyre; enough of them give the angle.
+        fov_deg: Assumed field of view of the longest side, degrees.
     """
     indices, phase = phases(outlines, times_s)
     typical = _median_outline([outlines[i] for i in indices])

@@ -29,10 +29,10 @@ from tasks.imaging.images import (
     write_image,
 )
 from tasks.poses.estimate import _inner_masks, estimate_poses
-from tasks.poses.motion import watch_changes
+from tasks.poses.motion import detect_changes
 from tasks.poses.outline import outline_of_mask, read_outline
 from tasks.poses.record import ObjectEstimate
-from tasks.poses.sfm import FeatureStore
+from tasks.poses.sfm import SfmSession
 
 ROOT = Path(__file__).parents[3]
 
@@ -106,7 +106,7 @@ def _outline(frames: dict[int, Path], alphas: dict[int, Path], scratch: Path) ->
 def _watch(frames: dict[int, Path], alphas: dict[int, Path], scratch: Path) -> object:
     outline = outline_of_mask(_disc())
     assert outline is not None
-    return watch_changes(frames, dict.fromkeys(frames, outline))
+    return detect_changes(frames, dict.fromkeys(frames, outline))
 
 
 def _shrink(frames: dict[int, Path], alphas: dict[int, Path], scratch: Path) -> object:
@@ -116,7 +116,7 @@ def _shrink(frames: dict[int, Path], alphas: dict[int, Path], scratch: Path) -> 
 
 
 def _features(frames: dict[int, Path], alphas: dict[int, Path], scratch: Path) -> object:
-    return FeatureStore(frames, scratch / "features", PoseConfig())
+    return SfmSession(frames, scratch / "features", PoseConfig())
 
 
 def _poses(frames: dict[int, Path], alphas: dict[int, Path], scratch: Path) -> object:

@@ -78,7 +78,7 @@ def test_hand_held(tmp_path: Path) -> None:
 def test_a_plain_room_shows_enough_to_those_who_look_closely(tmp_path: Path) -> None:
     video = write_video(tmp_path, "orbit", count=24, size=SMALL, contrast=0, room=60, arc_deg=140.0)
     estimate = estimate_of(video, tmp_path)
-    assert (estimate.method, estimate.motion) == ("sfm-faint", "orbit")
+    assert (estimate.method, estimate.motion) == ("sfm-low-contrast", "orbit")
     found = errors_of(estimate, video)
     assert found.rotation_deg < 0.3
     assert found.axle_deg < 0.5

@@ -10,25 +10,23 @@ import pytest
 
 from tasks.imaging.images import write_image
 from tasks.poses.estimate import PoseConfig, _judge
-from tasks.poses.sfm import FeatureStore, SfmError
+from tasks.poses.sfm import SfmError, SfmSession
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> FeatureStore:
+def store(tmp_path: Path) -> SfmSession:
     paths = {i: tmp_path / f"{i}.png" for i in range(3)}
     for i, path in paths.items():
         write_image(path, np.full((64, 64, 3), 40 * i, np.uint8))
-    return FeatureStore(paths, tmp_path / "features", PoseConfig())
+    return SfmSession(paths, tmp_path / "features", PoseConfig())
 
 
-def test_frames_without_anything_to_see_give_no_pair(store: FeatureStore) -> None:
+def test_frames_without_anything_to_see_give_no_pair(store: SfmSession) -> None:
     with pytest.raises(SfmError, match="no pair of frames to start from"):
         store.reconstruct()
 
 
-def test_what_the_library_says_is_kept(
-    store: FeatureStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_the_library_says_is_kept(store: SfmSession, monkeypatch: pytest.MonkeyPatch) -> None:
     def failing(*_: object, **__: object) -> None:
         raise RuntimeError("database or disk is full")
 
