@@ -19,9 +19,9 @@ def contact_sheet(images: Sequence[Image], labels: Sequence[str], columns: int =
     """Images side by side, each with its label.
 
     Args:
-        images: ``(H, W, 3)`` BGR, of any sizes.
-        labels: One for each.
-        columns: Images in a row.
+        images: Images ``(H, W, 3)`` BGR uint8, of any sizes.
+        labels: Label of each image.
+        columns: Number of images in a row.
     """
     width, height = _TILE_PX
     rows = -(-len(images) // columns)

@@ -19,8 +19,8 @@ def bounded(image: NDArray[Any], longest: int) -> NDArray[Any]:
     """The image ``(H, W)`` or ``(H, W, C)`` reduced likewise, or itself where it is small enough.
 
     Args:
-        image: Of a type that OpenCV resamples.
-        longest: Of the sides, in pixels.
+        image: Image of a type that OpenCV resamples.
+        longest: Bound of the longest side, pixels.
     """
     height, width = image.shape[:2]
     size = bounded_size(width, height, longest)

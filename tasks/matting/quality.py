@@ -1,4 +1,4 @@
-"""What the mask of a frame is worth."""
+"""Quality of the mask of a frame: cleaning, measures, and whether it is usable."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _SPECK = 0.001
 
 @dataclass(frozen=True)
 class Mask:
-    """What the alpha of one frame is worth.
+    """The alpha of one frame and its quality.
 
     Args:
-        index: Of the candidate.
+        index: Index of the candidate.
         file: The alpha's file in the artifact.
         crop: The square for the network; None where there is no foreground.
         area: Foreground's share of the frame.
@@ -34,7 +34,7 @@ class Mask:
         solidity: The largest component's share of its convex hull (openings count as filled).
         confidence: Mean alpha inside the largest component, 0..1.
         peak: The network's largest raw output, 0..1.
-        given: Whether the alpha came with the picture.
+        from_source: Whether the alpha came with the source image.
         refused: Why this mask is of no use; empty if it is.
     """
 
@@ -47,7 +47,7 @@ class Mask:
     solidity: float
     confidence: float
     peak: float
-    given: bool
+    from_source: bool
     refused: str
 
     @property
@@ -62,7 +62,7 @@ class Masks:
 
     Args:
         folder: The artifact's folder.
-        masks: One for each candidate, in order.
+        masks: Masks of the candidates, in order.
     """
 
     folder: Path

@@ -49,7 +49,14 @@ def remove_backgrounds(
         write_image(folder / name, cleaned, [cv2.IMWRITE_PNG_COMPRESSION, 3])
         refused = refusal(figures["area"], peak, config)
         masks.append(
-            Mask(frame.index, name, peak=peak, given=frame.has_alpha, refused=refused, **figures)
+            Mask(
+                frame.index,
+                name,
+                peak=peak,
+                from_source=frame.has_alpha,
+                refused=refused,
+                **figures,
+            )
         )
         report(StageName.REMOVE_BACKGROUNDS, len(masks), len(frames.candidates))
     usable = sum(m.usable for m in masks)

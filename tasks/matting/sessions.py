@@ -25,7 +25,7 @@ from tasks.core.errors import ModelError
 
 
 class _Preparation(NamedTuple):
-    """What a session does to a picture: size, mean, standard deviation, sigmoid on the output."""
+    """What a session does to an image: size, mean, standard deviation, sigmoid on the output."""
 
     size: int
     mean: tuple[float, float, float]
@@ -45,8 +45,8 @@ _U2NETS = ("u2netp", "u2net")
 
 _CUDA = "CUDAExecutionProvider"
 _SMALL = 320
-_MOST_WORKERS = 16
-_AHEAD = 2
+_MAX_WORKERS = 16
+_PREFETCH = 2
 """Frames prepared while the network runs."""
 
 
@@ -71,51 +71,53 @@ class Matte:
 
 
 class MatteSession(Protocol):
-    """Something that mattes pictures."""
+    """Something that mattes images."""
 
-    def matte(self, pictures: Sequence[NDArray[np.uint8]]) -> list[Matte]:
-        """Mattes of BGR pictures."""
+    def matte(self, images: Sequence[NDArray[np.uint8]]) -> list[Matte]:
+        """Mattes of BGR images."""
 
 
 class KnownSession:
-    """One of the known networks: prepares pictures and finishes mattes as rembg does."""
+    """One of the known networks: prepares images and finishes mattes as rembg does."""
 
     def __init__(self, name: str, run: Callable[[NDArray[np.float32]], Any], workers: int) -> None:
         """``run`` takes ``(1, 3, S, S)`` to ``(1, 1, S, S)``; ``workers`` frames at once."""
-        self._how = _KNOWN[name]
+        self._preparation = _KNOWN[name]
         self._run = run
         self._workers = workers
 
-    def matte(self, pictures: Sequence[NDArray[np.uint8]]) -> list[Matte]:
-        """Mattes of BGR pictures, each at its own size."""
-        with ThreadPoolExecutor(max(self._workers, _AHEAD)) as pool:
+    def matte(self, images: Sequence[NDArray[np.uint8]]) -> list[Matte]:
+        """Mattes of BGR images, each at its own size."""
+        with ThreadPoolExecutor(max(self._workers, _PREFETCH)) as pool:
             if self._workers > 1:
                 return list(
-                    pool.map(lambda p: self._finish(self._run(self._prepare(p)), p), pictures)
+                    pool.map(lambda p: self._finish(self._run(self._prepare(p)), p), images)
                 )
-            prepared = pool.map(self._prepare, pictures)
-            return [self._finish(self._run(x), p) for x, p in zip(prepared, pictures, strict=True)]
+            prepared = pool.map(self._prepare, images)
+            return [self._finish(self._run(x), p) for x, p in zip(prepared, images, strict=True)]
 
-    def _prepare(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """``(1, 3, S, S)``; Lanczos, and division by the picture's own maximum, as rembg does.
+    def _prepare(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """``(1, 3, S, S)``; Lanczos, and division by the image's own maximum, as rembg does.
 
         Another filter moves the masks: with area averages their IoU to rembg's fell to 0.95.
         """
-        size = (self._how.size, self._how.size)
-        rgb_picture = Image.fromarray(np.ascontiguousarray(picture[..., ::-1]))
-        small = np.asarray(rgb_picture.resize(size, Image.Resampling.LANCZOS))
+        size = (self._preparation.size, self._preparation.size)
+        rgb_image = Image.fromarray(np.ascontiguousarray(image[..., ::-1]))
+        small = np.asarray(rgb_image.resize(size, Image.Resampling.LANCZOS))
         rgb = np.asarray(small, dtype=np.float32) / np.float32(max(small.max(), 1e-6))
-        mean, std = (np.asarray(x, dtype=np.float32) for x in (self._how.mean, self._how.std))
+        mean, std = (
+            np.asarray(x, dtype=np.float32) for x in (self._preparation.mean, self._preparation.std)
+        )
         chw = ((rgb - mean) / std).transpose(2, 0, 1)
         return np.ascontiguousarray(chw[None], dtype=np.float32)
 
-    def _finish(self, output: NDArray[np.float32], picture: NDArray[np.uint8]) -> Matte:
+    def _finish(self, output: NDArray[np.float32], image: NDArray[np.uint8]) -> Matte:
         raw = output[0, 0]
-        if self._how.sigmoid:
+        if self._preparation.sigmoid:
             raw = np.asarray(1.0 / (1.0 + np.exp(-raw)), dtype=np.float32)
         low, high = float(raw.min()), float(raw.max())
         stretched = (raw - low) / max(high - low, 1e-6) * 255.0
-        height, width = picture.shape[:2]
+        height, width = image.shape[:2]
         alpha = cv2.resize(
             stretched.astype(np.uint8), (width, height), interpolation=cv2.INTER_CUBIC
         )
@@ -134,7 +136,7 @@ def _onnx_session(name: str, weights: Path) -> KnownSession:
     # Small networks scale better over frames than within one.
     workers = 1
     if _CUDA not in providers and _KNOWN[name].size <= _SMALL:
-        workers = min(_MOST_WORKERS, _cores())
+        workers = min(_MAX_WORKERS, _cores())
         options.intra_op_num_threads = 1
     try:
         session = onnxruntime.InferenceSession(
@@ -149,8 +151,8 @@ def _onnx_session(name: str, weights: Path) -> KnownSession:
         raised.NoSuchFile,
     ) as exc:
         raise _unreadable(name, weights, exc) from exc
-    given = session.get_inputs()[0].name
-    return KnownSession(name, lambda x: session.run(None, {given: x})[0], workers)
+    input_name = session.get_inputs()[0].name
+    return KnownSession(name, lambda x: session.run(None, {input_name: x})[0], workers)
 
 
 def _torch_session(name: str, weights: Path) -> KnownSession:
@@ -198,11 +200,11 @@ class RembgSession:
                 advice=f"Choose one of {', '.join(_KNOWN)}",
             ) from exc
 
-    def matte(self, pictures: Sequence[NDArray[np.uint8]]) -> list[Matte]:
-        """Mattes of BGR pictures, each at its own size."""
+    def matte(self, images: Sequence[NDArray[np.uint8]]) -> list[Matte]:
+        """Mattes of BGR images, each at its own size."""
         mattes = []
-        for picture in pictures:
-            masks = self._session.predict(Image.fromarray(picture[..., ::-1]))
+        for image in images:
+            masks = self._session.predict(Image.fromarray(image[..., ::-1]))
             alpha = np.asarray(masks[0].convert("L"))
             mattes.append(Matte(alpha, 1.0))
         return mattes

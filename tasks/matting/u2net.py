@@ -22,7 +22,7 @@ from torch import Tensor
 _FLOAT = 1
 """ONNX's number of the type float32."""
 _HEIGHTS = (7, 6, 5, 4, 0, 0)
-"""Of the encoder's blocks; 0 is the block that dilates instead of shrinking."""
+"""Depths of the encoder's blocks; 0 is the block that dilates instead of shrinking."""
 _CONVOLUTIONS = 119
 _LARGE = 128.0
 """Convolutions with a larger bias stay in float32: two of u2netp's 119, whose biases reach 1361.
@@ -52,11 +52,11 @@ class U2Net:
         if len(self._layers) != _CONVOLUTIONS:
             raise ValueError(f"{path} holds {len(self._layers)} convolutions, not {_CONVOLUTIONS}")
 
-    def __call__(self, pictures: Tensor) -> Tensor:
+    def __call__(self, images: Tensor) -> Tensor:
         """The foreground's share of every pixel.
 
         Args:
-            pictures: ``(B, 3, S, S)`` float, normalised.
+            images: ``(B, 3, S, S)`` float, normalised.
 
         Returns:
             ``(B, S, S)`` float32, 0..1.
@@ -79,7 +79,7 @@ class U2Net:
             return _block(active, x, height).to(self._dtype)
 
         with torch.inference_mode():
-            x = pictures.to(self._dtype, memory_format=torch.channels_last)
+            x = images.to(self._dtype, memory_format=torch.channels_last)
             encoded: list[Tensor] = []
             for height in _HEIGHTS:
                 x = block(_shrunk(encoded[-1]) if encoded else x, height)

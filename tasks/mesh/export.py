@@ -20,9 +20,9 @@ def export_glb(mesh: MergedMesh, provenance: Mapping[str, Any], config: ExportCo
     """The GLB of a merged mesh.
 
     Args:
-        mesh: In the tyre frame: metres, Y up, axle +Z, as glTF wants it.
-        provenance: For ``asset.extras``.
-        config: Names.
+        mesh: Mesh in the tyre frame: metres, Y up, axle +Z, as glTF requires.
+        provenance: Value of ``asset.extras``, plain JSON types.
+        config: Parameters of the stage.
 
     Raises:
         ReconstructionError: ``mesh-empty`` or ``mesh-broken``.

@@ -79,9 +79,9 @@ def encode_glb(mesh: GlbMesh, *, name: str, generator: str, extras: Mapping[str,
 
     Args:
         mesh: What to write.
-        name: Of node and mesh.
-        generator: For ``asset.generator``.
-        extras: JSON for ``asset.extras``.
+        name: Name of the node and of the mesh.
+        generator: Value of ``asset.generator``.
+        extras: Value of ``asset.extras``, plain JSON types.
     """
     buffer = _Buffer()
     vertices = mesh.vertices.astype("<f4")

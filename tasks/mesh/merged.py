@@ -22,7 +22,7 @@ class MergedMesh:
         faces: ``(F, 3)`` int32, wound outwards.
         colours: ``(V, 3)`` uint8, sRGB.
         seen_by: ``(V,)`` uint8, frames that saw the vertex.
-        disagreement: ``(V,)`` float32, spread of the frames' fields there, in metres.
+        disagreement: ``(V,)`` float32, standard deviation of the frames' surfaces there, metres.
         inferred: ``(V,)`` bool, true where no frame saw the surface.
         figures: Fusion figures for the record.
         warnings: What a person should know.

@@ -28,9 +28,9 @@ def render(
     """The mesh in parallel projection, lit from the eye's upper left.
 
     Args:
-        mesh: In the tyre frame.
-        towards_eye: For each image, the direction from the tyre to the eye.
-        size_px: Side of an image.
+        mesh: Mesh in the tyre frame.
+        towards_eye: Direction from the tyre to the eye, for each image.
+        size_px: Side of an image, pixels.
 
     Returns:
         Images ``(size_px, size_px, 3)`` BGR.

@@ -23,11 +23,11 @@ class Verdict:
     """One candidate's scores, and why it was taken or not.
 
     Args:
-        index: Of the candidate.
+        index: Index of the candidate.
         scores: None where no mask was usable.
         relative_sharpness: Sharpness over the neighbours' median.
-        azimuth_deg: Of the camera about the tyre's up axis, None where it has no pose.
-        elevation_deg: Likewise.
+        azimuth_deg: Azimuth of the camera about the tyre's up axis, None where it has no pose.
+        elevation_deg: Elevation of the camera above the tyre's equator, None likewise.
         taken: Whether the network sees it.
         reason: Why, or why not.
     """
@@ -89,13 +89,15 @@ def choose_spread_out(
 ) -> dict[int, str]:
     """Choose ``count`` viewpoints, far apart, each the best of its surroundings.
 
-    Farthest-point choice fixes the bins (each candidate belongs to the nearest seed), the best
-    candidate of each bin is taken, and what is missing is filled by farthest point again.
+    Farthest-point sampling (Gonzalez, Clustering to minimize the maximum intercluster distance,
+    Theoretical Computer Science 38, 1985) fixes the bins (each candidate belongs to the nearest
+    seed), the best candidate of each bin is taken, and what is missing is filled by farthest point
+    again.
 
     Args:
         directions: Unit vector from the tyre to the camera, by index.
-        merit: The larger, the better, by index.
-        count: How many.
+        merit: Quality by index, larger is better.
+        count: Number of viewpoints to choose.
 
     Returns:
         Reason of each chosen index.
@@ -116,9 +118,9 @@ def choose_spread_out(
             best = max(members, key=lambda i: (merit[i], -i))
             chosen[best] = f"sharpest of {len(members)} from this side"
     while len(chosen) < count:
-        places = [order.index(i) for i in chosen]
-        gaps = angles[places].min(axis=0)
-        gaps[places] = -1.0
+        positions = [order.index(i) for i in chosen]
+        gaps = angles[positions].min(axis=0)
+        gaps[positions] = -1.0
         chosen[order[int(np.argmax(gaps))]] = "fills the widest gap"
     return chosen
 
@@ -144,10 +146,10 @@ def select_frames(
     """Judge every candidate and choose.
 
     Args:
-        masks: Of all candidates.
-        scores: Of the candidates whose mask is usable.
+        masks: Masks of all candidates, in order.
+        scores: Scores of the candidates whose mask is usable, by index.
         poses: Cameras of the registered candidates.
-        config: How many, how good.
+        config: Number of frames and the least quality of each.
 
     Returns:
         One verdict per candidate, in order.

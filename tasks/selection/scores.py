@@ -63,8 +63,9 @@ def relative_sharpness(sharpness: Mapping[int, float], reach: int) -> dict[int, 
     """Each candidate's sharpness over the median of its neighbours in time (itself left out)."""
     order = sorted(sharpness)
     relative = {}
-    for place, index in enumerate(order):
-        near = order[max(0, place - reach) : place] + order[place + 1 : place + 1 + reach]
+    for position, index in enumerate(order):
+        near = order[max(0, position - reach) : position]
+        near += order[position + 1 : position + 1 + reach]
         median = float(np.median([sharpness[i] for i in near])) if near else sharpness[index]
         relative[index] = sharpness[index] / median if median > 0 else 1.0
     return relative

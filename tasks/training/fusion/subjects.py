@@ -145,7 +145,9 @@ def film_and_gather(
         write_image(frames[k], image, [cv2.IMWRITE_PNG_COMPRESSION, 1])
         write_image(alphas[k], alpha, [cv2.IMWRITE_PNG_COMPRESSION, 1])
         refused = "" if figures["area"] > 0.005 else "empty"
-        masks.append(Mask(k, alphas[k].name, peak=1.0, given=False, refused=refused, **figures))
+        masks.append(
+            Mask(k, alphas[k].name, peak=1.0, from_source=False, refused=refused, **figures)
+        )
     zoom = float(np.exp(rng.normal(0.0, 0.003)))
     poses = PoseEstimate(
         method="truth, perturbed",

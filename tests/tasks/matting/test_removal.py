@@ -32,13 +32,13 @@ class Threshold:
 
     def __init__(self, peak: float = 0.9) -> None:
         self.peak = peak
-        self.asked = 0
+        self.matted = 0
 
-    def matte(self, pictures: Sequence[NDArray[np.uint8]]) -> list[Matte]:
-        self.asked += len(pictures)
+    def matte(self, images: Sequence[NDArray[np.uint8]]) -> list[Matte]:
+        self.matted += len(images)
         return [
             Matte(np.where(p.mean(axis=2) < 200, 255, 0).astype(np.uint8), self.peak)
-            for p in pictures
+            for p in images
         ]
 
 
@@ -99,11 +99,13 @@ def _run(folder: Path, source: Path, session: Threshold) -> list[Mask]:
     return remove_backgrounds(frames, second, session, MaskConfig())
 
 
-def test_given_alpha_is_kept_and_not_asked_for(cut_out_folder: Path, tmp_path: Path) -> None:
+def test_an_alpha_of_the_source_is_kept_and_not_matted(
+    cut_out_folder: Path, tmp_path: Path
+) -> None:
     session = Threshold()
     masks = _run(tmp_path, cut_out_folder, session)
-    assert session.asked == 0
-    assert all(m.given and m.usable and m.peak == 1.0 for m in masks)
+    assert session.matted == 0
+    assert all(m.from_source and m.usable and m.peak == 1.0 for m in masks)
     kept = read_mask(tmp_path / "masks" / masks[3].file)
     np.testing.assert_array_equal(kept, disc_picture(3)[1])
 
@@ -111,7 +113,7 @@ def test_given_alpha_is_kept_and_not_asked_for(cut_out_folder: Path, tmp_path: P
 def test_videos_are_matted(video: Path, tmp_path: Path) -> None:
     session = Threshold()
     masks = _run(tmp_path, video, session)
-    assert session.asked == len(masks) == 48
+    assert session.matted == len(masks) == 48
     assert all(m.usable for m in masks)
 
 
@@ -119,12 +121,12 @@ def test_mixed_folders(tmp_path: Path) -> None:
     source = tmp_path / "in"
     source.mkdir()
     for number in range(4):
-        picture, alpha = disc_picture(number)
-        shown = np.dstack([picture, alpha]) if number % 2 else picture
+        image, alpha = disc_picture(number)
+        shown = np.dstack([image, alpha]) if number % 2 else image
         cv2.imwrite(str(source / f"{number}.png"), shown)
     session = Threshold()
-    assert [m.given for m in _run(tmp_path, source, session)] == [False, True, False, True]
-    assert session.asked == 2
+    assert [m.from_source for m in _run(tmp_path, source, session)] == [False, True, False, True]
+    assert session.matted == 2
 
 
 def test_no_tyre_in_view(video: Path, tmp_path: Path) -> None:
@@ -151,15 +153,15 @@ def test_our_masks_are_those_of_rembg(monkeypatch: pytest.MonkeyPatch) -> None:
 
     theirs = rembg.new_session("u2netp")
     capture = cv2.VideoCapture(str(SAMPLE))
-    pictures = [disc_picture(n, size=(1280, 720))[0] for n in range(2)]
+    images = [disc_picture(n, size=(1280, 720))[0] for n in range(2)]
     for number in range(0, 60, 20):
         capture.set(cv2.CAP_PROP_POS_FRAMES, number)
-        pictures.append(capture.read()[1])
+        images.append(capture.read()[1])
     for precision in ("fp32", "bf16"):
-        ours = open_session("u2netp", weights, precision).matte(pictures)
-        for picture, mine in zip(pictures, ours, strict=True):
+        ours = open_session("u2netp", weights, precision).matte(images)
+        for image, mine in zip(images, ours, strict=True):
             reference = rembg.remove(
-                Image.fromarray(picture[..., ::-1]), session=theirs, only_mask=True
+                Image.fromarray(image[..., ::-1]), session=theirs, only_mask=True
             )
             expected, found = np.asarray(reference) > 127, mine.alpha > 127
             assert (expected & found).sum() / (expected | found).sum() >= 0.99

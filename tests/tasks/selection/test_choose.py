@@ -37,7 +37,7 @@ def mask(index: int, **change: object) -> Mask:
         "solidity": 0.98,
         "confidence": 0.95,
         "peak": 1.0,
-        "given": False,
+        "from_source": False,
         "refused": "",
     }
     return Mask(**{**base, **change})  # type: ignore[arg-type]
