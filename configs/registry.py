@@ -27,7 +27,7 @@ class Weights:
 
     Args:
         file: Its name in the model's folder.
-        algorithm: Of the digest.
+        algorithm: Algorithm of the digest.
         digest: Hexadecimal; empty where the folder's ``SHA256SUMS`` states it.
         urls: Where it can be downloaded, in order of preference.
         wheels: Where else it is found.

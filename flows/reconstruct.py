@@ -65,7 +65,7 @@ def run_stages(request: ReconstructRequest, settings: Settings) -> dict[str, Any
 
     Args:
         request: The video, where its mesh goes, and how it is made.
-        settings: Of this installation.
+        settings: Settings of this installation.
 
     Returns:
         The metadata that also lie beside the GLB.

@@ -71,7 +71,7 @@ def stage_table(metadata: Mapping[str, Any], start_s: float) -> str:
     """The end of a run: stages and seconds, what was made, and where.
 
     Args:
-        metadata: Of the run.
+        metadata: Metadata of the run.
         start_s: Seconds until the first stage could begin.
     """
     rows = [("stage", "seconds", "state"), ("start", f"{start_s:7.2f}", "")]

@@ -36,7 +36,7 @@ def summary(
 
     Args:
         tyre: Its name.
-        metadata: Of the run.
+        metadata: Metadata of the run.
         frames: The chosen frames, by index.
         views: The mesh from the sides in ``VIEWS`` (:func:`tasks.mesh.preview.preview`).
     """

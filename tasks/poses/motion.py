@@ -107,7 +107,7 @@ def name_motion(
     """Spin, orbit or free, from the cameras' path around the tyre.
 
     Args:
-        cameras: In the order of time.
+        cameras: Cameras in the order of time.
         centre: ``(3,)`` centre of the tyre, world units.
         axle: ``(3,)`` unit vector along the tyre's axle.
         up: ``(3,)`` unit vector upwards in the world.

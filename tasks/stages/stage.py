@@ -139,7 +139,7 @@ class Stage(Generic[C, P]):
         Args:
             store: Where it lies.
             key: From :meth:`key`, for the same parameters and inputs.
-            device: Of the :class:`Workspace`.
+            device: Device of the :class:`Workspace`.
             config: The stage's parameters.
             inputs: All inputs of the stage, by name.
         """

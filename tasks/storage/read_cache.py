@@ -30,7 +30,7 @@ class ReadCache:
         """The copy of ``key``, marked as used, if there is one and it matches.
 
         Args:
-            key: Of the remote file.
+            key: Key of the remote file.
             matches: Whether a file is what it should be.
         """
         copy = self.folder / key
