@@ -51,7 +51,10 @@ class Settings(BaseSettings):
     s3_timeout_s: float = Field(default=30.0, gt=0, le=600, description="time-out of one request")
     s3_attempts: int = Field(default=5, ge=1, le=20, description="attempts of one request")
     s3_patience_s: float = Field(
-        default=180.0, ge=0, le=86400, description="how long an S3 that is away is asked again"
+        default=180.0,
+        ge=0,
+        le=86400,
+        description="how long a request is repeated while S3 is away",
     )
     read_cache_gb: float = Field(
         default=20.0,

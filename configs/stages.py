@@ -57,7 +57,7 @@ class ExtractConfig(StageConfig):
 
 
 class MaskConfig(StageConfig):
-    """How the tyre is told from its background."""
+    """How the tyre is separated from its background."""
 
     session: str = Field(DEFAULT_SESSION, description="name of rembg's session")
     precision: Precision = Field(
@@ -123,7 +123,7 @@ class SelectConfig(StageConfig):
     min_sharpness: float = Field(
         0.5, ge=0, le=1, description="least sharpness relative to the neighbours in time"
     )
-    neighbours: int = Field(3, ge=1, description="frames on either side that sharpness is held to")
+    neighbours: int = Field(3, ge=1, description="frames on either side for comparison")
     max_clipped: float = Field(
         0.4, gt=0, le=1, description="largest share of the tyre's pixels at white"
     )

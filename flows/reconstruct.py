@@ -61,7 +61,7 @@ def reconstruct(request: ReconstructRequest, tyre: str) -> dict[str, Any]:
 
 
 def run_stages(request: ReconstructRequest, settings: Settings) -> dict[str, Any]:
-    """Run all stages, and put the result where it is wanted.
+    """Run all stages, and write the result.
 
     Args:
         request: The video, where its mesh goes, and how it is made.

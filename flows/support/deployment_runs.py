@@ -29,10 +29,10 @@ async def pause(seconds: float) -> None:
 
 
 async def retry_while_unavailable(what: str, ask: Callable[[], Awaitable[_T]]) -> _T:
-    """What the server answers, asked again while it is away or busy.
+    """The server's answer; the request is repeated while it is away or busy.
 
     Args:
-        what: What is asked for, for the log.
+        what: The request in words, for the log.
         ask: Sends the request.
 
     Raises:

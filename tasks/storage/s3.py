@@ -18,7 +18,7 @@ from tasks.storage.base import checked, missing, storage_error, storage_errors
 _log = logging.getLogger("tyre3d.storage")
 _T = TypeVar("_T")
 _PAUSE_S = (0.5, 10.0)
-"""First and longest pause before S3 is asked again."""
+"""First and longest pause before a request is repeated."""
 
 
 class S3Storage:
@@ -68,7 +68,7 @@ class S3Storage:
                 raise OSError(str(exc)) from exc
 
     def _ask(self, key: str, ask: Callable[[], _T]) -> _T:
-        """What ``ask`` returns; asked again, in growing pauses, while S3 does not answer.
+        """The answer of ``ask``, repeated in growing pauses while S3 does not answer.
 
         s3fs and botocore try a few times within seconds; this bridges a service that restarts.
         """

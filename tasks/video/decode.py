@@ -125,25 +125,25 @@ def check_size(name: str, width: int, height: int, config: ExtractConfig) -> Non
         )
 
 
-def wanted_frames(
-    capture: Any, info: VideoInfo, wanted: int
+def evenly_spaced_frames(
+    capture: Any, info: VideoInfo, count: int
 ) -> Iterator[tuple[int, float, NDArray[np.uint8]]]:
-    """Stream through a video; decode to pictures about ``wanted`` to twice as many, evenly in time.
+    """Stream through a video; decode to pictures about ``count`` to twice as many, evenly in time.
 
     Where the container states the number of frames, pictures are taken at even times; where it
-    does not, the stride doubles each time twice as many as wanted were taken, and the caller
+    does not, the stride doubles each time twice as many as ``count`` were taken, and the caller
     drops what falls between.
 
     Args:
         capture: From :func:`open_video`.
         info: Likewise.
-        wanted: Number of pictures.
+        count: Number of pictures.
 
     Yields:
         Number of the frame, its time in seconds, and the BGR picture.
     """
     fps = info.fps or 30.0
-    gap = info.frames / fps / wanted if info.frames > wanted else 0.0
+    gap = info.frames / fps / count if info.frames > count else 0.0
     due, stride, taken = gap / 2, 1, 0
     number, last = 0, -1.0
     while capture.grab():
@@ -156,6 +156,6 @@ def wanted_frames(
                 yield number, time_s, picture
                 taken += 1
                 due = max(due + gap, time_s) if gap else due
-                if not info.frames and taken >= 2 * wanted:
+                if not info.frames and taken >= 2 * count:
                     taken, stride = taken // 2, stride * 2
         number, last = number + 1, time_s

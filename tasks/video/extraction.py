@@ -16,7 +16,7 @@ from tasks.imaging.images import read_source_image, write_image
 from tasks.imaging.resizing import bounded
 from tasks.storage.artifacts import Artifact
 from tasks.storage.inputs import bad_input, check_input, pictures_in
-from tasks.video.decode import check_size, open_video, wanted_frames
+from tasks.video.decode import check_size, evenly_spaced_frames, open_video
 
 MIN_CANDIDATES = 3
 """Fewer frames show no motion from which poses could be had."""
@@ -82,11 +82,11 @@ class Frames:
         return {index: self.candidates[index].time_s for index in indices}
 
 
-def evenly(count: int, wanted: int) -> list[int]:
-    """At most ``wanted`` of ``count`` positions, evenly spread, in order, without repeats."""
-    if count <= wanted:
-        return list(range(count))
-    return [int((i + 0.5) * count / wanted) for i in range(wanted)]
+def evenly(length: int, count: int) -> list[int]:
+    """At most ``count`` of ``length`` positions, evenly spread, in order, without repeats."""
+    if length <= count:
+        return list(range(length))
+    return [int((i + 0.5) * length / count) for i in range(count)]
 
 
 def extract_frames(source: Path, folder: Path, config: ExtractConfig) -> Frames:
@@ -121,19 +121,19 @@ def extract_frames(source: Path, folder: Path, config: ExtractConfig) -> Frames:
 def _from_video(source: Path, folder: Path, config: ExtractConfig) -> list[Candidate]:
     capture, info = open_video(source, config)
     quality = [cv2.IMWRITE_JPEG_QUALITY, config.jpeg_quality]
-    wanted = config.max_candidates
+    count = config.max_candidates
     kept: list[tuple[int, float, Path, int, int]] = []
     try:
-        for number, time_s, image in wanted_frames(capture, info, wanted):
+        for number, time_s, image in evenly_spaced_frames(capture, info, count):
             small = bounded(image, config.max_side_px)
             path = folder / "frames" / f"source{number:09d}.jpg"
             write_image(path, small, quality)
             kept.append((number, time_s, path, small.shape[1], small.shape[0]))
-            if len(kept) >= 2 * wanted:
+            if len(kept) >= 2 * count:
                 for dropped in kept[1::2]:
                     dropped[2].unlink()
                 kept = kept[::2]
-            report(StageName.EXTRACT, len(kept), wanted)
+            report(StageName.EXTRACT, len(kept), count)
         decoded = int(capture.get(cv2.CAP_PROP_POS_FRAMES))
     finally:
         capture.release()
@@ -149,7 +149,7 @@ def _from_video(source: Path, folder: Path, config: ExtractConfig) -> list[Candi
             f"{source.name} is cut off: {decoded} of {info.frames} frames can be decoded",
             "Copy or export the video again",
         )
-    chosen = {kept[i][0] for i in evenly(len(kept), wanted)}
+    chosen = {kept[i][0] for i in evenly(len(kept), count)}
     found: list[Candidate] = []
     for number, time_s, path, width, height in kept:
         if number not in chosen:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from tasks.matting.u2net import U2Net, read_convolutions
+from tasks.matting.onnx_weights import read_convolutions
+from tasks.matting.u2net import U2Net
 
 WIDTH = 2
 
