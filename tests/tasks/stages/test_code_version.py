@@ -17,16 +17,9 @@ from tasks.stages.code_version import (
     dependencies,
     source_imports,
 )
+from tests.tasks.stages.pipeline import PIPELINE
 
-STAGES = {
-    "extract": "tasks.stages.extract_frames",
-    "remove-backgrounds": "tasks.stages.remove_backgrounds",
-    "estimate-poses": "tasks.stages.estimate_poses",
-    "select": "tasks.stages.select_frames",
-    "infer": "tasks.stages.infer_codes",
-    "merge": "tasks.stages.merge_fields",
-    "export": "tasks.stages.export_glb",
-}
+STAGES = {stage.name.value: stage.produce.__module__ for stage in PIPELINE}
 
 
 @pytest.fixture(scope="module")

@@ -11,18 +11,12 @@ from configs.stages import MaskConfig, StageName
 from flows.support.progress import SHARES
 from tasks.core.errors import StorageError
 from tasks.network.weights import BackgroundWeights
-from tasks.stages.estimate_poses import ESTIMATE_POSES
-from tasks.stages.export_glb import EXPORT
-from tasks.stages.extract_frames import EXTRACT
-from tasks.stages.infer_codes import INFER
-from tasks.stages.merge_fields import MERGE
 from tasks.stages.remove_backgrounds import REMOVE_BACKGROUNDS
-from tasks.stages.select_frames import SELECT
 from tasks.stages.stage import Record, Stage, Workspace
 from tasks.storage.artifacts import ArtifactRef, ArtifactStore
 from tests.support.memory_storage import MemoryStorage
+from tests.tasks.stages.pipeline import PIPELINE
 
-PIPELINE = (EXTRACT, REMOVE_BACKGROUNDS, ESTIMATE_POSES, SELECT, INFER, MERGE, EXPORT)
 FRAMES = ArtifactRef("memory://cas/extract/k/manifest.json", "a" * 64, 1)
 WEIGHTS = BackgroundWeights("u2netp", Path("/nowhere"))
 
