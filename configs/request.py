@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from configs.locations import S3, stem_of
+from configs.locations import is_address, split_address, stem_of
 from configs.presets import (
     DEFAULT_DIAMETER_MM,
     DEFAULT_PRESET,
@@ -22,11 +22,11 @@ from configs.stages import DiameterMm, McResolution, NumFrames
 def _parse(value: object) -> object:
     if not isinstance(value, str):
         return value
-    if not value.startswith(S3):
+    if not is_address(value):
         return Path(value)
-    parts = value.removeprefix(S3).split("/")
-    if len(parts) < 2 or any(p in ("", ".", "..") for p in parts):
-        raise ValueError("an address in S3 reads s3://bucket/key")
+    scheme, _, key = split_address(value)
+    if not key or value.endswith("/"):
+        raise ValueError(f"an address reads {scheme}://bucket/key")
     return value
 
 

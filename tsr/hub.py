@@ -40,15 +40,16 @@ TRIPOSR = PinnedModel(
 )
 
 
-def fetch(hub_id: str, filename: str) -> Path:
+def fetch(hub_id: str, filename: str, pin: PinnedModel | None = None) -> Path:
     """A file of a model in the hub's local cache, downloaded if it is not there.
 
-    :data:`TRIPOSR` is fetched at its pinned revision and its weights are checked; other models are
-    fetched as they are. The hub's client honours ``HF_HOME`` and ``HF_HUB_OFFLINE``.
+    A pinned model is fetched at its revision and its weights are checked; others are fetched as
+    they are. The hub's client honours ``HF_HOME`` and ``HF_HUB_OFFLINE``.
 
     Args:
         hub_id: Owner and name of the model.
         filename: The file in the model's repository.
+        pin: The model's pin; None is :data:`TRIPOSR` for that model, and no pin for others.
 
     Raises:
         DownloadError: The hub cannot be reached, has no such file, or the file cannot be written;
@@ -58,7 +59,8 @@ def fetch(hub_id: str, filename: str) -> Path:
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
-    pin = TRIPOSR if hub_id == TRIPOSR.hub_id else None
+    if pin is None and hub_id == TRIPOSR.hub_id:
+        pin = TRIPOSR
     # the base of all errors of the hub's client, which is another library in each major version
     client_error = cast(type[Exception], HfHubHTTPError.__bases__[0])
     try:

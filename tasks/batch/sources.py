@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from configs.locations import S3, as_location
+from configs.locations import as_location, is_address, split_address
 from configs.settings import Settings
 from tasks.core.errors import InputError
 from tasks.storage.inputs import VIDEO_SUFFIXES, pictures_in
@@ -43,11 +43,12 @@ def find_sources(inputs: Sequence[str], settings: Settings) -> list[Source]:
         settings: How S3 is reached.
 
     Raises:
-        InputError: ``batch-empty`` if there is nothing in all of them.
+        InputError: ``batch-empty`` if there is nothing in all of them, ``batch-address`` and
+            ``batch-prefix`` for addresses that cannot be listed.
     """
     uris: dict[str, None] = {}
     for text in inputs:
-        if text.startswith(S3):
+        if is_address(text):
             uris.update(dict.fromkeys(_in_bucket(text, settings)))
             continue
         path = Path(text).expanduser().absolute()
@@ -72,19 +73,24 @@ def _in_folder(folder: Path) -> list[Path]:
 
 
 def _in_bucket(uri: str, settings: Settings) -> list[str]:
-    bucket, _, prefix = uri.removeprefix(S3).rstrip("/").partition("/")
+    try:
+        scheme, bucket, prefix = split_address(uri)
+    except ValueError as exc:
+        raise InputError(
+            "batch-address", stage="batch", what=f"{uri}: {exc}", advice="Mend the address"
+        ) from exc
     if not prefix:
         raise InputError(
             "batch-prefix",
             stage="batch",
             what=f"{uri} names a whole bucket",
-            advice="Give a prefix in it: s3://bucket/prefix",
+            advice=f"Give a prefix in it: {scheme}://bucket/prefix",
         )
     if PurePosixPath(prefix).suffix.lower() in VIDEO_SUFFIXES:
         return [uri]
-    keys = open_storage(f"{S3}{bucket}", settings).keys(prefix)
+    keys = open_storage(f"{scheme}://{bucket}", settings).keys(prefix)
     videos = (k for k in keys if PurePosixPath(k).suffix.lower() in VIDEO_SUFFIXES)
-    return [f"{S3}{bucket}/{key}" for key in videos]
+    return [f"{scheme}://{bucket}/{key}" for key in videos]
 
 
 def _named(uris: list[str]) -> list[Source]:

@@ -34,7 +34,7 @@ class _Preparation(NamedTuple):
 
 
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-_KNOWN = {
+PREPARATIONS = {
     "u2netp": _Preparation(320, *_IMAGENET),
     "u2net": _Preparation(320, *_IMAGENET),
     "isnet-general-use": _Preparation(1024, (0.5, 0.5, 0.5), (1.0, 1.0, 1.0)),
@@ -82,7 +82,7 @@ class KnownSession:
 
     def __init__(self, name: str, run: Callable[[NDArray[np.float32]], Any], workers: int) -> None:
         """``run`` takes ``(1, 3, S, S)`` to ``(1, 1, S, S)``; ``workers`` frames at once."""
-        self._preparation = _KNOWN[name]
+        self._preparation = PREPARATIONS[name]
         self._run = run
         self._workers = workers
 
@@ -135,7 +135,7 @@ def _onnx_session(name: str, weights: Path) -> KnownSession:
     providers = [p for p in (_CUDA, "CPUExecutionProvider") if p in offered]
     # Small networks scale better over frames than within one.
     workers = 1
-    if _CUDA not in providers and _KNOWN[name].size <= _SMALL:
+    if _CUDA not in providers and PREPARATIONS[name].size <= _SMALL:
         workers = min(_MAX_WORKERS, _cores())
         options.intra_op_num_threads = 1
     try:
@@ -197,7 +197,7 @@ class RembgSession:
                 "unknown-session",
                 stage=StageName.REMOVE_BACKGROUNDS,
                 what=f"there is no background removal called {name!r}",
-                advice=f"Choose one of {', '.join(_KNOWN)}",
+                advice=f"Choose one of {', '.join(PREPARATIONS)}",
             ) from exc
 
     def matte(self, images: Sequence[NDArray[np.uint8]]) -> list[Matte]:
@@ -221,7 +221,7 @@ def open_session(name: str, weights: Path | None, precision: Precision = "auto")
     Raises:
         ModelError: The weights cannot be read, or there is no such session.
     """
-    if weights is None or name not in _KNOWN:
+    if weights is None or name not in PREPARATIONS:
         return RembgSession(name)
     return (_torch_session if _in_bfloat16(name, precision) else _onnx_session)(name, weights)
 

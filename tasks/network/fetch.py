@@ -91,8 +91,8 @@ def fetch(name: str, models_dir: Path) -> Path:
 
 def _fetch_hub(entry: ModelEntry, pin: hub.PinnedModel) -> Path:
     try:
-        hub.fetch(pin.hub_id, hub.CONFIG_NAME)
-        return hub.fetch(pin.hub_id, pin.weight_name).parent
+        hub.fetch(pin.hub_id, hub.CONFIG_NAME, pin)
+        return hub.fetch(pin.hub_id, pin.weight_name, pin).parent
     except DigestError as exc:
         raise ModelError(
             "weights-digest",

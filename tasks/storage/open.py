@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from configs.locations import S3
+from configs.locations import is_address, split_address
 from configs.settings import Settings
+from tasks.core.errors import StorageError
 from tasks.storage.base import Storage
 
 
@@ -15,8 +16,20 @@ def open_storage(location: Path | str, settings: Settings) -> Storage:
     Args:
         location: A folder, or ``s3://bucket/prefix``.
         settings: How S3 is reached.
+
+    Raises:
+        StorageError: ``storage-address`` if it is an address of no known kind.
     """
-    if isinstance(location, str) and location.startswith(S3):
+    if isinstance(location, str) and is_address(location):
+        try:
+            split_address(location)
+        except ValueError as exc:
+            raise StorageError(
+                "storage-address",
+                stage="storage",
+                what=f"{location} cannot be used: {exc}",
+                advice="Mend the address (TYRE3D_STORAGE, inputs or outputs)",
+            ) from exc
         from tasks.storage.s3 import S3Storage
 
         return S3Storage(location, settings)

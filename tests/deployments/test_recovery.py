@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from configs.stages import StageName
 from tests.conftest import write_cut_outs
 from tests.deployments.stack import (
     PATIENCE_S,
@@ -34,7 +35,7 @@ from tests.support.s3 import KEY, REGION, SECRET, filesystem, s3_server
 pytestmark = pytest.mark.services
 SILENCE_S = 70
 """After which a run counts as crashed; heartbeats come every 30 seconds."""
-STAGES = ["extract", "remove-backgrounds", "estimate-poses", "select", "infer", "merge", "export"]
+STAGES = [name.value for name in StageName]
 
 
 @dataclass

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tsr.errors import DigestError, DownloadError, WeightsError
-from tsr.hub import TRIPOSR, check_digest, fetch
+from tsr.hub import TRIPOSR, PinnedModel, check_digest, fetch
 from tsr.system import TSR
 
 ROOT = Path(__file__).parents[2]
@@ -81,3 +83,22 @@ def test_the_published_model_is_pinned_in_one_place() -> None:
     for fact in (TRIPOSR.revision, TRIPOSR.sha256, "hf_hub_download("):
         holders = [str(path.relative_to(ROOT)) for path in sources if fact in path.read_text()]
         assert holders == ["tsr/hub.py"], fact
+
+
+def test_a_pin_that_is_handed_in_counts_for_any_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    revisions = []
+
+    def download(_: str, file: str, revision: str | None = None) -> str:
+        revisions.append(revision)
+        (tmp_path / file).write_bytes(b"weights")
+        return str(tmp_path / file)
+
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
+    good = hashlib.sha256(b"weights").hexdigest()
+    pin = PinnedModel("someone/model", "a" * 40, "model.safetensors", good)
+    assert fetch(pin.hub_id, pin.weight_name, pin).read_bytes() == b"weights"
+    assert revisions == ["a" * 40]
+    with pytest.raises(DigestError):
+        fetch(pin.hub_id, pin.weight_name, replace(pin, sha256="0" * 64))

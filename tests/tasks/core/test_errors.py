@@ -20,6 +20,7 @@ PERMANENT = frozenset(
     {
         "bad-option",
         "bad-setting",
+        "batch-address",
         "batch-empty",
         "batch-prefix",
         "batch-running",
@@ -50,6 +51,7 @@ PERMANENT = frozenset(
         "poses-no-tyre",
         "release-differs",
         "result-missing",
+        "storage-address",
         "storage-denied",
         "storage-key",
         "storage-missing",

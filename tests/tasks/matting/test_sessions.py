@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from configs.registry import MODELS
 from configs.stages import Precision
 from tasks.core.errors import ModelError
-from tasks.matting.sessions import open_session
+from tasks.matting.sessions import PREPARATIONS, open_session
 
 
 @pytest.fixture(params=["noise", "empty", "missing"])
@@ -45,3 +46,9 @@ def test_a_library_that_is_missing_is_not_damaged_weights(
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(ImportError, match="cannot open shared object file"):
         open_session("isnet-general-use", tmp_path / "weights.onnx", "fp32")
+
+
+def test_every_registered_background_model_has_its_preparation() -> None:
+    """Without one its weights would be fetched and never used."""
+    registered = {entry.name for entry in MODELS.values() if entry.kind == "background"}
+    assert set(PREPARATIONS) == registered

@@ -56,7 +56,7 @@ VIDEO = {"extract", "remove-backgrounds", "estimate-poses", "select", "infer", "
         ("tsr.network.attention", {"infer", "merge"}),
         ("tsr.weights", {"infer", "merge"}),
         ("tsr.precision", {"remove-backgrounds", "infer", "merge"}),
-        ("tasks.imaging.images", set(STAGES)),
+        ("tasks.imaging.images", {*VIDEO, "export"}),
         ("tasks.video.decode", VIDEO),
         ("tasks.matting.u2net", {"remove-backgrounds"}),
         ("tasks.poses.record", {"estimate-poses", "select", "infer", "merge"}),
