@@ -1,0 +1,1 @@
+"""The frames that the network sees: scores and choice."""
