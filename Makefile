@@ -12,7 +12,8 @@ setup: $(VENV)/.ready ## Make the environment in .venv
 # uv installs the rest in a quarter of pip's time; where only pip's index can be reached, pip does.
 $(VENV)/.ready: pyproject.toml requirements.lock requirements-dev.lock
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet "$$(sed -n 's/^\(uv==[^ ]*\).*/\1/p' requirements-dev.lock)"
+	awk '/^[a-z]/ {found = /^uv==/} found' requirements-dev.lock \
+	  | $(BIN)/pip install --quiet --require-hashes --requirement /dev/stdin
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes \
 	  --compile-bytecode --requirements requirements-dev.lock \
 	  || $(BIN)/pip install --quiet --no-deps --require-hashes --requirement requirements-dev.lock
