@@ -9,10 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from configs.settings import Settings
+from deployments.api.settings import ApiSettings
+
 ROOT = Path(__file__).parents[1]
 LISTED = subprocess.run(["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, text=True)
 DOCUMENTS = sorted(LISTED.stdout.split()) or ["README.md"]
-FOLDERS = "bench|configs|deployments|docs|flows|tasks|tests|tsr"
+SOURCE = ("bench", "configs", "deployments", "docs", "flows", "tasks", "tests", "tsr")
+FOLDERS = "|".join(SOURCE)
 EXAMPLES = {"tasks/mesh/smoothing.py", "tasks/stages/smooth_mesh.py"}
 """Files that a reader of docs/contributing.md would add."""
 
@@ -42,7 +46,29 @@ def test_modules_and_targets_that_a_document_runs_exist(document: str) -> None:
     for module in named(r"python -m ((?:bench|deployments|flows|tasks)[\w.]*)", text):
         assert importlib.util.find_spec(module) is not None, module
     targets = named(r"(?m)^([a-z0-9-]+):", (ROOT / "Makefile").read_text())
-    assert named(r"`make ([a-z0-9-]+)", text) <= targets
+    assert named(r"(?:`|^)make\s([a-z0-9-]+)", text) <= targets
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_modules_that_a_document_names_without_their_folder_exist(document: str) -> None:
+    names = named(r"`(\w+\.py)`", (ROOT / document).read_text())
+    assert {n for n in names if not any(True for f in SOURCE for _ in (ROOT / f).rglob(n))} == set()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_variables_that_a_document_names_are_settings(document: str) -> None:
+    names = named(r"\b(TYRE3D_\w*[A-Z]|TRIPOSR_\w*[A-Z])\b", (ROOT / document).read_text())
+    known = {"TRIPOSR_DEVICE"} | {f"TYRE3D_{n.upper()}" for n in Settings.model_fields}
+    known |= {f"TYRE3D_API_{n.upper()}" for n in ApiSettings.model_fields}
+    tests = "".join(p.read_text() for p in (ROOT / "tests").rglob("*.py"))
+    assert {n for n in names - known if f'"{n}"' not in tests} == set()
+
+
+def test_every_package_is_in_the_directory_map() -> None:
+    text = (ROOT / "README.md").read_text().partition("## Directory map")[2].partition("\n## ")[0]
+    mapped = named(r"`(?:tasks/)?(\w+)/`", text)
+    packages = {path.parent.name for path in (ROOT / "tasks").glob("*/*.py")}
+    assert mapped == {*SOURCE, *packages} - {"tasks"}
 
 
 def test_the_stages_are_in_the_table() -> None:

@@ -57,6 +57,17 @@ def test_every_component_has_a_licence(bill: dict[str, Any]) -> None:
         assert metadata(name)["License"], name
 
 
+def test_no_licence_comes_in_that_the_readme_does_not_tell_of(bill: dict[str, Any]) -> None:
+    permissive = re.compile(r"MIT|BSD|Apache|PSF|ISC")
+    told = (sbom.ROOT / "README.md").read_text().partition("## Licences")[2]
+    for component in bill["components"]:
+        entries = [e.get("license", e) for e in component.get("licenses", [])]
+        stated = [e.get("expression") or e.get("id") or e.get("name") for e in entries]
+        text = " ".join(stated) or metadata(component["name"])["License"]
+        if not permissive.search(text) or re.search(r"GPL|MPL|Mozilla", text):
+            assert component["name"] in told, text[:80]
+
+
 def test_the_locks_agree_and_every_pin_has_hashes() -> None:
     shipped, development = pins(LOCK), pins(DEVELOPMENT_LOCK)
     assert {n: development.get(n) for n in shipped} == shipped
