@@ -156,11 +156,18 @@ class Stack:
         found = self.runs(name={"any_": list(names)}, state={"type": {"any_": ["RUNNING"]}})
         return next((run for run in found if run["infrastructure_pid"]), None)
 
+    def request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """Prefect's answer; a server whose SQLite is being written to answers 503 for a while."""
+
+        def ask() -> httpx.Response | None:
+            answer = httpx.request(method, f"{self.prefect}/{path}", timeout=60, **options)
+            return None if answer.status_code == 503 else answer
+
+        return until(f"{method} {path}", ask)
+
     def runs(self, **wanted: Any) -> list[dict[str, Any]]:
         """Flow runs that Prefect's server knows."""
-        answer = httpx.post(
-            f"{self.prefect}/flow_runs/filter", json={"flow_runs": wanted}, timeout=60
-        )
+        answer = self.request("POST", "flow_runs/filter", json={"flow_runs": wanted})
         answer.raise_for_status()
         return list(answer.json())
 
@@ -169,7 +176,7 @@ class Stack:
         found: list[dict[str, Any]] = []
         while True:
             body = {"flow_runs": wanted, "offset": len(found), "sort": "ID_DESC"}
-            answer = httpx.post(f"{self.prefect}/flow_runs/filter", json=body, timeout=60)
+            answer = self.request("POST", "flow_runs/filter", json=body)
             answer.raise_for_status()
             if not answer.json():
                 return found

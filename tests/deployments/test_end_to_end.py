@@ -139,23 +139,22 @@ def test_an_upload_that_is_announced_starts_the_batch_of_what_came_in(stack: Sta
     """The trigger of prefect.yaml, switched on; a run is made, which no worker here takes."""
     (automation,) = [
         a
-        for a in httpx.post(f"{stack.prefect}/automations/filter", json={}, timeout=60).json()
+        for a in stack.request("POST", "automations/filter", json={}).json()
         if UPLOADED in a["trigger"].get("expect", [])
     ]
-    url = f"{stack.prefect}/automations/{automation['id']}"
-    assert httpx.patch(url, json={"enabled": True}, timeout=60).status_code == 204
+    path = f"automations/{automation['id']}"
+    assert stack.request("PATCH", path, json={"enabled": True}).status_code == 204
     stack.start("announce", "flows.cli", "announce", "s3://tyres/incoming/first.mp4")
     assert stack.end("announce") == 0, stack.log("announce")
-    made = httpx.get(f"{stack.prefect}/deployments/name/batch/incoming", timeout=60).json()["id"]
+    made = stack.request("GET", "deployments/name/batch/incoming").json()["id"]
 
     def triggered() -> list[dict[str, Any]]:
         body = {"deployments": {"id": {"any_": [made]}}}
-        answer = httpx.post(f"{stack.prefect}/flow_runs/filter", json=body, timeout=60)
-        return list(answer.json())
+        return list(stack.request("POST", "flow_runs/filter", json=body).json())
 
     (run,) = until("the run", triggered)
     assert run["parameters"]["request"]["deployment"] == "reconstruct/reconstruct"
-    assert httpx.delete(f"{stack.prefect}/flow_runs/{run['id']}", timeout=60).status_code == 204
+    assert stack.request("DELETE", f"flow_runs/{run['id']}").status_code == 204
 
 
 def test_a_job_over_the_api_survives_its_restart(stack: Stack, api: httpx.Client) -> None:
