@@ -65,10 +65,10 @@ def test_the_mesh_is_seen_from_where_the_eye_is() -> None:
 def test_the_page_holds_pictures_and_figures() -> None:
     page = summary("tyre", METADATA, _frames(3), preview(_mesh()))
     coded = re.findall(r"!\[[^\]]+\]\(data:image/jpeg;base64,([A-Za-z0-9+/=]+)\)", page)
-    assert len(coded) == 2
-    for text in coded:
-        raw = np.frombuffer(base64.b64decode(text), np.uint8)
-        assert cv2.imdecode(raw, cv2.IMREAD_COLOR) is not None
+    raw = [np.frombuffer(base64.b64decode(text), np.uint8) for text in coded]
+    views, sheet = (cv2.imdecode(content, cv2.IMREAD_COLOR) for content in raw)
+    assert views.shape == (240, 720, 3)
+    assert sheet.shape == (150, 600, 3), "three frames in a row"
     assert len(page) < 200_000
     assert "| size x, y, z, mm | 720 × 720 × 180 |" in page
     assert "| share of the surface that no frame saw | 0.25 |" in page

@@ -17,14 +17,13 @@ import numpy as np
 
 from configs.stages import ExportConfig, InferConfig, MergeConfig, PoseConfig
 from tasks.fusion.decision.network import load_fuser
-from tasks.fusion.merge import merge_frame_fields
 from tasks.mesh.export import export_glb
 from tasks.mesh.merged import MergedMesh
 from tasks.network.inference import infer_codes
 from tasks.network.weights import choose_model
 from tasks.poses.estimate import estimate_poses
 from tests.conftest import write_tiny_model
-from tests.tasks.fusion.scene import make_scene, wheel
+from tests.tasks.fusion.scene import make_scene, merge_scene, wheel
 from tests.tasks.poses.scene import write_video
 from tsr.system import TSR
 
@@ -51,15 +50,7 @@ def merged(folder: Path, *, learned: bool) -> MergedMesh:
     assert chosen.fuser is not None
     fuser = load_fuser(chosen.fuser.path, chosen.fuser.digest) if learned else None
     config = MergeConfig(mc_resolution=64, grid_steps=28, grid_angles=60, mask_px=240)
-    return merge_frame_fields(
-        scene.fields,
-        scene.coded,
-        scene.poses,
-        scene.frame_paths,
-        scene.alpha_paths,
-        config,
-        fuser,
-    )
+    return merge_scene(scene, config, fuser)
 
 
 def main(folder: Path) -> None:

@@ -11,11 +11,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from configs.stages import MergeConfig
+from tasks.fusion.decision.network import Fuser
+from tasks.fusion.merge import merge_frame_fields
 from tasks.fusion.surface.marching import TriangleMesh, march
 from tasks.fusion.surface.visibility import caster_of, depth_map
 from tasks.geometry.camera import Camera, look_at
 from tasks.geometry.crop import CodedFrame, Crop, crop_of_box, world_to_crop_frame
 from tasks.geometry.similarity import Similarity
+from tasks.mesh.merged import MergedMesh
 from tasks.poses.record import ObjectEstimate, PoseEstimate
 
 FloatArray = NDArray[np.float64]
@@ -215,3 +219,16 @@ def _small_turn(rng: np.random.Generator, sigma: float) -> FloatArray:
 
 
 __all__ = ["Crop", "Scene", "make_scene", "orbit", "shape_surface", "sides", "torus", "wheel"]
+
+
+def merge_scene(scene: Scene, config: MergeConfig, fuser: Fuser | None) -> MergedMesh:
+    """Merge the fields, frames and masks of a scene."""
+    return merge_frame_fields(
+        scene.fields,
+        scene.coded,
+        scene.poses,
+        scene.frame_paths,
+        scene.alpha_paths,
+        config,
+        fuser,
+    )

@@ -18,21 +18,13 @@ from tasks.fusion.merge import merge_frame_fields
 from tasks.fusion.surface.marching import TriangleMesh, outer_radius, signed_volume
 from tasks.mesh.merged import MergedMesh
 from tasks.network.weights import choose_model
-from tests.tasks.fusion.scene import Scene, make_scene, torus, wheel
+from tests.tasks.fusion.scene import Scene, make_scene, merge_scene, torus, wheel
 
 SMALL = MergeConfig(mc_resolution=96, grid_steps=40, grid_angles=120, mask_px=320)
 
 
 def merge(scene: Scene, config: MergeConfig = SMALL, *, fuser: Fuser | None = None) -> MergedMesh:
-    return merge_frame_fields(
-        scene.fields,
-        scene.coded,
-        scene.poses,
-        scene.frame_paths,
-        scene.alpha_paths,
-        config,
-        fuser,
-    )
+    return merge_scene(scene, config, fuser)
 
 
 def surface_of(mesh: MergedMesh) -> TriangleMesh:
