@@ -84,6 +84,7 @@ def run_stages(request: ReconstructRequest, settings: Settings) -> dict[str, Any
         posing = PoseConfig(motion=request.motion)
         choosing = SelectConfig(num_frames=request.chosen_frames)
         merging = MergeConfig(mc_resolution=request.resolution, diameter_mm=request.diameter_mm)
+        exporting = ExportConfig()
 
         frames = run(EXTRACT, ExtractConfig(), source=source)
         masks = run(REMOVE_BACKGROUNDS, masking, frames=frames, weights=background)
@@ -102,8 +103,9 @@ def run_stages(request: ReconstructRequest, settings: Settings) -> dict[str, Any
             model=model,
             fuser=model.fuser,
         )
+        run.state(EXPORT, exporting)
         provenance = _provenance(request, source, model, run, poses=poses, selection=selection)
-        exported = run(EXPORT, ExportConfig(), mesh=mesh, provenance=provenance)
+        exported = run(EXPORT, exporting, mesh=mesh, provenance=provenance)
 
     written = store.open(exported)
     metadata = _metadata(request, device, run, written.record)

@@ -70,6 +70,7 @@ class Runner:
         started = time.perf_counter()
         name = stage.name
         report(name, 0, 0)
+        self.state(stage, config)
         arguments = {
             "key": stage.key(config, *args, **inputs),
             "tyre": self._tyre,
@@ -86,9 +87,15 @@ class Runner:
             state = cast(State[Any], again(return_state=True, **arguments))
             ref = ArtifactRef(**state.result())
         seconds = round(time.perf_counter() - started, 3)
-        self.versions[name.value] = stage.version
-        self.parameters[name.value] = config.model_dump(mode="json")
         outcome = Outcome(name.value, state.name or "", seconds, ref.size, ref.uri)
         self.outcomes.append(outcome)
         emit_stage_event(self._tyre, outcome.stage, outcome.state, seconds, ref.uri)
         return ref
+
+    def state(self, stage: Stage[C, P], config: C) -> None:
+        """Put a stage's code and parameters on record; a run of the stage does so by itself.
+
+        The last stage writes them into the result, its own among them, so they are stated first.
+        """
+        self.versions[stage.name.value] = stage.version
+        self.parameters[stage.name.value] = config.model_dump(mode="json")

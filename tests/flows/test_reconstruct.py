@@ -95,7 +95,6 @@ def states(metadata: Mapping[str, Any]) -> dict[str, str]:
 def test_glb_and_metadata(cut_out_folder: Path, tmp_path: Path, tiny_model: Path) -> None:
     metadata = run(cut_out_folder, tmp_path, tiny_model)
     path = Path(metadata["output_path"])
-    assert_valid(path)
     assert set(states(metadata).values()) == {"Completed"}
     assert sorted(p.name for p in path.parent.iterdir()) == ["tyre.glb", "tyre.json"]
     text = path.with_suffix(".json").read_text()
@@ -107,8 +106,10 @@ def test_glb_and_metadata(cut_out_folder: Path, tmp_path: Path, tiny_model: Path
     assert extras["parameters"]["select"]["num_frames"] == 4
     assert extras["warnings"] == ["poses are fake", "merge is fake"]
     assert set(extras["code"]["stages"]) == set(STAGES)
+    assert set(extras["parameters"]) == set(STAGES)
     assert metadata["num_vertices"] > 0
     assert metadata["num_faces"] > 0
+    assert_valid(path)
 
 
 def test_what_was_done_is_not_done_again(

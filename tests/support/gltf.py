@@ -35,7 +35,10 @@ def validation_report(path: Path) -> dict[str, Any]:
 
 
 def assert_valid(path: Path) -> None:
-    """Fail on any error or warning of the validator."""
+    """Fail on any error or warning of the validator.
+
+    The last line of a test: where the validator is missing, it skips what would come after.
+    """
     issues = validation_report(path)["issues"]
     assert issues["numErrors"] == 0, issues["messages"]
     assert issues["numWarnings"] == 0, issues["messages"]
