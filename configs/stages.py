@@ -32,6 +32,7 @@ class StageName(StrEnum):
     EXTRACT = "extract"
     REMOVE_BACKGROUNDS = "remove-backgrounds"
     ESTIMATE_POSES = "estimate-poses"
+    RECTIFY = "rectify"
     SELECT = "select"
     INFER = "infer"
     MERGE = "merge"
@@ -114,6 +115,10 @@ class PoseConfig(StageConfig):
     )
     num_threads: int = Field(0, ge=0, le=256, description="Threads; 0 means one per core.")
     seed: int = Field(0, ge=0, description="Seed of all random sampling.")
+
+
+class RectifyConfig(StageConfig):
+    """How frames and masks are brought to what a pinhole camera sees."""
 
 
 class SelectConfig(StageConfig):

@@ -21,6 +21,7 @@ from configs.stages import (
     MaskConfig,
     MergeConfig,
     PoseConfig,
+    RectifyConfig,
     SelectConfig,
 )
 from flows.infer import remote_tasks
@@ -36,6 +37,7 @@ from tasks.stages.export_glb import EXPORT, GLB_FILE
 from tasks.stages.extract_frames import EXTRACT, Source
 from tasks.stages.infer_codes import INFER
 from tasks.stages.merge_fields import MERGE
+from tasks.stages.rectify_views import RECTIFY
 from tasks.stages.remove_backgrounds import REMOVE_BACKGROUNDS
 from tasks.stages.select_frames import SELECT
 from tasks.storage.artifacts import ArtifactRef, open_store
@@ -89,29 +91,32 @@ def run_stages(request: ReconstructRequest, settings: Settings) -> dict[str, Any
         frames = run(EXTRACT, ExtractConfig(), source=source)
         masks = run(REMOVE_BACKGROUNDS, masking, frames=frames, weights=background)
         poses = run(ESTIMATE_POSES, posing, frames=frames, masks=masks)
-        selection = run(SELECT, choosing, frames=frames, masks=masks, poses=poses)
+        views = run(RECTIFY, RectifyConfig(), frames=frames, masks=masks, poses=poses)
+        selection = run(SELECT, choosing, frames=views, masks=views, poses=poses)
         codes = run(
-            INFER, InferConfig(), frames=frames, masks=masks, selection=selection, model=model
+            INFER, InferConfig(), frames=views, masks=views, selection=selection, model=model
         )
         mesh = run(
             MERGE,
             merging,
-            frames=frames,
-            masks=masks,
+            frames=views,
+            masks=views,
             poses=poses,
             codes=codes,
             model=model,
             fuser=model.fuser,
         )
         run.state(EXPORT, exporting)
-        provenance = _provenance(request, source, model, run, poses=poses, selection=selection)
+        provenance = _provenance(
+            request, source, model, run, poses=poses, views=views, selection=selection
+        )
         exported = run(EXPORT, exporting, mesh=mesh, provenance=provenance)
 
     written = store.open(exported)
     metadata = _metadata(request, device, run, written.record)
     write_result(request.glb_path, (written.folder / GLB_FILE).read_bytes(), metadata, settings)
     publish_summary(
-        request.stem, metadata, store, frames=frames, selection=selection, exported=exported
+        request.stem, metadata, store, frames=views, selection=selection, exported=exported
     )
     return metadata
 
@@ -123,6 +128,7 @@ def _provenance(
     run: Runner,
     *,
     poses: ArtifactRef,
+    views: ArtifactRef,
     selection: ArtifactRef,
 ) -> dict[str, Any]:
     """Where the mesh comes from; it stands in the GLB and in the metadata."""
@@ -136,7 +142,7 @@ def _provenance(
         "poses": {"method": estimate.method, "motion": estimate.motion},
         "frame_of_reference": {"unit": "metre", "up": "+Y", "axle": "+Z", "origin": "centre"},
         "scale": {"nominal_diameter_mm": request.diameter_mm},
-        "warnings": list(estimate.warnings),
+        "warnings": [*estimate.warnings, *run.store.open(views).record["warnings"]],
     }
 
 

@@ -19,7 +19,8 @@ _EVERY_S = 1.5
 SHARES: dict[str, float] = {
     StageName.EXTRACT: 0.08,
     StageName.REMOVE_BACKGROUNDS: 0.17,
-    StageName.ESTIMATE_POSES: 0.35,
+    StageName.ESTIMATE_POSES: 0.33,
+    StageName.RECTIFY: 0.02,
     StageName.SELECT: 0.02,
     StageName.INFER: 0.16,
     StageName.MERGE: 0.2,

@@ -33,7 +33,7 @@ def publish_summary(
         tyre: Name of the tyre.
         metadata: The run's metadata.
         store: Where its artifacts lie.
-        frames: The candidate frames.
+        frames: The candidate frames, rectified.
         selection: The choice among them.
         exported: The exported mesh, whose preview is shown.
     """

@@ -68,7 +68,7 @@ def score_run(
     cameras = true_cameras_of(known.cameras, frames)
     pose_scores = score_poses(poses, cameras)
     model = load_model(chosen.folder, chosen.weight_name, chosen.digest, "cpu")
-    alphas = Masks.read(artifact_of(store, metadata, StageName.REMOVE_BACKGROUNDS)).paths()
+    alphas = Masks.read(artifact_of(store, metadata, StageName.RECTIFY)).paths()
     hull = rotated(visual_hull(poses, alphas, truth.diameter), pose_scores.to_truth)
     ratio, ring = best_annulus(truth)
     with _quiet("tsr.surface.extract"):  # thin parts of single views are no news here

@@ -5,7 +5,8 @@ from tasks.stages.export_glb import EXPORT
 from tasks.stages.extract_frames import EXTRACT
 from tasks.stages.infer_codes import INFER
 from tasks.stages.merge_fields import MERGE
+from tasks.stages.rectify_views import RECTIFY
 from tasks.stages.remove_backgrounds import REMOVE_BACKGROUNDS
 from tasks.stages.select_frames import SELECT
 
-PIPELINE = (EXTRACT, REMOVE_BACKGROUNDS, ESTIMATE_POSES, SELECT, INFER, MERGE, EXPORT)
+PIPELINE = (EXTRACT, REMOVE_BACKGROUNDS, ESTIMATE_POSES, RECTIFY, SELECT, INFER, MERGE, EXPORT)

@@ -47,7 +47,15 @@ def changed_stages(tree: Path, module: str, tmp_path: Path) -> set[str]:
     return {stage for stage in STAGES if before[stage] != after[stage]}
 
 
-VIDEO = {"extract", "remove-backgrounds", "estimate-poses", "select", "infer", "merge"}
+VIDEO = {
+    "extract",
+    "remove-backgrounds",
+    "estimate-poses",
+    "rectify",
+    "select",
+    "infer",
+    "merge",
+}
 
 
 @pytest.mark.parametrize(
@@ -59,8 +67,9 @@ VIDEO = {"extract", "remove-backgrounds", "estimate-poses", "select", "infer", "
         ("tasks.imaging.images", {*VIDEO, "export"}),
         ("tasks.video.decode", VIDEO),
         ("tasks.matting.u2net", {"remove-backgrounds"}),
-        ("tasks.poses.record", {"estimate-poses", "select", "infer", "merge"}),
+        ("tasks.poses.record", {"estimate-poses", "rectify", "select", "infer", "merge"}),
         ("tasks.poses.sfm", {"estimate-poses"}),
+        ("tasks.rectification.rectify", {"rectify"}),
         ("tasks.fusion.decision.network", {"merge"}),
         ("tasks.mesh.preview", {"export"}),
         ("tasks.core.progress", set()),

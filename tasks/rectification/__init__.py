@@ -1,0 +1,1 @@
+"""Frames and masks as a pinhole camera would have seen them."""
