@@ -13,7 +13,7 @@ from tasks.imaging.images import read_image
 from tasks.selection.choose import Selection
 from tasks.stages.export_glb import PREVIEW_FILE
 from tasks.storage.artifacts import ArtifactRef, ArtifactStore
-from tasks.video.extraction import Frames
+from tasks.video.frames import Frames
 
 _log = logging.getLogger("tyre3d")
 

@@ -15,7 +15,7 @@ from tasks.core.progress import report
 from tasks.imaging.images import read_alpha_channel, read_image, write_image
 from tasks.matting.quality import Mask, clean_alpha, refusal
 from tasks.matting.sessions import MatteSession
-from tasks.video.extraction import Candidate, Frames
+from tasks.video.frames import Candidate, Frames
 
 _BATCH = 16
 """Frames matted in one call."""

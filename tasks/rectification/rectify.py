@@ -11,7 +11,7 @@ from configs.stages import RectifyConfig, StageName
 from tasks.core.progress import report
 from tasks.matting.quality import Mask, Masks, masks_record
 from tasks.poses.record import PoseEstimate
-from tasks.video.extraction import Candidate, Frames
+from tasks.video.frames import Candidate, Frames
 
 
 @dataclass(frozen=True)

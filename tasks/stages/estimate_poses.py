@@ -9,7 +9,7 @@ from tasks.matting.quality import Masks
 from tasks.poses.estimate import estimate_poses
 from tasks.stages.stage import Record, Stage, Workspace
 from tasks.storage.artifacts import ArtifactRef
-from tasks.video.extraction import Frames
+from tasks.video.frames import Frames
 
 
 def _produce(

@@ -13,7 +13,7 @@ from tasks.network.weights import ChosenModel
 from tasks.selection.choose import Selection
 from tasks.stages.stage import Record, Stage, Workspace
 from tasks.storage.artifacts import ArtifactRef
-from tasks.video.extraction import Frames
+from tasks.video.frames import Frames
 
 
 def _produce(

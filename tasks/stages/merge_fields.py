@@ -14,7 +14,7 @@ from tasks.network.weights import ChosenModel, WeightsFile
 from tasks.poses.record import PoseEstimate
 from tasks.stages.stage import Record, Stage, Workspace
 from tasks.storage.artifacts import ArtifactRef
-from tasks.video.extraction import Frames
+from tasks.video.frames import Frames
 
 
 def _produce(

@@ -8,7 +8,7 @@ from tasks.poses.record import PoseEstimate
 from tasks.rectification.rectify import rectify_views
 from tasks.stages.stage import Record, Stage, Workspace
 from tasks.storage.artifacts import ArtifactRef
-from tasks.video.extraction import Frames
+from tasks.video.frames import Frames
 
 
 def _produce(

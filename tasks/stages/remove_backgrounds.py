@@ -9,7 +9,7 @@ from tasks.matting.sessions import open_session
 from tasks.network.weights import BackgroundWeights
 from tasks.stages.stage import Record, Stage, Workspace
 from tasks.storage.artifacts import ArtifactRef
-from tasks.video.extraction import Frames
+from tasks.video.frames import Frames
 
 
 def _produce(

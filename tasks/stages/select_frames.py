@@ -13,7 +13,7 @@ from tasks.selection.choose import select_frames
 from tasks.selection.scores import measure
 from tasks.stages.stage import Record, Stage, Workspace
 from tasks.storage.artifacts import ArtifactRef
-from tasks.video.extraction import Frames
+from tasks.video.frames import Frames
 
 
 def _produce(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import av
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -90,15 +91,9 @@ def probe(path: Path, config: ExtractConfig) -> None:
 
 def all_frames(path: Path) -> Iterator[NDArray[np.uint8]]:
     """Decode a video of our own making, frame by frame: ``(H, W, 3)`` BGR."""
-    capture = cv2.VideoCapture(str(path))
-    try:
-        while True:
-            good, frame = capture.read()
-            if not good:
-                return
-            yield np.asarray(frame, np.uint8)
-    finally:
-        capture.release()
+    with av.open(path) as container:
+        for frame in container.decode(video=0):
+            yield np.asarray(frame.to_ndarray(format="bgr24"), np.uint8)
 
 
 def _sane_rate(fps: float) -> float:

@@ -15,7 +15,8 @@ from tasks.matting.removal import remove_backgrounds
 from tasks.poses.record import ObjectEstimate, PoseEstimate
 from tasks.rectification.rectify import rectify_views
 from tasks.storage.artifacts import Artifact
-from tasks.video.extraction import Frames, extract_frames
+from tasks.video.extraction import extract_frames
+from tasks.video.frames import Frames
 
 
 @pytest.fixture
