@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
 import numpy as np
@@ -87,6 +89,12 @@ class Hits:
     flat_normals: Float32Array
     openness: Float32Array
 
+    def chosen(self, which: NDArray[np.bool_]) -> Hits:
+        """Those hits for which ``which`` ``(N,)`` holds."""
+        if which.all():
+            return self
+        return Hits(**{f.name: getattr(self, f.name)[which] for f in fields(self)})
+
 
 def normalized(vectors: Float32Array) -> Float32Array:
     """Vectors ``(N, 3)`` divided by their lengths."""
@@ -100,9 +108,19 @@ class RenderableCaster(RayCaster):
     Args:
         renderable: What the rays meet; not copied, must not change.
         occlusion_rays: Rays per vertex for its openness; fewer are faster and noisier.
+        reach: Metres within which the renderable keeps light from itself; None for all of it.
+        others: What else keeps light from it: origins and directions ``(N, 3)``, reach in, and
+            ``(N,)`` out, whether a ray meets anything.
     """
 
-    def __init__(self, renderable: Renderable, occlusion_rays: int = _OCCLUSION_RAYS) -> None:
+    def __init__(
+        self,
+        renderable: Renderable,
+        occlusion_rays: int = _OCCLUSION_RAYS,
+        *,
+        reach: float | None = None,
+        others: Callable[[Float32Array, Float32Array, float], NDArray[np.bool_]] | None = None,
+    ) -> None:
         self.renderable = renderable
         self._vertices = np.ascontiguousarray(renderable.vertices, dtype=np.float32)
         self._faces = np.ascontiguousarray(renderable.faces, dtype=np.int32)
@@ -111,7 +129,14 @@ class RenderableCaster(RayCaster):
         self.low = self._vertices.min(axis=0)
         self.high = self._vertices.max(axis=0)
         self.size = float(np.linalg.norm(self.high - self.low))
-        self.corner_openness = self._vertex_openness(occlusion_rays)[self._faces]
+        openness = self._vertex_openness(occlusion_rays, reach or self.size, others)
+        self.corner_openness = openness[self._faces]
+
+    def painted(self, renderable: Renderable) -> RenderableCaster:
+        """The same geometry with the materials of another renderable of it."""
+        other = copy.copy(self)
+        other.renderable = renderable
+        return other
 
     def cast(self, origins: Float32Array, directions: Float32Array) -> Hits:
         """First hits of rays: origins ``(N, 3)``, unit directions ``(N, 3)``."""
@@ -138,17 +163,26 @@ class RenderableCaster(RayCaster):
             openness=np.einsum("nk,nk->n", weights, self.corner_openness[face]),
         )
 
-    def _vertex_openness(self, rays: int) -> Float32Array:
+    def _vertex_openness(
+        self,
+        rays: int,
+        reach: float,
+        others: Callable[[Float32Array, Float32Array, float], NDArray[np.bool_]] | None,
+    ) -> Float32Array:
         """Unoccluded share of each vertex's cosine-weighted hemisphere, ``(V,)``, smoothed.
 
         All vertices share their random directions: neighbours then differ by what they see alone.
         """
         normals = np.ascontiguousarray(self.renderable.normals, dtype=np.float32)
-        origins = self._vertices + normals * np.float32(5e-4 * self.size)
+        origins = self._vertices + normals * np.float32(5e-4 * min(self.size, reach))
         free = np.zeros(len(normals), dtype=np.float32)
         # a little shorter than 1: no sum with a normal vanishes
         for direction in (0.999 * fibonacci_sphere(rays)).astype(np.float32):
-            free += ~self.occluded(origins, normalized(normals + direction), self.size)
+            towards = normalized(normals + direction)
+            blocked = self.occluded(origins, towards, reach)
+            if others is not None:
+                blocked |= others(origins, towards, reach)
+            free += ~blocked
         free /= rays
         flat = self._faces.T.ravel()
         weight = np.maximum(np.bincount(flat, minlength=len(free)), 1)

@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tasks.geometry.camera import Camera
 from tasks.synthetic.scenes.lighting import Light, Look, Parts, light_disc, sample_look, to_srgb
-from tasks.synthetic.scenes.raycast import Float32Array, Hits, RenderableCaster
+from tasks.synthetic.scenes.raycast import Float32Array, Hits, Renderable, RenderableCaster
 
 __all__ = ["Light", "Look", "RenderedView", "render_view", "sample_look"]
+
+
+class Shaded(Protocol):
+    """What is shaded: a surface, and what keeps the key light from it."""
+
+    @property
+    def renderable(self) -> Renderable:
+        """The surface."""
+
+    @property
+    def size(self) -> float:
+        """Length of its bounding box's diagonal, metres."""
+
+    def occluded(self, origins: Float32Array, directions: Float32Array) -> NDArray[np.bool_]:
+        """Whether rays from ``origins`` ``(N, 3)`` meet anything."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +132,7 @@ def pixel_rays(camera: Camera, u: Float32Array, v: Float32Array) -> Float32Array
 
 
 def shade(
-    caster: RenderableCaster,
+    caster: Shaded,
     hits: Hits,
     directions: Float32Array,
     look: Look,
@@ -127,7 +143,7 @@ def shade(
     """Linear RGB ``(N, 3)`` that hits send back along their rays.
 
     Args:
-        caster: For shadows.
+        caster: The surface; for shadows, too.
         hits: The points.
         directions: ``(N, 3)`` unit, from the camera to the points.
         look: Light in the object's frame.
@@ -181,7 +197,9 @@ def shade(
         diffuse += received[:, None] * colour
         mirror += reflected[:, None] * colour
 
-    tint = albedo / np.maximum(albedo.max(axis=1, keepdims=True), 1e-3)
+    r, g, b = albedo.T
+    strongest = np.maximum(np.maximum(r, g), b)[:, None]
+    tint = albedo / np.maximum(strongest, np.float32(1e-3))
     tint = 1 + (tint - 1) * f0[:, None]
     light_out = albedo * diffuse * (1 - fresnel)[:, None] + tint * mirror * fresnel[:, None]
     return np.asarray(light_out, dtype=np.float32)

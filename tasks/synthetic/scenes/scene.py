@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -108,18 +108,13 @@ class Scene:
         origins = np.empty_like(directions)
         origins[:] = moment.camera.centre
         seen = ~self.background.occluded(origins, directions @ rotation.T, hits.distance)
-        hits, directions = _subset(hits, seen), directions[seen]
-        hits = replace(hits, openness=hits.openness * self._above_floor(hits, moment.pose))
+        hits, directions = hits.chosen(seen), directions[seen]
+        hits = replace(
+            hits, openness=hits.openness * above_floor(hits, moment.pose, max(self._levels))
+        )
         look = self._look.rotated(moment.pose.rotation.T)
         light = shade(self._caster, hits, directions, look, part, parts, shadow_rays=3)
         return (y.ravel() * camera.width + x.ravel())[hits.ray], light
-
-    def _above_floor(self, hits: Hits, pose: Similarity) -> Float32Array:
-        """Share of light left near the floor: faces that look down into the contact get least."""
-        up = pose.rotation[1].astype(np.float32)
-        height = hits.points @ up + np.float32(pose.translation[1] - max(self._levels))
-        down = 0.5 - 0.5 * (hits.normals @ up)
-        return np.asarray(1 - 0.85 * down * np.exp(-np.clip(height, 0, None) / 0.09))
 
     def _background_light(
         self, moments: Sequence[Moment], shares: Sequence[tuple[float, float]]
@@ -208,15 +203,23 @@ class _Shadow:
         light[here] = (light[here] - key) * shares[:, 1:] + key * shares[:, :1]
 
 
+def above_floor(hits: Hits, pose: Similarity, level: float) -> Float32Array:
+    """Share of light ``(N,)`` left near a floor: faces that look down into the contact get least.
+
+    Args:
+        hits: Points of something, in its frame.
+        pose: Its frame to the world.
+        level: Height of the floor, metres.
+    """
+    up = pose.rotation[1].astype(np.float32)
+    height = hits.points @ up + np.float32(pose.translation[1] - level)
+    down = 0.5 - 0.5 * (hits.normals @ up)
+    return np.asarray(1 - 0.85 * down * np.exp(-np.clip(height, 0, None) / 0.09))
+
+
 def _jitter(count: int) -> list[tuple[float, float]]:
     """Positions within the pixel, well spread. Source: Roberts 2018, the R2 sequence."""
     return [((0.5 + 0.7548777 * k) % 1, (0.5 + 0.5698403 * k) % 1) for k in range(count)]
-
-
-def _subset(hits: Hits, chosen: NDArray[np.bool_]) -> Hits:
-    if chosen.all():
-        return hits
-    return Hits(**{f.name: getattr(hits, f.name)[chosen] for f in fields(hits)})
 
 
 def _same_pose(a: Similarity, b: Similarity) -> bool:

@@ -124,6 +124,100 @@ def disc(rng: np.random.Generator, side: int = 512) -> Texture:
     return _bytes(image)
 
 
+def wood(rng: np.random.Generator, side: int = 256) -> Texture:
+    """Raw, stained or painted timber, its grain along the columns."""
+    grain = rng.standard_normal((6, side // 2), dtype=np.float32)
+    base = np.array([176, 136, 92]) * rng.uniform(0.35, 1.25) if rng.random() < 0.8 else None
+    image = _flat(side, side, np.array(_colour(rng)) if base is None else base)
+    image += np.float32(rng.uniform(5, 16)) * cv2.resize(grain, (side, side))[..., None]
+    for _ in range(int(rng.integers(0, 5))):
+        x, y = rng.uniform(0, side, 2)
+        axes = (int(rng.integers(2, 7)), int(rng.integers(4, 16)))
+        shade = (image.mean(axis=(0, 1)) * 0.5).tolist()
+        cv2.ellipse(image, (int(x), int(y)), axes, 0, 0, 360, shade, -1, cv2.LINE_AA)
+    return _bytes(image + 4 * _grain(rng, side, side)[..., None])
+
+
+def fabric(rng: np.random.Generator, side: int = 256) -> Texture:
+    """Clothes: plain, striped, checked or printed."""
+    image = _flat(side, side, np.array(_colour(rng)) * rng.uniform(0.3, 1.0))
+    style = rng.random()
+    if style < 0.5:
+        lines = np.arange(side) % int(rng.integers(12, 60)) < int(rng.integers(3, 12))
+        image[lines] = _colour(rng)
+        if style < 0.25:
+            image[:, lines] = 0.5 * image[:, lines] + 0.5 * np.array(_colour(rng), np.float32)
+    elif style < 0.65:
+        for _ in range(int(rng.integers(10, 40))):
+            x, y = rng.uniform(0, side, 2)
+            cv2.circle(image, (int(x), int(y)), int(rng.integers(3, 24)), _colour(rng), -1)
+    image *= 1 + 0.18 * _fractal(rng, side, side, 5)[..., None]
+    return _bytes(image + 5 * _grain(rng, side, side)[..., None])
+
+
+def metal(rng: np.random.Generator, side: int = 256) -> Texture:
+    """Painted, galvanised or rusty sheet and bar."""
+    painted = rng.random() < 0.6
+    base = np.array(_colour(rng)) if painted else _tinted(rng, rng.uniform(40, 200), 6)
+    image = _flat(side, side, base) + 9 * _fractal(rng, side, side, 6)[..., None]
+    if rng.random() < 0.5:
+        rust = np.clip(3 * _fractal(rng, side, side, 6) - rng.uniform(1.0, 3.5), 0, 1)[..., None]
+        image += rust * (np.array([96, 54, 30], dtype=np.float32) - image)
+    for _ in range(int(rng.integers(0, 12))):
+        a, b = rng.uniform(0, side, 2), rng.normal(0, side / 8, 2)
+        cv2.line(image, _pixel(a), _pixel(a + b), (image.mean(axis=(0, 1)) * 1.5).tolist(), 1)
+    return _bytes(image + 3 * _grain(rng, side, side)[..., None])
+
+
+def tread(rng: np.random.Generator, side: int = 256) -> Texture:
+    """The rubber of other tyres: dark, with grooves along the rows."""
+    base = rng.uniform(22, 75)
+    image = _flat(side, side, _tinted(rng, base, 2)) + 3 * _fractal(rng, side, side, 6)[..., None]
+    pitch = int(rng.integers(10, 30))
+    lines = np.arange(side) % pitch < max(2, pitch // 4)
+    image[:, lines] *= np.float32(rng.choice([0.4, 0.6, 1.7]))
+    if rng.random() < 0.5:
+        image[lines] *= 0.6
+    return _bytes(image + 2 * _grain(rng, side, side)[..., None])
+
+
+def panorama(rng: np.random.Generator, side: int = 256) -> Texture:
+    """What is too far to have a place: sky and trees, a hall, a town, rows from zenith to nadir."""
+    height, width = side, 4 * side
+    top, low = (_tinted(rng, rng.uniform(20, 255), 25) for _ in range(2))
+    ramp = np.linspace(0, 1, height)[:, None, None]
+    image = _flat(height, width, (1 - ramp) * top + ramp * low)
+    image += np.float32(rng.uniform(0, 30)) * _fractal(rng, height, width, 7)[..., None]
+    horizon = int(height * rng.uniform(0.42, 0.52))
+    for _ in range(int(rng.integers(0, 60))):
+        w = int(rng.uniform(10, 200))
+        h = int(rng.uniform(5, 90))
+        x = int(rng.uniform(0, width - w))
+        cv2.rectangle(image, (x, horizon - h), (x + w, height), _colour(rng), -1)
+    if rng.random() < 0.4:  # trees and hedges
+        edge = horizon - 30 - 25 * _fractal(rng, 8, width, 7)[0]
+        green = np.arange(height)[:, None] > edge
+        leaves = np.array([60, 84, 44], dtype=np.float32) * rng.uniform(0.5, 1.3)
+        shade = 1 + 0.5 * _grain(rng, height, width)[..., None]
+        image = np.where(green[..., None], leaves * shade, image).astype(np.float32)
+    return _bytes(np.asarray(cv2.GaussianBlur(image, (0, 0), rng.uniform(0.6, 5.0)), np.float32))
+
+
+def _gravel(rng: np.random.Generator, side: int) -> _Image:
+    image = _flat(side, side, _tinted(rng, rng.uniform(70, 160), 10))
+    for radius in (2, 4, 7):
+        small = rng.standard_normal((side // radius, side // radius), dtype=np.float32)
+        stones = cv2.resize(small, (side, side), interpolation=cv2.INTER_NEAREST)
+        image += 13 * cv2.blur(stones, (radius, radius))[..., None]
+    return image
+
+
+def _grass(rng: np.random.Generator, side: int) -> _Image:
+    image = _flat(side, side, np.array([78, 96, 50]) * rng.uniform(0.6, 1.3))
+    image += 18 * _grain(rng, side, side)[..., None] + 25 * _fractal(rng, side, side, 8)[..., None]
+    return np.asarray(cv2.blur(image, (1, 5)), dtype=np.float32)
+
+
 def _concrete(rng: np.random.Generator, side: int) -> _Image:
     image = _flat(side, side, _tinted(rng, rng.uniform(95, 185), 5))
     image += 26 * _fractal(rng, side, side, 9)[..., None]
@@ -190,6 +284,8 @@ FLOORS: dict[str, Callable[[np.random.Generator, int], _Image]] = {
     "epoxy": _epoxy,
     "tiles": _tiles,
     "planks": _planks,
+    "gravel": _gravel,
+    "grass": _grass,
 }
 """Kinds of floor."""
 

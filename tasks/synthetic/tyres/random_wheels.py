@@ -7,13 +7,14 @@ says of them is wrong, and whoever is trained on them learns to believe the phot
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
 from tasks.synthetic.tyres.profile import FloatArray, Section
 from tasks.synthetic.tyres.rim import barrel, lip_plane
 from tasks.synthetic.tyres.shapes import Body, Lathe, Prisms, Spokes
-from tasks.synthetic.tyres.spec import Part, RimSpec
+from tasks.synthetic.tyres.spec import LookSpec, Part, RimSpec
 
 Rng = np.random.Generator
 
@@ -49,6 +50,18 @@ def build_random_wheel(rng: Rng, spec: RimSpec, section: Section) -> list[Body]:
     for _ in range(int(rng.integers(0, 3))):
         bodies.append(_ring_of_studs(rng, radius, z_lip))
     return bodies
+
+
+def random_look(look: LookSpec, rng: Rng) -> LookSpec:
+    """Colours of no known kind, often without any noise for photos to agree on."""
+    face, rim = rng.uniform(0.0, 1.0, (2, 1)) ** 1.5 * rng.uniform(0.7, 1.0, (2, 3))
+    return replace(
+        look,
+        face=tuple(np.maximum(face, 0.02)),
+        rim=tuple(np.maximum(rim, 0.02)),
+        dirt=float(rng.choice([0.0, look.dirt])),
+        mottle=float(rng.choice([0.0, 0.05, 0.3])),
+    )
 
 
 def _filled(rng: Rng, section: Section, z_lip: float) -> list[Body]:

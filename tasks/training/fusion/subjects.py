@@ -42,8 +42,8 @@ from tasks.selection.choose import select_frames
 from tasks.selection.scores import measure
 from tasks.synthetic.scenes.motion import VideoMotion
 from tasks.synthetic.scenes.video import make_orbit_video
-from tasks.synthetic.tyres.random_wheels import build_random_wheel
-from tasks.synthetic.tyres.spec import TRAIN_SEEDS, LookSpec
+from tasks.synthetic.tyres.random_wheels import build_random_wheel, random_look
+from tasks.synthetic.tyres.spec import TRAIN_SEEDS
 from tasks.synthetic.tyres.tyre import Tyre, build_tyre, sample_spec
 from tasks.video.decode import all_frames
 from tsr.system import TSR
@@ -70,18 +70,6 @@ def build_subject(seed: int) -> Tyre:
     return build_tyre(
         replace(spec, look=random_look(spec.look, rng)),
         rim=functools.partial(build_random_wheel, rng),
-    )
-
-
-def random_look(look: LookSpec, rng: np.random.Generator) -> LookSpec:
-    """Colours of no known kind, often without any noise for photos to agree on."""
-    face, rim = rng.uniform(0.0, 1.0, (2, 1)) ** 1.5 * rng.uniform(0.7, 1.0, (2, 3))
-    return replace(
-        look,
-        face=tuple(np.maximum(face, 0.02)),
-        rim=tuple(np.maximum(rim, 0.02)),
-        dirt=float(rng.choice([0.0, look.dirt])),
-        mottle=float(rng.choice([0.0, 0.05, 0.3])),
     )
 
 
