@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from configs.presets import DEFAULT_PRESET
+from configs.presets import DEFAULT_PRESET, Motion
 
 
 class EvaluationRequest(BaseModel):
@@ -20,9 +20,7 @@ class EvaluationRequest(BaseModel):
     count: int = Field(12, ge=1, description="number of seeds")
     wheels: Path | None = Field(None, description="a folder of GLB wheels instead of seeds")
     frames: int = Field(72, ge=2, le=1000, description="frames of each video")
-    motion: Literal["orbit", "spin", "handheld"] = Field(
-        "orbit", description="how the videos are filmed"
-    )
+    motion: Motion = Field("orbit", description="how the videos are filmed")
     preset: Literal["fast", "balanced", "high"] = Field(
         DEFAULT_PRESET, validate_default=True, description="preset of the reconstruction"
     )

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 Device = Literal["auto", "cuda", "mps", "cpu"]
-MotionHint = Literal["auto", "orbit", "spin"]
-"""What moves, as a user may say it: the camera around the tyre (or a turntable), or the tyre about
-its own axle before a fixed camera. ``auto`` decides by the background."""
+Motion = Literal["orbit", "turntable", "spin", "free"]
+"""What moves while a tyre is filmed: the camera round a standing tyre; the tyre on a turning plate,
+or about its own axle, before a camera at rest; the camera on a path of any kind."""
+MotionHint = Literal["auto", Motion]
+"""What moves, as a user may say it. ``auto`` decides by the background and by what fits."""
 
 
 class Preset(NamedTuple):

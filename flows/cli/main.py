@@ -110,7 +110,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         "--motion",
         choices=get_args(MotionHint),
         default="auto",
-        help="orbit: the camera moves round the tyre (or a turntable); spin: about its own axle",
+        help="what moves: the camera (orbit, free), a turntable, or the tyre on its axle (spin)",
     )
     parser.add_argument(
         "--session",

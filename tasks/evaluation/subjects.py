@@ -8,7 +8,7 @@ from pathlib import Path
 import trimesh
 
 from configs.evaluation import EvaluationRequest
-from tasks.synthetic.scenes.motion import VideoMotion
+from configs.presets import Motion
 from tasks.synthetic.scenes.video import make_orbit_video, read_truth, truth_path
 from tasks.synthetic.tyres.imported_wheels import ImportedWheel, from_trimesh
 from tasks.synthetic.tyres.spec import TEST_SEEDS, VALIDATION_SEEDS
@@ -52,7 +52,7 @@ def subjects_of(request: EvaluationRequest) -> list[Subject]:
     return [Subject(f"{request.split}-{seed}", seed) for seed in chosen]
 
 
-def film(subject: Subject, folder: Path, *, num_frames: int, motion: VideoMotion) -> Path:
+def film(subject: Subject, folder: Path, *, num_frames: int, motion: Motion) -> Path:
     """The video of a subject with its truth beside it; one that exists is taken as it is.
 
     Args:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from configs.presets import Motion
 from tasks.geometry.camera import Camera
 from tasks.imaging.images import read_grey
 from tasks.poses.outline import Outline
-from tasks.poses.record import Motion
 
 FloatArray = NDArray[np.float64]
 Background = Literal["moving", "still", "unknown"]
@@ -102,25 +102,37 @@ def arc_deg(cameras: Sequence[Camera], centre: FloatArray) -> float:
 
 
 def name_motion(
-    cameras: Sequence[Camera], centre: FloatArray, axle: FloatArray, up: FloatArray, *, still: bool
+    cameras: Sequence[Camera],
+    centre: FloatArray,
+    axle: FloatArray,
+    up: FloatArray,
+    *,
+    among: Collection[Motion],
 ) -> Motion:
-    """Spin, orbit or free, from the cameras' path around the tyre.
+    """The motion that the cameras' path around the tyre shows.
+
+    A turntable's cameras are those of an orbit, and those of a tyre that spins are those of an
+    orbit round a tyre that lies: what else is known (whether the background stood still, what the
+    user says) has to leave one of each two.
 
     Args:
         cameras: Cameras in the order of time.
         centre: ``(3,)`` centre of the tyre, world units.
         axle: ``(3,)`` unit vector along the tyre's axle.
         up: ``(3,)`` unit vector upwards in the world.
-        still: Whether the background stood still.
+        among: The motions that are possible, at least one.
     """
     axis, share = turning_axis(cameras)
-    if still and abs(axis @ axle) > np.cos(np.radians(20.0)):
+    if "spin" in among and abs(axis @ axle) > np.cos(np.radians(20.0)):
         return "spin"
     away = np.stack([c.centre - centre for c in cameras])
     distance = np.linalg.norm(away, axis=1)
     elevation = np.degrees(np.arcsin(np.clip(away @ up / distance, -1.0, 1.0)))
     steady = distance.std() < 0.12 * distance.mean() and elevation.std() < 6.0
-    return "orbit" if steady and share > 0.8 else "free"
+    order: tuple[Motion, ...] = ("orbit", "turntable", "free", "spin")
+    if not steady or share <= 0.8:
+        order = ("free", "turntable", "orbit", "spin")
+    return next(m for m in order if m in among)
 
 
 def world_up(cameras: Sequence[Camera]) -> FloatArray:

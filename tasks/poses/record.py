@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from configs.presets import Motion
 from tasks.geometry.camera import Camera
 from tasks.storage.artifacts import Artifact
-
-Motion = Literal["orbit", "spin", "free"]
-"""Camera orbits a standing tyre (or turntable); tyre spins about its axle; hand-held."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,7 @@ class ObjectEstimate:
 class PoseEstimate:
     """Cameras of the registered frames in one world whose scale is arbitrary.
 
-    For a tyre that spins before a fixed camera the world is fixed to the tyre.
+    Where the tyre moves (turntable, spin) the world is fixed to the tyre.
     """
 
     method: str

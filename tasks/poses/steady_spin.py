@@ -111,9 +111,14 @@ def _turn_seen_from(
 
 
 def outlines_alike(outlines: Mapping[int, Outline]) -> bool:
-    """Whether all frames show the same outline, as a tyre does that spins on its axle."""
+    """Whether all frames show the same outline, as a tyre does that spins on its axle.
+
+    An orbit changes the outline in some directions more than in others. Half the span of the middle
+    four fifths of the frames is 0.08 of the size on an arc of 60 degrees, in the worst direction.
+    """
     shapes = np.stack([o.widths / o.size for o in outlines.values()])
-    return float(np.median(shapes.std(axis=0))) < 0.02
+    spans = np.quantile(shapes, 0.9, axis=0) - np.quantile(shapes, 0.1, axis=0)
+    return float(spans.max()) / 2.0 < 0.04
 
 
 def _median_outline(outlines: Sequence[Outline]) -> Outline:

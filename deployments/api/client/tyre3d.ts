@@ -13,7 +13,7 @@ export interface ReconstructRequest {
   model?: string;
   device?: "auto" | "cuda" | "mps" | "cpu";
   diameter_mm?: number;
-  motion?: "auto" | "orbit" | "spin";
+  motion?: "auto" | "orbit" | "turntable" | "spin" | "free";
   session?: string;
 }
 

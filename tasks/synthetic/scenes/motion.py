@@ -5,20 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 
+from configs.presets import Motion
 from tasks.geometry.camera import Camera, FloatArray, look_at
 from tasks.geometry.similarity import Similarity
 from tasks.synthetic.scenes.environments import Support
 from tasks.synthetic.scenes.scene import Moment
 
-VideoMotion = Literal["orbit", "turntable", "spin", "handheld"]
+MOTIONS: tuple[Motion, ...] = get_args(Motion)
 """Camera round a standing tyre; tyre upright on a turntable before a fixed camera; tyre turning on
-its own axle before a fixed camera; free path round a part of the tyre."""
-
-MOTIONS: tuple[VideoMotion, ...] = get_args(VideoMotion)
+its own axle before a fixed camera; free path round a part of the tyre. A film's seed counts with
+its motion's place here."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Shot:
 
 
 def plan_shot(
-    motion: VideoMotion,
+    motion: Motion,
     rng: np.random.Generator,
     *,
     diameter: float,
@@ -50,7 +50,7 @@ def plan_shot(
     """Draw lens, distance and path.
 
     Args:
-        motion: See :data:`VideoMotion`.
+        motion: See :data:`MOTIONS`.
         rng: Source of randomness.
         diameter: Diameter of the tyre, metres.
         width: Width of the tyre along its axle, metres.
@@ -61,7 +61,7 @@ def plan_shot(
     fill = rng.uniform(0.5, 0.72)
     distance = focal * diameter / (fill * min(size)) + width / 2
     full = 1 - 1 / max(num_frames, 2)
-    path = {"orbit": _orbit, "turntable": _turntable, "spin": _spin, "handheld": _handheld}[motion]
+    path = {"orbit": _orbit, "turntable": _turntable, "spin": _spin, "free": _free}[motion]
     return path(rng, diameter, width, distance, focal, size, full)
 
 
@@ -146,7 +146,7 @@ def _spin(
     return Shot(moment_at, support, distance * 1.1, (0.0,))
 
 
-def _handheld(
+def _free(
     rng: np.random.Generator,
     diameter: float,
     width: float,

@@ -17,10 +17,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from configs.presets import Motion
 from tasks.geometry.camera import Camera
 from tasks.synthetic.scenes.environments import ENVIRONMENTS, build_environment
 from tasks.synthetic.scenes.lighting import Look, sample_look, to_srgb
-from tasks.synthetic.scenes.motion import MOTIONS, Shot, VideoMotion, plan_shot
+from tasks.synthetic.scenes.motion import MOTIONS, Shot, plan_shot
 from tasks.synthetic.scenes.raycast import Float32Array, RenderableCaster, Wheel
 from tasks.synthetic.scenes.scene import Moment, Scene, camera_in_tyre_frame
 from tasks.synthetic.tyres.tyre import build_tyre, sample_spec
@@ -33,6 +34,9 @@ _METERED_GREY = 0.2
 _NAMES = {"environment": "place"}
 """Names in the files of truths where they differ from the fields', for files that exist."""
 
+_FORMER_MOTIONS = {"handheld": "free"}
+"""What motions were called before, for files that exist."""
+
 
 @dataclass(frozen=True)
 class VideoTruth:
@@ -40,7 +44,7 @@ class VideoTruth:
 
     Args:
         seed: Seed of everything.
-        motion: See :data:`tasks.synthetic.scenes.motion.VideoMotion`.
+        motion: See :data:`tasks.synthetic.scenes.motion.MOTIONS`.
         environment: See :data:`tasks.synthetic.scenes.environments.ENVIRONMENTS`.
         fps: Frames per second.
         diameter: Diameter of the tyre, metres.
@@ -49,7 +53,7 @@ class VideoTruth:
     """
 
     seed: int
-    motion: VideoMotion
+    motion: Motion
     environment: str
     fps: float
     diameter: float
@@ -66,6 +70,7 @@ class VideoTruth:
         """The inverse of :meth:`to_dict`."""
         names = {file: name for name, file in _NAMES.items()}
         fields = {names.get(name, name): value for name, value in record.items()}
+        fields["motion"] = _FORMER_MOTIONS.get(record["motion"], record["motion"])
         return cls(**{**fields, "cameras": tuple(map(Camera.from_dict, record["cameras"]))})
 
 
@@ -92,7 +97,7 @@ def make_orbit_video(
     *,
     num_frames: int = 72,
     size: tuple[int, int] = (640, 480),
-    motion: VideoMotion = "orbit",
+    motion: Motion = "orbit",
     fps: float = 15.0,
     environment: str | None = None,
     wheel: Wheel | None = None,

@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from configs.presets import Motion
 from configs.settings import Settings
 from configs.stages import InferConfig, MergeConfig, SelectConfig
 from tasks.core.errors import Tyre3dError
@@ -40,7 +41,6 @@ from tasks.network.weights import background_weights, choose_model
 from tasks.poses.record import ObjectEstimate, PoseEstimate
 from tasks.selection.choose import select_frames
 from tasks.selection.scores import measure
-from tasks.synthetic.scenes.motion import VideoMotion
 from tasks.synthetic.scenes.video import make_orbit_video
 from tasks.synthetic.tyres.random_wheels import build_random_wheel, random_look
 from tasks.synthetic.tyres.spec import TRAIN_SEEDS
@@ -57,7 +57,7 @@ FIRST_SEED = TRAIN_SEEDS[700_000]
 RANDOM_WHEELS = 0.5
 """Share of mounted tyres that get a wheel of no known kind."""
 
-MOTIONS: tuple[VideoMotion, ...] = ("orbit", "handheld", "spin")
+MOTIONS: tuple[Motion, ...] = ("orbit", "free", "spin")
 MOTION_SHARES = (0.84, 0.08, 0.08)
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import cv2
 import numpy as np
 import pytest
 
+from configs.presets import Motion, MotionHint
 from configs.stages import PoseConfig
 from tasks.core.errors import ReconstructionError
-from tasks.poses.estimate import estimate_poses
+from tasks.poses.estimate import HINTS, RULES, estimate_poses, possible_motions
+from tasks.poses.motion import Background
 from tasks.poses.record import PoseEstimate
 from tests.tasks.poses.measure import PoseErrors, pose_errors
 from tests.tasks.poses.scene import HALF_WIDTH, RADIUS, Video, write_video
@@ -55,7 +58,7 @@ def test_turntable_before_a_still_room(tmp_path: Path) -> None:
     video = write_video(tmp_path, "turntable", count=24)
     estimate = estimate_of(video, tmp_path)
     check(estimate, video)
-    assert (estimate.method, estimate.motion) == ("sfm-masked", "orbit")
+    assert (estimate.method, estimate.motion) == ("sfm-masked", "turntable")
 
 
 @pytest.mark.slow
@@ -121,3 +124,38 @@ def test_masks_without_an_object_are_refused(tmp_path: Path) -> None:
         cv2.imwrite(str(path), np.zeros((90, 120), np.uint8))
     with pytest.raises(ReconstructionError, match="poses-no-tyre"):
         estimate_of(video, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("hint", "background", "alike", "motions"),
+    [
+        ("auto", "moving", False, ["orbit", "free"]),
+        ("auto", "still", False, ["turntable", "spin"]),
+        ("auto", "still", True, ["spin"]),
+        ("auto", "moving", True, ["orbit", "free"]),
+        ("auto", "unknown", False, ["orbit", "turntable", "free", "spin"]),
+        ("auto", "unknown", True, ["spin", "orbit", "turntable", "free"]),
+        ("orbit", "moving", False, ["orbit"]),
+        ("orbit", "still", False, ["turntable"]),
+        ("turntable", "moving", False, ["turntable"]),
+        ("spin", "moving", False, ["spin"]),
+        ("free", "still", True, ["free"]),
+    ],
+)
+def test_hint_and_background_say_what_is_possible(
+    hint: MotionHint, background: Background, alike: bool, motions: list[Motion]
+) -> None:
+    assert possible_motions(hint, background, alike=alike) == motions
+
+
+def test_every_motion_and_every_hint_has_its_rules() -> None:
+    assert set(RULES) == set(get_args(Motion))
+    assert set(HINTS) == set(get_args(MotionHint))
+
+
+def test_an_orbit_that_is_told_as_a_spin_is_refused(tmp_path: Path) -> None:
+    video = write_video(tmp_path, "orbit", count=16, size=SMALL)
+    with pytest.raises(ReconstructionError, match="poses-failed") as caught:
+        estimate_of(video, tmp_path, PoseConfig(motion="spin"))
+    assert "the outline changes as that of no tyre on its axle" in str(caught.value)
+    assert "leave that out" in str(caught.value)

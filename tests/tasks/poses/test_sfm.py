@@ -8,8 +8,9 @@ import numpy as np
 import pycolmap
 import pytest
 
+from configs.stages import PoseConfig
 from tasks.imaging.images import write_image
-from tasks.poses.estimate import PoseConfig, _hypothesis_of
+from tasks.poses.hypothesis import reconstructed
 from tasks.poses.sfm import SfmError, SfmSession
 
 
@@ -33,5 +34,5 @@ def test_what_the_library_says_is_kept(
         raise RuntimeError("database or disk is full")
 
     monkeypatch.setattr(pycolmap, "incremental_mapping", failing)
-    hypothesis = _hypothesis_of("sfm", session, {}, 3, PoseConfig())
+    hypothesis = reconstructed("sfm", session, {}, 3, PoseConfig())
     assert hypothesis.refused == "sfm: database or disk is full"

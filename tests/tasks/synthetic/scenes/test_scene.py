@@ -9,12 +9,13 @@ import pytest
 import trimesh
 from numpy.typing import NDArray
 
+from configs.presets import Motion
 from tasks.geometry.camera import Camera, look_at
 from tasks.geometry.similarity import Similarity
 from tasks.synthetic.scenes.background import Background, Chart
 from tasks.synthetic.scenes.environments import Support, build_environment
 from tasks.synthetic.scenes.lighting import Light, Look, to_srgb
-from tasks.synthetic.scenes.motion import MOTIONS, VideoMotion, plan_shot
+from tasks.synthetic.scenes.motion import MOTIONS, plan_shot
 from tasks.synthetic.scenes.raycast import RenderableCaster
 from tasks.synthetic.scenes.render import render_view
 from tasks.synthetic.scenes.scene import Moment, Scene, camera_in_tyre_frame
@@ -100,7 +101,7 @@ def test_a_box_hides_what_is_behind_it() -> None:
 
 
 @pytest.mark.parametrize("motion", ["orbit", "turntable", "spin"])
-def test_the_whole_tyre_stays_in_view(motion: VideoMotion) -> None:
+def test_the_whole_tyre_stays_in_view(motion: Motion) -> None:
     angle = np.linspace(0, 2 * np.pi, 60)
     ring = 0.36 * np.stack([np.cos(angle), np.sin(angle), np.zeros(60)], axis=1)
     half_width = np.array([0.0, 0.0, 0.15])
@@ -127,7 +128,7 @@ def test_the_whole_tyre_stays_in_view(motion: VideoMotion) -> None:
 
 
 def test_every_motion_has_a_plan() -> None:
-    assert set(MOTIONS) == {"orbit", "turntable", "spin", "handheld"}
+    assert set(MOTIONS) == {"orbit", "turntable", "spin", "free"}
 
 
 @pytest.mark.parametrize("axle", [0, 1, 2])

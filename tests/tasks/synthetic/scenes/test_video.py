@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import trimesh
 
+from configs.presets import Motion
 from tasks.synthetic.scenes.lighting import Light, Look
-from tasks.synthetic.scenes.motion import MOTIONS, VideoMotion
+from tasks.synthetic.scenes.motion import MOTIONS
 from tasks.synthetic.scenes.raycast import RenderableCaster
 from tasks.synthetic.scenes.render import render_view
 from tasks.synthetic.scenes.video import make_orbit_video, read_truth, write_video
@@ -29,7 +30,7 @@ def ring() -> ImportedWheel:
 
 @pytest.mark.parametrize("motion", MOTIONS)
 def test_the_truth_puts_the_dark_ring_where_the_frames_show_it(
-    tmp_path: Path, ring: ImportedWheel, motion: VideoMotion
+    tmp_path: Path, ring: ImportedWheel, motion: Motion
 ) -> None:
     path = tmp_path / "ring.mp4"
     truth = make_orbit_video(

@@ -1,0 +1,88 @@
+"""What the methods of the pose stage see of a film; what costs time is found once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from configs.stages import PoseConfig
+from tasks.imaging.images import read_mask, write_image
+from tasks.imaging.masks import foreground
+from tasks.poses.motion import Changes, detect_changes
+from tasks.poses.outline import Outline
+from tasks.poses.sfm import SfmSession, pairs_to_match
+
+
+class Film:
+    """The frames of a film with masks and outlines.
+
+    Args:
+        frame_paths: Images by frame index.
+        alpha_paths: 8-bit masks by frame index, of the frames' sizes.
+        times_s: Time of each frame in seconds.
+        outlines: Outlines of the frames that show a whole object.
+        config: Parameters of the stage.
+        scratch_dir: An existing folder for intermediate files.
+    """
+
+    def __init__(
+        self,
+        frame_paths: dict[int, Path],
+        alpha_paths: Mapping[int, Path],
+        times_s: Mapping[int, float],
+        outlines: Mapping[int, Outline],
+        config: PoseConfig,
+        scratch_dir: Path,
+    ) -> None:
+        self.frame_paths, self.alpha_paths, self.times_s = frame_paths, alpha_paths, times_s
+        self.outlines, self.config, self.scratch_dir = outlines, config, scratch_dir
+
+    @cached_property
+    def changes(self) -> Changes:
+        """Whether the background stands still, and what moves before it."""
+        return detect_changes(self.frame_paths, self.outlines)
+
+    def whole_frames(self, *, low_contrast: bool) -> SfmSession:
+        """Matched features of whole frames."""
+        folder = self.scratch_dir / ("low-contrast" if low_contrast else "full-contrast")
+        session = SfmSession(self.frame_paths, folder, self.config, low_contrast=low_contrast)
+        # features of low contrast match by mistake: one end of the video the other, for example
+        session.match(pairs_to_match(session.indices, self.config, closed=not low_contrast))
+        return session
+
+    @cached_property
+    def tyre_alone(self) -> SfmSession:
+        """Matched features of the tyre, and of what moves with it before a fixed camera."""
+        moving = self.changes.moving if self.changes.background == "still" else None
+        masks = self._inner_masks(moving, self.scratch_dir / "inner")
+        seen = {i: self.frame_paths[i] for i in masks}
+        session = SfmSession(seen, self.scratch_dir / "tyre", self.config, masks, low_contrast=True)
+        session.match(pairs_to_match(session.indices, self.config))
+        return session
+
+    def _inner_masks(self, moving: NDArray[np.bool_] | None, folder: Path) -> dict[int, Path]:
+        """Masks shrunk by a few pixels, so that features do not mix tyre and background.
+
+        Before a fixed camera whatever moves (a turntable's plate, say) moves with the tyre and is
+        added.
+        """
+        folder.mkdir(exist_ok=True)
+        written: dict[int, Path] = {}
+        for i, outline in self.outlines.items():
+            alpha = read_mask(self.alpha_paths[i])
+            margin = max(2, round(0.01 * outline.size))
+            inside = np.where(foreground(alpha), 255, 0).astype(np.uint8)
+            shrunk = cv2.erode(inside, np.ones((2 * margin + 1, 2 * margin + 1), np.uint8))
+            if moving is not None:
+                hull = np.zeros_like(inside)
+                cv2.fillConvexPoly(hull, outline.hull.round().astype(np.int32), 255)
+                near = cv2.dilate(hull, np.ones((6 * margin + 1, 6 * margin + 1), np.uint8)) > 0
+                shrunk = np.where(moving & ~near, 255, shrunk).astype(np.uint8)
+            written[i] = folder / f"{i:06d}.png"
+            write_image(written[i], shrunk)
+        return written

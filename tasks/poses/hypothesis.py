@@ -1,0 +1,126 @@
+"""A pose hypothesis: cameras, the solid fitted to their outlines, and whether both can be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from configs.stages import PoseConfig
+from tasks.geometry.camera import Camera
+from tasks.poses.motion import arc_deg, turning_axis
+from tasks.poses.outline import Outline
+from tasks.poses.sfm import SfmError, SfmSession
+from tasks.poses.solid import Solid, Views, fit_solid
+
+MIN_FRAMES = 3
+
+LOST_IOU = 0.5
+"""A camera whose mask overlaps the fitted solid less is lost: its pose or its mask is wrong."""
+
+CONVINCING_SHARE = 0.9
+"""With fewer frames registered, other ways are tried too and the best is taken."""
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """Cameras with the solid fitted to them.
+
+    Args:
+        method: How the cameras were found.
+        cameras: Cameras by frame index, without those that contradict their masks.
+        solid: The tyre.
+        overlaps: Intersection over union of the solid's image and the mask, by frame index.
+        figures: What is recorded of it.
+        refused: Why it cannot be right, in words; empty where it can.
+        assumption: What was assumed, not measured, in words.
+    """
+
+    method: str
+    cameras: dict[int, Camera]
+    solid: Solid
+    overlaps: dict[int, float]
+    figures: dict[str, float]
+    refused: str
+    assumption: str = ""
+
+    @property
+    def doubt(self) -> float:
+        """Residual of the outlines in percent, and more as frames are missing."""
+        return self.figures["outline_residual_percent"] / self.figures["registered_share"] ** 2
+
+    def is_convincing(self, config: PoseConfig) -> bool:
+        """Whether no further hypothesis is needed."""
+        doubtful = [v for v in self.overlaps.values() if v < config.flag_iou]
+        complete = self.figures.get("registered_share", 0.0) >= CONVINCING_SHARE
+        return not self.refused and complete and len(doubtful) <= 0.1 * len(self.overlaps)
+
+    def turns_on_axle(self) -> bool:
+        """Whether the cameras turn about the solid's axle only."""
+        axis, share = turning_axis(list(self.cameras.values()))
+        return share > 0.97 and bool(abs(axis @ self.solid.axle) > np.cos(np.radians(6.0)))
+
+
+def refusal(reason: str) -> Hypothesis:
+    """The hypothesis of a method that found no cameras at all."""
+    nothing = Solid(np.zeros(3), np.array([0.0, 0.0, 1.0]), 1.0, 0.4, np.zeros((2, 5)))
+    return Hypothesis("none", {}, nothing, {}, {}, reason)
+
+
+def reconstructed(
+    method: str,
+    session: SfmSession,
+    outlines: Mapping[int, Outline],
+    total: int,
+    config: PoseConfig,
+) -> Hypothesis:
+    """Cameras by structure from motion, with the solid fitted to them."""
+    try:
+        found = session.reconstruct()
+    except SfmError as exc:
+        return refusal(f"{method}: {exc}")
+    used = [i for i in found.cameras if i in outlines]
+    if len(found.cameras) < config.min_registered_share * total or len(used) < MIN_FRAMES:
+        return refusal(f"{method}: {len(found.cameras)} of {total} frames registered")
+    solid = fit_solid(Views([found.cameras[i] for i in used], [outlines[i] for i in used]))
+    hypothesis = judged(method, found.cameras, solid, outlines, total, config)
+    hypothesis.figures["reprojection_px"] = found.error_px
+    hypothesis.figures["sparse_points"] = float(len(found.points))
+    return hypothesis
+
+
+def judged(
+    method: str,
+    cameras: dict[int, Camera],
+    solid: Solid,
+    outlines: Mapping[int, Outline],
+    total: int,
+    config: PoseConfig,
+) -> Hypothesis:
+    """How well cameras and solid explain the masks; drops cameras that do not at all."""
+    used = [i for i in cameras if i in outlines]
+    views = Views([cameras[i] for i in used], [outlines[i] for i in used])
+    shares = dict(zip(used, views.overlaps(solid).tolist(), strict=True))
+    kept = {i: c for i, c in cameras.items() if shares.get(i, 1.0) >= LOST_IOU}
+    overlaps = {i: v for i, v in shares.items() if i in kept}
+    typical = float(np.median(np.array(list(shares.values()), dtype=np.float64)))
+    arc = arc_deg(list(kept.values()), solid.centre) if kept else 0.0
+    depth = np.array([c.project(solid.centre[None])[0, 2] for c in kept.values()])
+    share = len(kept) / total
+    refused = ""
+    if share < config.min_registered_share or len(overlaps) < MIN_FRAMES:
+        refused = f"{method}: only {len(kept)} of {total} cameras agree with the masks"
+    elif typical < config.min_silhouette_iou:
+        refused = f"{method}: the masks overlap the fitted tyre by {typical:.2f} only"
+    elif arc < config.min_arc_deg:
+        refused = f"{method}: the cameras span {arc:.0f} degrees only"
+    elif np.mean(depth > 1.05 * solid.half_width) < 0.9:
+        refused = f"{method}: the tyre lies behind the cameras"
+    figures = {
+        "registered_share": share,
+        "arc_deg": arc,
+        "outline_residual_percent": float(np.median(np.abs(views.residuals(solid)))),
+        "cameras_dropped": float(len(cameras) - len(kept)),
+    }
+    return Hypothesis(method, kept, solid, overlaps, figures, refused)

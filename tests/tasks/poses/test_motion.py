@@ -1,0 +1,83 @@
+"""Names of motions, from the paths of cameras that are known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from configs.presets import Motion
+from tasks.geometry.camera import Camera, look_at
+from tasks.poses.motion import arc_deg, name_motion, turning_axis, world_up
+
+AXLE = np.array([0.0, 0.0, 1.0])
+UP = np.array([0.0, 1.0, 0.0])
+
+
+def camera(azimuth_deg: float, elevation_deg: float, distance: float = 1.5) -> Camera:
+    """A camera that looks at the origin, from an azimuth about +y counted from +z."""
+    a, e = np.radians([azimuth_deg, elevation_deg])
+    eye = np.array([np.sin(a) * np.cos(e), np.sin(e), np.cos(a) * np.cos(e)])
+    return look_at(distance * eye, np.zeros(3), focal_px=500, width=640, height=480)
+
+
+def around() -> list[Camera]:
+    return [camera(a, 20.0) for a in range(0, 360, 15)]
+
+
+def wandering() -> list[Camera]:
+    return [
+        camera(4.0 * k, 20.0 + 18.0 * np.sin(k / 3.0), 1.5 + 0.4 * np.cos(k / 2.0))
+        for k in range(24)
+    ]
+
+
+def turned(fixed: Camera, axis: NDArray[np.float64]) -> list[Camera]:
+    """What the tyre sees of a fixed camera while it turns about an axis."""
+    turns = [Rotation.from_rotvec(np.radians(a) * axis).as_matrix() for a in range(0, 300, 15)]
+    return [
+        Camera(
+            fixed.fx,
+            fixed.fy,
+            fixed.cx,
+            fixed.cy,
+            fixed.width,
+            fixed.height,
+            fixed.rotation @ turn,
+            fixed.translation,
+        )
+        for turn in turns
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cameras", "among", "name"),
+    [
+        (around(), ("orbit", "free"), "orbit"),
+        (wandering(), ("orbit", "free"), "free"),
+        (turned(camera(30.0, 10.0), UP), ("turntable", "spin"), "turntable"),
+        (turned(camera(30.0, 10.0), AXLE), ("turntable", "spin"), "spin"),
+        (turned(camera(30.0, 10.0), AXLE), ("orbit", "free"), "free"),  # round a tyre that lies
+        (around(), ("turntable", "spin"), "turntable"),
+        (wandering(), ("turntable", "spin"), "turntable"),
+        (wandering(), ("orbit", "turntable"), "turntable"),
+        (around(), ("orbit", "turntable", "free", "spin"), "orbit"),
+        (turned(camera(30.0, 10.0), UP), ("spin",), "spin"),
+    ],
+)
+def test_a_path_is_named_among_what_is_possible(
+    cameras: list[Camera], among: tuple[Motion, ...], name: Motion
+) -> None:
+    assert name_motion(cameras, np.zeros(3), AXLE, UP, among=among) == name
+
+
+def test_axis_and_arc_of_a_turn() -> None:
+    axis, share = turning_axis(turned(camera(30.0, 10.0), UP))
+    assert abs(axis @ UP) == pytest.approx(1.0)
+    assert share == pytest.approx(1.0)
+    assert arc_deg([camera(0.0, 0.0), camera(40.0, 0.0)], np.zeros(3)) == pytest.approx(40.0)
+
+
+def test_up_is_that_of_cameras_without_roll() -> None:
+    np.testing.assert_allclose(world_up(around()), UP, atol=1e-9)
