@@ -34,7 +34,7 @@ from tasks.evaluation.truth import truth_of
 from tasks.network.weights import choose_model
 from tasks.stages.code_version import code_version
 from tasks.storage.artifacts import open_store
-from tasks.synthetic.scenes.video import read_truth, truth_path
+from tasks.synthetic.scenes.truth import read_truth, truth_path
 
 _log = logging.getLogger("tyre3d")
 

@@ -28,7 +28,7 @@ from tasks.network.load import load_model
 from tasks.network.weights import ChosenModel
 from tasks.poses.record import PoseEstimate
 from tasks.storage.artifacts import Artifact, ArtifactStore
-from tasks.synthetic.scenes.video import VideoTruth
+from tasks.synthetic.scenes.truth import VideoTruth
 
 
 def artifact_of(store: ArtifactStore, metadata: Mapping[str, Any], stage: str) -> Artifact:

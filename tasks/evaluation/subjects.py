@@ -5,17 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import trimesh
-
 from configs.evaluation import EvaluationRequest
 from configs.presets import Motion
-from tasks.synthetic.scenes.video import make_orbit_video, read_truth, truth_path
-from tasks.synthetic.tyres.imported_wheels import ImportedWheel, from_trimesh
+from tasks.synthetic.scenes.truth import read_truth, truth_path
+from tasks.synthetic.scenes.video import make_orbit_video
+from tasks.synthetic.tyres.imported_wheels import ImportedWheel, from_file
 from tasks.synthetic.tyres.spec import TEST_SEEDS, VALIDATION_SEEDS
 from tasks.synthetic.tyres.tyre import Tyre, build_tyre, sample_spec
-
-WHEEL_DIAMETER = 0.66
-"""Outer diameter of imported wheels, metres; their files need not say it."""
 
 FIRST_WHEEL = 5000
 """Number of the test seed that films the first imported wheel."""
@@ -39,7 +35,7 @@ class Subject:
         """Its geometry."""
         if self.file is None:
             return build_tyre(sample_spec(self.seed))
-        return from_trimesh(trimesh.load_scene(self.file), diameter=WHEEL_DIAMETER)
+        return from_file(self.file)
 
 
 def subjects_of(request: EvaluationRequest) -> list[Subject]:

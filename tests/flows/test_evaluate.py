@@ -19,7 +19,7 @@ from tasks.core.errors import ReconstructionError
 from tasks.evaluation import run, subjects
 from tasks.evaluation.subjects import Subject, subjects_of
 from tasks.geometry.camera import look_at
-from tasks.synthetic.scenes.video import VideoTruth, truth_path
+from tasks.synthetic.scenes.truth import VideoTruth, truth_path
 
 CAMERA = look_at(np.array([0.0, 0.0, 2.0]), np.zeros(3), focal_px=100, width=64, height=48)
 

@@ -85,7 +85,7 @@ class FilmSet:
 
     Args:
         solids: What does not move; at least one. Their mutual darkening is worked out here.
-        items: Wheels and what else is in the world while that is done.
+        items: Wheels and what else has a pose and labels.
         look: Light in the world; that from below comes from ``ground``.
         sky: A panorama for rays that meet nothing: rows from the zenith to the nadir.
         ground: Linear RGB that the floor sends back, ``(3,)``.
@@ -113,26 +113,29 @@ class FilmSet:
             others=lambda origins, towards, reach: self._items_occlude(origins, towards, reach),
         )
 
+    def move(self, items: Sequence[Placed]) -> None:
+        """Put the items elsewhere; what the solids get of the sky stays as it was."""
+        self._items = tuple(items)
+
     def view(
         self,
         camera: Camera,
-        items: Sequence[Placed] | None = None,
         *,
         shadow_rays: int = 2,
         lens: tuple[float, float] = (0.0, 0.0),
+        window: tuple[int, int, int, int] | None = None,
     ) -> SetView:
         """Render one view.
 
         Args:
             camera: Camera in the world.
-            items: Where the wheels are now; None for where they were.
             shadow_rays: Rays per sample towards the key light.
             lens: Radial distortion k1, k2.
+            window: Pixels x0, y0, x1, y1 to render; None for all.
         """
-        if items is not None:
-            self._items = tuple(items)
-        height, width = camera.height, camera.width
-        x, y = (a.ravel() for a in np.meshgrid(np.arange(width), np.arange(height)))
+        x0, y0, x1, y1 = window or (0, 0, camera.width, camera.height)
+        height, width = y1 - y0, x1 - x0
+        x, y = (a.ravel() for a in np.meshgrid(np.arange(x0, x1), np.arange(y0, y1)))
         self._solids.look_from(camera.centre, camera.fx)
 
         def seen(chosen: IndexArray | slice, shift: tuple[float, float], part: int) -> _Seen:

@@ -23,7 +23,8 @@ from tasks.imaging.contact_sheet import contact_sheet
 from tasks.imaging.images import write_image
 from tasks.synthetic.scenes import props
 from tasks.synthetic.scenes.film_set import FilmSet, LabelImage, Placed
-from tasks.synthetic.scenes.layouts import LAYOUT_SHARES, LAYOUTS, Layout, spun
+from tasks.synthetic.scenes.labels import RUBBER, part_labels
+from tasks.synthetic.scenes.layouts import LAYOUT_SHARES, LAYOUTS, Layout, Measures, spun
 from tasks.synthetic.scenes.lighting import sample_look, vector_of
 from tasks.synthetic.scenes.phone import metered, photographed, sample_effects
 from tasks.synthetic.scenes.raycast import RenderableCaster
@@ -32,9 +33,6 @@ from tasks.synthetic.scenes.surroundings import floor_light, surroundings
 from tasks.synthetic.tyres.random_wheels import build_random_wheel, random_look
 from tasks.synthetic.tyres.spec import LookSpec, Part
 from tasks.synthetic.tyres.tyre import Tyre, build_tyre, sample_spec
-
-BACKGROUND, RUBBER, RIM = 0, 1, 2
-"""Labels of :class:`LabelledView`."""
 
 GROUP = 4
 """So many neighbouring seeds share their tyres: a process that takes them in turn builds few."""
@@ -46,6 +44,7 @@ _OCCLUSION_RAYS = 8
 _LEAST_AREA = 0.015
 _LEAST_UNHIDDEN = 0.6
 _ATTEMPTS = 12
+_WITHOUT_RUBBER = 0.04
 
 
 @dataclass(frozen=True)
@@ -75,26 +74,22 @@ def labelled_view(seed: int, size: tuple[int, int]) -> LabelledView:
     raise ValueError(f"no view of seed {seed} shows its tyre")
 
 
-def part_labels(part: NDArray[np.uint8]) -> LabelImage:
-    """Labels ``(F,)`` of faces from their :class:`~tasks.synthetic.tyres.spec.Part`."""
-    return np.where(part >= Part.RIM, RIM, RUBBER).astype(np.uint8)
-
-
 def _attempt(seed: int, rng: Rng, size: tuple[int, int]) -> LabelledView | None:
     caster = _wheel(seed // GROUP * GROUP)
     tyre = caster.renderable
     assert isinstance(tyre, Tyre)
     target = _dressed(caster, rng)
-    labels = part_labels(tyre.part)
+    labels = part_labels(tyre)
     kind = str(rng.choice(list(LAYOUTS), p=LAYOUT_SHARES))
-    layout = LAYOUTS[kind](rng, tyre)
+    measures = Measures.of(tyre)
+    layout = LAYOUTS[kind](rng, measures)
     items = [Placed(target, layout.pose, labels)]
     dark = rng.random() < 0.12
     look = sample_look(rng)
     if dark:
         look = replace(look, sky=vector_of(0.3 * np.array(look.sky)))
     camera = _camera(rng, layout, tyre, size)
-    around, floor = surroundings(rng, layout, tyre, camera, plain=kind == "product")
+    around, floor = surroundings(rng, layout, measures, camera, plain=kind == "product")
     items += _other_wheels(rng, seed, layout, tyre)
     if not _in_the_middle(camera, items):
         return None
@@ -139,7 +134,7 @@ def _in_the_middle(camera: Camera, items: list[Placed]) -> bool:
 
 @functools.lru_cache(maxsize=12)
 def _wheel(seed: int) -> RenderableCaster:
-    """The wheel of a seed, half of them with a rim of no known kind; some without a rim."""
+    """The wheel of a seed, half of them with a rim of no known kind; a rim alone is seldom."""
     rng = np.random.default_rng([seed, 22])
     spec = sample_spec(seed)
     if rng.random() < 0.5:
@@ -150,6 +145,9 @@ def _wheel(seed: int) -> RenderableCaster:
             detail=_DETAIL,
             rim=functools.partial(build_random_wheel, rng),
         )
+    if spec.rim is not None and rng.random() < _WITHOUT_RUBBER:
+        kept = tyre.part >= Part.RIM
+        tyre = replace(tyre, faces=tyre.faces[kept], part=tyre.part[kept])
     return RenderableCaster(tyre, _OCCLUSION_RAYS)
 
 
@@ -254,7 +252,7 @@ def main() -> None:
         view = labelled_view(seed, tuple(a.size))
         colours = np.array([[0, 0, 0], [70, 130, 230], [240, 170, 40]], dtype=np.uint8)
         over = cv2.addWeighted(view.image, 0.35, colours[view.parts], 0.65, 0.0)
-        shown.append(np.hstack([view.image, np.asarray(over, dtype=np.uint8)]))
+        shown.append(np.hstack([view.image, np.asarray(over, dtype=np.uint8)])[..., ::-1])
     write_image(a.out, contact_sheet(shown, [str(a.first + k) for k in range(a.count)], columns=4))
 
 

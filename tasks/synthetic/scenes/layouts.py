@@ -14,10 +14,33 @@ import numpy as np
 from tasks.geometry.camera import FloatArray
 from tasks.geometry.similarity import Similarity
 from tasks.synthetic.scenes import props
+from tasks.synthetic.scenes.raycast import Wheel
 from tasks.synthetic.scenes.solids import Solid, sheet
 from tasks.synthetic.tyres.tyre import Tyre
 
 Rng = np.random.Generator
+
+
+@dataclass(frozen=True)
+class Measures:
+    """What a stand has to fit.
+
+    Args:
+        diameter: Outer diameter, metres.
+        width: Size along the axle, metres.
+        hole: Radius of the hole of a tyre without a rim, 0 for a wheel.
+    """
+
+    diameter: float
+    width: float
+    hole: float = 0.0
+
+    @classmethod
+    def of(cls, wheel: Wheel) -> Measures:
+        """Those of a generated tyre, or of a wheel from a file."""
+        bare = isinstance(wheel, Tyre) and wheel.spec.rim is None
+        hole = wheel.rubber.section.bead_radius if isinstance(wheel, Tyre) and bare else 0.0
+        return cls(float(wheel.diameter), float(wheel.width), float(hole))
 
 
 @dataclass(frozen=True)
@@ -53,7 +76,7 @@ def tilted(angle: float) -> FloatArray:
     return np.array([[1.0, 0.0, 0.0], [0.0, c, s], [0.0, -s, c]])
 
 
-def _upright(rng: Rng, tyre: Tyre, height: float) -> Similarity:
+def _upright(rng: Rng, tyre: Measures, height: float) -> Similarity:
     """The tyre standing with its lowest point at a height, either face towards +z."""
     turn = spun(rng.uniform(0, 2 * math.pi))
     if rng.random() < 0.3:
@@ -61,38 +84,37 @@ def _upright(rng: Rng, tyre: Tyre, height: float) -> Similarity:
     return Similarity(1.0, turn, np.array([0.0, height + tyre.diameter / 2, 0.0]))
 
 
-def _on_floor(rng: Rng, tyre: Tyre) -> Layout:
+def _on_floor(rng: Rng, tyre: Measures) -> Layout:
     solids = props.chocks(rng, tyre.diameter, tyre.width) if rng.random() < 0.35 else []
     return Layout(_upright(rng, tyre, 0.0), solids)
 
 
-def _on_cradle(rng: Rng, tyre: Tyre) -> Layout:
+def _on_cradle(rng: Rng, tyre: Measures) -> Layout:
     height = float(rng.uniform(0.15, 0.9))
     solids = props.cradle(rng, tyre.diameter, tyre.width, height)
     return Layout(_upright(rng, tyre, height), solids, (-0.3, 0.7))
 
 
-def _on_block(rng: Rng, tyre: Tyre) -> Layout:
+def _on_block(rng: Rng, tyre: Measures) -> Layout:
     height = float(rng.uniform(0.05, 0.9))
     solids = props.block_stand(rng, tyre.diameter, tyre.width, height)
     return Layout(_upright(rng, tyre, height), solids, (-0.2, 0.7))
 
 
-def _on_axle(rng: Rng, tyre: Tyre) -> Layout:
+def _on_axle(rng: Rng, tyre: Measures) -> Layout:
     height = float(rng.uniform(0.1, 0.8))
-    bare = tyre.spec.rim is None
-    hub = tyre.rubber.section.bead_radius - 0.02 if bare else 0.0
+    hub = max(tyre.hole - 0.02, 0.0)
     solids = props.axle_stand(rng, tyre.diameter, tyre.width, height, hub)
     return Layout(_upright(rng, tyre, height), solids, (-0.3, 0.6))
 
 
-def _on_rollers(rng: Rng, tyre: Tyre) -> Layout:
+def _on_rollers(rng: Rng, tyre: Measures) -> Layout:
     height = float(rng.uniform(0.04, 0.5))
     solids = props.rollers(rng, tyre.diameter, tyre.width, height)
     return Layout(_upright(rng, tyre, height), solids, (-0.2, 0.6))
 
 
-def _on_plate(rng: Rng, tyre: Tyre) -> Layout:
+def _on_plate(rng: Rng, tyre: Measures) -> Layout:
     height = float(rng.uniform(0.02, 0.5))
     solids = [props.plate(rng, tyre.diameter * float(rng.uniform(0.45, 0.8)), height)]
     if rng.random() < 0.4:
@@ -100,7 +122,7 @@ def _on_plate(rng: Rng, tyre: Tyre) -> Layout:
     return Layout(_upright(rng, tyre, height), solids, (0.0, 0.7))
 
 
-def _on_trolley(rng: Rng, tyre: Tyre) -> Layout:
+def _on_trolley(rng: Rng, tyre: Measures) -> Layout:
     height = float(rng.uniform(0.12, 0.6))
     if rng.random() < 0.6:
         solids = props.trolley(rng, tyre.diameter, tyre.width, height)
@@ -111,8 +133,8 @@ def _on_trolley(rng: Rng, tyre: Tyre) -> Layout:
     return Layout(_upright(rng, tyre, height), solids, (-0.1, 0.8))
 
 
-def _leaning(rng: Rng, tyre: Tyre) -> Layout:
-    """The tyre leans with its back against a post or a wall."""
+def leaning(rng: Rng, tyre: Measures, on: str | None = None) -> Layout:
+    """The tyre leans with its back against a ``post`` or a ``wall``; None draws one of them."""
     tilt = float(rng.uniform(0.06, 0.4))
     half, depth = tyre.diameter / 2, tyre.width / 2
     turn = tilted(tilt) @ _upright(rng, tyre, 0.0).rotation
@@ -120,7 +142,7 @@ def _leaning(rng: Rng, tyre: Tyre) -> Layout:
     # the upper edge of the tyre's back
     z = -half * math.sin(tilt) - depth * math.cos(tilt)
     pose = Similarity(1.0, turn, np.array([0.0, height, 0.0]))
-    if rng.random() < 0.5:
+    if rng.random() < 0.5 if on is None else on == "post":
         x = float(rng.uniform(-0.4, 0.4)) * half
         solids = props.post(rng, np.array([x, 0.0, z - 0.08]), float(rng.uniform(0.5, 2.5)))
         if rng.random() < 0.5:
@@ -135,18 +157,18 @@ def _leaning(rng: Rng, tyre: Tyre) -> Layout:
     return Layout(pose, [wall], (-0.05, 0.9), (-1.25, 1.25), wall=True)
 
 
-def _lying(rng: Rng, tyre: Tyre, height: float) -> Similarity:
+def _lying(rng: Rng, tyre: Measures, height: float) -> Similarity:
     """The tyre flat with its lower face at a height."""
     up = rng.choice([-1.0, 1.0])
     turn = np.array([[1.0, 0, 0], [0, 0, up], [0, -up, 0]]) @ spun(rng.uniform(0, 2 * math.pi))
     return Similarity(1.0, turn, np.array([0.0, height + tyre.width / 2, 0.0]))
 
 
-def _flat(rng: Rng, tyre: Tyre) -> Layout:
+def _flat(rng: Rng, tyre: Measures) -> Layout:
     return Layout(_lying(rng, tyre, 0.0), [], (0.2, 1.5))
 
 
-def _stacked(rng: Rng, tyre: Tyre) -> Layout:
+def _stacked(rng: Rng, tyre: Measures) -> Layout:
     """The tyre lies on others, or between them."""
     below, above = int(rng.integers(0, 4)), int(rng.integers(0, 3))
     diameter = tyre.diameter * float(rng.uniform(0.9, 1.1))
@@ -158,7 +180,7 @@ def _stacked(rng: Rng, tyre: Tyre) -> Layout:
     return Layout(pose, solids, (-0.05, 0.5 if above else 1.2), aim=0.05)
 
 
-def _racked(rng: Rng, tyre: Tyre) -> Layout:
+def _racked(rng: Rng, tyre: Measures) -> Layout:
     """The tyre stands among others on one axle, or before a rack of them."""
     solids: list[Solid] = []
     for side in (-1.0, 1.0):
@@ -172,7 +194,7 @@ def _racked(rng: Rng, tyre: Tyre) -> Layout:
     return Layout(_upright(rng, tyre, 0.0), solids, aim=0.05)
 
 
-def _held(rng: Rng, tyre: Tyre) -> Layout:
+def _held(rng: Rng, tyre: Measures) -> Layout:
     """Hands hold the tyre, on the floor or in the air; sometimes their owner stands behind."""
     height = float(rng.choice([0.0, rng.uniform(0.05, 0.9)]))
     pose = _upright(rng, tyre, height)
@@ -188,25 +210,25 @@ def _held(rng: Rng, tyre: Tyre) -> Layout:
     return Layout(pose, solids, (-0.2, 0.8))
 
 
-def _on_car(rng: Rng, tyre: Tyre) -> Layout:
+def _on_car(rng: Rng, tyre: Measures) -> Layout:
     pose = _upright(rng, tyre, 0.0)
     solids = props.car_body(rng, tyre.diameter, tyre.width)
     return Layout(pose, solids, (-0.03, 0.5), (-1.0, 1.0), wall=True)
 
 
-def _hanging(rng: Rng, tyre: Tyre) -> Layout:
+def _hanging(rng: Rng, tyre: Measures) -> Layout:
     pose = _upright(rng, tyre, float(rng.uniform(0.2, 1.0)))
     return Layout(pose, props.sling(rng, tyre.diameter, pose.translation), (-0.4, 0.5))
 
 
-def _product(rng: Rng, tyre: Tyre) -> Layout:
+def _product(rng: Rng, tyre: Measures) -> Layout:
     """Before a plain ground, standing, or lying, as sellers show it."""
     if rng.random() < 0.3:
         return Layout(_lying(rng, tyre, 0.0), [], (0.2, 1.4))
     return Layout(_upright(rng, tyre, 0.0), [], (-0.05, 0.5))
 
 
-LAYOUTS: dict[str, Callable[[Rng, Tyre], Layout]] = {
+LAYOUTS: dict[str, Callable[[Rng, Measures], Layout]] = {
     "floor": _on_floor,
     "cradle": _on_cradle,
     "block": _on_block,
@@ -214,7 +236,7 @@ LAYOUTS: dict[str, Callable[[Rng, Tyre], Layout]] = {
     "rollers": _on_rollers,
     "plate": _on_plate,
     "trolley": _on_trolley,
-    "leaning": _leaning,
+    "leaning": leaning,
     "flat": _flat,
     "stacked": _stacked,
     "racked": _racked,

@@ -79,14 +79,14 @@ def _orbit(
     sweep *= rng.choice([-1, 1])
     start = rng.uniform(-0.5, 0.5)
     elevation = rng.uniform(math.radians(7), math.radians(32))
-    pace, rise, near = (_wobble(rng, a) for a in (0.05, math.radians(3.5), 0.05))
-    aim = [_wobble(rng, 0.03 * diameter) for _ in range(3)]
-    roll = _wobble(rng, math.radians(2))
+    pace, rise, near = (wobble(rng, a) for a in (0.05, math.radians(3.5), 0.05))
+    aim = [wobble(rng, 0.03 * diameter) for _ in range(3)]
+    roll = wobble(rng, math.radians(2))
 
     def moment_at(time: float) -> Moment:
         azimuth = start + sweep * time + pace(time)
         height = float(np.clip(elevation + rise(time), math.radians(4), math.radians(38)))
-        eye = pose.translation + distance * (1 + near(time)) * _direction(azimuth, height)
+        eye = pose.translation + distance * (1 + near(time)) * direction(azimuth, height)
         target = pose.translation + np.array([a(time) for a in aim])
         return Moment(_camera(eye, target, focal, size, roll(time)), pose)
 
@@ -107,7 +107,7 @@ def _turntable(
     start = rng.uniform(-0.5, 0.5)
     elevation = rng.uniform(math.radians(8), math.radians(32))
     centre = np.array([0.0, diameter / 2 + height, 0.0])
-    eye = centre + distance * _direction(rng.uniform(-0.3, 0.3), elevation)
+    eye = centre + distance * direction(rng.uniform(-0.3, 0.3), elevation)
     camera = _camera(eye, centre + rng.normal(0, 0.02 * diameter, 3), focal, size, 0.0)
 
     def moment_at(time: float) -> Moment:
@@ -133,7 +133,7 @@ def _spin(
     centre = np.array([0.0, diameter / 2 + height, 0.0])
     azimuth = rng.uniform(math.radians(15), math.radians(50)) * rng.choice([-1, 1])
     elevation = rng.uniform(math.radians(2), math.radians(22))
-    eye = centre + distance * _direction(azimuth, elevation)
+    eye = centre + distance * direction(azimuth, elevation)
     camera = _camera(eye, centre + rng.normal(0, 0.02 * diameter, 3), focal, size, 0.0)
 
     def moment_at(time: float) -> Moment:
@@ -159,15 +159,15 @@ def _free(
     middle = rng.normal(0, 0.5)
     reach = math.radians(rng.uniform(55, 150)) * rng.choice([-1, 1])
     elevation = rng.uniform(math.radians(12), math.radians(34))
-    pace, rise, near = (_wobble(rng, a) for a in (0.25, math.radians(10), 0.2))
-    aim = [_wobble(rng, 0.07 * diameter) for _ in range(3)]
-    roll = _wobble(rng, math.radians(9))
+    pace, rise, near = (wobble(rng, a) for a in (0.25, math.radians(10), 0.2))
+    aim = [wobble(rng, 0.07 * diameter) for _ in range(3)]
+    roll = wobble(rng, math.radians(9))
 
     def moment_at(time: float) -> Moment:
         azimuth = middle + reach * (2 * time - 1) + pace(time)
         height = float(np.clip(elevation + rise(time), math.radians(3), math.radians(55)))
         far = distance * 1.08 * (1 + near(time))
-        eye = pose.translation + far * _direction(azimuth, height)
+        eye = pose.translation + far * direction(azimuth, height)
         target = pose.translation + np.array([a(time) for a in aim])
         return Moment(_camera(eye, target, focal, size, roll(time)), pose)
 
@@ -187,7 +187,8 @@ def _standing(diameter: float, *, yaw: float, height: float = 0.0) -> Similarity
     return Similarity(1.0, rotation, np.array([0.0, diameter / 2 + height, 0.0]))
 
 
-def _direction(azimuth: float, elevation: float) -> FloatArray:
+def direction(azimuth: float, elevation: float) -> FloatArray:
+    """The unit vector ``(3,)`` at an azimuth about +Y from +z towards +x and an elevation."""
     return np.array(
         [
             math.sin(azimuth) * math.cos(elevation),
@@ -197,7 +198,7 @@ def _direction(azimuth: float, elevation: float) -> FloatArray:
     )
 
 
-def _wobble(rng: np.random.Generator, amplitude: float) -> Callable[[float], float]:
+def wobble(rng: np.random.Generator, amplitude: float) -> Callable[[float], float]:
     """A smooth random function of time with roughly this amplitude: a hand that is not steady."""
     frequencies = rng.uniform([0.4, 1.2, 3.0, 8.0], [1.2, 3.0, 8.0, 20.0])
     weights = amplitude * np.array([0.6, 0.3, 0.1, 0.02]) * rng.uniform(0.5, 1.4, 4)

@@ -8,10 +8,9 @@ import numpy as np
 
 from tasks.geometry.camera import Camera, FloatArray
 from tasks.synthetic.scenes import props
-from tasks.synthetic.scenes.layouts import Layout
+from tasks.synthetic.scenes.layouts import Layout, Measures
 from tasks.synthetic.scenes.lighting import Look, vector_of
 from tasks.synthetic.scenes.solids import Solid, Surface, sheet
-from tasks.synthetic.tyres.tyre import Tyre
 
 Rng = np.random.Generator
 
@@ -30,7 +29,7 @@ FLOORS = (
 
 
 def surroundings(
-    rng: Rng, layout: Layout, tyre: Tyre, camera: Camera, *, plain: bool
+    rng: Rng, layout: Layout, tyre: Measures, camera: Camera, *, plain: bool
 ) -> tuple[list[Solid], Solid]:
     """Walls, things and people about the target, and the floor.
 
@@ -47,12 +46,12 @@ def surroundings(
     white = float(rng.uniform(0.6, 0.95))
     blank = Surface((white,) * 3, None, roughness=0.8)
     if plain:
-        floor = _floor(blank)
+        floor = floor_of(blank)
     else:
         kind = str(rng.choice([*FLOORS]))
-        tone = float(rng.uniform(0.35, 1.1))
+        tone = float(rng.uniform(0.06, 0.3) if rng.random() < 0.15 else rng.uniform(0.35, 1.1))
         gloss = float(rng.uniform(0.35, 0.95))
-        floor = _floor(props.surface(rng, kind, (2.5, 2.5), albedo=(tone,) * 3, roughness=gloss))
+        floor = floor_of(props.surface(rng, kind, (2.5, 2.5), albedo=(tone,) * 3, roughness=gloss))
     solids: list[Solid] = []
     if not layout.wall and rng.random() < 0.75:
         solids += _walls(rng, yaw, reach, blank if plain else None)
@@ -61,7 +60,7 @@ def surroundings(
     return solids, floor
 
 
-def _things(rng: Rng, layout: Layout, tyre: Tyre, reach: float, yaw: float) -> list[Solid]:
+def _things(rng: Rng, layout: Layout, tyre: Measures, reach: float, yaw: float) -> list[Solid]:
     """What stands, walks and reaches about the target: at ``reach`` metres and farther."""
     centre = layout.pose.translation
     solids: list[Solid] = []
@@ -93,7 +92,8 @@ def _thing(rng: Rng, at: FloatArray) -> list[Solid]:
     return (props.bucket, props.crates, props.cone, props.hose)[kind - 2](rng, at)
 
 
-def _floor(look: Surface) -> Solid:
+def floor_of(look: Surface) -> Solid:
+    """A wide floor, its vertices dense in the middle."""
     steps = np.linspace(-1, 1, 41)
     knots = 0.5 + 0.5 * np.sinh(4.2 * steps) / math.sinh(4.2)
     side = np.array([24.0, 0, 0]), np.array([0, 0, 24.0])

@@ -1,77 +1,37 @@
 """Videos of generated tyres with the truth about every camera.
 
 ``python -m tasks.synthetic.scenes.video --seed S --motion orbit --out X.mp4`` writes ``X.mp4`` and
-``X.truth.json`` beside it.
+``X.truth.json`` beside it; with ``--capture stand`` and the like a film as customers make them.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from configs.presets import Motion
-from tasks.geometry.camera import Camera
+from tasks.synthetic.scenes.capture_film import make_capture_video
+from tasks.synthetic.scenes.captures import CAPTURES
+from tasks.synthetic.scenes.encoding import CODECS
 from tasks.synthetic.scenes.environments import ENVIRONMENTS, build_environment
 from tasks.synthetic.scenes.lighting import Look, sample_look, to_srgb
 from tasks.synthetic.scenes.motion import MOTIONS, Shot, plan_shot
 from tasks.synthetic.scenes.raycast import Float32Array, RenderableCaster, Wheel
 from tasks.synthetic.scenes.scene import Moment, Scene, camera_in_tyre_frame
+from tasks.synthetic.scenes.truth import VideoTruth, write_truth
+from tasks.synthetic.tyres.imported_wheels import from_file
 from tasks.synthetic.tyres.tyre import build_tyre, sample_spec
 
 _CODECS = {".mp4": "mp4v", ".mov": "mp4v", ".avi": "MJPG", ".webm": "VP80", ".mkv": "VP80"}
 _SAMPLES = 4
 _METERED_GREY = 0.2
 """Linear light that a phone's exposure brings the image's geometric mean to."""
-
-_NAMES = {"environment": "place"}
-"""Names in the files of truths where they differ from the fields', for files that exist."""
-
-_FORMER_MOTIONS = {"handheld": "free"}
-"""What motions were called before, for files that exist."""
-
-
-@dataclass(frozen=True)
-class VideoTruth:
-    """What is known about a video.
-
-    Args:
-        seed: Seed of everything.
-        motion: See :data:`tasks.synthetic.scenes.motion.MOTIONS`.
-        environment: See :data:`tasks.synthetic.scenes.environments.ENVIRONMENTS`.
-        fps: Frames per second.
-        diameter: Diameter of the tyre, metres.
-        width: Width of the tyre along its axle, metres.
-        cameras: One per frame, in the tyre frame (for a tyre that moves: as the tyre sees them).
-    """
-
-    seed: int
-    motion: Motion
-    environment: str
-    fps: float
-    diameter: float
-    width: float
-    cameras: tuple[Camera, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """The truth as plain JSON types."""
-        record = {**self.__dict__, "cameras": [c.to_dict() for c in self.cameras]}
-        return {_NAMES.get(name, name): value for name, value in record.items()}
-
-    @classmethod
-    def from_dict(cls, record: dict[str, Any]) -> VideoTruth:
-        """The inverse of :meth:`to_dict`."""
-        names = {file: name for name, file in _NAMES.items()}
-        fields = {names.get(name, name): value for name, value in record.items()}
-        fields["motion"] = _FORMER_MOTIONS.get(record["motion"], record["motion"])
-        return cls(**{**fields, "cameras": tuple(map(Camera.from_dict, record["cameras"]))})
 
 
 @dataclass(frozen=True)
@@ -144,18 +104,8 @@ def make_orbit_video(
             camera_in_tyre_frame(shot.moment_at(k / (num_frames - 1))) for k in range(num_frames)
         ),
     )
-    truth_path(path).write_text(json.dumps(truth.to_dict()))
+    write_truth(path, truth)
     return truth
-
-
-def truth_path(video: Path) -> Path:
-    """Where a video's truth lies."""
-    return video.with_name(f"{video.stem}.truth.json")
-
-
-def read_truth(video: Path) -> VideoTruth:
-    """The truth beside a video."""
-    return VideoTruth.from_dict(json.loads(truth_path(video).read_text()))
 
 
 def film(
@@ -244,25 +194,26 @@ def _developed(
 
 
 def main() -> None:
-    """Write the video of a seed."""
+    """Write the video of a seed: a plain one of a motion, or one as customers make them."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--motion", choices=MOTIONS, default="orbit")
-    parser.add_argument("--environment", "--place", choices=ENVIRONMENTS)
+    parser.add_argument("--capture", choices=CAPTURES, help="instead of a plain motion")
+    parser.add_argument("--wheel", type=Path, help="a GLB to film instead of the seed's tyre")
+    parser.add_argument("--environment", "--place", choices=ENVIRONMENTS, help="of a plain motion")
+    parser.add_argument("--codec", choices=CODECS, default="h264", help="of a capture")
+    parser.add_argument("--kbit-s", type=float, help="bit rate of a capture; unset: a messenger's")
     parser.add_argument("--frames", type=int, default=72)
     parser.add_argument("--fps", type=float, default=15.0)
     parser.add_argument("--size", type=int, nargs=2, default=(640, 480), metavar=("W", "H"))
     parser.add_argument("--out", type=Path, required=True)
     a = parser.parse_args()
-    make_orbit_video(
-        a.seed,
-        a.out,
-        num_frames=a.frames,
-        size=tuple(a.size),
-        motion=a.motion,
-        fps=a.fps,
-        environment=a.environment,
-    )
+    wheel = from_file(a.wheel) if a.wheel else None
+    common = {"num_frames": a.frames, "size": tuple(a.size), "fps": a.fps, "wheel": wheel}
+    if a.capture:
+        make_capture_video(a.seed, a.out, a.capture, codec=a.codec, kbit_s=a.kbit_s, **common)
+    else:
+        make_orbit_video(a.seed, a.out, motion=a.motion, environment=a.environment, **common)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -66,6 +67,15 @@ class ImportedWheel:
             y = ((1 - uv[here, 1]) % 1) * texture.shape[0] - 0.5
             albedo[here] *= sample_repeating(texture, x, y)
         return Paint(albedo, paint[:, 3], paint[:, 4])
+
+
+WHEEL_DIAMETER = 0.66
+"""Outer diameter of wheels from files, metres, which need not say it."""
+
+
+def from_file(path: Path) -> ImportedWheel:
+    """The wheel of a GLB, :data:`WHEEL_DIAMETER` in diameter."""
+    return from_trimesh(trimesh.load_scene(path), diameter=WHEEL_DIAMETER)
 
 
 def from_trimesh(

@@ -10,12 +10,13 @@ from tasks.geometry.camera import look_at
 from tasks.geometry.similarity import Similarity
 from tasks.synthetic.scenes import labelled, props
 from tasks.synthetic.scenes.film_set import FilmSet, Placed, undistorted
-from tasks.synthetic.scenes.labelled import RIM, RUBBER, labelled_view, part_labels
-from tasks.synthetic.scenes.layouts import LAYOUTS
+from tasks.synthetic.scenes.labelled import labelled_view
+from tasks.synthetic.scenes.labels import RIM, RUBBER, part_labels
+from tasks.synthetic.scenes.layouts import LAYOUTS, Measures
 from tasks.synthetic.scenes.lighting import Light, Look
 from tasks.synthetic.scenes.raycast import RenderableCaster
 from tasks.synthetic.scenes.solids import Solids, Surface, box, sheet, turned
-from tasks.synthetic.tyres.tyre import Tyre, build_tyre, sample_spec
+from tasks.synthetic.tyres.tyre import build_tyre, sample_spec
 
 LOOK = Look((Light((0.0, 1.0, 0.0), (1.0, 1.0, 1.0), 30.0),))
 GREY = Surface((0.5, 0.5, 0.5))
@@ -86,7 +87,7 @@ def test_a_lens_bends_a_straight_edge_by_the_known_amount() -> None:
 def test_labels_follow_the_parts() -> None:
     spec = next(s for s in map(sample_spec, range(20)) if s.rim is not None)
     tyre = build_tyre(spec, detail=0.35)
-    labels = part_labels(tyre.part)
+    labels = part_labels(tyre)
     assert set(labels[tyre.part <= 3]) == {RUBBER}
     assert set(labels[tyre.part >= 4]) == {RIM}
 
@@ -108,9 +109,8 @@ def test_every_layout_shows_its_tyre(kind: str, monkeypatch: pytest.MonkeyPatch)
 def test_a_tyre_stands_on_what_carries_it() -> None:
     """The lowest point of the pose lies on the support, for all layouts that stand on a floor."""
     tyre = build_tyre(sample_spec(12), detail=0.35)
-    assert isinstance(tyre, Tyre)
     for kind in ("floor", "flat", "leaning", "product"):
-        layout = LAYOUTS[kind](np.random.default_rng(1), tyre)
+        layout = LAYOUTS[kind](np.random.default_rng(1), Measures.of(tyre))
         lowest = layout.pose.apply(tyre.vertices.astype(np.float64))[:, 1].min()
         assert -0.03 * tyre.diameter < lowest < 0.03 * tyre.diameter, kind
 

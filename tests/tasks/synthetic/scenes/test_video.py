@@ -14,7 +14,8 @@ from tasks.synthetic.scenes.lighting import Light, Look
 from tasks.synthetic.scenes.motion import MOTIONS
 from tasks.synthetic.scenes.raycast import RenderableCaster
 from tasks.synthetic.scenes.render import render_view
-from tasks.synthetic.scenes.video import make_orbit_video, read_truth, write_video
+from tasks.synthetic.scenes.truth import read_truth
+from tasks.synthetic.scenes.video import make_orbit_video, write_video
 from tasks.synthetic.tyres.imported_wheels import ImportedWheel, from_trimesh
 from tasks.video.decode import all_frames
 
