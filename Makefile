@@ -52,7 +52,7 @@ bench: setup ## Measure everything that docs/benchmarks.md tells (an hour or so)
 	$(BIN)/tyre3d models fetch u2netp
 	$(BIN)/python -m bench
 
-eval: setup ## Score the whole pipeline on test seeds with known geometry (an hour or so)
+eval: setup ## Score the whole pipeline on films of five kinds with known geometry (three hours or so)
 	$(BIN)/tyre3d models fetch u2netp
 	PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS=300 $(BIN)/python -m flows.evaluate
 

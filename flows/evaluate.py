@@ -1,9 +1,10 @@
 """Evaluate the whole pipeline on videos with known geometry: ``python -m flows.evaluate``.
 
-Every subject goes from a rendered video through the same flow that a user runs, background removal
-included. Beside the fused mesh stand every single view, a plain annulus and the visual hull.
-Stopped at any point, an evaluation goes on where it was: videos, artifacts and scores that exist
-are taken, unless what they depend on has changed.
+Every subject is filmed in several kinds: an easy orbit, a phone's walk in a workshop, a spin, a
+turntable, one face. Each film goes through the same flow that a user runs, background removal
+included. Beside the fused mesh of an easy film stand every single view, a plain annulus and the
+visual hull. Stopped at any point, an evaluation goes on where it was: videos, artifacts and scores
+that exist are taken, unless what they depend on has changed.
 """
 
 from __future__ import annotations
@@ -81,12 +82,21 @@ def score(
     store = open_store(settings)
     merged = run.artifact_of(store, metadata, StageName.MERGE)
     portrait(subject.name, merged, run.artifact_of(store, metadata, StageName.EXTRACT), request.out)
-    truth = truth_of(subject.build())
+    wheel = subject.build()
+    filmed = run.Filmed(wheel, truth_of(wheel), video, read_truth(video))
     mesh = request.out / "meshes" / f"{subject.name}.glb"
-    found = run.score_run(mesh, metadata, store, chosen, truth, read_truth(video))
-    scores = {"name": subject.name, "seed": subject.seed, "seconds": seconds, **found}
+    found = run.score_run(mesh, metadata, store, chosen, filmed, baselines=subject.kind == "easy")
+    scores = {**_label(subject), "seconds": seconds, **found}
     keep_scores(path, key, scores)
     return scores
+
+
+def _label(subject: Subject) -> dict[str, Any]:
+    """What the scores of a subject begin with."""
+    capture = subject.capture or subject.kind
+    return {
+        "name": subject.name, "seed": subject.seed, "kind": subject.kind, "capture": capture
+    }  # fmt: skip
 
 
 def evaluate_subject(subject: Subject, request: EvaluationRequest) -> dict[str, Any]:
@@ -105,7 +115,7 @@ def evaluate_subject(subject: Subject, request: EvaluationRequest) -> dict[str, 
             subject.name,
         )
     except Tyre3dError as exc:
-        return {"name": subject.name, "seed": subject.seed, "error": str(exc)}
+        return {**_label(subject), "error": str(exc)}
     return score(subject, request, video, metadata, time.perf_counter() - started)
 
 
@@ -146,7 +156,7 @@ def film_subjects(request: EvaluationRequest) -> None:
 
 
 def main() -> None:
-    """Evaluate on test seeds, validation seeds, or the wheels of a folder."""
+    """Evaluate on test seeds, validation seeds, or the wheels of a folder, in kinds of film."""
     parser = argparse.ArgumentParser(prog="python -m flows.evaluate", description=main.__doc__)
     add_options(parser, EvaluationRequest)
     parser.add_argument("--videos-only", action="store_true", help="render the videos and stop")

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import trimesh
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from tasks.evaluation.distance import SurfaceDistance
 from tasks.geometry.rigid import rigid_fit
@@ -78,23 +79,35 @@ def sample_surface(
     return np.asarray(points), np.asarray(mesh.face_normals[face])
 
 
-def score_surface(mesh: trimesh.Trimesh, truth: Truth, count: int = 30000) -> SurfaceScores:
+def score_surface(
+    mesh: trimesh.Trimesh,
+    truth: Truth,
+    count: int = 30000,
+    *,
+    region: NDArray[np.bool_] | None = None,
+) -> SurfaceScores:
     """Score a result that is aligned with the truth already.
 
     Args:
         mesh: The result, metres, in the truth's frame.
         truth: The known object.
         count: Samples of the result.
+        region: ``(N,)`` which of the truth's visible samples count; the result's samples count
+            where the nearest of them does. None for all of both.
 
     Returns:
         All scores; distances in per cent of the truth's diameter.
     """
     points, _ = sample_surface(mesh, count)
+    visible, visible_normals = truth.visible, truth.visible_normals
+    if region is not None:
+        points = points[region[cKDTree(visible).query(points)[1]]]
+        visible, visible_normals = visible[region], visible_normals[region]
     per_cent = 100.0 / truth.diameter
     to_truth = truth.surface.query(points)[0] * per_cent
-    distance, _, normals = SurfaceDistance(mesh).query(truth.visible)
+    distance, _, normals = SurfaceDistance(mesh).query(visible)
     to_result = distance * per_cent
-    cosine = np.abs(np.einsum("ij,ij->i", normals, truth.visible_normals))
+    cosine = np.abs(np.einsum("ij,ij->i", normals, visible_normals))
 
     def f_score(threshold: float) -> float:
         precision = float((to_truth < threshold).mean())

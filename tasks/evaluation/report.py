@@ -1,9 +1,9 @@
-"""The evaluation as a table and a summary: medians, worst cases, shares that beat the baselines."""
+"""The evaluation as tables and a summary: medians and worst cases of kinds of film side by side."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,86 +16,170 @@ from tasks.mesh.preview import render
 from tasks.storage.artifacts import Artifact
 
 
-def summarise(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Medians and shares over the subjects; a failed reconstruction counts as lost everywhere.
+def summarise(results: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """Medians, worst cases and shares over films of one kind; a failed one counts as lost.
 
     Args:
-        results: One record a subject, as ``flows.evaluate`` makes them.
+        results: One record a subject, as ``flows.evaluate`` makes them. Baselines count where
+            they were scored.
     """
     done = [r for r in results if "error" not in r]
-    total = max(len(results), 1)
+    figures: dict[str, float] = {"films": len(results), "failed": len(results) - len(done)}
+    for name, path in _MEDIANS.items():
+        figures[name] = _median([_at(r, path) for r in done])
+    figures["chamfer_worst"] = _worst(done, ("fused", "aligned", "chamfer"), max)
+    figures["f2_worst"] = _worst(done, ("fused", "aligned", "f2"), min)
+    figures["mask_iou_worst"] = _worst(done, ("masks", "iou"), min)
+    figures["axle_deg_worst"] = _worst(done, ("poses", "axle_deg"), max)
+    widths = [_at(r, ("fused", "width_percent")) for r in done]
+    figures["width_error_percent"] = _median([abs(w) for w in widths])
+    for verdict in ("pass", "review", "fail"):
+        figures[f"verdict_{verdict}"] = sum(r.get("verdict") == verdict for r in done)
+    figures["passed_beyond_2.5_percent"] = sum(
+        r.get("verdict") == "pass" and r["fused"]["aligned"]["chamfer"] > 2.5 for r in done
+    )
+    return {**figures, **_against_baselines(results)}
 
-    def median(values: Sequence[float]) -> float:
-        return float(np.median(values)) if len(values) else float("nan")
 
-    def best_single(record: dict[str, Any]) -> float:
-        return min(
-            (s["aligned"]["chamfer"] for s in record["single"] if s["surface"]), default=np.inf
-        )
+_MEDIANS: dict[str, tuple[str, ...]] = {
+    "mask_iou": ("masks", "iou"),
+    "mask_precision": ("masks", "precision"),
+    "mask_recall": ("masks", "recall"),
+    "openings_kept_open": ("masks", "openings"),
+    "rim_boundary_percent": ("masks", "boundary"),
+    "posed_share": ("poses", "share"),
+    "rotation_deg": ("poses", "rotation_deg"),
+    "axle_deg": ("poses", "axle_deg"),
+    "focal_percent": ("poses", "focal_percent"),
+    "chamfer": ("fused", "aligned", "chamfer"),
+    "chamfer_posed": ("fused", "posed", "chamfer"),
+    "f1": ("fused", "aligned", "f1"),
+    "f2": ("fused", "aligned", "f2"),
+    "f5": ("fused", "aligned", "f5"),
+    "normal_consistency": ("fused", "aligned", "normal_consistency"),
+    "volume_iou": ("fused", "volume_iou"),
+    "seen_share": ("seen_share",),
+    "chamfer_seen_side": ("fused", "seen_side", "chamfer"),
+    "f2_seen_side": ("fused", "seen_side", "f2"),
+    "silhouette_iou": ("silhouette_iou",),
+    "seconds": ("seconds",),
+}
+"""Figures of which the median over the films is told, and where a film's record has them."""
 
-    fused = [r["fused"]["aligned"] for r in done]
-    ious = [s["volume_iou"] for r in done for s in r["single"] if "volume_iou" in s]
+
+def _against_baselines(results: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """The baselines' scores and how often they are beaten, where they were scored."""
+    scored = [r for r in results if "single" in r]
+    if not scored:
+        return {}
+    total = len(results)
+
+    def beats(other: Callable[[dict[str, Any]], float]) -> float:
+        return float(sum(r["fused"]["aligned"]["chamfer"] < other(r) for r in scored) / total)
+
+    singles = [s for r in scored for s in r["single"]]
     return {
-        "subjects": len(results),
-        "failed": len(results) - len(done),
-        "chamfer_median": median([f["chamfer"] for f in fused]),
-        "chamfer_worst": max((f["chamfer"] for f in fused), default=float("nan")),
-        "chamfer_posed_median": median([r["fused"]["posed"]["chamfer"] for r in done]),
-        "f1_median": median([f["f1"] for f in fused]),
-        "f2_median": median([f["f2"] for f in fused]),
-        "f5_median": median([f["f5"] for f in fused]),
-        "f2_worst": min((f["f2"] for f in fused), default=float("nan")),
-        "normal_consistency_median": median([f["normal_consistency"] for f in fused]),
-        "fused_volume_iou_median": median(
-            [r["fused"]["volume_iou"] for r in done if "volume_iou" in r["fused"]]
-        ),
-        "single_volume_iou_median": median(ious),
-        "single_chamfer_median": median(
-            [s["aligned"]["chamfer"] for r in done for s in r["single"] if s["surface"]]
-        ),
-        "annulus_chamfer_median": median([r["annulus"]["chamfer"] for r in done]),
-        "annulus_f2_median": median([r["annulus"]["f2"] for r in done]),
-        "hull_chamfer_median": median([r["hull"]["aligned"]["chamfer"] for r in done]),
-        "hull_f2_median": median([r["hull"]["aligned"]["f2"] for r in done]),
-        "beats_annulus": sum(
-            r["fused"]["aligned"]["chamfer"] < r["annulus"]["chamfer"] for r in done
-        )
-        / total,
-        "beats_hull": sum(
-            r["fused"]["aligned"]["chamfer"] < r["hull"]["aligned"]["chamfer"] for r in done
-        )
-        / total,
-        "beats_best_single": sum(r["fused"]["aligned"]["chamfer"] < best_single(r) for r in done)
-        / total,
-        "silhouette_iou_median": median([r["silhouette_iou"] for r in done]),
-        "rotation_deg_median": median([r["poses"]["rotation_deg"] for r in done]),
-        "axle_deg_median": median([r["poses"]["axle_deg"] for r in done]),
-        "seconds_median": median([r["seconds"] for r in done]),
+        "single_volume_iou": _median([s["volume_iou"] for s in singles if "volume_iou" in s]),
+        "single_chamfer": _median([s["aligned"]["chamfer"] for s in singles if s["surface"]]),
+        "annulus_chamfer": _median([r["annulus"]["chamfer"] for r in scored]),
+        "annulus_f2": _median([r["annulus"]["f2"] for r in scored]),
+        "hull_chamfer": _median([r["hull"]["aligned"]["chamfer"] for r in scored]),
+        "hull_f2": _median([r["hull"]["aligned"]["f2"] for r in scored]),
+        "beats_annulus": beats(lambda r: float(r["annulus"]["chamfer"])),
+        "beats_hull": beats(lambda r: float(r["hull"]["aligned"]["chamfer"])),
+        "beats_best_single": beats(_best_single),
     }
 
 
+def _best_single(record: dict[str, Any]) -> float:
+    """Chamfer distance of the single view that scores best."""
+    found = [s["aligned"]["chamfer"] for s in record.get("single", []) if s["surface"]]
+    return float(min(found, default=np.inf))
+
+
+def over_easy(results: Sequence[dict[str, Any]], kind: str) -> float:
+    """Median over the tyres of a kind's Chamfer distance over that of the same tyre's easy film.
+
+    Args:
+        results: Records of all kinds.
+        kind: The kind.
+    """
+    chamfer = {
+        (r["kind"], r["seed"]): r["fused"]["aligned"]["chamfer"]
+        for r in results
+        if "error" not in r
+    }
+    easy = {seed: value for (k, seed), value in chamfer.items() if k == "easy"}
+    ratios = [v / easy[seed] for (k, seed), v in chamfer.items() if k == kind and seed in easy]
+    return _median(ratios)
+
+
+def _at(record: Any, path: tuple[str, ...]) -> float:
+    """A figure within a record, NaN where it has none."""
+    for name in path:
+        record = record.get(name) if isinstance(record, dict) else None
+    return float("nan") if record is None else float(record)
+
+
+def _median(values: Sequence[float]) -> float:
+    known = [v for v in values if not np.isnan(v)]
+    return float(np.median(known)) if known else float("nan")
+
+
+def _worst(
+    done: Sequence[dict[str, Any]],
+    path: tuple[str, ...],
+    pick: Callable[[list[float]], float],
+) -> float:
+    known = [v for v in (_at(r, path) for r in done) if not np.isnan(v)]
+    return pick(known) if known else float("nan")
+
+
 def table(results: Sequence[dict[str, Any]]) -> str:
-    """A Markdown table with a line per subject."""
-    lines = [
-        "| subject | chamfer % | F 1 % | F 2 % | F 5 % | posed chamfer | best single | annulus "
-        "| hull | volume IoU | axle ° | seconds |",
-        "|---|---|---|---|---|---|---|---|---|---|---|---|",
-    ]
+    """A Markdown table with a line per film."""
+    columns = [*_COLUMNS, "verdict", "reasons"]
+    lines = [f"| film | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
     for r in results:
+        name = f"{r['name']} ({r['capture']})" if r["capture"] != r["kind"] else r["name"]
         if "error" in r:
-            lines.append(f"| {r['name']} | failed: {r['error']} |" + " |" * 10)
+            lines.append(f"| {name} | failed: {r['error']} |" + " |" * (len(columns) - 1))
             continue
-        fused = r["fused"]["aligned"]
-        single = min(
-            (s["aligned"]["chamfer"] for s in r["single"] if s["surface"]), default=float("nan")
-        )
-        lines.append(
-            f"| {r['name']} | {fused['chamfer']:.2f} | {fused['f1']:.2f} | {fused['f2']:.2f} "
-            f"| {fused['f5']:.2f} | {r['fused']['posed']['chamfer']:.2f} | {single:.2f} "
-            f"| {r['annulus']['chamfer']:.2f} | {r['hull']['aligned']['chamfer']:.2f} "
-            f"| {r['fused'].get('volume_iou', float('nan')):.2f} | {r['poses']['axle_deg']:.2f} "
-            f"| {r['seconds']:.0f} |"
-        )
+        cells = [_cell(_at(r, path), digits) for path, digits in _COLUMNS.values()]
+        words = [r.get("verdict") or "–", ", ".join(r.get("reasons", []))]
+        lines.append(f"| {name} | {' | '.join([*cells, *words])} |")
+    return "\n".join(lines)
+
+
+_COLUMNS: dict[str, tuple[tuple[str, ...], int]] = {
+    "mask IoU": (("masks", "iou"), 3),
+    "worst": (("masks", "iou_worst"), 3),
+    "openings": (("masks", "openings"), 2),
+    "rim boundary %": (("masks", "boundary"), 2),
+    "posed": (("poses", "share"), 2),
+    "rotation °": (("poses", "rotation_deg"), 2),
+    "axle °": (("poses", "axle_deg"), 2),
+    "focal %": (("poses", "focal_percent"), 1),
+    "Chamfer %": (("fused", "aligned", "chamfer"), 2),
+    "F 2 %": (("fused", "aligned", "f2"), 2),
+    "seen side Chamfer %": (("fused", "seen_side", "chamfer"), 2),
+    "F 2 % there": (("fused", "seen_side", "f2"), 2),
+    "width %": (("fused", "width_percent"), 1),
+    "seconds": (("seconds",), 0),
+}
+"""Columns of the table: where a film's record has the figure, and its decimals."""
+
+
+def _cell(value: float, digits: int) -> str:
+    return "–" if np.isnan(value) else f"{value:.{digits}f}"
+
+
+def side_by_side(summaries: Mapping[str, Mapping[str, float]]) -> str:
+    """A Markdown table with a line per figure and a column per kind of film."""
+    names = list(dict.fromkeys(name for figures in summaries.values() for name in figures))
+    lines = [f"| figure | {' | '.join(summaries)} |", "|---" * (len(summaries) + 1) + "|"]
+    for name in names:
+        cells = [_cell(f.get(name, float("nan")), 3) for f in summaries.values()]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -131,10 +215,15 @@ def gallery(results: Sequence[dict[str, Any]], folder: Path) -> bool:
 
 def write_report(results: Sequence[dict[str, Any]], folder: Path) -> None:
     """Write ``summary.json``, ``report.md`` and ``gallery.jpg`` beside ``results.json``."""
-    summary = summarise(results)
-    (folder / "summary.json").write_text(json.dumps(summary, indent=1))
-    rows = "\n".join(f"| {k} | {v:.3f} |" for k, v in summary.items())
-    text = f"{table(results)}\n\n| figure | value |\n|---|---|\n{rows}\n"
+    kinds = list(dict.fromkeys(r["kind"] for r in results))
+    summaries = {}
+    for kind in kinds:
+        summaries[kind] = summarise([r for r in results if r["kind"] == kind])
+        summaries[kind]["chamfer_over_easy"] = over_easy(results, kind)
+    (folder / "summary.json").write_text(json.dumps(summaries, indent=1))
+    text = side_by_side(summaries)
+    for kind in kinds:
+        text += f"\n\n## {kind}\n\n{table([r for r in results if r['kind'] == kind])}"
     if gallery(results, folder):
-        text += "\n![Best, median and worst](gallery.jpg)\n"
-    (folder / "report.md").write_text(text)
+        text += "\n\n![Best, median and worst](gallery.jpg)"
+    (folder / "report.md").write_text(text + "\n")

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import trimesh
 
 from configs.stages import StageName
+from tasks.evaluation.masks import MaskScores, film_scores, score_mask, true_labels
 from tasks.evaluation.metrics import Truth, align_rigidly, score_surface
 from tasks.evaluation.subject import (
+    PoseScores,
     best_annulus,
     rotated,
     score_poses,
@@ -22,6 +26,10 @@ from tasks.evaluation.subject import (
     true_cameras_of,
     visual_hull,
 )
+from tasks.evaluation.truth import seen_by
+from tasks.geometry.camera import Camera
+from tasks.imaging.images import read_grey, read_mask
+from tasks.imaging.masks import foreground
 from tasks.matting.quality import Masks
 from tasks.network.codes import SceneCodes
 from tasks.network.load import load_model
@@ -29,6 +37,25 @@ from tasks.network.weights import ChosenModel
 from tasks.poses.record import PoseEstimate
 from tasks.storage.artifacts import Artifact, ArtifactStore
 from tasks.synthetic.scenes.truth import VideoTruth
+from tasks.synthetic.tyres.imported_wheels import ImportedWheel
+from tasks.synthetic.tyres.tyre import Tyre
+
+
+@dataclass(frozen=True)
+class Filmed:
+    """A known object and its film.
+
+    Args:
+        wheel: The object.
+        truth: Samples of its surface.
+        video: The film.
+        known: The truth about the film.
+    """
+
+    wheel: Tyre | ImportedWheel
+    truth: Truth
+    video: Path
+    known: VideoTruth
 
 
 def artifact_of(store: ArtifactStore, metadata: Mapping[str, Any], stage: str) -> Artifact:
@@ -49,26 +76,73 @@ def score_run(
     metadata: Mapping[str, Any],
     store: ArtifactStore,
     chosen: ChosenModel,
-    truth: Truth,
-    known: VideoTruth,
+    filmed: Filmed,
+    *,
+    baselines: bool,
 ) -> dict[str, Any]:
-    """Scores of the fused mesh, of every single view and of both baselines.
+    """Scores of masks, poses and mesh; beside the mesh, of single views and two baselines.
 
     Args:
         glb: The run's result.
         metadata: What the run returned.
         store: Store of its artifacts.
         chosen: The model that it used.
-        truth: The object.
-        known: The cameras that filmed it.
+        filmed: What was filmed, and how.
+        baselines: Whether single views and the baselines are scored, which takes a while.
     """
+    known, truth = filmed.known, filmed.truth
     frames = artifact_of(store, metadata, StageName.EXTRACT).record["frames"]
-    coded = SceneCodes.read(artifact_of(store, metadata, StageName.INFER))
     poses = PoseEstimate.read(artifact_of(store, metadata, StageName.ESTIMATE_POSES))
     cameras = true_cameras_of(known.cameras, frames)
     pose_scores = score_poses(poses, cameras)
+    seen = seen_by(filmed.wheel, truth, list(cameras.values()))
+    masks = Masks.read(artifact_of(store, metadata, StageName.REMOVE_BACKGROUNDS))
+    scores = {
+        "environment": known.environment,
+        "stages": {s["stage"]: s["seconds"] for s in metadata["stages"]},
+        "masks": film_scores(_mask_scores(masks, frames, filmed)),
+        "poses": {"method": poses.method, "motion": poses.motion, **pose_scores.to_dict()},
+        "silhouette_iou": metadata["figures"].get("silhouette_iou"),
+        "fused": score_result(trimesh.load_mesh(glb), truth, pose_scores.to_truth, seen),
+        "seen_share": float(seen.mean()),
+        "verdict": metadata.get("verdict"),
+        "reasons": [reason["code"] for reason in metadata.get("reasons", [])],
+    }
+    if baselines:
+        alphas = Masks.read(artifact_of(store, metadata, StageName.RECTIFY)).paths()
+        coded = SceneCodes.read(artifact_of(store, metadata, StageName.INFER))
+        scores |= _baselines(truth, poses, pose_scores, alphas, coded, cameras, chosen)
+    return scores
+
+
+def _mask_scores(
+    masks: Masks, frames: Sequence[Mapping[str, Any]], filmed: Filmed
+) -> list[MaskScores]:
+    """Scores of all usable masks, at the size of their frames."""
+    labels_of = true_labels(filmed.video, filmed.known, filmed.wheel)
+    source = {int(f["index"]): int(f["source"]) for f in frames}
+    scores = []
+    for mask in masks.usable:
+        alpha = read_mask(masks.folder / mask.file)
+        labels = cv2.resize(
+            labels_of(source[mask.index]), alpha.shape[::-1], interpolation=cv2.INTER_NEAREST
+        )
+        parts = read_grey(masks.folder / mask.parts) if mask.parts else None
+        scores.append(score_mask(foreground(alpha), np.asarray(labels, np.uint8), parts))
+    return scores
+
+
+def _baselines(
+    truth: Truth,
+    poses: PoseEstimate,
+    pose_scores: PoseScores,
+    alphas: Mapping[int, Path],
+    coded: SceneCodes,
+    cameras: Mapping[int, Camera],
+    chosen: ChosenModel,
+) -> dict[str, Any]:
+    """Scores of every single view, of the best annulus and of the visual hull."""
     model = load_model(chosen.folder, chosen.weight_name, chosen.digest, "cpu")
-    alphas = Masks.read(artifact_of(store, metadata, StageName.RECTIFY)).paths()
     hull = rotated(visual_hull(poses, alphas, truth.diameter), pose_scores.to_truth)
     ratio, ring = best_annulus(truth)
     with _quiet("tsr.surface.extract"):  # thin parts of single views are no news here
@@ -77,16 +151,6 @@ def score_run(
             for code, frame in zip(coded.codes, coded.frames, strict=True)
         ]
     return {
-        "environment": known.environment,
-        "stages": {s["stage"]: s["seconds"] for s in metadata["stages"]},
-        "poses": {
-            "method": poses.method,
-            "motion": poses.motion,
-            "rotation_deg": pose_scores.rotation_deg,
-            "axle_deg": pose_scores.axle_deg,
-        },
-        "silhouette_iou": metadata["figures"].get("silhouette_iou"),
-        "fused": score_result(trimesh.load_mesh(glb), truth, pose_scores.to_truth),
         "single": single,
         "annulus": {"inner_ratio": ratio, **asdict(ring)},
         "hull": {

@@ -9,7 +9,7 @@ truth without change of scale, which the baselines get too.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -51,15 +51,23 @@ class PoseScores:
         to_truth: ``(3, 3)`` rotation from the estimated tyre frame to the true one.
         rotation_deg: Median rotation error over the frames after that rotation.
         axle_deg: Angle between the estimated and the true axle.
+        focal_percent: Median error of the focal length.
+        share: Share of the frames that have a pose.
     """
 
     to_truth: FloatArray
     rotation_deg: float
     axle_deg: float
+    focal_percent: float
+    share: float
+
+    def to_dict(self) -> dict[str, float]:
+        """The errors by name."""
+        return {name: value for name, value in asdict(self).items() if name != "to_truth"}
 
 
 def score_poses(poses: PoseEstimate, true_cameras: Mapping[int, Camera]) -> PoseScores:
-    """Compare estimated with true cameras of the same frames."""
+    """Compare estimated with true cameras of the same frames, by the frames' indices."""
     tyre = poses.tyre
     axes = np.stack([np.cross(tyre.up, tyre.axle), tyre.up, tyre.axle])  # world to tyre frame
     pairs = [
@@ -71,7 +79,18 @@ def score_poses(poses: PoseEstimate, true_cameras: Mapping[int, Camera]) -> Pose
     cosines = [(np.trace(true.T @ estimated @ to_truth.T) - 1) / 2 for estimated, true in pairs]
     errors = np.degrees(np.arccos(np.clip(cosines, -1, 1)))
     axle = np.degrees(np.arccos(np.clip(abs(to_truth[2, 2]), 0, 1)))
-    return PoseScores(to_truth, float(np.median(errors)), float(axle))
+    focal = [
+        100 * abs(c.fx / true_cameras[i].fx - 1)
+        for i, c in poses.cameras.items()
+        if i in true_cameras
+    ]
+    return PoseScores(
+        to_truth,
+        float(np.median(errors)),
+        float(axle),
+        float(np.median(focal)),
+        len(pairs) / len(true_cameras),
+    )
 
 
 def rotated(mesh: trimesh.Trimesh, rotation: FloatArray) -> trimesh.Trimesh:
@@ -147,13 +166,24 @@ def visual_hull(
     return mesh
 
 
-def score_result(mesh: trimesh.Trimesh, truth: Truth, to_truth: FloatArray) -> dict[str, Any]:
-    """Posed and aligned scores, and the volume IoU, of a mesh in the estimated tyre frame."""
+def score_result(
+    mesh: trimesh.Trimesh, truth: Truth, to_truth: FloatArray, seen: NDArray[np.bool_]
+) -> dict[str, Any]:
+    """Posed and aligned scores, width error and volume IoU of a mesh in the estimated tyre frame.
+
+    Args:
+        mesh: The mesh.
+        truth: The known object.
+        to_truth: ``(3, 3)`` rotation from the estimated tyre frame to the true one.
+        seen: ``(N,)`` which of the truth's visible samples the film shows.
+    """
     posed = rotated(mesh, to_truth)
     aligned = align_rigidly(posed, truth)
     scores: dict[str, Any] = {
         "posed": score_surface(posed, truth).to_dict(),
         "aligned": score_surface(aligned, truth).to_dict(),
+        "seen_side": score_surface(aligned, truth, region=seen).to_dict(),
+        "width_percent": float(100 * (aligned.extents[2] / truth.width - 1)),
     }
     if truth.contains is not None and mesh.is_watertight:
         points = iou_points(truth)

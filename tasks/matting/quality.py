@@ -36,6 +36,8 @@ class Mask:
         peak: The network's largest raw output, 0..1.
         from_source: Whether the alpha came with the source image.
         refused: Why this mask is of no use; empty if it is.
+        parts: File of the tyre's parts (:mod:`tasks.matting.parts`); empty where the session tells
+            none.
     """
 
     index: int
@@ -49,6 +51,7 @@ class Mask:
     peak: float
     from_source: bool
     refused: str
+    parts: str = ""
 
     @property
     def usable(self) -> bool:

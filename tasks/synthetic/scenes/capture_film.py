@@ -26,6 +26,9 @@ from tasks.synthetic.scenes.truth import VideoTruth, parts_path, write_truth
 from tasks.synthetic.tyres.tyre import build_tyre, sample_spec
 
 _OCCLUSION_RAYS = 24
+_BRIGHTEST = 1.0
+"""What a phone's exposure leaves of the brightest twentieth, linear: more would be white."""
+
 _BITS_PER_PIXEL = 0.065
 """Of a messenger: 900 kbit/s for 1280x720 at 15 frames a second."""
 
@@ -133,6 +136,8 @@ def film_take(
         seen = _seen(stage, moment, take, seen, target)
         if look is None:
             look = metered(seen.light, take.look, rng)
+            bright = float(np.quantile(seen.light, 0.95))
+            look = replace(look, exposure=min(look.exposure, _BRIGHTEST / max(bright, 1e-3)))
         now = balanced(look, take.gain_at(time))
         image = photographed(
             seen.light, now, _blurred(effects, take.phone, side, rng, blurred[index]), rng

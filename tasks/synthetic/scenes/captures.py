@@ -16,7 +16,7 @@ import numpy as np
 from configs.presets import Motion
 from tasks.geometry.camera import Camera, FloatArray, look_at
 from tasks.geometry.similarity import Similarity
-from tasks.synthetic.scenes import props
+from tasks.synthetic.scenes import props, textures
 from tasks.synthetic.scenes.film_set import Placed
 from tasks.synthetic.scenes.layouts import LAYOUTS, Layout, Measures, leaning, spun
 from tasks.synthetic.scenes.lighting import Look, Vector, sample_look, vector_of
@@ -147,7 +147,7 @@ def plan_take(
     still = [floor, *walls, *([] if turning else layout.solids)]
     if not plain:
         still += _things(rng, measures)
-    walkers = [_walker(rng, path.farthest) for _ in range(2 if capture == "crowd" else 0)]
+    walkers = [_walker(rng, path.farthest) for _ in range(3 if capture == "crowd" else 0)]
 
     def solids_at(time: float) -> list[Solid]:
         turn = props.yawed(moment_at(time).turn) if turning else np.eye(3)
@@ -165,7 +165,7 @@ def plan_take(
         moment_at=moment_at,
         solids_at=solids_at,
         changes=bool(turning or walkers),
-        items=() if plain else _lying_about(rng, others, measures),
+        items=() if plain else _lying_about(rng, others, path.farthest),
         phone=phone,
         look=look,
         gain_at=gain_at,
@@ -297,29 +297,40 @@ def _drift(rng: Rng, size: float) -> Callable[[float], float]:
 
 
 def _room(rng: Rng, farthest: float, *, plain: bool, walled: bool) -> tuple[Solid, list[Solid]]:
-    """A floor, and walls beyond ``farthest`` metres: a plain room or a grey workshop."""
+    """A floor, and walls beyond ``farthest`` metres: a plain room or a grey workshop.
+
+    No picture repeats within sight, and no two walls are alike: cameras are found by such things.
+    """
     grey = float(rng.uniform(0.25, 0.85))
+    half = farthest + 0.5
+    kind = "wall" if rng.random() < 0.4 else "plain"
     if plain:
         floor_look = Surface((grey * float(rng.uniform(0.5, 1.0)),) * 3, None, roughness=0.8)
-        wall_look = Surface((grey,) * 3, None, roughness=0.9)
     else:
-        kind = "concrete" if rng.random() < 0.7 else str(rng.choice(["asphalt", "epoxy", "planks"]))
-        tone = float(rng.uniform(0.5, 1.0))
-        floor_look = props.surface(rng, kind, (2.5, 2.5), albedo=(tone,) * 3, roughness=0.8)
-        kind = "plain" if rng.random() < 0.6 else str(rng.choice(["wall", "concrete"]))
-        wall_look = props.surface(rng, kind, (4.0, 2.6), albedo=(grey,) * 3, roughness=0.9)
+        ground = "concrete"
+        if rng.random() < 0.3:
+            ground = str(rng.choice(["asphalt", "epoxy", "planks"]))
+        tone = (float(rng.uniform(0.5, 1.0)),) * 3
+        picture = Picture(textures.floor(rng, ground))
+        floor_look = Surface(tone, picture, (2.2 * half,) * 2, roughness=0.8)
     walls = []
     for index in range(4):
         ahead = props.yawed(index * math.pi / 2) @ np.array([0, 0, 1.0])
         if walled and ahead[2] < -0.5:
             continue  # the tyre leans on the wall there
+        look = Surface((grey,) * 3, None, roughness=0.9)
+        if not plain:
+            drawn = textures.wall(rng) if kind == "wall" else textures.plain(rng, 512, 205)
+            look = replace(look, picture=Picture(drawn), repeat=(2 * half, _HIGH))
         right = np.cross(ahead, [0.0, 1.0, 0.0])
-        half = farthest + 0.5
-        middle = ahead * half + np.array([0, 3.6, 0])
-        walls.append(
-            sheet(middle - right * half, right * 2 * half, np.array([0, -3.6, 0]), wall_look)
-        )
+        middle = ahead * half + np.array([0, _HIGH, 0])
+        down = np.array([0, -_HIGH, 0])
+        walls.append(sheet(middle - right * half, right * 2 * half, down, look))
     return floor_of(floor_look), walls
+
+
+_HIGH = 3.6
+"""Height of the walls, metres."""
 
 
 def _things(rng: Rng, tyre: Measures) -> list[Solid]:
@@ -336,13 +347,12 @@ def _things(rng: Rng, tyre: Measures) -> list[Solid]:
     return solids
 
 
-def _lying_about(rng: Rng, others: tuple[Placed, ...], tyre: Measures) -> tuple[Placed, ...]:
-    """Other wheels on the floor near the tyre, flat, so that they do not hide it."""
+def _lying_about(rng: Rng, others: tuple[Placed, ...], farthest: float) -> tuple[Placed, ...]:
+    """Other wheels flat on the floor, out of the way: behind the tyre, or not in the picture."""
     placed = []
     for other in others:
         low, high = other.caster.low, other.caster.high
-        away = 0.5 * (tyre.diameter + float(high[0] - low[0])) + rng.uniform(0.05, 0.3)
-        at = away * direction(rng.uniform(-math.pi, math.pi), 0.0)
+        at = (farthest - 0.2) * direction(rng.uniform(-math.pi, math.pi), 0.0)
         at[1] = float(high[2] - low[2]) / 2
         flat = np.array([[1.0, 0, 0], [0, 0, 1.0], [0, -1.0, 0]])
         turn = flat @ spun(rng.uniform(0, 2 * math.pi))

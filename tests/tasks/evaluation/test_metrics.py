@@ -13,7 +13,6 @@ from tasks.evaluation.metrics import (
     score_surface,
     volume_iou,
 )
-from tasks.evaluation.report import summarise, table
 
 
 def _truth(mesh: trimesh.Trimesh, diameter: float = 2.0) -> Truth:
@@ -64,21 +63,14 @@ def test_the_annulus_has_its_size() -> None:
     assert ring.is_watertight
 
 
-def test_a_failed_subject_counts_as_lost() -> None:
-    scores = {"chamfer": 1.0, "f1": 0.5, "f2": 0.9, "f5": 1.0, "normal_consistency": 0.9}
-    done = {
-        "name": "a",
-        "fused": {"posed": scores, "aligned": scores},
-        "single": [{"surface": scores, "aligned": {**scores, "chamfer": 2.0}}],
-        "annulus": {"chamfer": 3.0, "f2": 0.5},
-        "hull": {"aligned": {"chamfer": 4.0, "f2": 0.4}},
-        "poses": {"rotation_deg": 0.1, "axle_deg": 0.2},
-        "silhouette_iou": 0.9,
-        "seconds": 10.0,
-    }
-    lost = {"name": "b", "error": "[poses-failed] no cameras"}
-    summary = summarise([done, lost])
-    assert summary["failed"] == 1
-    assert summary["beats_annulus"] == 0.5
-    assert summary["beats_best_single"] == 0.5
-    assert "poses-failed" in table([done, lost])
+def test_a_region_is_scored_alone() -> None:
+    """A ball whose lower half is a tenth too large: the upper half knows nothing of it."""
+    ball = trimesh.creation.icosphere(subdivisions=5)
+    spoilt = ball.copy()
+    spoilt.vertices[spoilt.vertices[:, 2] < 0] *= 1.1
+    truth = _truth(ball)
+    upper = truth.visible[:, 2] > 0.1
+    assert score_surface(spoilt, truth, region=upper).chamfer < 0.05
+    lower = truth.visible[:, 2] < -0.1
+    assert score_surface(spoilt, truth, region=lower).completeness == pytest.approx(5.0, abs=0.3)
+    assert 1.0 < score_surface(spoilt, truth).completeness < 4.0
