@@ -27,6 +27,7 @@ from tasks.storage.open import open_storage
 from tasks.storage.read_cache import ReadCache
 
 MANIFEST = "manifest.json"
+_DIGEST = "digest"
 _READ_CACHE = "read_cache"
 _LEFTOVER_S = 2 * 24 * 3600.0
 
@@ -49,6 +50,36 @@ class Artifact:
     files: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class _Manifest:
+    """What ``manifest.json`` says; it holds its own digest, too."""
+
+    folder: str
+    files: dict[str, dict[str, Any]]
+    record: dict[str, Any]
+
+    def content(self, stage: str, key: str) -> bytes:
+        """The file's content."""
+        body = {"stage": stage, "key": key, **vars(self)}
+        return canonical({**body, _DIGEST: hashlib.sha256(canonical(body)).hexdigest()})
+
+    @classmethod
+    def parse(cls, content: bytes | None) -> _Manifest | None:
+        """The manifest, None where it is missing or damaged: bits flip, copies are cut short."""
+        try:
+            body = json.loads(content or b"")
+            if body.pop(_DIGEST) != hashlib.sha256(canonical(body)).hexdigest():
+                return None
+            return cls(body["folder"], body["files"], body["record"])
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return None
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(entry["size"] for entry in self.files.values())
+
+
 class ArtifactStore:
     """Artifacts over any :class:`~tasks.storage.base.Storage`.
 
@@ -69,9 +100,15 @@ class ArtifactStore:
         return self._storage.root
 
     def find(self, stage: str, key: str) -> ArtifactRef | None:
-        """The reference of a published artifact, or None. Its files are not looked at."""
-        manifest = self._storage.get(f"cas/{stage}/{key}/{MANIFEST}")
-        return None if manifest is None else self._ref(stage, key, manifest)
+        """The reference of a published artifact, or None. Its files are not looked at.
+
+        A manifest that is damaged counts as none: whoever publishes the artifact replaces it.
+        """
+        content = self._storage.get(f"cas/{stage}/{key}/{MANIFEST}")
+        manifest = _Manifest.parse(content)
+        if content is None or manifest is None:
+            return None
+        return self._ref(stage, key, content, manifest)
 
     def intact(self, ref: ArtifactRef) -> bool:
         """Whether the artifact is all there, unchanged (sizes and digests)."""
@@ -93,15 +130,14 @@ class ArtifactStore:
         content = self._storage.get(f"{base}/{MANIFEST}")
         if content is None or hashlib.sha256(content).hexdigest() != ref.sha256:
             raise _damaged(ref, "its manifest is missing or was changed")
-        manifest = json.loads(content)
-        folder = base + "/" + manifest["folder"]
+        manifest = _Manifest.parse(content)
+        if manifest is None:
+            raise _damaged(ref, "its manifest cannot be read")
         root: Path | None = None
-        for name, entry in manifest["files"].items():
-            path = self._file(ref, f"{folder}/{name}", name, entry)
+        for name, entry in manifest.files.items():
+            path = self._file(ref, f"{base}/{manifest.folder}/{name}", name, entry)
             root = Path(str(path).removesuffix(name))
-        return Artifact(
-            root or self._read_cache.folder, manifest["record"], tuple(manifest["files"])
-        )
+        return Artifact(root or self._read_cache.folder, manifest.record, tuple(manifest.files))
 
     def _file(self, ref: ArtifactRef, key: str, name: str, entry: Mapping[str, Any]) -> Path:
         """One file of an artifact, checked, on this machine."""
@@ -128,22 +164,19 @@ class ArtifactStore:
         base = f"cas/{stage}/{key}"
         for name in files:
             self._storage.put(f"{base}/{subfolder}/{name}", folder / name)
-        manifest = canonical(
-            {
-                "stage": stage,
-                "key": key,
-                "folder": subfolder,
-                "files": files,
-                "record": dict(record),
-            }
-        )
+        manifest = _Manifest(subfolder, files, dict(record))
+        content = manifest.content(stage, key)
         name = f"{base}/{MANIFEST}"
-        if not self._storage.put_new(name, manifest):
-            theirs = self._storage.get(name)
-            if theirs is not None and json.loads(theirs)["folder"] != subfolder:
-                self._storage.delete(f"{base}/{subfolder}")
-            manifest = theirs or manifest
-        return self._ref(stage, key, manifest)
+        while not self._storage.put_new(name, content):
+            found = self._storage.get(name)
+            theirs = _Manifest.parse(found)
+            if found is not None and theirs is not None:
+                if theirs.folder != subfolder:
+                    self._storage.delete(f"{base}/{subfolder}")
+                content, manifest = found, theirs
+                break
+            self._storage.delete(name)
+        return self._ref(stage, key, content, manifest)
 
     def discard(self, stage: str, key: str) -> None:
         """Remove an artifact: its manifest first, so that it is never seen half-deleted."""
@@ -181,10 +214,9 @@ class ArtifactStore:
             with storage_errors(self.root):
                 return self.publish(stage, key, folder, record)
 
-    def _ref(self, stage: str, key: str, manifest: bytes) -> ArtifactRef:
-        size = sum(entry["size"] for entry in json.loads(manifest)["files"].values())
+    def _ref(self, stage: str, key: str, content: bytes, manifest: _Manifest) -> ArtifactRef:
         uri = f"{self.root}/cas/{stage}/{key}/{MANIFEST}"
-        return ArtifactRef(uri, hashlib.sha256(manifest).hexdigest(), size)
+        return ArtifactRef(uri, hashlib.sha256(content).hexdigest(), manifest.size)
 
     def _base(self, ref: ArtifactRef) -> str:
         prefix, suffix = self.root + "/", "/" + MANIFEST

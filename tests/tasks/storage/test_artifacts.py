@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +88,59 @@ def test_damage_is_noticed_and_made_again(tmp_path: Path, damage: str) -> None:
     assert not store.intact(ref)
     with pytest.raises(StorageError, match="artifact-damaged"):
         store.open(ref)
+    assert make(store) == ref
+    assert store.intact(ref)
+
+
+def _edited(manifest: bytes) -> bytes:
+    """Sound JSON that says something else of the artifact."""
+    told = json.loads(manifest)
+    return json.dumps({**told, "record": {"n": 2}}).encode()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{}",
+        b"null",
+        b"[]",
+        b"7",
+        b'"text"',
+        b"no JSON",
+        b"\xff\xfe\x00",
+        b'{"folder": "x", "files": [], "record": {}}',
+        b"[" * 100_000,
+        lambda manifest: manifest[: len(manifest) // 2],
+        lambda manifest: manifest.replace(b'"n":1', b'"n":3'),
+        _edited,
+    ],
+)
+def test_a_damaged_manifest_is_made_again(
+    store: ArtifactStore, content: bytes | Callable[[bytes], bytes]
+) -> None:
+    ref = make(store)
+    storage = store._storage
+    name = "cas/stage/k/manifest.json"
+    sound = storage.get(name)
+    assert sound is not None
+    damaged = content if isinstance(content, bytes) else content(sound)
+    storage.write({name: damaged})
+    assert store.find("stage", "k") is None
+    assert not store.intact(ref)
+    assert make(store) == ref
+    assert store.open(ref).record == {"n": 1}
+    assert storage.get(name) == sound
+
+
+@pytest.mark.parametrize("position", range(0, 200, 7))
+def test_no_flipped_bit_of_a_manifest_goes_unnoticed(tmp_path: Path, position: int) -> None:
+    store = ArtifactStore(LocalStorage(tmp_path / "root"), tmp_path / "scratch")
+    ref = make(store)
+    path = tmp_path / "root/cas/stage/k/manifest.json"
+    content = bytearray(path.read_bytes())
+    content[position % len(content)] ^= 1 << (position % 8)
+    path.write_bytes(content)
     assert make(store) == ref
     assert store.intact(ref)
 
