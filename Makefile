@@ -25,8 +25,8 @@ demo: setup ## Make a mesh of the sample video: prints stages, seconds and where
 	$(BIN)/tyre3d models fetch u2netp
 	$(BIN)/tyre3d reconstruct tests/data/sample_tyre.mp4 --out out
 
-ui: setup ## Start Prefect's server with its UI on http://127.0.0.1:4200; runs appear there
-	PREFECT_SERVER_ANALYTICS_ENABLED=false DO_NOT_TRACK=1 $(BIN)/prefect server start
+ui: setup ## Start Prefect's server with its UI on http://127.0.0.1:4200, behind a password
+	$(BIN)/tyre3d ui
 
 test: setup ## Run the default tests: offline, no GPU, no services
 	$(BIN)/python -m pytest

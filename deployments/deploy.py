@@ -18,9 +18,15 @@ import yaml
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
 from prefect.client.schemas.objects import StateType
+from prefect.context import refresh_global_settings_context
 from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.exceptions import ObjectNotFound
+from prefect.utilities.templating import apply_values
+
+from flows.cli.local_server import check_server
+from flows.support.own_server import ask_loopback_directly, use_own_password
+from tasks.core.errors import Tyre3dError
 
 ROOT = Path(__file__).parents[1]
 POOLS = Path(__file__).with_name("pools.yaml")
@@ -33,6 +39,9 @@ _SILENCE_S = 150.0
 _START_WITHIN_S = 900.0
 """Images may have to be pulled, and machines started, before a run begins."""
 
+_OF_RUNS = ("name", "labels")
+"""Variables of a job that a run may set: what it is called."""
+
 _log = logging.getLogger("tyre3d.deploy")
 
 
@@ -42,18 +51,27 @@ def pools_on(platform: str) -> dict[str, dict[str, Any]]:
     Args:
         platform: ``process``, ``docker`` or ``kubernetes``.
     """
-    pools: dict[str, dict[str, Any]] = yaml.safe_load(POOLS.read_text())["pools"]
-    if platform == "process":
-        return pools
-    further = yaml.safe_load((POOLS.parent / platform / POOLS.name).read_text())
-    return {name: {**pool, **further[name]} for name, pool in pools.items()}
+    told = yaml.safe_load(POOLS.read_text())
+    further: dict[str, Any] = {}
+    if platform != "process":
+        further = yaml.safe_load((POOLS.parent / platform / POOLS.name).read_text())
+    pools = {}
+    for name, pool in told["pools"].items():
+        own = {**pool, **further.get(name, {})}
+        variables = own.get("job_variables", {})
+        env = {**told["environment"], **variables.get("env", {})}
+        pools[name] = {**own, "job_variables": {**variables, "env": env}}
+    return pools
 
 
 def job_template(pool: dict[str, Any], types: dict[str, Any]) -> dict[str, Any]:
-    """Prefect's job template of the pool's type, with the pool's own values merged in.
+    """A job template of the pool's type in which the pool decides what runs, and no run does.
+
+    Prefect's own templates let whoever creates a run give it another command, environment, image
+    or volume. Here these are the pool's, and a run that brings its own is refused.
 
     Args:
-        pool: Its type, and ``job_variables`` (defaults) and ``job_configuration``, if any.
+        pool: Its type, and ``job_variables`` and ``job_configuration``, if any.
         types: Prefect's description of every type of worker.
 
     Raises:
@@ -61,12 +79,19 @@ def job_template(pool: dict[str, Any], types: dict[str, Any]) -> dict[str, Any]:
     """
     template = copy.deepcopy(types[pool["type"]]["default_base_job_configuration"])
     known = template["variables"]["properties"]
-    for name, value in pool.get("job_variables", {}).items():
-        if name not in known:
-            raise ValueError(f"pools of type {pool['type']} have no variable {name}")
-        known[name]["default"] = value
-    over = _merged(template["job_configuration"], pool.get("job_configuration", {}))
-    return {**template, "job_configuration": over}
+    own = pool.get("job_variables", {})
+    if unknown := set(own) - set(known):
+        raise ValueError(f"pools of type {pool['type']} have no variable {', '.join(unknown)}")
+    values = {name: about["default"] for name, about in known.items() if "default" in about} | own
+    kept = {name: f"{{{{ {name} }}}}" for name in _OF_RUNS}
+    fixed = apply_values(template["job_configuration"], {**values, **kept}, remove_notset=True)
+    variables = {
+        "type": "object",
+        "properties": {name: known[name] for name in _OF_RUNS},
+        "additionalProperties": False,
+    }
+    over = _merged(fixed, pool.get("job_configuration", {}))
+    return {"job_configuration": over, "variables": variables}
 
 
 def _merged(under: Any, over: Any) -> Any:
@@ -179,6 +204,14 @@ def main() -> int:
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
+    ask_loopback_directly()
+    use_own_password()
+    try:
+        check_server()
+    except Tyre3dError as exc:
+        _log.error("%s", exc)
+        return exc.exit_code
+    refresh_global_settings_context()  # Prefect read the environment when it was imported
     with get_client(sync_client=True) as client:
         _log.info("server: %s", client.api_url)
         make_pools(client, pools_on(options.on))

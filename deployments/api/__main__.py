@@ -9,10 +9,13 @@ from pydantic import ValidationError
 
 from deployments.api.app import create_app
 from deployments.api.settings import ApiSettings
+from flows.support.own_server import ask_loopback_directly, use_own_password
 
 
 def main() -> int:
     """Serve until the process is stopped."""
+    ask_loopback_directly()
+    use_own_password()
     try:
         settings = ApiSettings()
     except ValidationError as exc:

@@ -67,6 +67,9 @@ class PrefectRuns:
             await asyncio.sleep(pause_s)
             try:
                 answer = await self._http.request(method, path, **options)
+                if _wants_token(answer):
+                    await self._take_token()
+                    answer = await self._http.request(method, path, **options)
             except httpx.TransportError:
                 message = "Prefect's server does not answer"
                 continue
@@ -76,6 +79,14 @@ class PrefectRuns:
                 return answer
             message = f"Prefect's server answers {answer.status_code}"
         raise ApiError(503, "prefect-away", message)
+
+    async def _take_token(self) -> None:
+        """Take the token that Prefect demands with each change, against forged requests."""
+        client = str(uuid4())
+        answer = await self._http.get("/csrf-token", params={"client": client})
+        if answer.status_code == 200:
+            token = answer.json()["token"]
+            self._http.headers.update({"Prefect-Csrf-Client": client, "Prefect-Csrf-Token": token})
 
     async def healthy(self) -> bool:
         """Whether Prefect's server answers."""
@@ -145,3 +156,7 @@ class PrefectRuns:
         """Request the cancellation of a run from the worker of its process."""
         state = {"type": "CANCELLING", "name": "Cancelling", "message": "Asked for over the API"}
         await self._request("POST", f"/flow_runs/{run_id}/set_state", json={"state": state})
+
+
+def _wants_token(answer: httpx.Response) -> bool:
+    return answer.status_code == 403 and "CSRF" in answer.text

@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from configs.request import BatchRequest
-from flows.cli.commands import TAG, load_settings, mesh_options, prepare, validated
+from flows.cli.commands import TAG, load_settings, mesh_options, prepare, server_lost, validated
 from flows.cli.local_server import LocalServer
 from flows.cli.output import ProgressLines, batch_table
 
@@ -34,7 +34,7 @@ def batch(options: argparse.Namespace) -> int:
     results = Results(request.out_dir, settings)
     results.check(MANIFEST_NAME)
     find_sources(request.inputs, settings)
-    server = LocalServer()
+    server = LocalServer(lost=server_lost)
     server.start()
     try:
         if request.deployment is None:

@@ -17,9 +17,10 @@ from configs.locations import as_location, inside, stem_of
 from configs.presets import DEFAULT_SESSION
 from configs.request import ReconstructOptions, ReconstructRequest
 from configs.settings import Settings
-from flows.cli.local_server import LocalServer, configured
+from flows.cli.local_server import LocalServer, check_server
 from flows.cli.output import ProgressLines, models_table, stage_table
-from tasks.core.errors import InputError
+from flows.support.own_server import ask_loopback_directly, prefect_home, use_own_password
+from tasks.core.errors import InputError, ResourceError
 
 _Request = TypeVar("_Request", bound=BaseModel)
 TAG = "tyre3d"
@@ -57,6 +58,9 @@ def prepare(settings: Settings, *, verbose: bool) -> None:
     """Set up logging and the environment of the libraries before any of them is imported."""
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    ask_loopback_directly()
+    if not _can_write(prefect_home()):
+        os.environ["PREFECT_HOME"] = str(settings.home / "prefect")
     results = settings.home / "results"
     os.environ.setdefault("PREFECT_LOCAL_STORAGE_PATH", str(results))
     os.environ.setdefault("PREFECT_RESULTS_LOCAL_STORAGE_PATH", str(results))
@@ -68,6 +72,26 @@ def prepare(settings: Settings, *, verbose: bool) -> None:
     log.handlers[:] = [handler]
     log.propagate = False
     log.setLevel(logging.DEBUG if verbose else logging.INFO)
+
+
+def _can_write(folder: Path) -> bool:
+    """Whether files can be written in a folder, which may have to be made."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
+
+
+def server_lost() -> None:
+    """End this process: its local server is gone, and Prefect's client would wait for minutes."""
+    error = ResourceError(
+        "server-lost",
+        stage="start",
+        what="Prefect's local server died (memory may have run out)",
+        advice="What is finished is kept: run again",
+    )
+    sys.stderr.write(f"tyre3d: {error}\n")
+    sys.stderr.flush()
+    os._exit(error.exit_code)
 
 
 def validated(kind: type[_Request], command: str, fields: Mapping[str, Any]) -> _Request:
@@ -109,7 +133,7 @@ def reconstruct(options: argparse.Namespace) -> int:
     if isinstance(request.input, Path):
         check_input(request.input)
     check_writable(request.glb_path, settings)
-    server = LocalServer()
+    server = LocalServer(lost=server_lost)
     server.start()
     try:
         flow = _ready(request, settings, server)
@@ -146,13 +170,8 @@ def announce(options: argparse.Namespace) -> int:
     """``tyre3d announce``."""
     settings = load_settings()
     prepare(settings, verbose=options.verbose)
-    if not configured():
-        raise InputError(
-            "no-server",
-            stage="start",
-            what="no Prefect server is named",
-            advice="Set PREFECT_API_URL",
-        )
+    use_own_password()
+    check_server()
     from flows.support.events import announce_uploads
 
     announce_uploads([str(as_location(text)) for text in options.inputs])

@@ -1,27 +1,45 @@
 """A Prefect server for the time of one command, where no other is configured.
 
 Prefect would start one by itself, but only when the first flow runs, and wait for it. Here it is
-started first of all, so that it comes up while weights and the input are looked at.
+started first of all, so that it comes up while weights and the input are looked at. It shares the
+user's database with a server that others may reach, so that it is closed like that one.
 """
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import importlib
 import json
+import logging
 import os
 import socket
 import subprocess
 import sys
+import threading
 import time
+import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+from flows.support.own_server import (
+    closed,
+    is_loopback,
+    new_password,
+    own_password,
+    own_server,
+    prefect_home,
+    use_own_password,
+)
 from tasks.core.errors import ResourceError
 from tasks.core.processes import start_child
 
 _READY_WITHIN_S = 300.0
-_DEFAULT_URL = "http://127.0.0.1:4200/api"
+_ANSWERS_WITHIN_S = 10.0
+"""For a server that is said to run; one that is just starting is waited for."""
+_LOOK_S = 1.0
 _SERVER_ENV = {
     "PREFECT_UI_ENABLED": "0",
     "PREFECT_SERVER_UI_ENABLED": "0",
@@ -29,67 +47,157 @@ _SERVER_ENV = {
     "PREFECT__SERVER_FINAL": "1",
     "PREFECT_LOGGING_LEVEL": "ERROR",
 }
+_FILES_OF_PREFECT = {
+    "prefect.toml": "",
+    ".env": "PREFECT_API_URL",
+    "pyproject.toml": "[tool.prefect",
+}
+"""Files of the working directory in which Prefect reads settings, and what these have in them."""
+_log = logging.getLogger("tyre3d")
 
 
-def configured() -> bool:
-    """Whether the user chose a server, in the environment or in a profile of Prefect."""
-    if os.environ.get("PREFECT_API_URL"):
-        return True
-    home = Path(os.environ.get("PREFECT_HOME") or "~/.prefect").expanduser()
-    path = Path(os.environ.get("PREFECT_PROFILES_PATH") or home / "profiles.toml")
+def configured() -> str:
+    """The address of the server that the user chose, in whatever way Prefect knows; or nothing."""
+    named = os.environ.get("PREFECT_API_URL")
+    if named is not None:
+        return named
+    profiles = os.environ.get("PREFECT_PROFILES_PATH") or prefect_home() / "profiles.toml"
+    places = {**_FILES_OF_PREFECT, str(profiles): "PREFECT_API_URL"}
+    texts = ((_text(Path(place)), mark) for place, mark in places.items())
+    if not any(text is not None and mark in text for text, mark in texts):
+        return ""  # nothing that Prefect, which takes seconds to import, could find more in
+    from prefect.settings import get_current_settings
+
+    return get_current_settings().api.url or ""
+
+
+def _text(path: Path) -> str | None:
     try:
-        text = path.read_text()
+        return path.read_text(errors="replace")
     except OSError:
-        return False
-    import tomllib
+        return None
 
-    try:
-        profiles = tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
-        return False
-    name = os.environ.get("PREFECT_PROFILE") or profiles.get("active", "")
-    return "PREFECT_API_URL" in profiles.get("profiles", {}).get(name, {})
+
+def _open(url: str, timeout_s: float, headers: dict[str, str] | None = None) -> Any:
+    """Answer of a server; this machine's own is asked directly, whatever proxies there are."""
+    opener = urllib.request.build_opener(
+        *([urllib.request.ProxyHandler({})] if is_loopback(url) else [])
+    )
+    return opener.open(urllib.request.Request(url, headers=headers or {}), timeout=timeout_s)
 
 
 def _answers(url: str, timeout_s: float = 2.0) -> bool:
     """Whether a Prefect server is ready there; ``/health`` answers before its database can."""
     try:
-        with urllib.request.urlopen(f"{url}/ready", timeout=timeout_s) as answer:
+        with _open(f"{url}/ready", timeout_s) as answer:
             return answer.status == 200 and "message" in json.load(answer)
     except (OSError, ValueError):
         return False
 
 
-class LocalServer:
-    """The server of this command; does nothing where one is configured or runs already."""
+def check_server() -> None:
+    """Make sure that the server that is configured answers and takes our credentials.
 
-    def __init__(self) -> None:
+    Raises:
+        ResourceError: ``no-server``, ``server-away`` or ``server-denied``.
+    """
+    url = configured()
+    if not url:
+        raise ResourceError(
+            "no-server",
+            stage="start",
+            what="no Prefect server is named, and none of your own was started by: tyre3d ui",
+            advice="Start one, or set PREFECT_API_URL",
+        )
+    end = time.monotonic() + _ANSWERS_WITHIN_S
+    while True:
+        try:
+            _look_at(url)
+            return
+        except OSError as exc:
+            if time.monotonic() > end:
+                raise ResourceError(
+                    "server-away",
+                    stage="start",
+                    what=f"Prefect's server at {url} does not answer ({exc})",
+                    advice="Start it, or mend or unset PREFECT_API_URL",
+                ) from exc
+        time.sleep(_LOOK_S)
+
+
+def _look_at(url: str) -> None:
+    """Ask a server for its version, which needs the password where one is needed.
+
+    Raises:
+        OSError: It does not answer.
+        ResourceError: ``server-denied``.
+    """
+    headers = {}
+    if (password := os.environ.get("PREFECT_API_AUTH_STRING")) is not None:
+        headers["Authorization"] = "Basic " + base64.b64encode(password.encode()).decode()
+    try:
+        with _open(f"{url.rstrip('/')}/admin/version", _ANSWERS_WITHIN_S, headers):
+            return
+    except urllib.error.HTTPError as exc:
+        if exc.code in (401, 403) and "PREFECT_API_KEY" not in os.environ:
+            raise ResourceError(
+                "server-denied",
+                stage="start",
+                what=f"Prefect's server at {url} wants another password",
+                advice="Set PREFECT_API_AUTH_STRING, or mend or unset PREFECT_API_URL",
+            ) from exc
+    except ValueError as exc:
+        raise OSError(str(exc)) from exc
+
+
+class LocalServer:
+    """The server of this command; does nothing where one is configured or the user's own runs.
+
+    Args:
+        lost: Called, on another thread, if the server that this object started dies.
+    """
+
+    def __init__(self, lost: Callable[[], None] | None = None) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._url = ""
+        self._lost = lost
+        self._stopped = threading.Event()
 
     def start(self) -> None:
-        """Start it and return at once."""
+        """Start it and return at once.
+
+        Raises:
+            ResourceError: A server is configured and cannot be used (:func:`check_server`).
+        """
         if configured():
+            use_own_password()
+            check_server()
             return
-        if _answers(_DEFAULT_URL, timeout_s=0.5):
-            os.environ["PREFECT_API_URL"] = _DEFAULT_URL
+        own = own_server(alive=True)
+        if own is not None and _answers(own):
+            _log.info("Prefect's server: %s", own)
+            os.environ["PREFECT_API_URL"] = own
+            os.environ.setdefault("PREFECT_API_AUTH_STRING", own_password())
             return
         with contextlib.closing(socket.socket()) as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         self._url = f"http://127.0.0.1:{port}/api"
+        password = new_password()
+        environment = {**os.environ, **_SERVER_ENV, **closed(password, "http://127.0.0.1")}
         self._process = start_child(
             "flows.cli.server_process",
             str(port),
-            env={**os.environ, **_SERVER_ENV},
+            env=environment,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
         os.environ["PREFECT_API_URL"] = self._url
+        os.environ["PREFECT_API_AUTH_STRING"] = password
 
     def wait(self) -> None:
-        """Wait until it answers.
+        """Wait until it answers; from then on its death is noticed.
 
         Raises:
             ResourceError: If it does not come up.
@@ -108,9 +216,20 @@ class LocalServer:
                     advice="Run: prefect server start, and see what it says",
                 )
             time.sleep(0.05)
+        if self._lost is not None:
+            threading.Thread(
+                target=self._watch, args=(self._process, self._lost), daemon=True
+            ).start()
+
+    def _watch(self, process: subprocess.Popen[bytes], lost: Callable[[], None]) -> None:
+        while not self._stopped.wait(_LOOK_S):
+            if process.poll() is not None and not self._stopped.is_set():
+                lost()
+                return
 
     def stop(self) -> None:
         """Stop it, if this object started it."""
+        self._stopped.set()
         if self._process is None:
             return
         if "prefect" in sys.modules:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import logging
+import signal
 import sys
 from collections.abc import Sequence
 from typing import NoReturn, get_args
@@ -17,6 +19,7 @@ from configs.presets import (
     Device,
     MotionHint,
 )
+from flows.cli.streams import keep_speaking
 
 
 class _Parser(argparse.ArgumentParser):
@@ -46,7 +49,31 @@ def build_parser() -> argparse.ArgumentParser:
     fetch.add_argument("names", nargs="*", metavar="NAME", help=f"default: {DEFAULT_SESSION}")
     for sub in (listing, fetch):
         sub.add_argument("--verbose", action="store_true", help="log for debugging")
+    _add_service(commands)
     return parser
+
+
+def _add_service(commands: argparse._SubParsersAction[_Parser]) -> None:
+    """The commands of an operator."""
+    ui = commands.add_parser("ui", help="start Prefect's server with its UI, behind a password")
+    ui.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    ui.add_argument("--port", type=int, default=4200, help="port to listen on (%(default)s)")
+    worker = commands.add_parser("worker", help="take runs of a pool; SIGTERM lets them finish")
+    worker.add_argument("pool", metavar="POOL", help="cpu, batch or gpu")
+    worker.add_argument("--limit", type=int, default=1, metavar="N", help="runs at a time (1)")
+    worker.add_argument("--name", metavar="NAME", help="name of the worker")
+    drain = commands.add_parser("drain", help="pause a pool and wait until nothing runs there")
+    drain.add_argument("pool", metavar="POOL", help="cpu, batch or gpu")
+    drain.add_argument(
+        "--within-s",
+        type=float,
+        default=3600.0,
+        metavar="SECONDS",
+        help="how long runs are waited for (%(default)s); exit code 1 if some are left",
+    )
+    drain.add_argument("--resume", action="store_true", help="take runs again instead")
+    for sub in (ui, worker, drain):
+        sub.add_argument("--verbose", action="store_true", help="tracebacks")
 
 
 def _add_reconstruct(parser: argparse.ArgumentParser) -> None:
@@ -121,29 +148,49 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--verbose", action="store_true", help="log for debugging, tracebacks")
 
 
+_MODULES = {
+    "reconstruct": "flows.cli.commands",
+    "announce": "flows.cli.commands",
+    "models": "flows.cli.commands",
+    "batch": "flows.cli.batch_command",
+    "ui": "flows.cli.service_commands",
+    "worker": "flows.cli.service_commands",
+    "drain": "flows.cli.service_commands",
+}
+"""Where each command is, as a function of its name."""
+_STOPPED = "tyre3d: stopped; what is finished is kept, run again to go on\n"
+
+
+class _Terminated(BaseException):
+    """SIGTERM arrived."""
+
+
+def _terminate(*_: object) -> NoReturn:
+    raise _Terminated
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; the exit code is 0 only if the command did its work."""
+    if argv is None:
+        keep_speaking()
+        signal.signal(signal.SIGTERM, _terminate)
     options = build_parser().parse_args(argv)
-    if options.command == "models":
-        from flows.cli.commands import models as command
-    elif options.command == "announce":
-        from flows.cli.commands import announce as command
-    elif options.command == "batch":
-        from flows.cli.batch_command import batch as command
-    else:
-        from flows.cli.commands import reconstruct as command
+    command = getattr(importlib.import_module(_MODULES[options.command]), options.command)
     from tasks.core.errors import Tyre3dError
 
     try:
-        return command(options)
+        return int(command(options))
     except Tyre3dError as exc:
         if options.verbose:
             logging.getLogger("tyre3d").exception("failed")
         sys.stderr.write(f"tyre3d: {exc}\n")
         return exc.exit_code
     except KeyboardInterrupt:
-        sys.stderr.write("tyre3d: stopped; what is finished is kept, run again to go on\n")
-        return 130
+        sys.stderr.write(_STOPPED)
+        return 128 + signal.SIGINT
+    except _Terminated:
+        sys.stderr.write(_STOPPED)
+        return 128 + signal.SIGTERM
     except Exception as exc:
         if options.verbose:
             logging.getLogger("tyre3d").exception("failed")

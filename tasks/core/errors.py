@@ -19,6 +19,8 @@ TRANSIENT_CODES = frozenset(
         "artifact-damaged",  # the next run notices it and makes the artifact again
         "crashed",  # the process died; another one may live
         "out-of-memory",  # others may have released theirs
+        "server-away",
+        "server-lost",
         "server-start",
         "storage-failed",  # an S3 that was away, a disk that stumbled
     }

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import httpx
 
 from configs.settings import default_home
+from flows.support.own_server import closed, new_password
 from tests.conftest import write_tiny_model
 
 _T = TypeVar("_T")
@@ -52,6 +53,7 @@ class Stack:
         self.folder = folder
         self.prefect = f"http://127.0.0.1:{free_port()}/api"
         self.api = f"http://127.0.0.1:{free_port()}"
+        self.password = new_password()
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         for name in ("logs", "in", "out", "home"):
             (folder / name).mkdir(parents=True)
@@ -72,8 +74,11 @@ class Stack:
             "TYRE3D_API_INPUT_ROOTS": f'["{folder / "in"}"]',
             "TYRE3D_API_OUTPUT_ROOTS": f'["{folder / "out"}"]',
             "TYRE3D_API_PORT": self.api.rpartition(":")[2],
+            "PREFECT_API_AUTH_STRING": self.password,
+            **closed(self.password, self.prefect.removesuffix("/api")),
             **settings,
         }
+        self._token: dict[str, str] = {}
 
     @property
     def cheap(self) -> list[str]:
@@ -159,8 +164,24 @@ class Stack:
     def request(self, method: str, path: str, **options: Any) -> httpx.Response:
         """Prefect's answer; a server whose SQLite is being written to answers 503 for a while."""
 
+        user, _, password = self.password.partition(":")
+
         def ask() -> httpx.Response | None:
-            answer = httpx.request(method, f"{self.prefect}/{path}", timeout=60, **options)
+            answer = httpx.request(
+                method,
+                f"{self.prefect}/{path}",
+                auth=(user, password),
+                headers=self._token,
+                timeout=60,
+                **options,
+            )
+            if answer.status_code == 403:  # Prefect's token against forged requests
+                told = self.request("GET", "csrf-token?client=tests").json()
+                self._token = {
+                    "Prefect-Csrf-Client": "tests",
+                    "Prefect-Csrf-Token": told["token"],
+                }
+                return None
             return None if answer.status_code == 503 else answer
 
         return until(f"{method} {path}", ask)

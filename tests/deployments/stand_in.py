@@ -21,6 +21,8 @@ class Prefect:
         self.away = False
         self.busy = 0
         self.reads = 0
+        self.token = ""
+        """Demanded with each change, if set."""
 
     def answer(self, request: httpx.Request) -> httpx.Response:
         if self.away:
@@ -30,8 +32,10 @@ class Prefect:
             return httpx.Response(503)
         path = request.url.path.removeprefix("/api")
         body = json.loads(request.content) if request.content else {}
-        if path == "/health":
-            return httpx.Response(200, json=True)
+        if request.method != "GET" and self.token != request.headers.get("Prefect-Csrf-Token", ""):
+            return httpx.Response(403, json={"detail": "Missing CSRF token."})
+        if path in (told := {"/health": True, "/csrf-token": {"token": self.token}}):
+            return httpx.Response(200, json=told[path])
         if path == "/deployments/name/reconstruct/reconstruct":
             return httpx.Response(200, json={"id": DEPLOYMENT})
         if path == f"/deployments/{DEPLOYMENT}/create_flow_run":

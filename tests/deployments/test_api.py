@@ -301,6 +301,17 @@ def test_a_server_that_is_busy_is_asked_again(
     use(test)
 
 
+def test_a_server_that_demands_tokens_against_forged_requests(
+    use: Callable[[Use], None], prefect: Prefect, body: dict[str, Any]
+) -> None:
+    async def test(api: httpx.AsyncClient) -> None:
+        for token in ("first", "after a restart of the server"):
+            prefect.token = token
+            assert (await api.post("/reconstruct", json=body)).status_code == 202
+
+    use(test)
+
+
 def test_many_who_ask_cost_one_request(
     use: Callable[[Use], None], prefect: Prefect, body: dict[str, Any], settings: ApiSettings
 ) -> None:

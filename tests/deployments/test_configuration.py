@@ -15,6 +15,7 @@ from prefect import Flow
 from prefect.cli.deploy._models import DeploymentConfig, PrefectYamlModel, WorkPoolConfig
 from prefect.settings import Settings as PrefectSettings
 from prefect.settings import get_current_settings
+from prefect.utilities.schema_tools import ValidationError, validate
 
 from configs.request import BatchRequest
 from configs.settings import Settings
@@ -59,8 +60,11 @@ def test_runs_of_every_deployment_are_watched() -> None:
     assert TAG == TAG_OF_COMMANDS
     for name, deployment in DEPLOYMENTS.items():
         assert TAG in deployment["tags"], name
-        env = deployment["work_pool"].get("job_variables", {}).get("env", {})
-        assert env.get("PREFECT_FLOWS_HEARTBEAT_FREQUENCY") == "30", name
+        assert "job_variables" not in deployment["work_pool"], "a pool takes none"
+    for platform in ("process", "docker", "kubernetes"):
+        for name, pool in pools_on(platform).items():
+            env = pool["job_variables"]["env"]
+            assert env["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"] == "30", name
 
 
 @pytest.mark.parametrize("platform", ["process", "docker", "kubernetes"])
@@ -72,18 +76,22 @@ def test_pools_of_every_platform_have_templates(platform: str) -> None:
     templates = {name: job_template(pool, types) for name, pool in pools.items()}
     gpu, cpu = (templates[name]["job_configuration"] for name in ("gpu", "cpu"))
     if platform == "process":
-        assert gpu == cpu == types["process"]["default_base_job_configuration"]["job_configuration"]
+        assert gpu == cpu
+        assert set(cpu) == {"env", "labels", "name", "stream_output"}
     if platform == "docker":
         assert gpu.pop("container_create_kwargs")["device_requests"][0]["count"] == 1
-        assert gpu == cpu
-        env = templates["cpu"]["variables"]["properties"]["env"]["default"]
+        assert gpu.pop("image") == "tyre3d:cuda"
+        assert gpu == {k: v for k, v in cpu.items() if k != "image"}
+        assert cpu["image"] == "tyre3d:cpu"
+        env = cpu["env"]
+        assert env["TYRE3D_S3_SECRET_KEY"] == "{{ prefect.blocks.secret.tyre3d-s3-secret-key }}"
         assert {k for k in env if k.startswith("TYRE3D")} <= _names(Settings, "TYRE3D_")
     if platform == "kubernetes":
         for job, wanted in ((gpu, 1), (cpu, None)):
             spec = job["job_manifest"]["spec"]["template"]["spec"]
             (container,) = spec["containers"]
-            assert container["image"] == "{{ image }}"
-            assert container["resources"]["requests"]["memory"] == "{{ memory_request }}"
+            assert container["image"] == ("tyre3d:cuda" if wanted else "tyre3d:cpu")
+            assert container["resources"]["requests"]["memory"] == ("8Gi" if wanted else "4Gi")
             assert container["resources"]["limits"].get("nvidia.com/gpu") == wanted
             assert container["envFrom"] == [{"secretRef": {"name": "tyre3d"}}]
             assert spec["securityContext"]["runAsNonRoot"]
@@ -91,6 +99,31 @@ def test_pools_of_every_platform_have_templates(platform: str) -> None:
             assert mounts == {v["name"] for v in spec["volumes"]}
     with pytest.raises(ValueError, match="no variable imgae"):
         job_template({**pools["cpu"], "job_variables": {"imgae": "x"}}, types)
+
+
+@pytest.mark.parametrize("platform", ["process", "docker", "kubernetes"])
+@pytest.mark.parametrize(
+    "override",
+    [
+        {"command": "touch /tmp/pwned"},
+        {"env": {"PYTHONPATH": "/tmp"}},
+        {"env.PYTHONPATH": "/tmp"},
+        {"working_dir": "/tmp"},
+        {"image": "evil:latest"},
+        {"volumes": ["/:/host"]},
+    ],
+)
+def test_no_run_brings_its_own_command_environment_or_image(
+    platform: str, override: dict[str, Any]
+) -> None:
+    """By the schema with which Prefect's server looks at the variables of a run."""
+    views = json.loads(WORKERS.read_text())
+    types = {name: worker for workers in views.values() for name, worker in workers.items()}
+    for pool in pools_on(platform).values():
+        schema = job_template(pool, types)["variables"]
+        validate({"name": "a run"}, schema, raise_on_error=True, preprocess=True)
+        with pytest.raises(ValidationError, match="Additional properties"):
+            validate(override, schema, raise_on_error=True, preprocess=True)
 
 
 def test_parameters_of_deployments_are_valid() -> None:

@@ -1,0 +1,81 @@
+"""The commands of an operator: ``tyre3d ui``, ``worker`` and ``drain``."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+
+from flows.cli.commands import load_settings, prepare
+from flows.cli.local_server import check_server
+from flows.support.own_server import (
+    PASSWORD_FILE,
+    closed,
+    own_password,
+    place_held,
+    prefect_home,
+    use_own_password,
+)
+from tasks.core.errors import InputError
+
+_RETENTION = {
+    "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+    "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(90 * 24 * 3600),
+}
+"""Runs that ended longer ago are deleted from the server's database."""
+
+
+def ui(options: argparse.Namespace) -> int:
+    """Become Prefect's server with its UI, closed to everyone without the password."""
+    prepare(load_settings(), verbose=True)
+    origin = f"http://{options.host}:{options.port}"
+    password = os.environ.get("PREFECT_SERVER_API_AUTH_STRING") or own_password()
+    with place_held(f"{origin}/api") as held:
+        if not held:
+            raise InputError(
+                "server-running",
+                stage="start",
+                what=f"a server of {prefect_home()} runs already",
+                advice="Use that one, or name another folder by PREFECT_HOME",
+            )
+        for name, value in {**closed(password, origin), **_RETENTION}.items():
+            os.environ.setdefault(name, value)
+        os.environ["PREFECT_API_URL"] = f"{origin}/api"
+        os.environ["PREFECT_API_AUTH_STRING"] = password
+        sys.stderr.write(
+            f"Prefect's UI: {origin}\n"
+            f"It asks once for the password in {prefect_home() / PASSWORD_FILE}\n"
+        )
+        address = ["--host", options.host, "--port", str(options.port)]
+        command = [sys.executable, "-m", "prefect", "server", "start", *address]
+        os.execv(sys.executable, command)
+
+
+def worker(options: argparse.Namespace) -> int:
+    """Take runs of a pool; SIGTERM or Ctrl-C lets those that it has come to their end."""
+    prepare(load_settings(), verbose=True)
+    use_own_password()
+    check_server()
+    from flows.support.worker import serve
+
+    return asyncio.run(serve(options.pool, options.limit, options.name))
+
+
+def drain(options: argparse.Namespace) -> int:
+    """Pause a pool and wait until none of its runs is left running; or resume it."""
+    prepare(load_settings(), verbose=True)
+    use_own_password()
+    check_server()
+    from flows.support.drain import drain_pool, resume_pool
+
+    if options.resume:
+        resume_pool(options.pool)
+        sys.stdout.write(f"{options.pool}: takes runs again\n")
+        return 0
+    left = drain_pool(options.pool, options.within_s)
+    if left:
+        sys.stdout.write(f"{options.pool}: paused; {left} runs still run\n")
+        return 1
+    sys.stdout.write(f"{options.pool}: paused; nothing runs\n")
+    return 0

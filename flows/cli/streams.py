@@ -1,0 +1,49 @@
+"""Standard output and error whose reader may be gone: what cannot be said is dropped."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+_STANDARD = (0, 1, 2)
+
+
+class _Forgiving(io.FileIO):
+    """A file whose reader may leave."""
+
+    def write(self, content: ReadableBuffer) -> int:
+        """Write; what nobody reads any more counts as written."""
+        try:
+            return super().write(content)
+        except BrokenPipeError:
+            return memoryview(content).nbytes
+
+
+def keep_speaking() -> None:
+    """Let work go on where standard output or error are closed, or their reader leaves.
+
+    A closed descriptor is opened on the null device first: the next file that is opened would
+    otherwise take its number, and be written to as if it were the terminal.
+    """
+    for number in _STANDARD:
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+    sys.stdout, sys.stderr = _stream(1), _stream(2)
+
+
+def _stream(number: int) -> io.TextIOWrapper:
+    raw = _Forgiving(number, "w", closefd=False)
+    return io.TextIOWrapper(
+        io.BufferedWriter(raw),
+        encoding="utf-8",
+        errors="backslashreplace",
+        line_buffering=number == 2 or raw.isatty(),
+        write_through=number == 2,
+    )

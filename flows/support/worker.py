@@ -1,0 +1,86 @@
+"""A worker of processes that a signal lets finish what it has begun."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+from typing import Any
+
+from prefect import State
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import FlowRun
+from prefect.states import Crashed
+from prefect.workers.process import ProcessWorker
+
+_log = logging.getLogger("tyre3d.worker")
+_LOOK_S = 0.5
+
+
+class DrainingWorker(ProcessWorker):
+    """Prefect's worker of processes; once it drains, it takes no more runs."""
+
+    draining = False
+
+    async def get_and_submit_flow_runs(self) -> list[FlowRun]:
+        """Take the runs that are due, unless it drains."""
+        if self.draining:
+            return []
+        return await super().get_and_submit_flow_runs()
+
+    @property
+    def taken(self) -> list[Any]:
+        """Ids of the runs that it has taken and that have not ended."""
+        return list(self.limiter.statistics().borrowers)
+
+
+async def serve(pool: str, limit: int, name: str | None = None) -> int:
+    """Work for a pool until a signal arrives and the runs at hand have ended.
+
+    The first SIGTERM or SIGINT drains. A second one stops at once; runs that this cuts short are
+    reported as crashed, so that whoever asked for them starts them again.
+
+    Args:
+        pool: Name of the pool.
+        limit: Runs at a time.
+        name: Name of the worker; unset: one of Prefect's making.
+    """
+    worker = DrainingWorker(work_pool_name=pool, limit=limit, name=name)
+    work = asyncio.ensure_future(worker.start(printer=_log.info))
+    signals = 0
+
+    def stop() -> None:
+        nonlocal signals
+        signals += 1
+        worker.draining = True
+        if signals == 1:
+            _log.info("draining: no more runs are taken; a second signal stops at once")
+        else:
+            work.cancel()
+
+    for each in (signal.SIGTERM, signal.SIGINT):
+        # also where a shell's background job inherited that it is ignored
+        asyncio.get_running_loop().add_signal_handler(each, stop)
+    cut_short: list[Any] = []
+    while not work.done():
+        await asyncio.wait([work], timeout=_LOOK_S)
+        if worker.draining:
+            cut_short = worker.taken if not work.done() else cut_short
+            if not cut_short:
+                work.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await work
+    if signals > 1:
+        await _report_crashed(cut_short)
+    return 0
+
+
+async def _report_crashed(run_ids: list[Any]) -> None:
+    """State that these runs ended with their worker, unless they have ended otherwise."""
+    async with get_client() as client:
+        for run_id in run_ids:
+            run = await client.read_flow_run(run_id)
+            if run.state is None or not run.state.is_final():
+                state: State[Any] = Crashed(message="Its worker was stopped at once")
+                await client.set_flow_run_state(run_id, state, force=True)

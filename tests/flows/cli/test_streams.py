@@ -1,0 +1,70 @@
+"""A command goes on where whoever read its output has gone, and says so when it is stopped."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+SAY = """
+import sys, time
+from pathlib import Path
+from flows.cli import commands, main
+def models(options):
+    for number in range(2000):
+        sys.stderr.write(f"line {number}\\n"); sys.stdout.write(f"line {number}\\n")
+    Path(sys.argv[-1]).write_text("done")
+    return 0
+commands.models = models
+sys.argv[1:] = ["models", "fetch", sys.argv[-1]]
+sys.exit(main.main())
+"""
+WAIT = """
+import sys, time
+from flows.cli import commands, main
+def models(options):
+    sys.stdout.write("working\\n"); sys.stdout.flush()
+    time.sleep(600)
+commands.models = models
+sys.argv[1:] = ["models", "list"]
+sys.exit(main.main())
+"""
+
+
+@pytest.mark.parametrize("how", ["2>&-", ">&-", ">&- 2>&-", "| true", "2>&1 >/dev/null | true"])
+def test_what_nobody_reads_is_dropped(tmp_path: Path, how: str) -> None:
+    marker = tmp_path / "marker"
+    told = f'set -o pipefail; "{sys.executable}" -c "$SAY" {marker} {how}'
+    shell = subprocess.run(["bash", "-c", told], env={**os.environ, "SAY": SAY}, timeout=300)
+    assert shell.returncode == 0
+    assert marker.read_text() == "done"
+
+
+def test_files_are_not_taken_for_a_closed_terminal(tmp_path: Path) -> None:
+    code = (
+        "import sys; from flows.cli.streams import keep_speaking; keep_speaking(); "
+        f"f = open({str(tmp_path / 'f')!r}, 'w'); assert f.fileno() > 2; sys.stderr.write('x')"
+    )
+    told = f'"{sys.executable}" -c "$CODE" <&- >&- 2>&-'
+    shell = subprocess.run(["bash", "-c", told], env={**os.environ, "CODE": code}, timeout=300)
+    assert shell.returncode == 0
+    assert (tmp_path / "f").read_text() == ""
+
+
+@pytest.mark.parametrize(("how", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_command_that_is_stopped_says_so(how: signal.Signals, code: int) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", WAIT], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "working\n"
+    time.sleep(0.1)
+    process.send_signal(how)
+    _, said = process.communicate(timeout=300)
+    assert process.returncode == code
+    assert said == "tyre3d: stopped; what is finished is kept, run again to go on\n"
