@@ -13,6 +13,7 @@ PACKAGES = ("tasks", "tsr")
 """Packages whose source counts. Of ``configs`` the values count, which are part of the key."""
 
 INFRASTRUCTURE = (
+    "tasks.core.apart",
     "tasks.core.digests",
     "tasks.core.errors",
     "tasks.core.failures",

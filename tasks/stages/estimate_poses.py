@@ -6,7 +6,7 @@ import json
 
 from configs.stages import PoseConfig, StageName
 from tasks.matting.quality import Masks
-from tasks.poses.estimate import estimate_poses
+from tasks.poses.apart import estimate_poses
 from tasks.stages.stage import Record, Stage, Workspace
 from tasks.storage.artifacts import ArtifactRef
 from tasks.video.frames import Frames
