@@ -2,10 +2,34 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path, PurePosixPath
 
 SCHEMES = ("s3",)
 """Kinds of storage beside the file system; ``tasks/storage/open.py`` makes each."""
+
+
+VIDEO_SUFFIXES = (
+    *(".3gp", ".avi", ".m4v", ".mkv", ".mov", ".mp4"),
+    *(".mpeg", ".mpg", ".mts", ".webm"),
+)
+
+_TURNS_TEXT = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")
+
+
+def has_unprintable(text: str) -> bool:
+    """Whether a text holds what is no name's: control characters, line ends, bytes of no UTF-8.
+
+    Such names reach terminals, logs and pages, and what turns text round makes them look like
+    others.
+    """
+    return any(c in _TURNS_TEXT or unicodedata.category(c) in _UNPRINTABLE for c in text)
+
+
+def printable(text: str) -> str:
+    """A text in which what is unprintable is written out."""
+    return "".join(c.encode("unicode_escape").decode() if has_unprintable(c) else c for c in text)
 
 
 def is_address(text: str) -> bool:
@@ -50,8 +74,12 @@ def parent_and_name(location: str | Path) -> tuple[str | Path, str]:
 
 
 def stem_of(location: str | Path) -> str:
-    """The name without its suffix."""
-    return PurePosixPath(parent_and_name(location)[1]).stem
+    """The name of a video or GLB without its suffix; a folder's name is left whole.
+
+    Names such as ``25x8.00-12`` hold points that begin no suffix.
+    """
+    name = PurePosixPath(parent_and_name(location)[1])
+    return name.stem if name.suffix.lower() in (*VIDEO_SUFFIXES, ".glb") else name.name
 
 
 def metadata_of(glb: str | Path) -> str | Path:

@@ -44,7 +44,11 @@ class Settings(BaseSettings):
         pattern=r"^([^/]+/[^/]+)?$",
         description="flow/deployment that runs the network; empty: the process of the run",
     )
-    s3_endpoint_url: str | None = Field(default=None, description="S3 service other than AWS")
+    s3_endpoint_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^/\s]+",
+        description="S3 service other than AWS, with http:// or https://",
+    )
     s3_region: str | None = Field(default=None, description="region of the bucket")
     s3_access_key: SecretStr | None = Field(default=None, description="access key of S3")
     s3_secret_key: SecretStr | None = Field(default=None, description="secret key of S3")

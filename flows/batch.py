@@ -6,7 +6,7 @@ import asyncio
 import functools
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
@@ -22,17 +22,18 @@ from prefect.runtime import flow_run as this_run
 from prefect.states import Completed, Failed
 from prefect.utilities.urls import url_for
 
-from configs.locations import inside
+from configs.locations import inside, printable
 from configs.request import BatchRequest, ReconstructRequest
 from configs.settings import Settings
 from flows.reconstruct import reconstruct
 from flows.support.deployment_runs import RunWatch, pause, retry_while_unavailable
-from tasks.batch.manifest import MANIFEST_NAME, Entry, Manifest, completed, fingerprint
-from tasks.batch.sources import Source, find_sources
+from flows.support.settings import load_settings
+from tasks.batch.manifest import Entry, Manifest, completed, fingerprint
+from tasks.batch.sources import MANIFEST_NAME, Source, find_sources, renamed
 from tasks.core.errors import InputError, Tyre3dError
 from tasks.core.failures import Failure, failure_of_error, failure_of_state
 from tasks.storage.inputs import input_mark
-from tasks.storage.results import Results
+from tasks.storage.results import MANIFEST_MARK, Results, check_replaceable
 
 _Start = Callable[[ReconstructRequest, str, str], Awaitable[FlowRun]]
 _log = logging.getLogger("tyre3d.batch")
@@ -56,7 +57,7 @@ def batch(request: BatchRequest) -> State[Any]:
     Returns:
         Completed if all have a result, else Failed; the message counts them.
     """
-    manifest = run_batch(request, Settings(), str(this_run.id))
+    manifest = run_batch(request, load_settings(), str(this_run.id))
     _show(manifest)
     return final_state(manifest)
 
@@ -65,6 +66,7 @@ def run_batch(request: BatchRequest, settings: Settings, batch_id: str) -> Manif
     """The batch, given its settings and an identity that a retry of the same run keeps."""
     results = Results(request.out_dir, settings)
     results.check(MANIFEST_NAME)
+    check_replaceable(results, MANIFEST_NAME, MANIFEST_MARK)
     sources = find_sources(request.inputs, settings)
     with results.lock("batch") as locked:
         if not locked:
@@ -75,6 +77,7 @@ def run_batch(request: BatchRequest, settings: Settings, batch_id: str) -> Manif
                 advice="Wait for it, or choose another folder with --out",
             )
         manifest = Manifest(results)
+        sources = _beside_earlier(sources, manifest.before)
         manifest.entries = {s.name: Entry(s.name, s.uri) for s in sources}
         manifest.write()
         work = _Work(request, settings, results, manifest, batch_id)
@@ -84,6 +87,16 @@ def run_batch(request: BatchRequest, settings: Settings, batch_id: str) -> Manif
         else:
             asyncio.run(work.run_by_deployment(sources, request.deployment))
     return manifest
+
+
+def _beside_earlier(sources: list[Source], before: Mapping[str, Entry]) -> list[Source]:
+    """The sources, renamed where another input's result of an earlier batch has the name."""
+
+    def is_taken(source: Source) -> bool:
+        entry = before.get(source.name)
+        return entry is not None and entry.state == "completed" and entry.input != source.uri
+
+    return [renamed(source) if is_taken(source) else source for source in sources]
 
 
 def final_state(manifest: Manifest) -> State[Any]:
@@ -133,7 +146,8 @@ class _Work:
         if not entry.found_finished:
             outcome = f"{entry.state}, {entry.seconds:.1f} s"
         why = f" [{failure.code}] {failure.message}" if failure is not None else ""
-        _log.info("%d of %d: %s: %s%s", done, total, entry.name, outcome, why)
+        name = printable(entry.name)
+        _log.info("%d of %d: %s: %s%s", done, total, name, outcome, why)
 
     def run_here(self, source: Source) -> None:
         """Make one tyre in this process."""
@@ -237,7 +251,7 @@ def _show(manifest: Manifest) -> None:
     """Put a table of all tyres into Prefect's UI."""
     rows = [
         {
-            "tyre": e.name,
+            "tyre": printable(e.name),
             "state": "found finished" if e.found_finished else e.state,
             "error": e.error["code"] if e.error else "",
             "stage": e.error["stage"] if e.error else "",

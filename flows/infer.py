@@ -14,6 +14,7 @@ from prefect.runtime import task_run as this_task
 from configs.registry import MODELS
 from configs.settings import Settings
 from configs.stages import InferConfig, StageName
+from flows.support.settings import load_settings
 from tasks.core.errors import ModelError, ResourceError, StorageError
 from tasks.core.failures import failure_of_state
 from tasks.network.device import pick_device
@@ -56,7 +57,7 @@ def infer(
         ModelError: ``model-differs`` if this machine has other weights under that name,
             ``release-differs`` if it has another release of this stage.
     """
-    settings = Settings()
+    settings = load_settings()
     chosen = choose_model(model, settings.models_dir)
     if chosen.digest != model_digest:
         raise ModelError(

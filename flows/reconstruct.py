@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import platform
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from prefect import flow
+from prefect.runtime import flow_run as this_run
 
 from configs.locations import as_location, metadata_of
 from configs.request import ReconstructRequest
@@ -27,6 +29,7 @@ from configs.stages import (
 from flows.infer import remote_tasks
 from flows.support.progress import report_to_prefect
 from flows.support.runner import Runner
+from flows.support.settings import load_settings
 from flows.support.summary import publish_summary
 from tasks.network.device import pick_device
 from tasks.network.weights import BackgroundWeights, ChosenModel, choose_model
@@ -59,7 +62,7 @@ def reconstruct(request: ReconstructRequest, tyre: str) -> dict[str, Any]:
         The metadata that also lie beside the GLB.
     """
     with report_to_prefect():
-        return run_stages(request, Settings())
+        return run_stages(request, load_settings())
 
 
 def run_stages(request: ReconstructRequest, settings: Settings) -> dict[str, Any]:
@@ -113,8 +116,9 @@ def run_stages(request: ReconstructRequest, settings: Settings) -> dict[str, Any
         exported = run(EXPORT, exporting, mesh=mesh, provenance=provenance)
 
     written = store.open(exported)
-    metadata = _metadata(request, device, run, written.record)
-    write_result(request.glb_path, (written.folder / GLB_FILE).read_bytes(), metadata, settings)
+    glb = (written.folder / GLB_FILE).read_bytes()
+    metadata = _metadata(request, device, run, written.record, glb)
+    write_result(request.glb_path, glb, metadata, settings)
     publish_summary(
         request.stem, metadata, store, frames=views, selection=selection, exported=exported
     )
@@ -147,13 +151,19 @@ def _provenance(
 
 
 def _metadata(
-    request: ReconstructRequest, device: str, run: Runner, exported: dict[str, Any]
+    request: ReconstructRequest,
+    device: str,
+    run: Runner,
+    exported: dict[str, Any],
+    glb: bytes,
 ) -> dict[str, Any]:
     """What lies beside the GLB, in plain JSON types."""
     extras = exported["extras"]
     metadata = {
         "output_path": str(request.glb_path),
         "metadata_path": str(metadata_of(request.glb_path)),
+        "glb_sha256": hashlib.sha256(glb).hexdigest(),
+        "run_id": str(this_run.id or ""),
         "num_vertices": exported["num_vertices"],
         "num_faces": exported["num_faces"],
         "bounds_m": exported["bounds_m"],

@@ -6,9 +6,10 @@ import argparse
 import sys
 
 from configs.request import BatchRequest
-from flows.cli.commands import TAG, load_settings, mesh_options, prepare, server_lost, validated
+from flows.cli.commands import TAG, mesh_options, prepare, server_lost, validated
 from flows.cli.local_server import LocalServer
 from flows.cli.output import ProgressLines, batch_table
+from flows.support.settings import load_settings
 
 SOME_FAILED = 1
 """Exit code where not every tyre has a result."""
@@ -18,6 +19,10 @@ def batch(options: argparse.Namespace) -> int:
     """Make every tyre; the exit code is 0 only if all have a result."""
     settings = load_settings()
     prepare(settings, verbose=options.verbose)
+    from tasks.storage.inputs import check_name
+
+    for place in (*options.inputs, options.out):
+        check_name(place)
     fields = {
         "inputs": tuple(options.inputs),
         "out_dir": options.out,
@@ -27,12 +32,13 @@ def batch(options: argparse.Namespace) -> int:
     }
     request = validated(BatchRequest, "batch", fields)
 
-    from tasks.batch.manifest import MANIFEST_NAME, latest_entries
-    from tasks.batch.sources import find_sources
-    from tasks.storage.results import Results
+    from tasks.batch.manifest import latest_entries
+    from tasks.batch.sources import MANIFEST_NAME, find_sources
+    from tasks.storage.results import MANIFEST_MARK, Results, check_replaceable
 
     results = Results(request.out_dir, settings)
     results.check(MANIFEST_NAME)
+    check_replaceable(results, MANIFEST_NAME, MANIFEST_MARK)
     find_sources(request.inputs, settings)
     server = LocalServer(lost=server_lost)
     server.start()

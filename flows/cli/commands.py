@@ -20,6 +20,7 @@ from configs.settings import Settings
 from flows.cli.local_server import LocalServer, check_server
 from flows.cli.output import ProgressLines, models_table, stage_table
 from flows.support.own_server import ask_loopback_directly, prefect_home, use_own_password
+from flows.support.settings import first_error, load_settings
 from tasks.core.errors import InputError, ResourceError
 
 _Request = TypeVar("_Request", bound=BaseModel)
@@ -32,26 +33,6 @@ _ENVIRONMENT = {
     "OPENCV_LOG_LEVEL": "SILENT",
     "OPENCV_FFMPEG_LOGLEVEL": "-8",
 }
-
-
-def load_settings() -> Settings:
-    """The settings of the environment.
-
-    Raises:
-        InputError: ``bad-setting``.
-    """
-    try:
-        return Settings()
-    except ValidationError as exc:
-        raise InputError(
-            "bad-setting", stage="start", what=_first_error(exc), advice="Mend the environment"
-        ) from exc
-
-
-def _first_error(exc: ValidationError) -> str:
-    error = exc.errors()[0]
-    where = "-".join(str(part) for part in error["loc"]).replace("_", "-")
-    return f"{where}: {error['msg']} (given: {error['input']!r})"
 
 
 def prepare(settings: Settings, *, verbose: bool) -> None:
@@ -72,6 +53,8 @@ def prepare(settings: Settings, *, verbose: bool) -> None:
     log.handlers[:] = [handler]
     log.propagate = False
     log.setLevel(logging.DEBUG if verbose else logging.INFO)
+    if not verbose:  # a person sees progress and a table
+        logging.getLogger("tyre3d.stages").setLevel(logging.WARNING)
 
 
 def _can_write(folder: Path) -> bool:
@@ -106,7 +89,7 @@ def validated(kind: type[_Request], command: str, fields: Mapping[str, Any]) -> 
         raise InputError(
             "bad-option",
             stage="start",
-            what=_first_error(exc),
+            what=first_error(exc),
             advice=f"See: tyre3d {command} --help",
         ) from exc
 
@@ -121,14 +104,16 @@ def reconstruct(options: argparse.Namespace) -> int:
     started = time.perf_counter()
     settings = load_settings()
     prepare(settings, verbose=options.verbose)
+    from tasks.core.progress import listening
+    from tasks.storage.inputs import check_input, check_name
+    from tasks.storage.results import check_writable
+
+    check_name(options.input)
+    check_name(options.out)
     source = as_location(options.input)
     glb = inside(options.out, f"{stem_of(source)}.glb")
     fields = {"input": source, "glb_path": glb, **mesh_options(options)}
     request = validated(ReconstructRequest, "reconstruct", fields)
-
-    from tasks.core.progress import listening
-    from tasks.storage.inputs import check_input
-    from tasks.storage.results import check_writable
 
     if isinstance(request.input, Path):
         check_input(request.input)

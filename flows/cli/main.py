@@ -7,7 +7,7 @@ import importlib
 import logging
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NoReturn, get_args
 
 from configs.locations import as_location
@@ -49,8 +49,44 @@ def build_parser() -> argparse.ArgumentParser:
     fetch.add_argument("names", nargs="*", metavar="NAME", help=f"default: {DEFAULT_SESSION}")
     for sub in (listing, fetch):
         sub.add_argument("--verbose", action="store_true", help="log for debugging")
+    _add_prune(commands.add_parser("prune", help="delete artifacts that were not used for long"))
     _add_service(commands)
     return parser
+
+
+def _add_prune(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--older-than",
+        type=seconds_of,
+        metavar="TIME",
+        help="those that were not used for so long, such as 30d or 12h",
+    )
+    parser.add_argument(
+        "--keep-size",
+        type=bytes_of,
+        metavar="SIZE",
+        help="the least recently used, until so much is left, such as 50G",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="tell only what would go")
+    parser.add_argument("--verbose", action="store_true", help="log for debugging")
+
+
+def seconds_of(text: str) -> float:
+    """Seconds of a time such as ``30d``, ``12h``, ``90m`` or ``45s``."""
+    return _scaled(text, {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0})
+
+
+def bytes_of(text: str) -> float:
+    """Bytes of a size such as ``50G``, ``500M`` or ``2T``."""
+    return _scaled(text.upper().removesuffix("B"), {"T": 1e12, "G": 1e9, "M": 1e6, "K": 1e3})
+
+
+def _scaled(text: str, units: Mapping[str, float]) -> float:
+    number, unit = text[:-1], text[-1:]
+    if unit not in units or not number.isdecimal():
+        known = ", ".join(units)
+        raise argparse.ArgumentTypeError(f"{text}: give a whole number and one of {known}")
+    return float(number) * units[unit]
 
 
 def _add_service(commands: argparse._SubParsersAction[_Parser]) -> None:
@@ -153,6 +189,7 @@ _MODULES = {
     "announce": "flows.cli.commands",
     "models": "flows.cli.commands",
     "batch": "flows.cli.batch_command",
+    "prune": "flows.cli.service_commands",
     "ui": "flows.cli.service_commands",
     "worker": "flows.cli.service_commands",
     "drain": "flows.cli.service_commands",

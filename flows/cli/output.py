@@ -9,8 +9,11 @@ from typing import IO, TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
+from configs.locations import printable
+
 if TYPE_CHECKING:
     from tasks.batch.manifest import Entry
+    from tasks.storage.prune import Pruned
 
 
 class ProgressLines:
@@ -94,8 +97,17 @@ def batch_table(entries: Sequence[Entry], message: str) -> str:
     for entry in entries:
         state = "finished before" if entry.found_finished else entry.state
         result = f"[{entry.error['code']}] {entry.error['message']}" if entry.error else entry.glb
-        rows.append((entry.name, state, f"{entry.seconds:7.1f}", result))
+        rows.append((printable(entry.name), state, f"{entry.seconds:7.1f}", result))
     return f"\n{_table(rows)}\n{message}\n"
+
+
+def pruned_in_words(pruned: Pruned, *, dry_run: bool) -> str:
+    """What became of old artifacts."""
+    gone = "would be deleted" if dry_run else "deleted"
+    return (
+        f"{pruned.artifacts} artifacts ({pruned.size / 1e6:.1f} MB) {gone}; "
+        f"{pruned.kept} ({pruned.kept_size / 1e6:.1f} MB) kept"
+    )
 
 
 def models_table(entries: Sequence[Mapping[str, str]]) -> str:

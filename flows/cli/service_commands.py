@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import math
 import os
 import sys
+import time
 
-from flows.cli.commands import load_settings, prepare
+from flows.cli.commands import prepare
 from flows.cli.local_server import check_server
+from flows.cli.output import pruned_in_words
 from flows.support.own_server import (
     PASSWORD_FILE,
     closed,
@@ -17,6 +20,7 @@ from flows.support.own_server import (
     prefect_home,
     use_own_password,
 )
+from flows.support.settings import load_settings
 from tasks.core.errors import InputError
 
 _RETENTION = {
@@ -50,6 +54,31 @@ def ui(options: argparse.Namespace) -> int:
         address = ["--host", options.host, "--port", str(options.port)]
         command = [sys.executable, "-m", "prefect", "server", "start", *address]
         os.execv(sys.executable, command)
+
+
+def prune(options: argparse.Namespace) -> int:
+    """Delete artifacts that were not used for long; results are never touched."""
+    settings = load_settings()
+    prepare(settings, verbose=options.verbose)
+    if options.older_than is None and options.keep_size is None:
+        raise InputError(
+            "bad-option",
+            stage="start",
+            what="nothing says what may go",
+            advice="Give --older-than, --keep-size or both",
+        )
+    from tasks.storage.artifacts import open_store
+    from tasks.storage.prune import prune as prune_store
+
+    pruned = prune_store(
+        open_store(settings),
+        time.time(),
+        older_than_s=math.inf if options.older_than is None else options.older_than,
+        keep_size=math.inf if options.keep_size is None else options.keep_size,
+        dry_run=options.dry_run,
+    )
+    sys.stdout.write(f"{pruned_in_words(pruned, dry_run=options.dry_run)}\n")
+    return 0
 
 
 def worker(options: argparse.Namespace) -> int:

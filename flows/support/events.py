@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
 
@@ -13,8 +14,11 @@ STAGE_FINISHED = "tyre3d.stage.finished"
 
 
 def slug(name: str) -> str:
-    """A name as Prefect wants it in keys: ``[a-z0-9-]``."""
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "tyre"
+    """A name as Prefect wants it in keys, ``[a-z0-9-]``, another for every other name."""
+    plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "tyre"
+    if plain == name:
+        return plain
+    return f"{plain[:100]}-{hashlib.sha256(name.encode(errors='replace')).hexdigest()[:8]}"
 
 
 def emit_stage_event(tyre: str, stage: str, state: str, seconds: float, uri: str) -> None:

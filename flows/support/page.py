@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import cv2
 
+from configs.locations import printable
 from tasks.imaging.contact_sheet import contact_sheet
 from tasks.imaging.images import Image, encode_image
 from tasks.mesh.preview import VIEWS
@@ -29,6 +31,11 @@ def data_uri(image: Image, quality: int = 82) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(content).decode()
 
 
+def escaped(text: str) -> str:
+    """A text of others, which Markdown shows as it is: no links, images or tags come of it."""
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", printable(text))
+
+
 def summary(
     tyre: str, metadata: Mapping[str, Any], frames: Mapping[int, Image], views: Image
 ) -> str:
@@ -42,7 +49,7 @@ def summary(
     """
     sheet = contact_sheet(list(frames.values()), [f"frame {index}" for index in frames])
     lines = [
-        f"# {tyre}",
+        f"# {escaped(tyre)}",
         "",
         f"![The mesh: {', '.join(VIEWS)}]({data_uri(views)})",
         "",
@@ -54,14 +61,14 @@ def summary(
         "",
         *_table(("figure", "value"), _figures(metadata)),
         "",
-        *(f"- **Warning:** {text}" for text in metadata["warnings"]),
+        *(f"- **Warning:** {escaped(text)}" for text in metadata["warnings"]),
         "",
         *_table(
             ("stage", "state", "seconds"),
             [(s["stage"], s["state"], f"{s['seconds']:.2f}") for s in metadata["stages"]],
         ),
         "",
-        f"GLB: `{metadata['output_path']}`",
+        f"GLB: {escaped(metadata['output_path'])}",
     ]
     return "\n".join(lines)
 

@@ -70,6 +70,7 @@ def report_to_prefect() -> Iterator[None]:
     if deployment.id is None:
         yield
         return
+    _log.setLevel(logging.INFO)  # Prefect adds its handler to the logger, and no level
     progress = RunProgress()
     with listening(progress):
         yield

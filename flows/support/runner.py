@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from flows.support.events import emit_stage_event
 from tasks.core.progress import report
 from tasks.stages.stage import C, P, Stage, StageTask
 from tasks.storage.artifacts import ArtifactRef, ArtifactStore
+
+_log = logging.getLogger("tyre3d.stages")
 
 
 @dataclass(frozen=True)
@@ -71,8 +74,9 @@ class Runner:
         name = stage.name
         report(name, 0, 0)
         self.state(stage, config)
+        key = stage.key(config, *args, **inputs)
         arguments = {
-            "key": stage.key(config, *args, **inputs),
+            "key": key,
             "tyre": self._tyre,
             "config": config,
             "inputs": inputs,
@@ -89,6 +93,8 @@ class Runner:
         seconds = round(time.perf_counter() - started, 3)
         outcome = Outcome(name.value, state.name or "", seconds, ref.size, ref.uri)
         self.outcomes.append(outcome)
+        told = (name, state.name, seconds, ref.size, key[:12])
+        _log.info("%s: %s, %.1f s, %d bytes, key %s", *told)
         emit_stage_event(self._tyre, outcome.stage, outcome.state, seconds, ref.uri)
         return ref
 

@@ -10,11 +10,11 @@ from typing import Any, Literal
 
 from configs.locations import metadata_of, parent_and_name
 from configs.request import ReconstructOptions, ReconstructRequest
+from tasks.batch.sources import MANIFEST_NAME
 from tasks.core.digests import canonical
 from tasks.core.errors import InputError
 from tasks.storage.results import Results, finite
 
-MANIFEST_NAME = "batch.json"
 EntryState = Literal["pending", "completed", "failed"]
 
 
@@ -137,7 +137,8 @@ class Manifest:
             "tyres": [asdict(e) for e in [*self.entries.values(), *kept.values()]],
         }
         text = json.dumps(finite(content), indent=2, ensure_ascii=False) + "\n"
-        self._results.write({MANIFEST_NAME: text.encode()})
+        # half characters, of names that are no UTF-8, are written as JSON writes them
+        self._results.write({MANIFEST_NAME: text.encode("utf-8", "backslashreplace")})
 
 
 def latest_entries(results: Results) -> list[Entry]:

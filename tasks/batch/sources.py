@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from configs.locations import as_location, is_address, split_address
+from configs.locations import (
+    VIDEO_SUFFIXES,
+    as_location,
+    is_address,
+    split_address,
+    stem_of,
+)
 from configs.settings import Settings
 from tasks.core.errors import InputError
-from tasks.storage.inputs import VIDEO_SUFFIXES, pictures_in
+from tasks.storage.inputs import pictures_in
 from tasks.storage.open import open_storage
+
+MANIFEST_NAME = "batch.json"
 
 
 @dataclass(frozen=True)
@@ -94,17 +103,21 @@ def _in_bucket(uri: str, settings: Settings) -> list[str]:
 
 
 def _named(uris: list[str]) -> list[Source]:
-    """Names of results: the inputs' stems; where two are the same, with a digest of the path."""
-    stems = [PurePosixPath(uri).stem for uri in uris]
-    counts: dict[str, int] = {}
-    for stem in stems:
-        counts[stem.lower()] = counts.get(stem.lower(), 0) + 1
+    """Names of results: the inputs' stems; where two are the same, with a digest of the path.
+
+    A tyre that is called as the manifest is gets a digest, too.
+    """
+    stems = [stem_of(uri) for uri in uris]
+    counts = Counter(stem.lower() for stem in stems)
     return [
-        Source(
-            stem
-            if counts[stem.lower()] == 1
-            else f"{stem}-{hashlib.sha256(uri.encode()).hexdigest()[:8]}",
-            uri,
-        )
+        renamed(Source(stem, uri))
+        if counts[stem.lower()] > 1 or f"{stem.lower()}.json" == MANIFEST_NAME
+        else Source(stem, uri)
         for uri, stem in zip(uris, stems, strict=True)
     ]
+
+
+def renamed(source: Source) -> Source:
+    """The source under a name that no other input has: with a digest of its path."""
+    mark = hashlib.sha256(source.uri.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+    return Source(f"{stem_of(source.uri)}-{mark}", source.uri)

@@ -20,20 +20,13 @@ import traceback
 from collections.abc import Callable
 from typing import IO, Any, ParamSpec, TypeVar, cast
 
-from tasks.core.errors import ResourceError, StorageError, Tyre3dError
+from tasks.core.errors import ResourceError, StorageError, Tyre3dError, says_disk_full
 from tasks.core.processes import start_child
 from tasks.core.progress import listening, report
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 _LAST_LINES = 40
-_DISK_FULL = ("database or disk is full", "no space left on device", "disk quota exceeded")
-"""What libraries say of a full disk, in lower case."""
-
-
-def says_disk_full(text: str) -> bool:
-    """Whether the words of an error are those of a full disk."""
-    return any(words in text.lower() for words in _DISK_FULL)
 
 
 def call_apart(stage: str, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:

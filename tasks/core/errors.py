@@ -28,6 +28,15 @@ TRANSIENT_CODES = frozenset(
 """Codes of failures that the same run may not meet another time; all others are permanent."""
 
 
+_FULL_DISK = ("database or disk is full", "no space left on device", "disk quota exceeded")
+"""What libraries say of a full disk, in lower case."""
+
+
+def says_disk_full(text: str) -> bool:
+    """Whether the words of an error are those of a full disk."""
+    return any(words in text.lower() for words in _FULL_DISK)
+
+
 def is_transient(code: str) -> bool:
     """Whether the same run can succeed another time; an unknown code is permanent."""
     return code in TRANSIENT_CODES

@@ -26,9 +26,11 @@ INFRASTRUCTURE = (
     "tasks.storage.base",
     "tasks.storage.local",
     "tasks.storage.open",
+    "tasks.storage.prune",
     "tasks.storage.read_cache",
     "tasks.storage.results",
     "tasks.storage.s3",
+    "tasks.storage.scratch",
     "tsr.errors",
     "tsr.hub",
 )

@@ -24,7 +24,7 @@ from tasks.core.digests import canonical
 from tasks.core.errors import Tyre3dError
 from tasks.stages.code_version import code_version
 from tasks.storage.artifacts import Artifact, ArtifactRef, ArtifactStore
-from tasks.storage.base import storage_errors
+from tasks.storage.base import disk_full_told, storage_errors
 
 Record = Mapping[str, Any]
 """What a stage says about its artifact, in plain JSON types; it stands in the manifest."""
@@ -146,7 +146,11 @@ class Stage(Generic[C, P]):
         produce = cast(Callable[..., Record], self.produce)
 
         def produced(folder: Path) -> Record:
-            with store.scratch(f"{self.name}-scratch") as scratch, storage_errors(str(folder)):
+            with (
+                store.scratch(f"{self.name}-scratch") as scratch,
+                storage_errors(str(folder)),
+                disk_full_told(str(folder)),
+            ):
                 return produce(Workspace(folder, scratch, device, store), config, **inputs)
 
         return store.make(self.name, key, produced)

@@ -11,10 +11,9 @@ import contextlib
 import hashlib
 import json
 import math
-import shutil
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,14 +21,16 @@ from typing import Any
 from configs.settings import Settings
 from tasks.core.digests import canonical, sha256_of
 from tasks.core.errors import StorageError
-from tasks.storage.base import Storage, storage_errors
+from tasks.storage.base import Storage, Stored, storage_errors
 from tasks.storage.open import open_storage
 from tasks.storage.read_cache import ReadCache
+from tasks.storage.scratch import sweep, working_folder
 
 MANIFEST = "manifest.json"
 _DIGEST = "digest"
 _READ_CACHE = "read_cache"
 _LEFTOVER_S = 2 * 24 * 3600.0
+"""An upload that was begun so long ago was left behind."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,7 @@ class ArtifactStore:
         manifest = _Manifest.parse(content)
         if manifest is None:
             raise _damaged(ref, "its manifest cannot be read")
+        self._storage.touch(f"{base}/{MANIFEST}")
         root: Path | None = None
         for name, entry in manifest.files.items():
             path = self._file(ref, f"{base}/{manifest.folder}/{name}", name, entry)
@@ -183,16 +185,13 @@ class ArtifactStore:
         self._storage.delete(f"cas/{stage}/{key}/{MANIFEST}")
         self._storage.delete(f"cas/{stage}/{key}")
 
-    @contextlib.contextmanager
-    def scratch(self, stage: str) -> Iterator[Path]:
+    def scratch(self, stage: str) -> AbstractContextManager[Path]:
         """A fresh local folder to work in, removed afterwards."""
-        with storage_errors(str(self._scratch)):
-            self._scratch.mkdir(parents=True, exist_ok=True)
-            folder = Path(tempfile.mkdtemp(prefix=f"{stage}-", dir=self._scratch))
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+        return working_folder(self._scratch, stage)
+
+    def stored(self) -> list[Stored]:
+        """All objects of all artifacts."""
+        return self._storage.listing("cas")
 
     def make(
         self, stage: str, key: str, produce: Callable[[Path], Mapping[str, Any]]
@@ -242,24 +241,8 @@ def open_store(settings: Settings) -> ArtifactStore:
     """The artifact store that the settings name, cleared of what killed processes left behind."""
     storage = open_storage(settings.storage_root, settings)
     scratch = storage.working_folder(settings.scratch_dir)
-    before = time.time() - _LEFTOVER_S
     for folder in {scratch, settings.scratch_dir}:
-        sweep(folder, before)
+        sweep(folder, keep=_READ_CACHE)
     with contextlib.suppress(StorageError):  # not every user may list uploads
-        storage.abort_uploads(before)
+        storage.abort_uploads(time.time() - _LEFTOVER_S)
     return ArtifactStore(storage, scratch, settings.read_cache_gb * 1e9)
-
-
-def sweep(scratch: Path, before: float) -> None:
-    """Remove working folders that killed processes left behind.
-
-    Args:
-        scratch: Where stages work.
-        before: Folders last changed before this time (seconds since the epoch) are leftovers.
-    """
-    if not scratch.is_dir():
-        return
-    for folder in scratch.iterdir():
-        with contextlib.suppress(OSError):
-            if folder.stat().st_mtime < before and folder.name != _READ_CACHE:
-                shutil.rmtree(folder, ignore_errors=True)

@@ -10,14 +10,24 @@ import contextlib
 import errno
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
-from tasks.core.errors import StorageError
+from tasks.core.errors import StorageError, says_disk_full
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
 _MISPLACED = (errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An object: its key, its bytes, and when it was last used (seconds since the epoch)."""
+
+    key: str
+    size: int
+    used_at: float
 
 
 class Storage(Protocol):
@@ -65,6 +75,12 @@ class Storage(Protocol):
 
     def keys(self, prefix: str) -> list[str]:
         """All keys below ``prefix``, sorted."""
+
+    def listing(self, prefix: str) -> list[Stored]:
+        """All objects below ``prefix``, by key."""
+
+    def touch(self, key: str) -> None:
+        """Note that ``key`` is in use now, where that can be noted; nothing there is no error."""
 
     def delete(self, prefix: str) -> None:
         """Delete ``prefix`` and everything below it; nothing there is no error."""
@@ -156,6 +172,19 @@ def storage_errors(location: str) -> Iterator[None]:
         yield
     except OSError as exc:
         raise as_storage_error(location, exc) from exc
+
+
+@contextlib.contextmanager
+def disk_full_told(location: str) -> Iterator[None]:
+    """Translate what libraries of native code raise where a disk is full: they name no number."""
+    try:
+        yield
+    except StorageError:
+        raise
+    except Exception as exc:
+        if not says_disk_full(str(exc)):
+            raise
+        raise as_storage_error(location, OSError(errno.ENOSPC, str(exc))) from exc
 
 
 def missing(root: str, key: str) -> StorageError:

@@ -10,14 +10,19 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from configs.locations import as_location, parent_and_name
+from configs.locations import (
+    VIDEO_SUFFIXES,
+    as_location,
+    has_unprintable,
+    parent_and_name,
+    printable,
+)
 from configs.settings import Settings
 from tasks.core.digests import canonical, sha256_of
 from tasks.core.errors import InputError, StorageError
 from tasks.storage.open import open_storage
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
-VIDEO_SUFFIXES = (".3gp", ".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".webm")
 
 
 def bad_input(code: str, what: str, advice: str) -> InputError:
@@ -71,11 +76,16 @@ def check_input(source: Path) -> None:
     The command line does so before anything is started, the extract stage for every run.
 
     Raises:
-        InputError: If it is missing, unreadable, empty, or a folder without pictures.
+        InputError: If it is missing, unreadable, empty, or a folder without pictures; or if a name
+            cannot be handed to the libraries that read it.
     """
+    check_name(source)
     with input_errors(source):
         if source.is_dir():
-            if not pictures_in(source):
+            pictures = pictures_in(source)
+            for path in pictures:
+                check_name(path)
+            if not pictures:
                 raise bad_input(
                     "folder-no-images",
                     f"{source} holds no PNG or JPEG pictures",
@@ -85,6 +95,20 @@ def check_input(source: Path) -> None:
         with source.open("rb") as file:
             if not file.read(1):
                 raise _empty(source)
+
+
+def check_name(location: Path | str) -> None:
+    """Refuse names that are no UTF-8, as old archives and shares leave them, or that hide parts.
+
+    Raises:
+        InputError: ``input-name``.
+    """
+    if has_unprintable(str(location)):
+        raise bad_input(
+            "input-name",
+            f"the name {printable(str(location))} holds bytes or characters that no name should",
+            "Rename it",
+        )
 
 
 def _empty(location: Path | str) -> InputError:
@@ -141,6 +165,7 @@ def input_mark(location: Path | str, settings: Settings) -> str:
     Raises:
         InputError: As :func:`check_input`.
     """
+    check_name(location)
     parent, name = parent_and_name(as_location(location))
     storage = open_storage(parent, settings)
     with input_errors(location):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from tasks.core.digests import sha256_of
-from tasks.storage.base import checked, storage_errors
+from tasks.storage.base import Stored, checked, storage_errors
 
 
 class LocalStorage:
@@ -112,6 +113,21 @@ class LocalStorage:
                 for p in base.rglob("*")
                 if p.is_file() and not p.name.endswith(".part")
             )
+
+    def listing(self, prefix: str) -> list[Stored]:
+        """All objects below ``prefix``, by key; a file is used when it is read or written."""
+        found = []
+        for key in self.keys(prefix):
+            with contextlib.suppress(FileNotFoundError):  # another process deletes, too
+                told = self._path(key).stat()
+                found.append(Stored(key, told.st_size, max(told.st_atime, told.st_mtime)))
+        return found
+
+    def touch(self, key: str) -> None:
+        """Set the time of last access, which file systems do not keep by themselves."""
+        target = self._path(key)
+        with contextlib.suppress(OSError):  # it may be read-only
+            os.utime(target, ns=(time.time_ns(), target.stat().st_mtime_ns))
 
     def delete(self, prefix: str) -> None:
         """Delete ``prefix`` and everything below it."""

@@ -14,6 +14,11 @@ from configs.settings import Settings
 from tasks.core.errors import InputError, StorageError
 from tasks.storage.open import open_storage
 
+METADATA_MARK = "metadata_path"
+"""A key of all metadata, by which they are told from other JSON files."""
+MANIFEST_MARK = "tyres"
+"""A key of all manifests of batches, likewise."""
+
 
 class Results:
     """A folder of results.
@@ -74,9 +79,44 @@ def results_beside(glb: Path | str, settings: Settings) -> tuple[Results, str]:
 
 
 def check_writable(glb: Path | str, settings: Settings) -> None:
-    """Make sure that a GLB and its metadata can be written."""
+    """Make sure that a GLB and its metadata can be written, and replace nothing of others.
+
+    Raises:
+        InputError: ``output-unwritable``, ``output-foreign``.
+        StorageError: As :meth:`Results.check`.
+    """
     results, name = results_beside(glb, settings)
-    results.check(name)
+    metadata = parent_and_name(metadata_of(glb))[1]
+    for each in (name, metadata):  # either name may be too long, or a folder's
+        results.check(each)
+    check_replaceable(results, metadata)
+
+
+def check_replaceable(results: Results, name: str, mark: str = METADATA_MARK) -> None:
+    """Make sure that no file is replaced that is not one of ours.
+
+    Args:
+        results: The folder.
+        name: Name of the JSON file that is to be written.
+        mark: A key that such a file of ours has.
+
+    Raises:
+        InputError: ``output-foreign``.
+    """
+    content = results.read(name)
+    if content is None:
+        return
+    try:
+        ours = mark in dict(json.loads(content))
+    except (ValueError, TypeError, RecursionError):
+        ours = False
+    if not ours:
+        raise InputError(
+            "output-foreign",
+            stage="export",
+            what=f"{results.location(name)} is there already, and is something else",
+            advice="Move it away, or choose another folder or name",
+        )
 
 
 def finite(value: Any) -> Any:

@@ -13,10 +13,11 @@ from typing import Any, TypeVar
 
 from configs.settings import Settings
 from tasks.core.errors import StorageError
-from tasks.storage.base import checked, missing, storage_error, storage_errors
+from tasks.storage.base import Stored, checked, missing, storage_error, storage_errors
 
 _log = logging.getLogger("tyre3d.storage")
 _T = TypeVar("_T")
+_TOUCHED_EVERY_S = 3600.0
 _PAUSE_S = (0.5, 10.0)
 """First and longest pause before a request is repeated."""
 
@@ -185,6 +186,30 @@ class S3Storage:
         found: list[str] = self._ask(prefix, lambda: self._fs.find(path))
         return sorted(p.removeprefix(self._base + "/") for p in found)
 
+    def listing(self, prefix: str) -> list[Stored]:
+        """All objects below ``prefix``, by key."""
+        path = self._path(prefix)
+        found: dict[str, Any] = self._ask(prefix, lambda: self._fs.find(path, detail=True))
+        return [
+            Stored(name.removeprefix(self._base + "/"), int(about["size"]), _time_of(about))
+            for name, about in sorted(found.items())
+        ]
+
+    def touch(self, key: str) -> None:
+        """Copy the object onto itself, once in a while; it is the better for nobody who may not."""
+        bucket, _, path = self._path(key).partition("/")
+        with contextlib.suppress(StorageError, OSError):
+            info = self._info(key)
+            if info is None or _time_of(info) > time.time() - _TOUCHED_EVERY_S:
+                return
+            self._fs.call_s3(
+                "copy_object",
+                Bucket=bucket,
+                Key=path,
+                CopySource={"Bucket": bucket, "Key": path},
+                MetadataDirective="REPLACE",
+            )
+
     def delete(self, prefix: str) -> None:
         """Delete ``prefix`` and everything below it."""
         path = self._path(prefix)
@@ -235,6 +260,10 @@ class S3Storage:
             return len(old)
 
         return self._ask(prefix, ask)
+
+
+def _time_of(info: Mapping[str, Any]) -> float:
+    return float(info["LastModified"].timestamp())
 
 
 def _code(error: BaseException) -> str:

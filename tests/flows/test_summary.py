@@ -73,5 +73,15 @@ def test_the_page_holds_pictures_and_figures() -> None:
     assert "| size x, y, z, mm | 720 × 720 × 180 |" in page
     assert "| share of the surface that no frame saw | 0.25 |" in page
     assert "outlines" not in page, "a figure that is not known is not shown"
-    assert "- **Warning:** one | two" in page
+    assert r"- **Warning:** one \| two" in page
     assert "| extract | Cached | 0.50 |" in page
+
+
+def test_a_name_brings_no_link_image_or_tag_into_the_page() -> None:
+    name = "![x](http://evil/i.png) <img src=http://evil> [a](b) `c`\x1b[2J"
+    page = summary(
+        name, METADATA | {"output_path": f"/out/{name}.glb"}, _frames(1), preview(_mesh())
+    )
+    for line in (page.splitlines()[0], page.splitlines()[-1]):
+        assert "\x1b" not in line
+        assert re.search(r"(?<!\\)[!\[\]<>`]", line) is None, line

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
-from tasks.storage.base import checked, missing
+from tasks.storage.base import Stored, checked, missing
 
 
 class MemoryStorage:
@@ -17,6 +17,8 @@ class MemoryStorage:
         self.root = root
         self.content: dict[str, bytes] = {}
         self._locked: set[str] = set()
+        self.used_at: dict[str, float] = {}
+        self.touched: list[str] = []
 
     def put(self, key: str, source: Path) -> None:
         """Store a file's content."""
@@ -69,6 +71,17 @@ class MemoryStorage:
         """All keys below ``prefix``, sorted."""
         base = checked(prefix).rstrip("/") + "/"
         return sorted(k for k in self.content if k.startswith(base))
+
+    def listing(self, prefix: str) -> list[Stored]:
+        """All objects below ``prefix``; their times are those in ``used_at``."""
+        return [
+            Stored(key, len(self.content[key]), self.used_at.get(key, 0.0))
+            for key in self.keys(prefix)
+        ]
+
+    def touch(self, key: str) -> None:
+        """Note that ``key`` is in use."""
+        self.touched.append(key)
 
     def delete(self, prefix: str) -> None:
         """Delete ``prefix`` and everything below it."""

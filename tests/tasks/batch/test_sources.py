@@ -50,3 +50,20 @@ def test_nothing_at_all_is_an_error(tmp_path: Path) -> None:
         _names(tmp_path)
     with pytest.raises(InputError, match="batch-prefix"):
         _names("s3://bucket")
+
+
+def test_folders_with_points_in_their_names_are_told_apart(tmp_path: Path) -> None:
+    for name in ("25x8.00-12", "25x8.00-14"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "0.png").touch()
+    names = [s.name for s in find_sources([str(tmp_path)], Settings())]
+    assert names == ["25x8.00-12", "25x8.00-14"]
+
+
+def test_a_tyre_called_batch_does_not_take_the_place_of_the_manifest(tmp_path: Path) -> None:
+    for name in ("batch.mp4", "Batch.mov", "other.mp4"):
+        (tmp_path / name).touch()
+    names = [s.name for s in find_sources([str(tmp_path)], Settings())]
+    assert "other" in names
+    assert not any(f"{name.lower()}.json" == "batch.json" for name in names)
+    assert len(set(names)) == 3

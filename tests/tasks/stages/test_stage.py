@@ -31,6 +31,24 @@ def _count(work: Workspace, config: MaskConfig, *, frames: ArtifactRef, note: st
 COUNT = Stage(StageName.EXTRACT, _count)
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(28, "No space left on device"),
+        RuntimeError("SQLite error: database or disk is full"),
+        ValueError("Error while serializing: I/O error: No space left on device (os error 28)"),
+    ],
+)
+def test_a_full_disk_is_told_as_such_whoever_noticed_it(error: Exception, tmp_path: Path) -> None:
+    def produce(work: Workspace, config: MaskConfig) -> Record:
+        raise error
+
+    store = ArtifactStore(MemoryStorage(), tmp_path)
+    with pytest.raises(StorageError, match="disk-full"):
+        Stage(StageName.EXTRACT, produce).make(store, "k", "cpu", MaskConfig(), {})
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_every_name_is_a_stage_and_has_a_share_of_the_progress() -> None:
     assert [stage.name for stage in PIPELINE] == list(StageName)
     assert list(SHARES) == list(StageName)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import pytest
 
 from tasks.core.errors import StorageError
-from tasks.storage.artifacts import ArtifactRef, ArtifactStore, sweep
+from tasks.storage.artifacts import ArtifactRef, ArtifactStore
 from tasks.storage.base import storage_errors
 from tasks.storage.local import LocalStorage
 from tests.support.memory_storage import MemoryStorage
@@ -165,14 +164,3 @@ def test_a_full_disk_does_not_cost_a_sound_artifact(
 def test_references_to_elsewhere_are_refused(store: ArtifactStore) -> None:
     with pytest.raises(StorageError, match="artifact-damaged"):
         store.open(ArtifactRef("/etc/cas/x/y/manifest.json", "0" * 64, 1))
-
-
-def test_leftovers_of_killed_processes_are_swept(tmp_path: Path) -> None:
-    for name in ("extract-old", "extract-new", "read_cache"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "file").touch()
-    os.utime(tmp_path / "extract-old", (1000, 1000))
-    os.utime(tmp_path / "read_cache", (1000, 1000))
-    sweep(tmp_path, before=2000)
-    sweep(tmp_path / "none", before=2000)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["extract-new", "read_cache"]

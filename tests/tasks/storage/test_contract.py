@@ -151,3 +151,14 @@ def test_an_object_or_the_chosen_ones_of_a_prefix_come_here(
 def test_a_name_with_a_backslash_is_no_escape(storage: Storage) -> None:
     storage.write({"a\\b": b"x"})
     assert storage.get("a\\b") == b"x"
+
+
+def test_objects_are_listed_with_size_and_use(storage: Storage) -> None:
+    storage.write({"a/one": b"1", "a/b/two": b"22", "other": b"333"})
+    listed = storage.listing("a")
+    assert [(o.key, o.size) for o in listed] == [("a/b/two", 2), ("a/one", 1)]
+    assert storage.listing("none") == []
+    storage.touch("a/one")
+    storage.touch("none")
+    assert storage.get("a/one") == b"1"
+    assert storage.get("none") is None

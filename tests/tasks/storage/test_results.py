@@ -21,10 +21,11 @@ def test_a_result_is_written_beside_its_metadata(where: Where) -> None:
     glb = inside(where.location, "a.glb")
     check_writable(glb, where.settings)
     for content in (b"first", b"second"):
-        write_result(glb, content, {"note": 1}, where.settings)
+        check_writable(glb, where.settings)
+        write_result(glb, content, {"metadata_path": "a.json"}, where.settings)
     results = Results(where.location, where.settings)
     assert results.read("a.glb") == b"second"
-    assert json.loads(results.read("a.json") or b"") == {"note": 1}
+    assert json.loads(results.read("a.json") or b"") == {"metadata_path": "a.json"}
     assert results.read("b.glb") is None
     if isinstance(where.location, Path):
         assert sorted(p.name for p in where.location.iterdir()) == ["a.glb", "a.json"]
@@ -81,3 +82,40 @@ def test_a_folder_is_held_by_one_process_and_freed_by_its_death(tmp_path: Path) 
     process.join()
     with results.lock("batch") as locked:
         assert locked
+
+
+@pytest.mark.parametrize("content", [b'{"tyres": []}', b"notes", b"null", b"[1]", b"", b"\xff"])
+def test_a_file_that_is_none_of_ours_is_not_replaced(where: Where, content: bytes) -> None:
+    results = Results(where.location, where.settings)
+    results.write({"a.json": content})
+    with pytest.raises(InputError, match=r"output-foreign.*a\.json"):
+        check_writable(inside(where.location, "a.glb"), where.settings)
+    assert results.read("a.json") == content
+
+
+def test_a_name_is_too_long_before_anything_is_computed_or_not_at_all(tmp_path: Path) -> None:
+    for stem, fits in (("タイヤ" * 25, True), ("a" * 250, True), ("a" * 251, False)):
+        glb = tmp_path / f"{stem}.glb"
+        if fits:
+            check_writable(glb, Settings())
+            write_result(glb, b"x", {"metadata_path": ""}, Settings())
+            assert glb.read_bytes() == b"x"
+        else:
+            with pytest.raises(InputError, match="output-unwritable"):
+                check_writable(glb, Settings())
+
+
+@pytest.mark.parametrize(
+    ("name", "stem"),
+    [
+        ("25x8.00-12", "25x8.00-12"),
+        ("/in/25x8.00-14", "25x8.00-14"),
+        ("clip.MP4", "clip"),
+        ("a.b.mov", "a.b"),
+        ("25x8.00-12.glb", "25x8.00-12"),
+        ("s3://b/in/25x8.00-12", "25x8.00-12"),
+        ("s3://b/in/a.x.mp4", "a.x"),
+    ],
+)
+def test_only_suffixes_of_videos_are_cut_off(name: str, stem: str) -> None:
+    assert stem_of(name) == stem
