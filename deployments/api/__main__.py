@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import uvicorn
 from pydantic import ValidationError
@@ -10,6 +11,9 @@ from pydantic import ValidationError
 from deployments.api.app import create_app
 from deployments.api.settings import ApiSettings
 from flows.support.own_server import ask_loopback_directly, use_own_password
+
+_END_WITHIN_S = 5
+"""For answers that are being sent when the service is stopped; streams of events have no end."""
 
 
 def main() -> int:
@@ -23,7 +27,19 @@ def main() -> int:
         lines = "".join(f"  {name}: {message}\n" for name, message in errors)
         sys.stderr.write(f"tyre3d-api: settings (TYRE3D_API_...) cannot be used:\n{lines}")
         return 2
-    uvicorn.run(create_app(settings), host=settings.host, port=settings.port, server_header=False)
+    roots = [*settings.input_roots, *settings.output_roots]
+    if missing := [str(root) for root in roots if isinstance(root, Path) and not root.is_dir()]:
+        sys.stderr.write(f"tyre3d-api: these roots are no folders: {', '.join(missing)}\n")
+        return 2
+    uvicorn.run(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        server_header=False,
+        access_log=False,
+        timeout_graceful_shutdown=_END_WITHIN_S,
+        limit_concurrency=settings.max_connections,
+    )
     return 0
 
 

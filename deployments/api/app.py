@@ -1,31 +1,67 @@
-"""The application: routes, the token, the answers to bad requests."""
+"""The application: its routes and what stands before them."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import hmac
-from collections.abc import AsyncIterator, Awaitable, Callable
+import logging
+from collections.abc import AsyncIterator
 from importlib.metadata import version as package_version
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, FastAPI, Header, Request, Response
-from fastapi.responses import JSONResponse, StreamingResponse
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request, Response
+from fastapi.responses import StreamingResponse
+from fastapi.security import HTTPBearer
+from starlette.middleware.cors import CORSMiddleware
 
+from deployments.api.downloads import CONDITIONS, GLB_TYPE, glb_response
+from deployments.api.errors import REQUEST_ID, ApiError, Refusal, add_handlers
+from deployments.api.gate import Gate
 from deployments.api.jobs import ENDED, Jobs
-from deployments.api.models import Health, JobAccepted, JobStatus, ReconstructBody, Refusal
-from deployments.api.prefect_runs import ApiError, PrefectRuns
+from deployments.api.models import (
+    Health,
+    JobAccepted,
+    JobList,
+    JobStatus,
+    ReconstructBody,
+    Status,
+    Uploaded,
+)
+from deployments.api.prefect_runs import PrefectRuns
 from deployments.api.settings import ApiSettings
+from deployments.api.uploads import receive_upload
 
 _KEEP_ALIVE_S = 15.0
-_bearer = HTTPBearer(auto_error=False)
-_REFUSALS: dict[int | str, dict[str, Any]] = {
-    401: {"model": Refusal},
-    404: {"model": Refusal},
-    503: {"model": Refusal, "description": "Prefect's server does not answer"},
+_HEALTHY_FOR_S = 2.0
+_LISTED = 50
+_Answers = dict[int | str, dict[str, Any]]
+_REFUSALS: _Answers = {
+    400: {"model": Refusal, "description": "The body is no JSON, or nested too deeply"},
+    401: {"model": Refusal, "description": "No token, or a wrong one"},
+    404: {"model": Refusal, "description": "There is no such job"},
+    413: {"model": Refusal, "description": "The body is too large"},
+    422: {"model": Refusal, "description": "A field is not valid, or a path is refused"},
+    500: {"model": Refusal, "description": "A fault of the service"},
+    502: {"model": Refusal, "description": "Prefect's server refuses what it should take"},
+    503: {"model": Refusal, "description": "Prefect's server does not answer; see Retry-After"},
 }
+_CONFLICT: _Answers = {409: {"model": Refusal, "description": "Another job or file is in the way"}}
+_BUSY: _Answers = {429: {"model": Refusal, "description": "Too many wait; see Retry-After"}}
+_GONE: _Answers = {410: {"model": Refusal, "description": "The result was replaced since"}}
+_EVENTS: _Answers = {
+    200: {
+        "description": "Events called status, each with a JobStatus as its data",
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    }
+}
+_GLB: _Answers = {
+    200: {"content": {GLB_TYPE: {}}},
+    206: {"description": "The part that Range names", "content": {GLB_TYPE: {}}},
+    304: {"description": "It is what If-None-Match names"},
+    416: {"description": "Range lies outside"},
+}
+_log = logging.getLogger("tyre3d.api")
 
 
 def create_app(settings: ApiSettings, runs: PrefectRuns | None = None) -> FastAPI:
@@ -40,70 +76,104 @@ def create_app(settings: ApiSettings, runs: PrefectRuns | None = None) -> FastAP
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        yield
-        await prefect.close()
+        again = asyncio.ensure_future(_make_again(jobs, settings.make_again_every_s))
+        try:
+            yield
+        finally:
+            again.cancel()
+            await asyncio.wait([again])
+            await prefect.close()
 
     app = FastAPI(
         title="Tyre3D",
         summary="Videos of tyres in, one audited 3D mesh (GLB) per tyre out",
         version=package_version("tyre3d"),
         lifespan=lifespan,
+        docs_url=None,  # its page would come from elsewhere; the schema is at /openapi.json
+        redoc_url=None,
     )
+    add_handlers(app)
+    app.include_router(_health_routes(prefect))
+    needs_token = [Depends(HTTPBearer(auto_error=False))]  # for the schema: Gate looks at it
+    app.include_router(_job_routes(jobs, settings), dependencies=needs_token)
+    app.include_router(_upload_routes(settings), dependencies=needs_token)
+    app.add_middleware(Gate, settings=settings)
+    app.add_middleware(  # before the gate: a browser asks whether it may ask, without a token
+        CORSMiddleware,
+        allow_origins=settings.origins,
+        allow_methods=["GET", "POST", "PUT", "DELETE"],
+        allow_headers=["Authorization", "Content-Type", "Idempotency-Key", *CONDITIONS],
+        expose_headers=["ETag", "Content-Range", "Location", "Retry-After", REQUEST_ID],
+    )
+    return app
 
-    async def require_token(
-        sent: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
-    ) -> None:
-        token = settings.token.get_secret_value().encode()
-        if sent is None or not hmac.compare_digest(sent.credentials.encode(), token):
-            raise ApiError(401, "not-allowed", "Send Authorization: Bearer and the token")
 
-    @app.exception_handler(ApiError)
-    async def refused(_: Request, error: ApiError) -> JSONResponse:
-        headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else None
-        refusal = Refusal(code=error.code, message=error.message)
-        return JSONResponse(refusal.model_dump(), error.status, headers)
+async def _make_again(jobs: Jobs, every_s: float) -> None:
+    """Start jobs again whose process died, until cancelled."""
+    while True:
+        await asyncio.sleep(every_s)
+        try:
+            await jobs.make_again()
+        except ApiError as exc:
+            _log.warning("looking for crashed jobs: [%s] %s", exc.code, exc.message)
+        except Exception:  # noqa: BLE001  the next look may succeed
+            _log.exception("looking for crashed jobs")
 
-    @app.middleware("http")
-    async def bounded(
-        request: Request, call_next: Callable[[Request], Awaitable[Response]]
-    ) -> Response:
-        length = request.headers.get("content-length", "")
-        if request.method == "POST" and not length.isdecimal():
-            return await refused(request, ApiError(411, "length-missing", "Send Content-Length"))
-        if length.isdecimal() and int(length) > settings.max_body_bytes:
-            message = f"At most {settings.max_body_bytes} bytes"
-            return await refused(request, ApiError(413, "body-too-large", message))
-        return await call_next(request)
 
-    @app.get("/health", responses={503: {"model": Health}})
+def _health_routes(prefect: PrefectRuns) -> APIRouter:
+    routes = APIRouter()
+    known: tuple[float, bool] = (0.0, False)
+
+    @routes.get("/live")
+    async def live() -> dict[str, str]:
+        """Whether the service answers, whatever Prefect does; needs no token."""
+        return {"status": "ok"}
+
+    @routes.get("/health", responses={503: {"model": Health}})
     async def health(response: Response) -> Health:
         """Whether the service and Prefect's server answer; needs no token."""
-        healthy = await prefect.healthy()
-        response.status_code = 200 if healthy else 503
-        return Health(status="ok" if healthy else "degraded", prefect=healthy)
+        nonlocal known
+        now = asyncio.get_running_loop().time()
+        if known[0] < now:
+            known = (now + _HEALTHY_FOR_S, await prefect.healthy())
+        response.status_code = 200 if known[1] else 503
+        return Health(status="ok" if known[1] else "degraded", prefect=known[1])
 
-    app.include_router(_job_routes(jobs, settings), dependencies=[Depends(require_token)])
-    return app
+    return routes
 
 
 def _job_routes(jobs: Jobs, settings: ApiSettings) -> APIRouter:
     routes = APIRouter(prefix="/reconstruct", responses=_REFUSALS)
 
-    @routes.post("", status_code=202)
+    @routes.post("", status_code=202, responses=_CONFLICT | _BUSY)
     async def start(
         body: ReconstructBody,
+        response: Response,
         idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
     ) -> JobAccepted:
         """Start a reconstruction; the same Idempotency-Key finds the same job."""
         job_id, status = await jobs.start(body, idempotency_key)
+        response.headers["Location"] = f"/reconstruct/status/{job_id}"
         return JobAccepted(job_id=job_id, status=status)
+
+    @routes.get("")
+    async def listed(
+        status: Status | None = None,
+        reference: Annotated[str | None, Query(max_length=120)] = None,
+        limit: Annotated[int, Query(ge=1, le=200)] = _LISTED,
+        cursor: Annotated[str, Query(pattern=r"^\d{1,9}$")] = "0",
+    ) -> JobList:
+        """Jobs, the latest first. A job may come twice where others begin meanwhile."""
+        found = await jobs.listed(status, reference, limit, int(cursor))
+        further = str(int(cursor) + limit) if len(found) == limit else None
+        return JobList(jobs=found, cursor=further)
 
     @routes.get("/status/{job_id}")
     async def status(job_id: UUID) -> JobStatus:
         """The status of a job."""
         return await jobs.status(job_id)
 
-    @routes.get("/events/{job_id}", response_class=StreamingResponse)
+    @routes.get("/events/{job_id}", response_class=StreamingResponse, responses=_EVENTS)
     async def events(job_id: UUID) -> StreamingResponse:
         """The status of a job as server-sent events, at each change until the job ends."""
         await jobs.status(job_id)
@@ -111,10 +181,27 @@ def _job_routes(jobs: Jobs, settings: ApiSettings) -> APIRouter:
         headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
         return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
 
+    @routes.get("/{job_id}/mesh.glb", response_class=Response, responses=_GLB | _CONFLICT | _GONE)
+    async def mesh(job_id: UUID, request: Request) -> Response:
+        """The GLB of a completed job; Range and If-None-Match are heeded."""
+        content, digest = await jobs.glb(job_id)
+        return glb_response(content, digest, request.headers)
+
     @routes.delete("/{job_id}", status_code=202)
     async def cancel(job_id: UUID) -> JobStatus:
         """Cancel a job; one that has ended stays as it is."""
         return await jobs.cancel(job_id)
+
+    return routes
+
+
+def _upload_routes(settings: ApiSettings) -> APIRouter:
+    routes = APIRouter(responses=_REFUSALS | _CONFLICT)
+
+    @routes.put("/uploads/{name}", status_code=201)
+    async def upload(name: str, request: Request) -> Uploaded:
+        """Bring a video, the body, below the first root of inputs; its path starts a job."""
+        return await receive_upload(name, request, settings)
 
     return routes
 

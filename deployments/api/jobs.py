@@ -1,11 +1,18 @@
-"""Jobs: a backend's requests, which are runs of Prefect. All state is Prefect's."""
+"""Jobs: a backend's requests, which are runs of Prefect. All state is Prefect's.
+
+A job is the run that was created for it. Where that run's process died, the service starts another
+under a key derived from the job's, as a batch does; the job then stands as its latest run does.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
 import json
+import logging
 import time
+import weakref
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -13,17 +20,22 @@ from uuid import UUID
 from configs.locations import as_location, metadata_of, parent_and_name
 from configs.request import ReconstructRequest
 from configs.settings import Settings
-from deployments.api.models import JobError, JobStatus, ReconstructBody, Status
-from deployments.api.prefect_runs import ApiError, PrefectRuns
+from deployments.api.errors import ApiError
+from deployments.api.models import JobError, JobStatus, JobSummary, ReconstructBody, Status
+from deployments.api.paths import below, input_below, output_below
+from deployments.api.prefect_runs import ACTIVE, PrefectRuns
 from deployments.api.settings import ApiSettings
 from tasks.core.errors import Tyre3dError
-from tasks.core.failures import failure_of_state
-from tasks.storage.results import Results
+from tasks.core.failures import Failure, failure_of_state
+from tasks.storage.results import Results, check_replaceable
 
 ENDED = ("completed", "failed")
 _MAX_METADATA_BYTES = 4_000_000
 _MAX_CACHED = 2000
 """Statuses in the cache from which on those that are too old are removed."""
+_UNCHANGED_FOR_S = 60.0
+_MADE_AGAIN_WITHIN = timedelta(days=1)
+"""Runs that ended longer ago are not started again: whoever wanted them has turned elsewhere."""
 _STATUS: dict[str, Status] = {
     "RUNNING": "processing",
     "CANCELLING": "processing",
@@ -32,28 +44,9 @@ _STATUS: dict[str, Status] = {
     "CRASHED": "failed",
     "CANCELLED": "failed",
 }
-
-
-def below(location: Path | str, roots: tuple[Path | str, ...], field: str) -> Path | str:
-    """The location, links of a path resolved, if it lies below one of the roots.
-
-    Args:
-        location: A path, or an ``s3://`` address.
-        roots: Folders and ``s3://`` prefixes.
-        field: The field of the request that holds the location, for the message.
-
-    Raises:
-        ApiError: 422 if it does not; the message does not reveal what lies elsewhere.
-    """
-    if isinstance(location, str):
-        if any(isinstance(root, str) and location.startswith(f"{root}/") for root in roots):
-            return location
-    elif location.is_absolute() and "\0" not in str(location):
-        real = location.resolve()
-        folders = [root.resolve() for root in roots if isinstance(root, Path)]
-        if any(real.is_relative_to(folder) and real != folder for folder in folders):
-            return real
-    raise ApiError(422, "path-refused", f"{field} must be an absolute path below a configured root")
+_FAILED = ("CRASHED", "FAILED")
+_FIRST = "attempt:1"
+_log = logging.getLogger("tyre3d.api")
 
 
 class Jobs:
@@ -68,32 +61,61 @@ class Jobs:
         self._runs = runs
         self._settings = settings
         self._cache: dict[UUID, tuple[float, asyncio.Task[JobStatus]]] = {}
+        self._outputs: weakref.WeakValueDictionary[str, asyncio.Lock] = (
+            weakref.WeakValueDictionary()
+        )
+        self._made_again: set[str] = set()
+        self._unchanged: dict[str, float] = {}
 
     async def start(self, body: ReconstructBody, key: str | None) -> tuple[UUID, Status]:
         """Create a job, or find the one with the same idempotency key.
 
         Raises:
-            ApiError: 422 for paths that are refused, 409 if the key was used for something else.
+            ApiError: 422 for paths that are refused; 409 if the key was used for something else,
+                if another job writes to the same GLB, or if its place is taken by another's file;
+                429 if too many wait already.
         """
-        source = below(body.source, self._settings.input_roots, "the input")
-        glb = below(body.output_glb_path, self._settings.output_roots, "output_glb_path")
-        name = parent_and_name(glb)[1]
-        if not name.endswith(".glb") or name.startswith("."):
-            raise ApiError(422, "path-refused", "output_glb_path must end in .glb")
-        if isinstance(source, Path):
-            if not source.exists():
-                raise ApiError(422, "input-missing", f"{source} does not exist")
-            if body.video is not None and not source.is_file():
-                raise ApiError(422, "path-refused", f"{source} is not a video")
-        options = body.model_dump(exclude={"preprocessing_output_dir", "video", "output_glb_path"})
-        request = ReconstructRequest(input=source, glb_path=glb, **options)
+        request = await asyncio.to_thread(self._request, body)
         parameters = {"request": request.model_dump(mode="json"), "tyre": request.stem}
         hidden = f"api:{hashlib.sha256(key.encode()).hexdigest()}" if key is not None else None
-        run, new = await self._runs.start(parameters, f"reconstruct-{request.stem}", hidden)
+        output = _output_tag(request.glb_path)
+        tags = [output, _FIRST]
+        if body.reference is not None:
+            tags.append(_reference_tag(body.reference))
+        lock = self._outputs.setdefault(output, asyncio.Lock())
+        async with lock, self._runs.admission():
+            for other in await self._runs.with_tags([output], ACTIVE):
+                if hidden is None or other.get("idempotency_key") != hidden:
+                    raise _in_use(other["id"])
+            name = f"reconstruct-{request.stem}"
+            run, new = await self._runs.start(parameters, name, hidden, tags)
+            if new:
+                await self._yield_to_earlier(run, output)
         if not new and run["parameters"] != parameters:
             message = "This Idempotency-Key was used for another request"
             raise ApiError(409, "idempotency-conflict", message)
         return UUID(run["id"]), _STATUS.get(run["state_type"], "queued")
+
+    async def _yield_to_earlier(self, run: dict[str, Any], output: str) -> None:
+        """Give way to a job that another process of the service created at the same moment."""
+        others = await self._runs.with_tags([output], ACTIVE)
+        earlier = [o for o in others if (o["created"], o["id"]) < (run["created"], run["id"])]
+        if earlier:
+            await self._runs.cancel(UUID(run["id"]), "Another job writes to the same GLB")
+            raise _in_use(earlier[0]["id"])
+
+    def _request(self, body: ReconstructBody) -> ReconstructRequest:
+        """The flow's request, once its paths are let through."""
+        is_video = body.video is not None
+        source = input_below(body.source, self._settings.input_roots, is_video=is_video)
+        glb = output_below(body.output_glb_path, self._settings.output_roots)
+        if isinstance(glb, Path):  # what lies in a bucket the run looks at
+            try:
+                check_replaceable(Results(glb.parent, Settings()), f"{glb.stem}.json")
+            except Tyre3dError as exc:
+                raise ApiError(409, exc.code, f"{exc.what}. {exc.advice}") from exc
+        options = body.model_dump(include=set(ReconstructRequest.model_fields))
+        return ReconstructRequest(input=source, glb_path=glb, **options)
 
     async def status(self, job_id: UUID) -> JobStatus:
         """The status of a job; simultaneous requests for it cost Prefect one request."""
@@ -106,45 +128,203 @@ class Jobs:
             self._cache[job_id] = (now + self._settings.poll_s, task)
         return await asyncio.shield(task)
 
+    async def listed(
+        self, status: Status | None, reference: str | None, limit: int, offset: int
+    ) -> list[JobSummary]:
+        """Jobs, the latest first, as their first runs stand."""
+        tags = [_FIRST] if reference is None else [_FIRST, _reference_tag(reference)]
+        states = [s for s in (*ACTIVE, *_STATUS) if _STATUS.get(s, "queued") == status]
+        runs = await self._runs.with_tags(
+            tags, sorted(set(states)) if status else (), limit=limit, offset=offset
+        )
+        return [
+            JobSummary(
+                job_id=run["id"],
+                status=_STATUS.get(run["state_type"], "queued"),
+                reference=_reference_of(run),
+                output_glb_path=run["parameters"]["request"]["glb_path"],
+                created_at=run["created"],
+                finished_at=run["end_time"],
+            )
+            for run in runs
+        ]
+
     async def cancel(self, job_id: UUID) -> JobStatus:
         """Cancel a job unless it has ended; returns its status."""
         status = await self._read_status(job_id)
         if status.status not in ENDED:
-            await self._runs.cancel(job_id)
+            latest = (await self._attempts(await self._runs.find(job_id)))[-1]
+            await self._runs.cancel(UUID(latest["id"]))
         self._cache.pop(job_id, None)
         return await self.status(job_id)
 
+    async def glb(self, job_id: UUID) -> tuple[bytes, str]:
+        """The GLB of a completed job, and its sha256.
+
+        Raises:
+            ApiError: 409 if the job has not been completed, 410 if its GLB is no longer there.
+        """
+        status = await self.status(job_id)
+        if status.status != "completed":
+            raise ApiError(409, "not-completed", f"The job is {status.status}")
+        attempts = await self._attempts(await self._runs.find(job_id))
+        found = await asyncio.to_thread(self._result, attempts)
+        if found is None:
+            message = "What lies there is no longer what this job made, or cannot be read here"
+            raise ApiError(410, "result-replaced", message)
+        return found
+
+    async def make_again(self) -> int:
+        """Start jobs again whose process died, as often as the settings allow.
+
+        Keys derived from the job's make several processes of the service start one run only.
+
+        Returns:
+            How many were started.
+        """
+        since = (datetime.now(UTC) - _MADE_AGAIN_WITHIN).isoformat()
+        started = 0
+        for run in await self._runs.with_tags([], _FAILED, ended_after=since):
+            number = _attempt_of(run)
+            if run["id"] in self._made_again or not self._can_be_made_again(run):
+                continue
+            job = _job_of(run)
+            kept = [t for t in run["tags"] if t.startswith(("output:", "reference:"))]
+            tags = [*kept, f"job:{job}", f"attempt:{number + 1}"]
+            async with self._runs.admission():
+                _, new = await self._runs.start(
+                    run["parameters"], run["name"], f"api:{job}:{number + 1}", tags
+                )
+            self._made_again.add(run["id"])
+            started += new
+            if new:
+                _log.warning("job %s: attempt %d crashed; started again", job, number)
+        return started
+
+    def _can_be_made_again(self, run: dict[str, Any]) -> bool:
+        return _failure(run).retryable and _attempt_of(run) < self._settings.attempts
+
+    async def _attempts(self, run: dict[str, Any]) -> list[dict[str, Any]]:
+        """All runs of a job in order, the first given."""
+        if run["state_type"] not in (*_FAILED, "CANCELLED"):
+            return [run]
+        further = await self._runs.with_tags([f"job:{run['id']}"])
+        return [run, *sorted(further, key=_attempt_of)]
+
     async def _read_status(self, job_id: UUID) -> JobStatus:
-        run = await self._runs.find(job_id)
+        first = await self._runs.find(job_id)
+        attempts = await self._attempts(first)
+        run = attempts[-1]
         state = run["state_type"] or "SCHEDULED"
         status = _STATUS.get(state, "queued")
         details: dict[str, Any] = {"progress": 0.0}
-        if status == "processing":
-            share, stage = await self._runs.progress(job_id)
+        if status == "failed" and self._can_be_made_again(run):
+            status = "queued"  # make_again is about to start it
+        elif status == "processing":
+            share, stage = await self._runs.progress(UUID(run["id"]))
             stage = "cancelling" if state == "CANCELLING" else stage
             details = {"progress": share, "stage": stage}
         elif status == "completed":
-            details = {"progress": 1.0, "metadata": await asyncio.to_thread(self._metadata, run)}
+            found = await asyncio.to_thread(self._metadata, attempts)
+            told = {"output_path": run["parameters"]["request"]["glb_path"]}
+            details = {
+                "progress": 1.0,
+                "metadata": told if found is None else found,
+                "result_is_there": found is not None,
+            }
         elif status == "failed":
-            share, _ = await self._runs.progress(job_id)
-            failure = failure_of_state(state, (run["state"] or {}).get("message"))
-            details = {"progress": share, "error": JobError(**failure.to_dict())}
+            share, _ = await self._runs.progress(UUID(run["id"]))
+            details = {"progress": share, "error": JobError(**_failure(run).to_dict())}
         return JobStatus(
             job_id=job_id,
             status=status,
-            created_at=run["created"],
-            started_at=run["start_time"],
-            finished_at=run["end_time"],
+            reference=_reference_of(first),
+            attempts=len(attempts),
+            created_at=first["created"],
+            started_at=first["start_time"],
+            finished_at=run["end_time"] if status in ENDED else None,
             **details,
         )
 
-    def _metadata(self, run: dict[str, Any]) -> dict[str, Any]:
-        """The metadata beside the GLB; only its path where this machine cannot read them."""
-        glb = as_location(run["parameters"]["request"]["glb_path"])
+    def _metadata(self, attempts: list[dict[str, Any]]) -> dict[str, Any] | None:
+        """The metadata of a job's result, if what lies there is what this job made, unchanged.
+
+        None where it was replaced since, or where this machine cannot read it. A GLB that was
+        found unchanged is not read again for a while.
+        """
+        found = self._stated(attempts)
+        if found is None:
+            return None
+        digest, now = str(found.get("glb_sha256")), time.monotonic()
+        if self._unchanged.get(digest, 0.0) < now:
+            if self._result(attempts) is None:
+                return None
+            if len(self._unchanged) > _MAX_CACHED:
+                self._unchanged = {k: v for k, v in self._unchanged.items() if v >= now}
+            self._unchanged[digest] = now + _UNCHANGED_FOR_S
+        return found
+
+    def _result(self, attempts: list[dict[str, Any]]) -> tuple[bytes, str] | None:
+        """GLB and its sha256, likewise, read anew."""
+        found = self._stated(attempts)
         try:
-            location = below(metadata_of(glb), self._settings.output_roots, "the result")
-            folder, name = parent_and_name(location)
-            content = Results(folder, Settings()).read(name) or b""
-            return dict(json.loads(content[:_MAX_METADATA_BYTES]))
+            results, name = self._place(attempts)
+            content = results.read(name)
         except (Tyre3dError, ValueError, ApiError):
-            return {"output_path": str(glb)}
+            return None
+        if found is None or content is None:
+            return None
+        digest = hashlib.sha256(content).hexdigest()
+        return (content, digest) if digest == found.get("glb_sha256") else None
+
+    def _stated(self, attempts: list[dict[str, Any]]) -> dict[str, Any] | None:
+        """The metadata that lie there, if a run of this job wrote them."""
+        try:
+            results, name = self._place(attempts)
+            text = results.read(parent_and_name(metadata_of(name))[1])
+            metadata = dict(json.loads((text or b"")[:_MAX_METADATA_BYTES]))
+        except (Tyre3dError, ValueError, TypeError, RecursionError, ApiError):
+            return None
+        return metadata if metadata.get("run_id") in [run["id"] for run in attempts] else None
+
+    def _place(self, attempts: list[dict[str, Any]]) -> tuple[Results, str]:
+        """Folder and name of the GLB.
+
+        Raises:
+            ApiError: It no longer lies below a root.
+        """
+        glb = as_location(attempts[0]["parameters"]["request"]["glb_path"])
+        folder, name = parent_and_name(below(glb, self._settings.output_roots, "the result"))
+        return Results(folder, Settings()), name
+
+
+def _in_use(job: str) -> ApiError:
+    message = f"Job {job} is to write to this output_glb_path; wait for it, or cancel it"
+    return ApiError(409, "output-in-use", message)
+
+
+def _output_tag(glb: Path | str) -> str:
+    return f"output:{hashlib.sha256(str(glb).encode()).hexdigest()[:32]}"
+
+
+def _reference_tag(reference: str) -> str:
+    return f"reference:{reference}"
+
+
+def _reference_of(run: dict[str, Any]) -> str | None:
+    found = (t for t in run["tags"] if t.startswith("reference:"))
+    return next((tag.partition(":")[2] for tag in found), None)
+
+
+def _attempt_of(run: dict[str, Any]) -> int:
+    numbers = (t.partition(":")[2] for t in run["tags"] if t.startswith("attempt:"))
+    return next((int(number) for number in numbers if number.isdecimal()), 1)
+
+
+def _job_of(run: dict[str, Any]) -> str:
+    found = (str(t).partition(":")[2] for t in run["tags"] if t.startswith("job:"))
+    return next(found, str(run["id"]))
+
+
+def _failure(run: dict[str, Any]) -> Failure:
+    return failure_of_state(run["state_type"], (run["state"] or {}).get("message"))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from configs.locations import has_unprintable
 from configs.registry import MODELS
 from configs.request import Location, ReconstructOptions
 
@@ -17,10 +19,17 @@ _RENDERED = "__prefect_kind"
 """Prefect renders parameters that hold this key, templates included: nobody outside may send it."""
 
 
-def _holds(value: Any, key: str) -> bool:
-    if isinstance(value, dict):
-        return key in value or any(_holds(v, key) for v in value.values())
-    return isinstance(value, list) and any(_holds(v, key) for v in value)
+def _texts(value: Any) -> Iterator[str]:
+    """All texts in plain data, keys too; its depth is bounded before."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _texts(key)
+            yield from _texts(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
 
 
 def _known(name: str | None, kind: str) -> str | None:
@@ -31,19 +40,46 @@ def _known(name: str | None, kind: str) -> str | None:
 
 
 class ReconstructBody(ReconstructOptions):
-    """A reconstruction to make."""
+    """A reconstruction to make: of exactly one of ``video`` and ``preprocessing_output_dir``."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "video": "/srv/tyre3d/incoming/a.mp4",
+                    "output_glb_path": "/srv/tyre3d/meshes/a.glb",
+                    "preset": "balanced",
+                    "diameter_mm": 720,
+                    "reference": "order-17",
+                }
+            ],
+            "oneOf": [
+                {"required": ["video"]},
+                {"required": ["preprocessing_output_dir"]},
+            ],
+        }
+    )
 
     preprocessing_output_dir: Location | None = Field(
         None, description="folder of PNG or JPEG frames"
     )
     video: Location | None = Field(None, description="or a video")
     output_glb_path: Location = Field(description="where the GLB goes, its metadata beside it")
+    reference: str | None = Field(
+        None,
+        min_length=1,
+        max_length=120,
+        description="the caller's own name of the job, such as an order's number; can be listed by",
+    )
 
     @model_validator(mode="before")
     @classmethod
-    def _no_templates(cls, data: Any) -> Any:
-        if _holds(data, _RENDERED):
-            raise ValueError(f"{_RENDERED} is refused")
+    def _plain_texts(cls, data: Any) -> Any:
+        for text in _texts(data):
+            if text == _RENDERED:
+                raise ValueError(f"{_RENDERED} is refused")
+            if has_unprintable(text):
+                raise ValueError("control characters and halves of characters are refused")
         return data
 
     @model_validator(mode="after")
@@ -89,11 +125,19 @@ class JobStatus(BaseModel):
     job_id: UUID
     status: Status
     progress: float = Field(ge=0, le=1)
+    reference: str | None = Field(None, description="as it was given with the request")
+    attempts: int = Field(1, description="runs so far: one whose process died is started again")
     stage: str | None = Field(None, description="of the pipeline, while it is processed")
     created_at: datetime | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
-    metadata: dict[str, Any] | None = Field(None, description="of the result, once completed")
+    metadata: dict[str, Any] | None = Field(
+        None, description="of the result, once completed; only its path where it is not there"
+    )
+    result_is_there: bool | None = Field(
+        None,
+        description="once completed: whether GLB and metadata are still those that this job made",
+    )
     error: JobError | None = Field(None, description="once failed")
 
 
@@ -104,8 +148,27 @@ class Health(BaseModel):
     prefect: bool
 
 
-class Refusal(BaseModel):
-    """Why a request was refused."""
+class JobSummary(BaseModel):
+    """A job in a list."""
 
-    code: str
-    message: str
+    job_id: UUID
+    status: Status
+    reference: str | None = None
+    output_glb_path: str
+    created_at: datetime | None = None
+    finished_at: datetime | None = None
+
+
+class JobList(BaseModel):
+    """Some jobs, the latest first."""
+
+    jobs: list[JobSummary]
+    cursor: str | None = Field(None, description="gives those that follow; none where none do")
+
+
+class Uploaded(BaseModel):
+    """A video that was uploaded."""
+
+    video: str = Field(description="as a reconstruction takes it")
+    size: int
+    sha256: str

@@ -3,33 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
 
+from deployments.api.errors import ApiError
 from deployments.api.settings import ApiSettings
 
 TAG = "api"
 """Marks the runs that the service started; it knows of no others."""
 _PAUSES_S = (0.0, 0.3, 1.5)
 """Before each attempt of a request; SQLite is locked now and then."""
-
-
-class ApiError(Exception):
-    """A request that is refused or cannot be served.
-
-    Args:
-        status: The status code of the HTTP answer.
-        code: A stable name of the error.
-        message: What was wrong.
-    """
-
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-        self.message = message
+_PATIENT_PAUSES_S = (*_PAUSES_S, 3.0, 5.0, 8.0, 12.0)
+"""Of a request that creates a run: whoever asks for it wants it made, not refused."""
+_CREATED_AT_ONCE = 2
+"""A server on SQLite refuses most of what many writers ask at once."""
+_CREATIONS_WAITING = 256
+_AGAIN_S = 5
+ACTIVE = ("SCHEDULED", "PENDING", "RUNNING", "PAUSED", "CANCELLING")
+"""Types of the states of runs that have not ended."""
 
 
 class PrefectRuns:
@@ -55,15 +50,19 @@ class PrefectRuns:
             headers=headers,
             timeout=settings.timeout_s,
         )
+        self._creations = asyncio.Semaphore(_CREATED_AT_ONCE)
+        self._waiting = 0
 
     async def close(self) -> None:
         """Close the connections."""
         await self._http.aclose()
 
-    async def _request(self, method: str, path: str, **options: Any) -> httpx.Response:
+    async def _request(
+        self, method: str, path: str, *, pauses_s: Sequence[float] = _PAUSES_S, **options: Any
+    ) -> httpx.Response:
         """Send a request, several times if need be: all those of this class may be repeated."""
         message = ""
-        for pause_s in _PAUSES_S:
+        for pause_s in pauses_s:
             await asyncio.sleep(pause_s)
             try:
                 answer = await self._http.request(method, path, **options)
@@ -78,7 +77,7 @@ class PrefectRuns:
             if answer.status_code < 500 and answer.status_code != 429:
                 return answer
             message = f"Prefect's server answers {answer.status_code}"
-        raise ApiError(503, "prefect-away", message)
+        raise ApiError(503, "prefect-away", message, retry_after_s=_AGAIN_S)
 
     async def _take_token(self) -> None:
         """Take the token that Prefect demands with each change, against forged requests."""
@@ -91,9 +90,10 @@ class PrefectRuns:
     async def healthy(self) -> bool:
         """Whether Prefect's server answers."""
         try:
-            return (await self._request("GET", "/health")).status_code == 200
+            answer = await self._request("GET", "/health", pauses_s=(0.0,))
         except ApiError:
             return False
+        return answer.status_code == 200
 
     async def _find_deployment(self) -> str:
         if self._deployment_id is None:
@@ -104,20 +104,45 @@ class PrefectRuns:
             self._deployment_id = str(answer.json()["id"])
         return self._deployment_id
 
+    @contextlib.asynccontextmanager
+    async def admission(self) -> AsyncIterator[None]:
+        """Let a few create runs at a time, and the others wait for them.
+
+        Raises:
+            ApiError: 429 if too many wait already.
+        """
+        if self._waiting >= _CREATIONS_WAITING:
+            message = f"{self._waiting} requests wait for their jobs to be created"
+            raise ApiError(429, "busy", message, retry_after_s=_AGAIN_S)
+        self._waiting += 1
+        try:
+            async with self._creations:
+                yield
+        finally:
+            self._waiting -= 1
+
     async def start(
-        self, parameters: dict[str, Any], name: str, key: str | None
+        self,
+        parameters: dict[str, Any],
+        name: str,
+        key: str | None,
+        tags: Sequence[str] = (),
     ) -> tuple[dict[str, Any], bool]:
         """Create a run; the same key finds the same run.
 
         Returns:
             The run, and whether it is new.
         """
-        key = key or f"once:{uuid4()}"
-        body = {"parameters": parameters, "name": name, "tags": [TAG], "idempotency_key": key}
+        body = {
+            "parameters": parameters,
+            "name": name,
+            "tags": [TAG, *tags],
+            "idempotency_key": key or f"once:{uuid4()}",
+        }
         answer = None
         for _ in range(2):
             path = f"/deployments/{await self._find_deployment()}/create_flow_run"
-            answer = await self._request("POST", path, json=body)
+            answer = await self._request("POST", path, json=body, pauses_s=_PATIENT_PAUSES_S)
             if answer.status_code != 404:
                 break
             self._deployment_id = None  # it was deleted, and perhaps made again
@@ -138,6 +163,35 @@ class PrefectRuns:
             raise ApiError(404, "job-unknown", f"There is no job {run_id}")
         return run
 
+    async def with_tags(
+        self,
+        tags: Sequence[str],
+        states: Sequence[str] = (),
+        *,
+        ended_after: str = "",
+        limit: int = 200,
+        offset: int = 0,
+    ) -> list[dict[str, Any]]:
+        """Runs of this service that bear all these tags, the latest first.
+
+        Args:
+            tags: Further tags.
+            states: Types of states that they are in; none: any.
+            ended_after: A time in ISO 8601 after which they ended; empty: at any time, or not.
+            limit: At most so many.
+            offset: So many are left out.
+        """
+        wanted: dict[str, Any] = {"tags": {"all_": [TAG, *tags]}}
+        if states:
+            wanted["state"] = {"type": {"any_": list(states)}}
+        if ended_after:
+            wanted["end_time"] = {"after_": ended_after}
+        body = {"flow_runs": wanted, "sort": "ID_DESC", "limit": limit, "offset": offset}
+        answer = await self._request("POST", "/flow_runs/filter", json=body)
+        if answer.status_code != 200:
+            raise ApiError(502, "prefect-refused", "Prefect does not list the runs")
+        return list(answer.json())
+
     async def progress(self, run_id: UUID) -> tuple[float, str | None]:
         """The progress that a run reports, 0..1, and its stage."""
         query = {
@@ -152,9 +206,9 @@ class PrefectRuns:
         share = float(found[0]["data"] or 0.0) / 100.0
         return min(max(share, 0.0), 1.0), found[0]["description"]
 
-    async def cancel(self, run_id: UUID) -> None:
+    async def cancel(self, run_id: UUID, why: str = "Asked for over the API") -> None:
         """Request the cancellation of a run from the worker of its process."""
-        state = {"type": "CANCELLING", "name": "Cancelling", "message": "Asked for over the API"}
+        state = {"type": "CANCELLING", "name": "Cancelling", "message": why}
         await self._request("POST", f"/flow_runs/{run_id}/set_state", json={"state": state})
 
 

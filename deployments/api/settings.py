@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from pydantic import Field, SecretStr
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from configs.request import Location
+
+_MIN_TOKEN = 16
 
 
 class ApiSettings(BaseSettings):
@@ -13,7 +17,11 @@ class ApiSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="TYRE3D_API_", frozen=True, extra="forbid")
 
-    token: SecretStr = Field(min_length=16, description="token that every request must bear")
+    token: SecretStr = Field(
+        min_length=16,
+        description="token that every request must bear; while one replaces another, both, "
+        "separated by a comma",
+    )
     input_roots: tuple[Location, ...] = Field(
         min_length=1,
         description='folders below which inputs lie, as JSON: ["/srv/in", "s3://bucket/in"]',
@@ -37,6 +45,23 @@ class ApiSettings(BaseSettings):
     max_body_bytes: int = Field(
         default=65536, ge=1024, description="size limit of a request's body"
     )
+    max_upload_bytes: int = Field(
+        default=4_000_000_000,
+        ge=0,
+        description="size limit of an uploaded video; 0: none is",
+    )
+    origins: tuple[str, ...] = Field(
+        default=(), description='origins whose pages may ask, as JSON: ["https://shop.example"]'
+    )
+    attempts: int = Field(
+        default=3, ge=1, le=20, description="runs of one job, where its process died"
+    )
+    make_again_every_s: float = Field(
+        default=15.0, gt=0, le=3600, description="how often jobs are looked for whose process died"
+    )
+    max_connections: int = Field(
+        default=500, ge=1, le=10000, description="connections at a time; more are answered 503"
+    )
     prefect_url: str = Field(
         default="http://127.0.0.1:4200/api",
         validation_alias="PREFECT_API_URL",
@@ -48,3 +73,27 @@ class ApiSettings(BaseSettings):
     prefect_key: SecretStr | None = Field(
         default=None, validation_alias="PREFECT_API_KEY", description="key of Prefect Cloud"
     )
+
+    @field_validator("token")
+    @classmethod
+    def _long_enough(cls, token: SecretStr) -> SecretStr:
+        parts = [part.strip() for part in token.get_secret_value().split(",")]
+        if any(len(part) < _MIN_TOKEN for part in parts):
+            raise ValueError(f"every token needs at least {_MIN_TOKEN} characters")
+        if any(part.startswith("change-me") for part in parts):
+            raise ValueError("this is the example's token: generate one")
+        return token
+
+    @field_validator("origins")
+    @classmethod
+    def _whole_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            told = urlsplit(origin)
+            if told.scheme not in ("http", "https") or origin != f"{told.scheme}://{told.netloc}":
+                raise ValueError(f"{origin} is no origin such as https://shop.example")
+        return origins
+
+    @property
+    def tokens(self) -> list[str]:
+        """All tokens of which a request must bear one."""
+        return [part.strip() for part in self.token.get_secret_value().split(",")]

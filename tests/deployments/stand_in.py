@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 from uuid import uuid4
@@ -21,8 +22,18 @@ class Prefect:
         self.away = False
         self.busy = 0
         self.reads = 0
+        self.creating = self.most_creating = 0
         self.token = ""
         """Demanded with each change, if set."""
+
+    async def respond(self, request: httpx.Request) -> httpx.Response:
+        """An answer that takes its time."""
+        creates = request.url.path.endswith("/create_flow_run")
+        self.creating += creates
+        self.most_creating = max(self.most_creating, self.creating)
+        await asyncio.sleep(0.002)
+        self.creating -= creates
+        return self.answer(request)
 
     def answer(self, request: httpx.Request) -> httpx.Response:
         if self.away:
@@ -45,6 +56,11 @@ class Prefect:
             told = self.progress.get(run_id)
             rows = [{"data": told[0], "description": told[1]}] if told else []
             return httpx.Response(200, json=rows)
+        if path == "/flow_runs/filter":
+            return httpx.Response(200, json=self._filtered(body))
+        return self._run(path, body)
+
+    def _run(self, path: str, body: dict[str, Any]) -> httpx.Response:
         run = self.runs.get(path.split("/")[2])
         if run is None:
             return httpx.Response(404, json={"detail": "Flow run not found"})
@@ -54,6 +70,17 @@ class Prefect:
         self.reads += 1
         return httpx.Response(200, json=run)
 
+    def _filtered(self, body: dict[str, Any]) -> list[dict[str, Any]]:
+        wanted = body["flow_runs"]
+        states = wanted.get("state", {}).get("type", {}).get("any_")
+        found = [
+            run
+            for run in reversed(self.runs.values())
+            if set(wanted["tags"]["all_"]) <= set(run["tags"])
+            and (states is None or run["state_type"] in states)
+        ]
+        return found[body["offset"] : body["offset"] + body["limit"]]
+
     def _create(self, body: dict[str, Any]) -> httpx.Response:
         known = self.keys.get(body["idempotency_key"])
         if known is not None:
@@ -61,7 +88,9 @@ class Prefect:
         run_id = str(uuid4())
         self.runs[run_id] = {
             **{"id": run_id, "deployment_id": DEPLOYMENT, "tags": body["tags"]},
-            **{"parameters": body["parameters"], "created": "2026-01-01T00:00:00Z"},
+            **{"parameters": body["parameters"], "name": body["name"]},
+            **{"idempotency_key": body["idempotency_key"]},
+            **{"created": f"2026-01-01T00:{len(self.runs) // 60:02}:{len(self.runs) % 60:02}Z"},
             **{"start_time": None, "end_time": None},
         }
         self.set(run_id, "SCHEDULED")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import hashlib
 import json
 from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
@@ -11,14 +13,25 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from pydantic import ValidationError
+from hypothesis import given
+from hypothesis import settings as settings_of_hypothesis
+from hypothesis import strategies as st
+from pydantic import SecretStr, ValidationError
 
+from deployments.api import prefect_runs
 from deployments.api.app import create_app
+from deployments.api.bodies import depth_of
+from deployments.api.jobs import Jobs
 from deployments.api.prefect_runs import PrefectRuns
 from deployments.api.settings import ApiSettings
 from tests.deployments.stand_in import Prefect
 
 TOKEN = "a-token-of-the-tests"
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prefect_runs, "_PATIENT_PAUSES_S", (0.0, 0.01, 0.01, 0.01))
 
 
 @pytest.fixture
@@ -32,7 +45,11 @@ def settings(tmp_path: Path) -> ApiSettings:
     (tmp_path / "in" / "tyre.mp4").write_bytes(b"x")
     (tmp_path / "secret.mp4").write_bytes(b"x")
     (tmp_path / "in" / "link.mp4").symlink_to(tmp_path / "secret.mp4")
+    (tmp_path / "in" / "loop.mp4").symlink_to(tmp_path / "in" / "loop.mp4")
+    (tmp_path / "in" / "list.m3u8").write_text("#EXTM3U")
     (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "loop").symlink_to(tmp_path / "out" / "loop")
+    (tmp_path / "out" / "folder.glb").mkdir()
     return ApiSettings.model_validate(
         {
             "token": TOKEN,
@@ -43,6 +60,7 @@ def settings(tmp_path: Path) -> ApiSettings:
     )
 
 
+JSON = {"Content-Type": "application/json"}
 Use = Callable[[httpx.AsyncClient], Coroutine[Any, Any, None]]
 
 
@@ -64,9 +82,9 @@ async def _client(prefect: Prefect, settings: ApiSettings) -> AsyncIterator[http
     runs = PrefectRuns(settings)
     await runs._http.aclose()
     runs._http = httpx.AsyncClient(
-        base_url=settings.prefect_url, transport=httpx.MockTransport(prefect.answer)
+        base_url=settings.prefect_url, transport=httpx.MockTransport(prefect.respond)
     )
-    transport = httpx.ASGITransport(create_app(settings, runs))
+    transport = httpx.ASGITransport(create_app(settings, runs), raise_app_exceptions=False)
     headers = {"Authorization": f"Bearer {TOKEN}"}
     async with httpx.AsyncClient(
         transport=transport, base_url="http://api", headers=headers
@@ -106,15 +124,31 @@ def test_a_job_from_its_start_to_its_end(
         told = await status()
         assert (told["status"], told["progress"], told["stage"]) == ("processing", 0.4, "infer")
         prefect.set(job, "COMPLETED")
-        assert (await status())["metadata"] == {"output_path": body["output_glb_path"]}
-        (tmp_path / "out" / "tyre.json").write_text('{"num_vertices": 3}')
         told = await status()
-        assert (told["progress"], told["metadata"]) == (1.0, {"num_vertices": 3})
+        assert told["metadata"] == {"output_path": body["output_glb_path"]}
+        assert not told["result_is_there"]
+        metadata = write_result_of(job, tmp_path)
+        told = await status()
+        assert (told["progress"], told["metadata"]) == (1.0, metadata)
+        assert told["result_is_there"]
         prefect.set(job, "FAILED", "exception: InputError: [video-empty] extract: v. Copy it")
         error = (await status())["error"]
         assert error == {"code": "video-empty", "stage": "extract", "message": "v. Copy it"}
 
     use(test)
+
+
+def write_result_of(run: str, tmp_path: Path, glb: bytes = b"glTF and more") -> dict[str, Any]:
+    """What a run writes."""
+    metadata = {
+        "metadata_path": str(tmp_path / "out" / "tyre.json"),
+        "num_vertices": 3,
+        "run_id": run,
+        "glb_sha256": hashlib.sha256(glb).hexdigest(),
+    }
+    (tmp_path / "out" / "tyre.json").write_text(json.dumps(metadata))
+    (tmp_path / "out" / "tyre.glb").write_bytes(glb)
+    return metadata
 
 
 def test_events_tell_every_change_and_end(
@@ -174,6 +208,26 @@ def test_cancelling(use: Callable[[Use], None], prefect: Prefect, body: dict[str
         ({"unknown": 1}, "Extra inputs"),
         ({"video": None}, "give either"),
         ({"preprocessing_output_dir": "/srv/frames"}, "give either"),
+        ({"diameter_mm": float("nan")}, "diameter_mm"),
+        ({"diameter_mm": float("inf")}, "diameter_mm"),
+        ({"extra": float("nan")}, "Extra inputs"),
+        ({"preset": "\ud800"}, "halves of characters"),
+        ({"\ud800": 1}, "halves of characters"),
+        ({"video": "IN/r\udce4.mp4"}, "halves of characters"),
+        ({"video": "IN/a\nb.mp4"}, "control characters"),
+        ({"video": "IN/a\x1b[2Jb.mp4"}, "control characters"),
+        ({"video": "IN/a\u202egpj.mp4"}, "control characters"),
+        ({"video": "IN/" + 300 * "a" + ".mp4"}, "path-refused"),
+        ({"video": "IN/" + 3000 * "a/" + "a.mp4"}, "path-refused"),
+        ({"video": "IN/loop.mp4"}, "path-refused"),
+        ({"video": "IN/list.m3u8"}, "path-refused"),
+        ({"video": None, "preprocessing_output_dir": "IN/tyre.mp4"}, "path-refused"),
+        ({"output_glb_path": "OUT/loop/tyre.glb"}, "path-refused"),
+        ({"output_glb_path": "OUT/folder.glb"}, "path-refused"),
+        ({"output_glb_path": "OUT/" + 251 * "a" + ".glb"}, "too long by 1 bytes"),
+        ({"output_glb_path": "OUT/" + 6000 * "a" + ".glb"}, "path-refused"),
+        ({"reference": ""}, "reference"),
+        ({"reference": "a" * 121}, "reference"),
         ({"mc_resolution": 99999}, "less than"),
         ({"model": "/etc"}, "must be one of"),
         ({"session": "evil"}, "must be one of"),
@@ -186,7 +240,7 @@ def test_cancelling(use: Callable[[Use], None], prefect: Prefect, body: dict[str
         ({"video": "IN"}, "path-refused"),
         ({"video": "IN/frames"}, "path-refused"),
         ({"video": "IN/gone.mp4"}, "input-missing"),
-        ({"video": "IN/a\0b.mp4"}, "path-refused"),
+        ({"video": "IN/a\0b.mp4"}, "control characters"),
         ({"output_glb_path": "IN/tyre.glb"}, "path-refused"),
         ({"output_glb_path": "OUT/tyre.py"}, "path-refused"),
         ({"output_glb_path": "OUT/.glb"}, "path-refused"),
@@ -209,6 +263,9 @@ def test_what_is_refused(
         answer = await api.post("/reconstruct", content=text, headers=headers)
         assert answer.status_code == 422, answer.text
         assert why in answer.text
+        assert set(answer.json()) == {"code", "message", "request_id", "fields"}
+        assert answer.headers["X-Request-Id"] == answer.json()["request_id"]
+        assert "NaN" not in answer.text
 
     use(test)
     assert not prefect.runs
@@ -252,7 +309,11 @@ def test_who_is_refused(use: Callable[[Use], None], prefect: Prefect, body: dict
             assert (await api.get(f"/reconstruct/status/{uuid4()}")).status_code == 401
             assert (await api.delete(f"/reconstruct/{uuid4()}")).status_code == 401
         assert (await api.get("/health")).json() == {"status": "ok", "prefect": True}
-        assert (await api.get("/openapi.json")).status_code == 200
+        assert (await api.get("/live")).status_code == 200
+        for path in ("/openapi.json", "/docs", "/redoc", "/nowhere"):
+            assert (await api.get(path)).status_code == 401
+        broken = await api.post("/reconstruct", content=b"{", headers=JSON)
+        assert broken.status_code == 401
 
     use(test)
     assert not prefect.runs
@@ -293,10 +354,11 @@ def test_a_server_that_is_busy_is_asked_again(
     async def test(api: httpx.AsyncClient) -> None:
         prefect.busy = 2
         assert (await api.post("/reconstruct", json=body)).status_code == 202
-        assert (await api.post("/reconstruct", json=body)).status_code == 202
-        assert len(prefect.runs) == 2
+        assert len(prefect.runs) == 1
         prefect.busy = 99
-        assert (await api.post("/reconstruct", json=body)).status_code == 503
+        answer = await api.post("/reconstruct", json=body)
+        assert answer.status_code == 503
+        assert answer.headers["Retry-After"] == "5"
 
     use(test)
 
@@ -307,7 +369,8 @@ def test_a_server_that_demands_tokens_against_forged_requests(
     async def test(api: httpx.AsyncClient) -> None:
         for token in ("first", "after a restart of the server"):
             prefect.token = token
-            assert (await api.post("/reconstruct", json=body)).status_code == 202
+            other = {"output_glb_path": body["output_glb_path"].replace("tyre", token[:5])}
+            assert (await api.post("/reconstruct", json=body | other)).status_code == 202
 
     use(test)
 
@@ -335,3 +398,435 @@ def test_settings_without_a_token_are_refused(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("TYRE3D_API_INPUT_ROOTS", '["/in"]')
     monkeypatch.setenv("TYRE3D_API_OUTPUT_ROOTS", '["/out"]')
     assert TOKEN not in repr(ApiSettings())
+
+
+def test_bodies_of_any_kind_are_refused_in_one_shape(
+    use: Callable[[Use], None], prefect: Prefect
+) -> None:
+    bodies = {
+        b"NaN": 422,
+        b"null": 422,
+        b"[]": 422,
+        b"": 422,
+        b"{": 400,
+        b"\xff\xfe": 400,
+        b'{"preset": ' + b"[" * 400 + b"]" * 400 + b"}": 400,
+        b'{"a": ' * 950 + b"1" + b"}" * 950: 400,
+        b'{"num_frames": ' + b"9" * 5000 + b"}": 400,
+        b'{"diameter_mm": 1e400}': 422,
+        b'{"preset": "\\ud800"}': 422,
+    }
+
+    async def test(api: httpx.AsyncClient) -> None:
+        for content, status in bodies.items():
+            answer = await api.post("/reconstruct", content=content, headers=JSON)
+            # RFC 9110 leaves it open whether what cannot be parsed is 400 or 422
+            assert answer.status_code in (status, 422), (content[:40], answer.text)
+            assert set(answer.json()) == {"code", "message", "request_id", "fields"}
+        for method, path, status in (
+            ("GET", "/nowhere", 404),
+            ("PATCH", "/reconstruct", 405),
+            ("GET", "/reconstruct?limit=0", 422),
+            ("GET", "/reconstruct/status/%ff", 422),
+        ):
+            answer = await api.request(method, path)
+            assert answer.status_code == status
+            assert answer.json()["code"]
+
+    use(test)
+    assert not prefect.runs
+
+
+def test_a_fault_of_the_service_is_told_by_its_number(
+    use: Callable[[Use], None], body: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def boom(*_: object) -> None:
+        raise ZeroDivisionError("secret")
+
+    monkeypatch.setattr(Jobs, "start", boom)
+
+    async def test(api: httpx.AsyncClient) -> None:
+        answer = await api.post("/reconstruct", json=body)
+        assert (answer.status_code, answer.json()["code"]) == (500, "internal")
+        assert answer.json()["request_id"]
+        assert "secret" not in answer.text
+
+    use(test)
+
+
+@given(
+    plain=st.recursive(
+        st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+        max_leaves=8,
+    )
+)
+@settings_of_hypothesis(max_examples=25, deadline=None, derandomize=True)
+def test_no_body_is_a_fault_of_the_service(plain: Any) -> None:
+    told = ApiSettings.model_validate(
+        {"token": TOKEN, "input_roots": ["/nowhere/in"], "output_roots": ["/nowhere/out"]}
+    )
+
+    async def ask() -> None:
+        async for api in _client(Prefect(), told):
+            whole = {"video": "/nowhere/in/a.mp4", "output_glb_path": "/nowhere/out/a.glb"}
+            for sent in (plain, whole | {"preset": plain}, whole | {"video": plain}):
+                content = json.dumps(sent).encode("utf-8", "backslashreplace")
+                answer = await api.post("/reconstruct", content=content, headers=JSON)
+                assert answer.status_code < 500, (sent, answer.text)
+
+    asyncio.run(ask())
+
+
+def test_depth_is_counted_outside_of_texts() -> None:
+    assert depth_of(b'{"a": [1, {"b": "]]{{[[\\"[["}]}') == 3
+    assert depth_of(b'"[[["') == depth_of(b"7") == depth_of(b"") == 0
+    assert depth_of(b"[" * 100_000) == 100_000
+
+
+def test_one_job_at_a_time_writes_to_a_place(
+    use: Callable[[Use], None], prefect: Prefect, body: dict[str, Any]
+) -> None:
+    async def test(api: httpx.AsyncClient) -> None:
+        key = {"Idempotency-Key": "order-1"}
+        first = (await api.post("/reconstruct", json=body, headers=key)).json()["job_id"]
+        for state in ("SCHEDULED", "PENDING", "RUNNING", "CANCELLING"):
+            prefect.set(first, state)
+            answer = await api.post("/reconstruct", json=body | {"diameter_mm": 600})
+            assert (answer.status_code, answer.json()["code"]) == (409, "output-in-use")
+            assert first in answer.json()["message"]
+            again = await api.post("/reconstruct", json=body, headers=key)
+            assert again.json()["job_id"] == first
+        prefect.set(first, "COMPLETED")
+        assert (await api.post("/reconstruct", json=body)).status_code == 202
+
+    use(test)
+
+
+def test_of_many_at_once_one_gets_the_place(
+    use: Callable[[Use], None], prefect: Prefect, body: dict[str, Any]
+) -> None:
+    async def test(api: httpx.AsyncClient) -> None:
+        answers = await asyncio.gather(*(api.post("/reconstruct", json=body) for _ in range(9)))
+        assert sorted(a.status_code for a in answers) == [202] + [409] * 8
+        assert len(prefect.runs) == 1
+
+    use(test)
+
+
+def test_a_burst_is_taken_a_few_at_a_time(
+    use: Callable[[Use], None],
+    prefect: Prefect,
+    body: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(prefect_runs, "_CREATIONS_WAITING", 60)
+
+    async def test(api: httpx.AsyncClient) -> None:
+        places = [{"output_glb_path": str(tmp_path / "out" / f"{n}.glb")} for n in range(60)]
+        asked = (api.post("/reconstruct", json=body | place) for place in places)
+        answers = await asyncio.gather(*asked)
+        assert {a.status_code for a in answers} == {202}
+        assert prefect.most_creating == 2
+        assert len(prefect.runs) == 60
+        more = [{"output_glb_path": str(tmp_path / "out" / f"b{n}.glb")} for n in range(80)]
+        answers = await asyncio.gather(*(api.post("/reconstruct", json=body | p) for p in more))
+        busy = [a for a in answers if a.status_code == 429]
+        assert len(busy) == 80 - 60
+        assert {a.headers["Retry-After"] for a in busy} == {"5"}
+
+    use(test)
+
+
+def test_a_job_never_tells_the_figures_of_another(
+    use: Callable[[Use], None], prefect: Prefect, body: dict[str, Any], tmp_path: Path
+) -> None:
+    async def test(api: httpx.AsyncClient) -> None:
+        first = (await api.post("/reconstruct", json=body)).json()["job_id"]
+        prefect.set(first, "COMPLETED")
+        write_result_of(first, tmp_path)
+        second = (await api.post("/reconstruct", json=body)).json()["job_id"]
+        prefect.set(second, "COMPLETED")
+        write_result_of(second, tmp_path, b"glTF of the second")
+        await asyncio.sleep(0.06)
+
+        told = (await api.get(f"/reconstruct/status/{first}")).json()
+        assert told["result_is_there"] is False
+        assert told["metadata"] == {"output_path": body["output_glb_path"]}
+        gone = await api.get(f"/reconstruct/{first}/mesh.glb")
+        assert (gone.status_code, gone.json()["code"]) == (410, "result-replaced")
+        mesh = await api.get(f"/reconstruct/{second}/mesh.glb")
+        assert mesh.content == b"glTF of the second"
+        # the JSON of one run, the GLB of another
+        (tmp_path / "out" / "tyre.glb").write_bytes(b"glTF of a third")
+        assert (await api.get(f"/reconstruct/{second}/mesh.glb")).status_code == 410
+
+    use(test)
+
+
+@pytest.mark.parametrize("content", ["null", "[1]", "7", "{", '{"run_id": []}', "[" * 90_000])
+def test_metadata_that_are_damaged_are_told_as_missing(
+    use: Callable[[Use], None], prefect: Prefect, body: dict[str, Any], tmp_path: Path, content: str
+) -> None:
+    async def test(api: httpx.AsyncClient) -> None:
+        job = (await api.post("/reconstruct", json=body)).json()["job_id"]
+        prefect.set(job, "COMPLETED")
+        (tmp_path / "out" / "tyre.json").write_text(content)
+        told = (await api.get(f"/reconstruct/status/{job}")).json()
+        assert (told["status"], told["result_is_there"]) == ("completed", False)
+
+    use(test)
+
+
+def test_what_is_no_result_of_ours_is_not_replaced(
+    use: Callable[[Use], None], prefect: Prefect, body: dict[str, Any], tmp_path: Path
+) -> None:
+    async def test(api: httpx.AsyncClient) -> None:
+        for content in ('{"tyres": [], "counts": {}}', "notes", "null"):
+            (tmp_path / "out" / "tyre.json").write_text(content)
+            answer = await api.post("/reconstruct", json=body)
+            assert (answer.status_code, answer.json()["code"]) == (409, "output-foreign")
+        assert not prefect.runs
+
+    use(test)
+
+
+async def _status_of(api: httpx.AsyncClient, job: str) -> Any:
+    await asyncio.sleep(0.06)
+    return (await api.get(f"/reconstruct/status/{job}")).json()
+
+
+def test_a_job_whose_process_died_is_started_again(
+    prefect: Prefect, body: dict[str, Any], settings: ApiSettings, tmp_path: Path
+) -> None:
+    async def ask() -> None:
+        async for api in _client(prefect, settings):
+            runs = PrefectRuns(settings)
+            await runs._http.aclose()
+            runs._http = httpx.AsyncClient(
+                base_url=settings.prefect_url, transport=httpx.MockTransport(prefect.respond)
+            )
+            # two processes of the service
+            one, other = Jobs(runs, settings), Jobs(runs, settings)
+            job = (await api.post("/reconstruct", json=body | {"reference": "r"})).json()["job_id"]
+
+            status = functools.partial(_status_of, api, job)
+            latest = job
+            for attempt in (1, 2, 3):
+                prefect.set(latest, "CRASHED", "exit code -9")
+                if attempt < 3:
+                    assert (await status())["status"] == "queued"
+                    assert await one.make_again() + await other.make_again() == 1
+                    assert await one.make_again() + await other.make_again() == 0
+                    latest = list(prefect.runs)[-1]
+                    assert (await status())["attempts"] == attempt + 1
+                    prefect.set(latest, "RUNNING")
+                    assert (await status())["status"] == "processing"
+            told = await status()
+            assert (told["status"], told["error"]["code"]) == ("failed", "crashed")
+            assert await one.make_again() == 0
+            assert len(prefect.runs) == 3
+            prefect.set(latest, "COMPLETED")
+            write_result_of(latest, tmp_path)
+            assert (await status())["result_is_there"]
+            assert (await api.get(f"/reconstruct/{job}/mesh.glb")).status_code == 200
+            await runs.close()
+
+    asyncio.run(ask())
+
+
+def test_what_failed_for_good_is_not_started_again(
+    prefect: Prefect, body: dict[str, Any], settings: ApiSettings
+) -> None:
+    async def ask() -> None:
+        async for api in _client(prefect, settings):
+            job = (await api.post("/reconstruct", json=body)).json()["job_id"]
+            prefect.set(job, "FAILED", "exception: InputError: [video-empty] extract: v. Copy it")
+            runs = PrefectRuns(settings)
+            await runs._http.aclose()
+            runs._http = httpx.AsyncClient(
+                base_url=settings.prefect_url, transport=httpx.MockTransport(prefect.respond)
+            )
+            assert await Jobs(runs, settings).make_again() == 0
+            await runs.close()
+
+    asyncio.run(ask())
+
+
+def test_jobs_are_listed(
+    use: Callable[[Use], None], prefect: Prefect, body: dict[str, Any], tmp_path: Path
+) -> None:
+    async def test(api: httpx.AsyncClient) -> None:
+        made = []
+        for number in range(5):
+            place = {"output_glb_path": str(tmp_path / "out" / f"{number}.glb")}
+            reference = {"reference": f"order-{number % 2}"}
+            answer = await api.post("/reconstruct", json=body | place | reference)
+            assert answer.headers["Location"] == f"/reconstruct/status/{answer.json()['job_id']}"
+            made.append(answer.json()["job_id"])
+        prefect.set(made[0], "COMPLETED")
+        first = (await api.get("/reconstruct?limit=3")).json()
+        assert [j["job_id"] for j in first["jobs"]] == made[:1:-1]
+        second = (await api.get(f"/reconstruct?limit=3&cursor={first['cursor']}")).json()
+        assert [j["job_id"] for j in second["jobs"]] == made[1::-1]
+        assert second["cursor"] is None
+        done = (await api.get("/reconstruct?status=completed")).json()["jobs"]
+        assert [j["job_id"] for j in done] == made[:1]
+        ours = (await api.get("/reconstruct?reference=order-1")).json()["jobs"]
+        assert [j["job_id"] for j in ours] == [made[3], made[1]]
+        assert ours[0]["reference"] == "order-1"
+
+    use(test)
+
+
+def test_a_glb_is_fetched_whole_in_parts_or_not_at_all(
+    use: Callable[[Use], None], prefect: Prefect, body: dict[str, Any], tmp_path: Path
+) -> None:
+    glb = bytes(range(100))
+
+    async def test(api: httpx.AsyncClient) -> None:
+        job = (await api.post("/reconstruct", json=body)).json()["job_id"]
+        path = f"/reconstruct/{job}/mesh.glb"
+        early = await api.get(path)
+        assert (early.status_code, early.json()["code"]) == (409, "not-completed")
+        prefect.set(job, "COMPLETED")
+        tag = '"' + write_result_of(job, tmp_path, glb)["glb_sha256"] + '"'
+        await asyncio.sleep(0.06)
+        whole = await api.get(path)
+        assert (whole.status_code, whole.content) == (200, glb)
+        assert whole.headers["ETag"] == tag
+        assert whole.headers["Content-Type"] == "model/gltf-binary"
+        for asked, first, last in (
+            ("bytes=0-9", 0, 9),
+            ("bytes=90-", 90, 99),
+            ("bytes=95-500", 95, 99),
+            ("bytes=-10", 90, 99),
+            ("bytes=-500", 0, 99),
+        ):
+            part = await api.get(path, headers={"Range": asked})
+            assert part.status_code == 206, asked
+            assert part.content == glb[first : last + 1]
+            assert part.headers["Content-Range"] == f"bytes {first}-{last}/100"
+        for asked in ("bytes=100-", "bytes=200-300", "bytes=-0"):
+            outside = await api.get(path, headers={"Range": asked})
+            assert (outside.status_code, outside.headers["Content-Range"]) == (416, "bytes */100")
+        for asked in ("bytes=5-2", "bytes=-", "lines=1-2", "bytes=0-1,4-5", "bytes=a-b"):
+            assert (await api.get(path, headers={"Range": asked})).status_code == 200
+        same = await api.get(path, headers={"If-None-Match": f'"other", {tag}'})
+        assert (same.status_code, same.content) == (304, b"")
+        stale = {"Range": "bytes=0-9", "If-Range": '"another"'}
+        assert (await api.get(path, headers=stale)).status_code == 200
+
+    use(test)
+
+
+def test_an_upload_can_be_reconstructed_and_replaces_nothing(
+    use: Callable[[Use], None], body: dict[str, Any], tmp_path: Path
+) -> None:
+    async def test(api: httpx.AsyncClient) -> None:
+        videos = []
+        for content in (b"one", b"two"):
+            answer = await api.put("/uploads/tyre.mp4", content=content)
+            assert answer.status_code == 201, answer.text
+            assert answer.json()["sha256"] == hashlib.sha256(content).hexdigest()
+            videos.append(Path(answer.json()["video"]))
+            assert videos[-1].read_bytes() == content
+            assert videos[-1].is_relative_to(tmp_path / "in")
+        assert videos[0] != videos[1]
+        assert videos[0].read_bytes() == b"one"
+        started = await api.post("/reconstruct", json=body | {"video": str(videos[0])})
+        assert started.status_code == 202
+        for name in (
+            "..%2Fa.mp4",
+            ".hidden.mp4",
+            "a.txt",
+            "a.m3u8",
+            "a%0ab.mp4",
+            "a" * 300 + ".mp4",
+        ):
+            answer = await api.put(f"/uploads/{name}", content=b"x")
+            assert answer.status_code in (404, 422), name
+        assert (await api.put("/uploads/empty.mp4", content=b"")).status_code == 422
+        assert [p for p in (tmp_path / "in").rglob(".upload-*")] == []
+
+    use(test)
+
+
+def test_an_upload_that_is_too_large_leaves_nothing(
+    prefect: Prefect, settings: ApiSettings, tmp_path: Path
+) -> None:
+    small = settings.model_copy(update={"max_upload_bytes": 10})
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(3):
+            yield b"12345"
+
+    async def ask() -> None:
+        async for api in _client(prefect, small):
+            for content in (b"x" * 11, pieces()):
+                answer = await api.put("/uploads/a.mp4", content=content)
+                assert answer.status_code == 413
+        assert not (tmp_path / "in" / "uploads").exists()
+
+    asyncio.run(ask())
+
+
+def test_pages_of_listed_origins_may_ask(
+    prefect: Prefect, settings: ApiSettings, body: dict[str, Any]
+) -> None:
+    shop = settings.model_copy(update={"origins": ("https://shop.example",)})
+    asked = {
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "authorization,content-type,idempotency-key",
+    }
+
+    async def ask() -> None:
+        async for api in _client(prefect, shop):
+            del api.headers["Authorization"]
+            ours = {"Origin": "https://shop.example"}
+            answer = await api.options("/reconstruct", headers=asked | ours)
+            assert answer.status_code == 200
+            assert answer.headers["Access-Control-Allow-Origin"] == ours["Origin"]
+            answer = await api.post("/reconstruct", json=body, headers=ours)
+            assert answer.status_code == 401
+            assert answer.headers["Access-Control-Allow-Origin"] == ours["Origin"]
+            evil = {"Origin": "https://evil.example"}
+            answer = await api.options("/reconstruct", headers=asked | evil)
+            assert "Access-Control-Allow-Origin" not in answer.headers
+
+    asyncio.run(ask())
+
+
+def test_tokens_are_replaced_without_a_gap(settings: ApiSettings, prefect: Prefect) -> None:
+    both = settings.model_copy(update={"token": SecretStr(f"{TOKEN}, the-next-token-of-ours")})
+
+    async def ask() -> None:
+        async for api in _client(prefect, both):
+            for token, status in (
+                (TOKEN, 200),
+                ("the-next-token-of-ours", 200),
+                (f"{TOKEN},", 401),
+            ):
+                api.headers["Authorization"] = f"Bearer {token}"
+                assert (await api.get("/reconstruct")).status_code == status
+
+    asyncio.run(ask())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"token": f"{TOKEN},short"},
+        {"token": "change-me-to-something-long"},
+        {"origins": ["*"]},
+        {"origins": ["https://shop.example/"]},
+        {"origins": ["shop.example"]},
+    ],
+)
+def test_settings_that_would_open_the_service_are_refused(
+    settings: ApiSettings, change: dict[str, Any]
+) -> None:
+    told = {"token": TOKEN, "input_roots": ["/in"], "output_roots": ["/out"]}
+    with pytest.raises(ValidationError):
+        ApiSettings.model_validate(told | change)

@@ -15,6 +15,8 @@ export interface ReconstructRequest {
   diameter_mm?: number;
   motion?: "auto" | "orbit" | "turntable" | "spin" | "free";
   session?: string;
+  /** The caller's own name of the job, such as an order's number. */
+  reference?: string;
 }
 
 export interface JobAccepted {
@@ -28,10 +30,15 @@ export interface JobStatus {
   /** 0 to 1. */
   progress: number;
   stage: string | null;
+  reference: string | null;
+  /** Runs so far: one whose process died is started again. */
+  attempts: number;
   created_at: string | null;
   started_at: string | null;
   finished_at: string | null;
   metadata: Record<string, unknown> | null;
+  /** Once completed: whether the files are still those that this job made. */
+  result_is_there: boolean | null;
   error: { code: string; stage: string; message: string } | null;
 }
 
@@ -73,6 +80,18 @@ export class Tyre3dClient {
   async cancel(jobId: string): Promise<JobStatus> {
     const answer = await this.#ask("DELETE", `/reconstruct/${encodeURIComponent(jobId)}`);
     return (await answer.json()) as JobStatus;
+  }
+
+  /** The GLB of a completed job. */
+  async mesh(jobId: string): Promise<ArrayBuffer> {
+    const answer = await this.#ask("GET", `/reconstruct/${encodeURIComponent(jobId)}/mesh.glb`);
+    return answer.arrayBuffer();
+  }
+
+  /** Bring a video to the service; returns its path for a request. */
+  async upload(name: string, video: Blob): Promise<string> {
+    const answer = await this.#ask("PUT", `/uploads/${encodeURIComponent(name)}`, {}, video);
+    return ((await answer.json()) as { video: string }).video;
   }
 
   /** Every change of a job, until it ends or the connection does. */
@@ -119,7 +138,7 @@ export class Tyre3dClient {
     method: string,
     path: string,
     headers: Record<string, string> = {},
-    body?: string,
+    body?: string | Blob,
     signal?: AbortSignal,
   ): Promise<Response> {
     const answer = await fetch(this.#url + path, {
@@ -133,9 +152,9 @@ export class Tyre3dClient {
     let code = "http";
     let message = text;
     try {
-      const told = JSON.parse(text) as { code?: string; message?: string; detail?: unknown };
-      code = told.code ?? (answer.status === 422 ? "invalid" : code);
-      message = told.message ?? JSON.stringify(told.detail);
+      const told = JSON.parse(text) as { code?: string; message?: string };
+      code = told.code ?? code;
+      message = told.message ?? message;
     } catch {
       // A proxy's page: its text is all there is.
     }

@@ -1,0 +1,48 @@
+"""What is looked at before a request's body is parsed: its size, and how deep it is nested."""
+
+from __future__ import annotations
+
+from fastapi import Request
+
+from deployments.api.errors import ApiError
+
+MAX_DEPTH = 16
+"""No request needs more than three levels; parsers and validators recurse."""
+
+
+async def bounded_body(request: Request, max_bytes: int) -> bytes:
+    """The body, whether or not its length was told.
+
+    Raises:
+        ApiError: 413 if it is larger; 400 if it is nested too deeply.
+    """
+    told = request.headers.get("content-length", "")
+    too_large = ApiError(413, "body-too-large", f"At most {max_bytes} bytes")
+    if told.isdecimal() and int(told[:20]) > max_bytes:
+        raise too_large
+    content = b""
+    async for piece in request.stream():
+        content += piece
+        if len(content) > max_bytes:
+            raise too_large
+    if depth_of(content) > MAX_DEPTH:
+        raise ApiError(400, "body-too-deep", f"At most {MAX_DEPTH} levels of lists and objects")
+    return content
+
+
+def depth_of(content: bytes) -> int:
+    """How deep lists and objects are nested in JSON; brackets in texts do not count."""
+    depth = deepest = 0
+    in_text = escaped = False
+    for byte in content:
+        if in_text:
+            in_text = escaped or byte != 0x22
+            escaped = byte == 0x5C and not escaped
+        elif byte == 0x22:
+            in_text = True
+        elif byte in b"[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif byte in b"]}":
+            depth -= 1
+    return deepest

@@ -1,0 +1,110 @@
+"""The one shape of all that the service refuses: code, message, and the request's id."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+REQUEST_ID = "X-Request-Id"
+_log = logging.getLogger("tyre3d.api")
+_MAX_MESSAGE = 2000
+_CODES = {400: "bad-request", 404: "not-found", 405: "method-not-allowed"}
+
+
+class FieldError(BaseModel):
+    """What is wrong with one field of a request."""
+
+    field: str
+    message: str
+
+
+class Refusal(BaseModel):
+    """Why a request was refused."""
+
+    code: str = Field(description="stable")
+    message: str = Field(description="what was wrong and what to do")
+    request_id: str = Field("", description="to be found in the service's log")
+    fields: list[FieldError] = Field([], description="of a request that is not valid")
+
+
+class ApiError(Exception):
+    """A request that is refused or cannot be served.
+
+    Args:
+        status: The status code of the HTTP answer.
+        code: A stable name of the error.
+        message: What was wrong.
+        retry_after_s: When another try may succeed, where that is known.
+    """
+
+    def __init__(
+        self, status: int, code: str, message: str, *, retry_after_s: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.retry_after_s = retry_after_s
+
+
+def refusal(request: Request, error: ApiError, fields: Sequence[FieldError] = ()) -> JSONResponse:
+    """The answer that an error is to its request."""
+    headers = {}
+    if error.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    if error.retry_after_s is not None:
+        headers["Retry-After"] = str(error.retry_after_s)
+    told = Refusal(
+        code=error.code,
+        message=speakable(error.message),
+        request_id=request_id(request),
+        fields=list(fields),
+    )
+    return JSONResponse(told.model_dump(), error.status, headers)
+
+
+def request_id(request: Request) -> str:
+    """The id that the request was given."""
+    return str(getattr(request.state, "request_id", ""))
+
+
+def speakable(text: str) -> str:
+    """A text that every encoder takes: halves of surrogate pairs are written out."""
+    return text.encode("utf-8", "backslashreplace").decode()[:_MAX_MESSAGE]
+
+
+def add_handlers(app: FastAPI) -> None:
+    """Have an application answer all errors in one shape, without repeating what was sent."""
+
+    @app.exception_handler(ApiError)
+    async def refused(request: Request, error: ApiError) -> JSONResponse:
+        return refusal(request, error)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        fields = [_field(told) for told in error.errors()]
+        message = "; ".join(f"{f.field}: {f.message}" for f in fields)
+        return refusal(request, ApiError(422, "invalid", message), fields)
+
+    @app.exception_handler(HTTPException)
+    async def refused_by_framework(request: Request, error: HTTPException) -> JSONResponse:
+        code = _CODES.get(error.status_code, f"http-{error.status_code}")
+        return refusal(request, ApiError(error.status_code, code, str(error.detail)))
+
+    @app.exception_handler(Exception)
+    async def unforeseen(request: Request, error: Exception) -> JSONResponse:
+        _log.error("request %s: %s", request_id(request), type(error).__name__, exc_info=error)
+        message = "This is a fault of the service; its log tells more under the request's id"
+        return refusal(request, ApiError(500, "internal", message))
+
+
+def _field(told: dict[str, Any]) -> FieldError:
+    where = [str(part) for part in told["loc"] if part not in ("body", "query", "path", "header")]
+    return FieldError(field=speakable(".".join(where)), message=speakable(str(told["msg"])))

@@ -1,0 +1,99 @@
+"""Which paths and addresses of a request are let through."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from configs.locations import VIDEO_SUFFIXES, has_unprintable, metadata_of, parent_and_name
+from deployments.api.errors import ApiError
+
+_MAX_NAME_BYTES = 255
+_MAX_PATH_BYTES = 4000
+
+
+def below(location: Path | str, roots: tuple[Path | str, ...], field: str) -> Path | str:
+    """The location, links of a path resolved, if it lies below one of the roots.
+
+    Args:
+        location: A path, or an ``s3://`` address.
+        roots: Folders and ``s3://`` prefixes.
+        field: The field of the request that holds the location, for the message.
+
+    Raises:
+        ApiError: 422 if it does not; the message does not reveal what lies elsewhere.
+    """
+    if not has_unprintable(str(location)):
+        if isinstance(location, str):
+            if any(isinstance(root, str) and location.startswith(f"{root}/") for root in roots):
+                return location
+        elif (real := _resolved(location)) is not None:
+            folders = [root.resolve() for root in roots if isinstance(root, Path)]
+            if any(real.is_relative_to(folder) and real != folder for folder in folders):
+                return real
+    raise ApiError(422, "path-refused", f"{field} must be an absolute path below a configured root")
+
+
+def _resolved(path: Path) -> Path | None:
+    """The path without links; None where it is relative, too long, or where links go round."""
+    try:
+        real = path.resolve() if path.is_absolute() else None
+        if real is not None and len(os.fsencode(real)) <= _MAX_PATH_BYTES:
+            real.exists()
+            return real
+    except (OSError, RuntimeError, ValueError):
+        pass
+    return None
+
+
+def input_below(
+    location: Path | str, roots: tuple[Path | str, ...], *, is_video: bool
+) -> Path | str:
+    """The location of an input that is there.
+
+    Args:
+        location: A path, or an ``s3://`` address.
+        roots: Folders and prefixes of inputs.
+        is_video: Whether it must be a file with the suffix of a video, or else a folder.
+
+    Raises:
+        ApiError: 422.
+    """
+    source = below(location, roots, "the input")
+    name = parent_and_name(source)[1]
+    # lists of further files (.m3u8) are opened by FFmpeg, wherever these files lie
+    if is_video and Path(name).suffix.lower() not in VIDEO_SUFFIXES:
+        known = ", ".join(VIDEO_SUFFIXES)
+        raise ApiError(422, "path-refused", f"{name} is not a video; videos end in {known}")
+    if isinstance(source, Path):
+        if not source.exists():
+            raise ApiError(422, "input-missing", f"{source} does not exist")
+        if is_video and not source.is_file():
+            raise ApiError(422, "path-refused", f"{source} is not a video")
+        if not is_video and not source.is_dir():
+            raise ApiError(422, "path-refused", f"{source} is not a folder")
+    return source
+
+
+def output_below(location: Path | str, roots: tuple[Path | str, ...]) -> Path | str:
+    """The location of a GLB that can be written there, as far as its name tells.
+
+    Raises:
+        ApiError: 422.
+    """
+    glb = below(location, roots, "output_glb_path")
+    name = parent_and_name(glb)[1]
+    if not name.endswith(".glb") or name.startswith("."):
+        raise ApiError(422, "path-refused", "output_glb_path must end in .glb")
+    longest = len(parent_and_name(metadata_of(glb))[1].encode())
+    if longest > _MAX_NAME_BYTES:
+        message = f"the name of output_glb_path is too long by {longest - _MAX_NAME_BYTES} bytes"
+        raise ApiError(422, "path-refused", message)
+    if isinstance(glb, Path) and (glb.is_dir() or metadata_of_is_folder(glb)):
+        raise ApiError(422, "path-refused", "output_glb_path names a folder")
+    return glb
+
+
+def metadata_of_is_folder(glb: Path) -> bool:
+    """Whether a folder lies where the metadata of a GLB go."""
+    return Path(metadata_of(glb)).is_dir()
