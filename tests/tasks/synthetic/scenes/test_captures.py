@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ import trimesh
 
 from tasks.geometry.camera import Camera
 from tasks.imaging.images import read_grey
+from tasks.synthetic.scenes import video
 from tasks.synthetic.scenes.capture_film import make_capture_video
 from tasks.synthetic.scenes.captures import CAPTURES, WALKS, Capture, Phone, plan_take
 from tasks.synthetic.scenes.film_set import undistorted
@@ -71,6 +74,22 @@ def test_the_same_seed_gives_the_same_film(tmp_path: Path, ring: ImportedWheel) 
         )
     for suffix in (".mp4", ".truth.json", ".parts/000001.png"):
         assert (tmp_path / f"a{suffix}").read_bytes() == (tmp_path / f"b{suffix}").read_bytes()
+
+
+def test_the_command_films_a_wheel_of_a_file_upright_as_hevc(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheel, film = tmp_path / "box.glb", tmp_path / "film.mp4"
+    trimesh.creation.box((1.0, 1.0, 0.4)).export(wheel)
+    command = f"video --seed 9 --capture spin --codec hevc --frames 2 --size 64 96 --wheel {wheel}"
+    monkeypatch.setattr(sys, "argv", [*command.split(), "--out", str(film)])
+    video.main()
+    with av.open(str(film)) as container:
+        stream = container.streams.video[0]
+        assert (stream.codec_context.name, stream.width, stream.height) == ("hevc", 64, 96)
+    truth = read_truth(film)
+    assert (truth.motion, truth.diameter, truth.width) == ("spin", 0.66, pytest.approx(0.264))
+    assert set(np.unique(read_grey(parts_path(film, 1)))) == {0, 1}, "all of it counts as rubber"
 
 
 def test_phones_walk_round_uneven_and_their_automatics_drift() -> None:
