@@ -30,12 +30,14 @@ class StageName(StrEnum):
     """The stages in their order; the one spelling for errors, progress, metadata, API and UI."""
 
     EXTRACT = "extract"
+    INSPECT = "inspect"
     REMOVE_BACKGROUNDS = "remove-backgrounds"
     ESTIMATE_POSES = "estimate-poses"
     RECTIFY = "rectify"
     SELECT = "select"
     INFER = "infer"
     MERGE = "merge"
+    JUDGE = "judge"
     EXPORT = "export"
 
 
@@ -55,6 +57,51 @@ class ExtractConfig(StageConfig):
         100_000_000, ge=1, description="frames with more pixels are refused, unread where possible"
     )
     jpeg_quality: int = Field(95, ge=50, le=100, description="quality of the written JPEGs")
+
+
+class InspectConfig(StageConfig):
+    """The first word on a film: how much is looked at, and from which figures on it is doubted.
+
+    Reasons of the limits and the films that they were set on: docs/verdict.md.
+    """
+
+    looked_at: int = Field(16, ge=3, le=64, description="frames whose background is removed")
+    session: str = Field(DEFAULT_SESSION, description="name of rembg's session")
+    precision: Precision = Field(
+        "auto", description="arithmetic of the network; auto: bf16 where it is native"
+    )
+    min_area: float = Field(0.01, gt=0, lt=1, description="share of the frame a tyre must fill")
+    min_with_tyre: float = Field(
+        0.75, ge=0, le=1, description="share of the frames in which a tyre must stand out"
+    )
+    min_brightness: float = Field(
+        40.0, ge=0, le=255, description="95th percentile of the tyre's grey values, median"
+    )
+    max_clipped: float = Field(
+        0.2, ge=0, le=1, description="share of the tyre's pixels at white, median"
+    )
+    min_sharpness: float = Field(
+        0.1, ge=0, description="gradient energy on the tyre over its variance, median"
+    )
+    max_cut_off: float = Field(
+        0.3, ge=0, le=1, description="share of frames in which the tyre may reach the edge"
+    )
+    max_others: float = Field(
+        0.3, ge=0, description="area of what else stands out, over the tyre's, median"
+    )
+    min_roundness: float = Field(
+        0.95, ge=0, le=1, description="overlap with an ellipse, of the roundest outline"
+    )
+    min_change_levels: float = Field(
+        0.6, ge=0, description="change between neighbouring frames, levels of 255, median"
+    )
+    max_repeated: float = Field(0.8, ge=0, le=1, description="share of frames like the one before")
+    max_cut: float = Field(
+        2.5, ge=1, description="colours' greatest jump between frames, over the next greatest"
+    )
+    min_about_arc_deg: float = Field(
+        100.0, ge=0, le=360, description="arc that the outlines' aspects speak of, degrees"
+    )
 
 
 class MaskConfig(StageConfig):
@@ -136,6 +183,12 @@ class SelectConfig(StageConfig):
         8.0, ge=0, le=255, description="least 95th percentile of the tyre's grey values"
     )
     min_solidity: float = Field(0.7, ge=0, le=1, description="least area share of the convex hull")
+    held_out: int = Field(
+        6, ge=0, le=64, description="frames kept from the merge, by which the mesh is judged"
+    )
+    hold_out_above: int = Field(
+        20, ge=4, description="frames with a pose up to which all are needed for the merge"
+    )
 
 
 class InferConfig(StageConfig):
@@ -275,7 +328,86 @@ class MergeConfig(StageConfig):
         return self.diameter_mm / 2000.0
 
 
+class Limits(BaseModel):
+    """From which value of a figure on a mesh is to be looked at, and must not be used.
+
+    With ``fail`` above ``review`` high values are bad, otherwise low ones.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    review: float
+    fail: float
+
+    def level(self, value: float) -> Literal["review", "fail"] | None:
+        """What a value means; None where it is sound or not known (not a number)."""
+        sign = 1.0 if self.fail >= self.review else -1.0
+        if sign * value >= sign * self.fail:
+            return "fail"
+        return "review" if sign * value >= sign * self.review else None
+
+
+def _limits(review: float, fail: float, description: str) -> Limits:
+    return Field(Limits(review=review, fail=fail), description=description)
+
+
+class JudgeConfig(StageConfig):
+    """From which figures on a mesh is to be looked at (``review``) or not to be used (``fail``).
+
+    Reasons of the limits and the films that they were set on: docs/verdict.md.
+    """
+
+    judged_px: int = Field(
+        480, ge=64, le=4096, description="longest side of the frames that are compared, pixels"
+    )
+    silhouette_iou: Limits = _limits(
+        0.94, 0.85, "overlap of the mesh with masks of frames held out, median"
+    )
+    masks_beyond_mesh: Limits = _limits(
+        0.04, 0.12, "area of held-out masks that the mesh does not cover, of the mask, median"
+    )
+    mesh_beyond_masks: Limits = _limits(
+        0.04, 0.12, "area of the mesh outside held-out masks, of the mask, median"
+    )
+    photo_agreement: Limits = _limits(
+        0.5, 0.2, "correlation of held-out photos with the mesh's colours, median"
+    )
+    posed_share: Limits = _limits(0.85, 0.6, "share of the frames that have a pose")
+    seen_arc_deg: Limits = _limits(200.0, 75.0, "arc of the cameras round the tyre, degrees")
+    face_seen: float = Field(
+        0.5, ge=0, le=1, description="share of a face that must be seen, else review"
+    )
+    tread_seen: float = Field(
+        0.4, ge=0, le=1, description="share of the tread that must be seen, else review"
+    )
+    share_inferred: Limits = _limits(0.4, 0.65, "share of the surface that no frame saw")
+    halves_axle_deg: Limits = _limits(
+        1.0, 5.0, "angle between the axles of even and odd frames, degrees"
+    )
+    halves_outline_percent: Limits = _limits(
+        1.5, 5.0, "distance of the outlines that even and odd frames predict, percent of their size"
+    )
+    scale_spread_percent: Limits = _limits(
+        2.5, 6.0, "spread of the scales that single frames would give, percent"
+    )
+    min_width_ratio: float = Field(
+        0.15, gt=0, lt=1, description="least width of a tyre over its diameter"
+    )
+    max_width_ratio: float = Field(
+        0.75, gt=0, lt=2, description="greatest width of a tyre over its diameter"
+    )
+    axle_lean_deg: float = Field(
+        30.0, ge=0, le=90, description="angle of the axle to the horizontal, else review"
+    )
+    gap_deg: float = Field(
+        30.0, ge=5, le=180, description="arcs without a frame wider than this are filmed again"
+    )
+
+
 class ExportConfig(StageConfig):
     """How the mesh is written."""
 
     node_name: str = Field("tyre", min_length=1, description="name of the node in the GLB")
+    failed_mark: str = Field(
+        "verdict: fail", min_length=1, description="what the name of a mesh that failed holds"
+    )

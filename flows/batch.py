@@ -104,10 +104,15 @@ def final_state(manifest: Manifest) -> State[Any]:
     failed = [e.name for e in manifest.entries.values() if e.state != "completed"]
     total = len(manifest.entries)
     if not failed:
-        return Completed(message=f"all {total} succeeded")
+        refused = [e.name for e in manifest.entries.values() if e.verdict == "fail"]
+        doubt = f"; the verdict on {len(refused)} is fail: {_listed(refused)}" if refused else ""
+        return Completed(message=f"all {total} succeeded{doubt}")
     some = "none succeeded" if len(failed) == total else f"{len(failed)} of {total} failed"
-    shown = ", ".join(failed[:10]) + (", ..." if len(failed) > 10 else "")
-    return Failed(message=f"{some}: {shown}")
+    return Failed(message=f"{some}: {_listed(failed)}")
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
 
 
 @dataclass(frozen=True)
@@ -255,6 +260,8 @@ def _show(manifest: Manifest) -> None:
             "state": "found finished" if e.found_finished else e.state,
             "error": e.error["code"] if e.error else "",
             "stage": e.error["stage"] if e.error else "",
+            "verdict": e.verdict,
+            "reasons": ", ".join(e.reasons),
             "seconds": e.seconds,
             "attempts": e.attempts,
             "vertices": e.figures.get("num_vertices", ""),

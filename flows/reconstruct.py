@@ -20,6 +20,8 @@ from configs.stages import (
     ExportConfig,
     ExtractConfig,
     InferConfig,
+    InspectConfig,
+    JudgeConfig,
     MaskConfig,
     MergeConfig,
     PoseConfig,
@@ -27,6 +29,7 @@ from configs.stages import (
     SelectConfig,
 )
 from flows.infer import remote_tasks
+from flows.support.first_word import advised_by, tell_first_word
 from flows.support.progress import report_to_prefect
 from flows.support.runner import Runner
 from flows.support.settings import load_settings
@@ -39,6 +42,8 @@ from tasks.stages.estimate_poses import ESTIMATE_POSES
 from tasks.stages.export_glb import EXPORT, GLB_FILE
 from tasks.stages.extract_frames import EXTRACT, Source
 from tasks.stages.infer_codes import INFER
+from tasks.stages.inspect_frames import INSPECT
+from tasks.stages.judge_mesh import JUDGE
 from tasks.stages.merge_fields import MERGE
 from tasks.stages.rectify_views import RECTIFY
 from tasks.stages.remove_backgrounds import REMOVE_BACKGROUNDS
@@ -46,6 +51,7 @@ from tasks.stages.select_frames import SELECT
 from tasks.storage.artifacts import ArtifactRef, open_store
 from tasks.storage.inputs import local_input
 from tasks.storage.results import check_writable, finite, write_result
+from tasks.verdict.record import Judgement
 
 _log = logging.getLogger("tyre3d")
 
@@ -85,6 +91,7 @@ def run_stages(request: ReconstructRequest, settings: Settings) -> dict[str, Any
         store = open_store(settings)
         run = Runner(store, request.stem, device, tasks=remote_tasks(settings))
 
+        inspecting = InspectConfig(session=request.session)
         masking = MaskConfig(session=request.session)
         posing = PoseConfig(motion=request.motion)
         choosing = SelectConfig(num_frames=request.chosen_frames)
@@ -92,10 +99,14 @@ def run_stages(request: ReconstructRequest, settings: Settings) -> dict[str, Any
         exporting = ExportConfig()
 
         frames = run(EXTRACT, ExtractConfig(), source=source)
-        masks = run(REMOVE_BACKGROUNDS, masking, frames=frames, weights=background)
-        poses = run(ESTIMATE_POSES, posing, frames=frames, masks=masks)
-        views = run(RECTIFY, RectifyConfig(), frames=frames, masks=masks, poses=poses)
-        selection = run(SELECT, choosing, frames=views, masks=views, poses=poses)
+        inspection = run(INSPECT, inspecting, frames=frames, weights=background)
+        first_word = Judgement.from_dict(store.open(inspection).record)
+        tell_first_word(request.stem, first_word)
+        with advised_by(first_word):
+            masks = run(REMOVE_BACKGROUNDS, masking, frames=frames, weights=background)
+            poses = run(ESTIMATE_POSES, posing, frames=frames, masks=masks)
+            views = run(RECTIFY, RectifyConfig(), frames=frames, masks=masks, poses=poses)
+            selection = run(SELECT, choosing, frames=views, masks=views, poses=poses)
         codes = run(
             INFER, InferConfig(), frames=views, masks=views, selection=selection, model=model
         )
@@ -105,13 +116,31 @@ def run_stages(request: ReconstructRequest, settings: Settings) -> dict[str, Any
             frames=views,
             masks=views,
             poses=poses,
+            selection=selection,
             codes=codes,
             model=model,
             fuser=model.fuser,
         )
+        judged = run(
+            JUDGE,
+            JudgeConfig(),
+            frames=views,
+            masks=views,
+            inspection=inspection,
+            poses=poses,
+            selection=selection,
+            mesh=mesh,
+        )
         run.state(EXPORT, exporting)
         provenance = _provenance(
-            request, source, model, run, poses=poses, views=views, selection=selection
+            request,
+            source,
+            model,
+            run,
+            poses=poses,
+            views=views,
+            selection=selection,
+            judged=judged,
         )
         exported = run(EXPORT, exporting, mesh=mesh, provenance=provenance)
 
@@ -134,6 +163,7 @@ def _provenance(
     poses: ArtifactRef,
     views: ArtifactRef,
     selection: ArtifactRef,
+    judged: ArtifactRef,
 ) -> dict[str, Any]:
     """Where the mesh comes from; it stands in the GLB and in the metadata."""
     estimate = PoseEstimate.read(run.store.open(poses))
@@ -147,6 +177,7 @@ def _provenance(
         "frame_of_reference": {"unit": "metre", "up": "+Y", "axle": "+Z", "origin": "centre"},
         "scale": {"nominal_diameter_mm": request.diameter_mm},
         "warnings": [*estimate.warnings, *run.store.open(views).record["warnings"]],
+        **run.store.open(judged).record,
     }
 
 

@@ -220,21 +220,19 @@ class Jobs:
         details: dict[str, Any] = {"progress": 0.0}
         if status == "failed" and self._can_be_made_again(run):
             status = "queued"  # make_again is about to start it
-        elif status == "processing":
-            share, stage = await self._runs.progress(UUID(run["id"]))
-            stage = "cancelling" if state == "CANCELLING" else stage
-            details = {"progress": share, "stage": stage}
+        if status != "queued":
+            told = await self._runs.told(UUID(run["id"]))
+            details = {"progress": told.progress, "first_word": told.first_word}
+        if status == "processing":
+            details["stage"] = "cancelling" if state == "CANCELLING" else told.stage
         elif status == "completed":
             found = await asyncio.to_thread(self._metadata, attempts)
-            told = {"output_path": run["parameters"]["request"]["glb_path"]}
-            details = {
-                "progress": 1.0,
-                "metadata": told if found is None else found,
-                "result_is_there": found is not None,
-            }
+            metadata = found or {"output_path": run["parameters"]["request"]["glb_path"]}
+            judged = {name: metadata.get(name) for name in ("verdict", "reasons", "retake")}
+            details |= {"progress": 1.0, "metadata": metadata, **judged}
+            details["result_is_there"] = found is not None
         elif status == "failed":
-            share, _ = await self._runs.progress(UUID(run["id"]))
-            details = {"progress": share, "error": JobError(**_failure(run).to_dict())}
+            details["error"] = JobError(**_failure(run).to_dict())
         return JobStatus(
             job_id=job_id,
             status=status,

@@ -112,6 +112,15 @@ class JobError(BaseModel):
     message: str = Field(description="what was wrong and what to do")
 
 
+class JobReason(BaseModel):
+    """What speaks against a film or a mesh."""
+
+    code: str = Field(description="stable")
+    level: Literal["review", "fail"]
+    message: str = Field(description="what was found")
+    advice: str = Field(description="what the photographer can do about it")
+
+
 class JobAccepted(BaseModel):
     """A job that was taken on."""
 
@@ -131,6 +140,16 @@ class JobStatus(BaseModel):
     created_at: datetime | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    first_word: list[JobReason] | None = Field(
+        None,
+        description="what the first frames say against the film, some seconds after the start; "
+        "empty: nothing",
+    )
+    verdict: Literal["pass", "review", "fail"] | None = Field(
+        None, description="on the mesh, once completed; one that failed must not be used"
+    )
+    reasons: list[JobReason] | None = Field(None, description="of the verdict")
+    retake: list[str] | None = Field(None, description="what to film again, once completed")
     metadata: dict[str, Any] | None = Field(
         None, description="of the result, once completed; only its path where it is not there"
     )

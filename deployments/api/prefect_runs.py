@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -12,6 +14,7 @@ import httpx
 
 from deployments.api.errors import ApiError
 from deployments.api.settings import ApiSettings
+from tasks.verdict.record import FIRST_WORD
 
 TAG = "api"
 """Marks the runs that the service started; it knows of no others."""
@@ -25,6 +28,21 @@ _CREATIONS_WAITING = 256
 _AGAIN_S = 5
 ACTIVE = ("SCHEDULED", "PENDING", "RUNNING", "PAUSED", "CANCELLING")
 """Types of the states of runs that have not ended."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a run reports of itself.
+
+    Args:
+        progress: 0..1.
+        stage: Its stage, None before the first.
+        first_word: The reasons against the film, None before they are known.
+    """
+
+    progress: float
+    stage: str | None
+    first_word: list[dict[str, Any]] | None
 
 
 class PrefectRuns:
@@ -192,19 +210,22 @@ class PrefectRuns:
             raise ApiError(502, "prefect-refused", "Prefect does not list the runs")
         return list(answer.json())
 
-    async def progress(self, run_id: UUID) -> tuple[float, str | None]:
-        """The progress that a run reports, 0..1, and its stage."""
+    async def told(self, run_id: UUID) -> Told:
+        """What a run reports of itself by its artifacts."""
+        kinds = {"any_": ["progress", "table"]}
         query = {
-            "artifacts": {"flow_run_id": {"any_": [str(run_id)]}, "type": {"any_": ["progress"]}},
+            "artifacts": {"flow_run_id": {"any_": [str(run_id)]}, "type": kinds},
             "sort": "CREATED_DESC",
-            "limit": 1,
+            "limit": 10,
         }
         answer = await self._request("POST", "/artifacts/filter", json=query)
-        found = answer.json() if answer.status_code == 200 else []
-        if not found:
-            return 0.0, None
-        share = float(found[0]["data"] or 0.0) / 100.0
-        return min(max(share, 0.0), 1.0), found[0]["description"]
+        share, stage, first_word = 0.0, None, None
+        for row in reversed(answer.json() if answer.status_code == 200 else []):
+            if row["type"] == "progress":
+                share, stage = float(row["data"] or 0.0) / 100.0, row["description"]
+            elif row["description"] == FIRST_WORD:
+                first_word = json.loads(row["data"])
+        return Told(min(max(share, 0.0), 1.0), stage, first_word)
 
     async def cancel(self, run_id: UUID, why: str = "Asked for over the API") -> None:
         """Request the cancellation of a run from the worker of its process."""

@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from configs.request import BatchRequest
-from flows.cli.commands import TAG, mesh_options, prepare, server_lost, validated
+from flows.cli.commands import REFUSED, TAG, mesh_options, prepare, server_lost, validated
 from flows.cli.local_server import LocalServer
 from flows.cli.output import ProgressLines, batch_table
 from flows.support.settings import load_settings
@@ -16,7 +16,7 @@ SOME_FAILED = 1
 
 
 def batch(options: argparse.Namespace) -> int:
-    """Make every tyre; the exit code is 0 only if all have a result."""
+    """Make every tyre; the exit code is 0 only if all have a result that may be used."""
     settings = load_settings()
     prepare(settings, verbose=options.verbose)
     from tasks.storage.inputs import check_name
@@ -61,5 +61,8 @@ def batch(options: argparse.Namespace) -> int:
     error = state.result(raise_on_failure=False)
     if isinstance(error, BaseException):  # no manifest was made
         raise error
-    sys.stdout.write(batch_table(latest_entries(results), state.message or ""))
-    return 0 if state.is_completed() else SOME_FAILED
+    entries = latest_entries(results)
+    sys.stdout.write(batch_table(entries, state.message or ""))
+    if not state.is_completed():
+        return SOME_FAILED
+    return REFUSED if any(entry.verdict == "fail" for entry in entries) else 0

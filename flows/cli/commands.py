@@ -26,6 +26,8 @@ from tasks.core.errors import InputError, ResourceError
 _Request = TypeVar("_Request", bound=BaseModel)
 TAG = "tyre3d"
 """Of the runs that commands start; `make deploy` has the server watch over such runs."""
+REFUSED = 7
+"""Exit code where there is a mesh and the verdict on it is ``fail``."""
 _ENVIRONMENT = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "DO_NOT_TRACK": "1",
@@ -124,13 +126,20 @@ def reconstruct(options: argparse.Namespace) -> int:
         flow = _ready(request, settings, server)
         start_s = time.perf_counter() - started
         from prefect import tags
+        from tqdm.contrib.logging import logging_redirect_tqdm
 
-        with ProgressLines(sys.stderr) as lines, listening(lines), tags(TAG):
+        log = logging.getLogger("tyre3d")
+        with (
+            ProgressLines(sys.stderr) as lines,
+            logging_redirect_tqdm([log]),
+            listening(lines),
+            tags(TAG),
+        ):
             metadata = flow(request, request.stem)
     finally:
         server.stop()
     sys.stdout.write(stage_table(metadata, start_s))
-    return 0
+    return REFUSED if metadata["verdict"] == "fail" else 0
 
 
 def _ready(

@@ -88,16 +88,28 @@ def stage_table(metadata: Mapping[str, Any], start_s: float) -> str:
         f"from {metadata['num_frames']} frames\n"
     )
     text += "".join(f"warning   {line}\n" for line in metadata["warnings"])
-    return text + f"GLB       {metadata['output_path']}\nmetadata  {metadata['metadata_path']}\n"
+    text += f"GLB       {metadata['output_path']}\nmetadata  {metadata['metadata_path']}\n"
+    return text + verdict_lines(metadata)
+
+
+def verdict_lines(metadata: Mapping[str, Any]) -> str:
+    """The verdict with its reasons, and what to film again."""
+    text = f"verdict   {metadata['verdict']}\n"
+    for reason in metadata["reasons"]:
+        text += f"reason    [{reason['code']}] {reason['message']}. {reason['advice']}\n"
+    return text + "".join(f"retake    {line}\n" for line in metadata["retake"])
 
 
 def batch_table(entries: Sequence[Entry], message: str) -> str:
     """The end of a batch: every tyre, and why those that failed did."""
-    rows = [("tyre", "state", "seconds", "result")]
+    rows = [("tyre", "state", "verdict", "seconds", "result")]
     for entry in entries:
         state = "finished before" if entry.found_finished else entry.state
         result = f"[{entry.error['code']}] {entry.error['message']}" if entry.error else entry.glb
-        rows.append((printable(entry.name), state, f"{entry.seconds:7.1f}", result))
+        why = ", ".join(entry.reasons)
+        verdict = f"{entry.verdict}: {why}" if why else entry.verdict
+        seconds = f"{entry.seconds:7.1f}"
+        rows.append((printable(entry.name), state, verdict, seconds, result))
     return f"\n{_table(rows)}\n{message}\n"
 
 

@@ -11,6 +11,7 @@ from prefect.events import emit_event
 UPLOADED = "tyre3d.uploaded"
 """The event that the deployment ``incoming`` is triggered by."""
 STAGE_FINISHED = "tyre3d.stage.finished"
+FIRST_WORD = "tyre3d.first-word"
 
 
 def slug(name: str) -> str:
@@ -39,6 +40,24 @@ def emit_stage_event(tyre: str, stage: str, state: str, seconds: float, uri: str
             "tyre3d.stage": stage,
         },
         payload={"stage": stage, "state": state, "seconds": seconds, "uri": uri},
+    )
+
+
+def emit_first_word(tyre: str, verdict: str, codes: Sequence[str]) -> None:
+    """Emit the event of the first word on a film.
+
+    Args:
+        tyre: Name of the tyre.
+        verdict: ``pass``, ``review`` or ``fail``, of the film alone.
+        codes: Codes of its reasons.
+    """
+    emit_event(
+        FIRST_WORD,
+        resource={
+            "prefect.resource.id": f"tyre3d.tyre.{slug(tyre)}",
+            "prefect.resource.name": tyre,
+        },
+        payload={"verdict": verdict, "reasons": list(codes)},
     )
 
 

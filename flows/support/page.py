@@ -47,9 +47,16 @@ def summary(
         frames: The chosen frames, by index.
         views: The mesh from the sides in ``VIEWS`` (:func:`tasks.mesh.preview.preview`).
     """
+    reasons = metadata["reasons"]
     sheet = contact_sheet(list(frames.values()), [f"frame {index}" for index in frames])
     lines = [
         f"# {escaped(tyre)}",
+        "",
+        f"**Verdict: {metadata['verdict']}**",
+        "",
+        *(f"- {r['message']} (`{r['code']}`, {r['level']}). {r['advice']}" for r in reasons),
+        "",
+        *(f"- **Retake:** {line}" for line in metadata["retake"]),
         "",
         f"![The mesh: {', '.join(VIEWS)}]({data_uri(views)})",
         "",

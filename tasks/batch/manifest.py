@@ -38,7 +38,7 @@ def fingerprint(digest: str, options: ReconstructOptions) -> str:
 
 @dataclass(frozen=True)
 class Entry:
-    """What became of one tyre."""
+    """What became of one tyre; verdict and codes of the reasons are those of its mesh."""
 
     name: str
     input: str
@@ -50,6 +50,8 @@ class Entry:
     error: dict[str, str] | None = None
     figures: dict[str, Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    verdict: str = ""
+    reasons: list[str] = field(default_factory=list)
     seconds: float = 0.0
     attempts: int = 0
     found_finished: bool = False
@@ -96,6 +98,8 @@ def completed(entry: Entry, request: ReconstructRequest, results: Results) -> En
         metadata=str(metadata),
         figures={**figures, **dict(record.get("figures", {}))},
         warnings=list(record.get("warnings", [])),
+        verdict=str(record.get("verdict", "")),
+        reasons=[reason["code"] for reason in record.get("reasons", [])],
     )
 
 

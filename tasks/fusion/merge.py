@@ -299,4 +299,5 @@ def _finish(
         inferred=np.asarray(inferred, np.bool_),
         figures=figures,
         warnings=tuple(warnings),
+        from_world=gathered.placement.moved(np.eye(3), centre, scale).similarity,
     )

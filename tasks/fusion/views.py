@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.geometry.camera import Camera
+from tasks.geometry.similarity import Similarity
 from tasks.imaging.images import read_mask
 from tasks.imaging.masks import MaskArray, foreground, largest_filled, signed_pixels
 from tasks.imaging.resizing import bounded
@@ -39,6 +40,11 @@ class TyrePlacement:
             rotation=camera.rotation @ self.axes.T,
             translation=self.scale * (camera.rotation @ self.centre + camera.translation),
         )
+
+    @property
+    def similarity(self) -> Similarity:
+        """World to tyre frame, as a similarity."""
+        return Similarity(self.scale, self.axes, -self.scale * self.axes @ self.centre)
 
     def moved(self, rotation: FloatArray, shift: FloatArray, stretch: float) -> TyrePlacement:
         """The placement after ``p_new = stretch * rotation.T @ (p_old - shift)``."""

@@ -34,6 +34,11 @@ def read_image(path: Path) -> Image:
     return _decoded(path, cv2.IMREAD_COLOR)
 
 
+def read_thumb(path: Path) -> Image:
+    """Read an image at an eighth of its size, ``(H / 8, W / 8, 3)``; raises likewise."""
+    return _decoded(path, cv2.IMREAD_REDUCED_COLOR_8)
+
+
 def read_grey(path: Path) -> Image:
     """Read the grey values ``(H, W)`` of an image; raises as :func:`read_image` does."""
     return _decoded(path, cv2.IMREAD_GRAYSCALE)

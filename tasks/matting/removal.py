@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -43,7 +43,7 @@ def remove_backgrounds(
     """
     (folder / "alpha").mkdir()
     masks = []
-    for frame, alpha, peak in _mattes(frames, session):
+    for frame, alpha, peak in mattes(frames, frames.candidates, session):
         cleaned, figures = clean_alpha(alpha)
         name = f"alpha/{frame.index:06d}.png"
         write_image(folder / name, cleaned, [cv2.IMWRITE_PNG_COMPRESSION, 3])
@@ -71,16 +71,22 @@ def remove_backgrounds(
     return masks
 
 
-def _mattes(
-    frames: Frames, session: MatteSession | None
+def mattes(
+    frames: Frames, candidates: Sequence[Candidate], session: MatteSession | None
 ) -> Iterator[tuple[Candidate, NDArray[np.uint8], float]]:
-    candidates = frames.candidates
+    """The alpha ``(H, W)`` of candidates as it is found, and the network's largest output.
+
+    Args:
+        frames: Where the images lie.
+        candidates: Those of them that are wanted.
+        session: Mattes those that bring no alpha of their own; None if all do.
+    """
     for start in range(0, len(candidates), _BATCH):
         chunk = candidates[start : start + _BATCH]
         opaque = [c for c in chunk if not c.has_alpha]
         images = [read_image(frames.path(c.index)) for c in opaque]
-        mattes = session.matte(images) if session is not None and images else []
-        matte_of = {c.index: matte for c, matte in zip(opaque, mattes, strict=True)}
+        found = session.matte(images) if session is not None and images else []
+        matte_of = {c.index: matte for c, matte in zip(opaque, found, strict=True)}
         for candidate in chunk:
             if candidate.has_alpha:
                 yield candidate, read_alpha_channel(frames.path(candidate.index)), 1.0

@@ -43,12 +43,18 @@ def export_glb(mesh: MergedMesh, provenance: Mapping[str, Any], config: ExportCo
     )
     content = encode_glb(
         written,
-        name=config.node_name,
+        name=_node_name(provenance, config),
         generator=f"Tyre3D {package_version('tyre3d')}",
         extras=provenance,
     )
     _reload(content, mesh)
     return content
+
+
+def _node_name(provenance: Mapping[str, Any], config: ExportConfig) -> str:
+    """The node's name, which viewers show: a mesh that must not be used says so."""
+    failed = provenance.get("verdict") == "fail"
+    return f"{config.node_name} ({config.failed_mark})" if failed else config.node_name
 
 
 def _broken(code: str, what: str) -> ReconstructionError:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.geometry.similarity import Similarity
 from tasks.storage.artifacts import Artifact
 
 _FILE = "mesh.npz"
@@ -26,6 +28,7 @@ class MergedMesh:
         inferred: ``(V,)`` bool, true where no frame saw the surface.
         figures: Fusion figures for the record.
         warnings: What a person should know.
+        from_world: World of the cameras to the frame of the vertices.
     """
 
     vertices: NDArray[np.float32]
@@ -36,10 +39,11 @@ class MergedMesh:
     inferred: NDArray[np.bool_]
     figures: dict[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    from_world: Similarity = field(default_factory=lambda: Similarity(1.0, np.eye(3), np.zeros(3)))
 
 
 def save_mesh(folder: Path, mesh: MergedMesh) -> None:
-    """Write the arrays of a merged mesh; figures and warnings belong into the record."""
+    """Write the arrays of a merged mesh; the rest is :func:`mesh_record`."""
     np.savez(
         folder / _FILE,
         vertices=mesh.vertices,
@@ -51,12 +55,30 @@ def save_mesh(folder: Path, mesh: MergedMesh) -> None:
     )
 
 
+def mesh_record(mesh: MergedMesh) -> dict[str, Any]:
+    """What the artifact's record says of a merged mesh, as plain JSON types."""
+    place = mesh.from_world
+    return {
+        "figures": mesh.figures,
+        "warnings": list(mesh.warnings),
+        "from_world": {
+            "scale": place.scale,
+            "rotation": place.rotation.tolist(),
+            "translation": place.translation.tolist(),
+        },
+    }
+
+
 def load_mesh(artifact: Artifact) -> MergedMesh:
     """The merged mesh that an artifact holds."""
     record = artifact.record
+    place = record["from_world"]
     with np.load(artifact.folder / _FILE) as arrays:
         return MergedMesh(
             **{name: arrays[name] for name in arrays.files},
             figures=dict(record["figures"]),
             warnings=tuple(record["warnings"]),
+            from_world=Similarity(
+                place["scale"], np.array(place["rotation"]), np.array(place["translation"])
+            ),
         )

@@ -16,6 +16,7 @@ from tasks.matting.quality import Mask
 from tasks.poses.record import PoseEstimate
 from tasks.selection.scores import Scores, relative_sharpness
 from tasks.storage.artifacts import Artifact
+from tasks.video.frames import evenly
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Verdict:
         elevation_deg: Elevation of the camera above the tyre's equator, None likewise.
         taken: Whether the network sees it.
         reason: Why, or why not.
+        held_out: Whether the merge does without it, so that the mesh can be judged by it.
     """
 
     index: int
@@ -39,6 +41,7 @@ class Verdict:
     elevation_deg: float | None
     taken: bool
     reason: str
+    held_out: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,11 @@ class Selection:
     def chosen(self) -> list[int]:
         """Indices of the frames that the network sees, in order."""
         return [v.index for v in self.verdicts if v.taken]
+
+    @property
+    def held_out(self) -> list[int]:
+        """Indices of the frames that the mesh is judged by, in order."""
+        return [v.index for v in self.verdicts if v.held_out]
 
 
 def _verdict_from(entry: dict[str, Any]) -> Verdict:
@@ -125,6 +133,26 @@ def choose_spread_out(
     return chosen
 
 
+def choose_held_out(
+    views: Mapping[int, tuple[float, float]],
+    sound: Sequence[int],
+    chosen: Mapping[int, str],
+    config: SelectConfig,
+) -> set[int]:
+    """The frames that the merge does without: evenly spread in time, none that the network sees.
+
+    Args:
+        views: Viewpoint of every frame with a pose and a mask, by index.
+        sound: Those without an objection.
+        chosen: The frames that the network sees.
+        config: How many, and how many frames the merge needs at least.
+    """
+    spare = [i for i in sound if i not in chosen]
+    if len(views) <= config.hold_out_above:
+        return set()
+    return {spare[k] for k in evenly(len(spare), config.held_out)}
+
+
 def _objection(mask: Mask, scores: Scores, config: SelectConfig) -> str:
     if mask.touches_border:
         return "the tyre leaves the frame"
@@ -187,12 +215,18 @@ def select_frames(
     chosen = choose_spread_out(
         {i: d for i, d in viewing_directions(poses).items() if i in merit}, merit, config.num_frames
     )
+    posed = {m.index: views[m.index] for m in masks if m.usable and m.index in views}
+    sound = [i for i, why in objections.items() if not why]
+    held_out = choose_held_out(posed, sound, chosen, config)
     verdicts = []
     for mask in masks:
         index = mask.index
         azimuth, elevation = views.get(index, (None, None))
         why = chosen.get(index)
-        reason = f"{note}{why}" if why else objections[index] or "a better frame is from this side"
+        spare = (
+            "kept to judge the mesh by" if index in held_out else "a better frame is from this side"
+        )
+        reason = f"{note}{why}" if why else objections[index] or spare
         if why and objections[index]:
             reason += f" (though: {objections[index]})"
         verdicts.append(
@@ -204,6 +238,7 @@ def select_frames(
                 elevation,
                 why is not None,
                 reason,
+                index in held_out,
             )
         )
     return Selection(tuple(verdicts))

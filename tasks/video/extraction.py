@@ -13,20 +13,13 @@ from tasks.imaging.images import read_source_image, write_image
 from tasks.imaging.resizing import bounded
 from tasks.storage.inputs import bad_input, check_input, pictures_in
 from tasks.video.decode import check_size, evenly_spaced_frames, open_video
-from tasks.video.frames import Candidate, Frames
+from tasks.video.frames import Candidate, Frames, evenly
 
 MIN_CANDIDATES = 3
 """Fewer frames show no motion from which poses could be had."""
 
 _COMPLETE = 0.9
 """Share of the stated frames that must be there; containers miscount by a few."""
-
-
-def evenly(length: int, count: int) -> list[int]:
-    """At most ``count`` of ``length`` positions, evenly spread, in order, without repeats."""
-    if length <= count:
-        return list(range(length))
-    return [int((i + 0.5) * length / count) for i in range(count)]
 
 
 def extract_frames(source: Path, folder: Path, config: ExtractConfig) -> Frames:

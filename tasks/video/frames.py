@@ -65,3 +65,10 @@ class Frames:
     def times_s(self, indices: Iterable[int]) -> dict[int, float]:
         """The times of candidates in seconds, by index."""
         return {index: self.candidates[index].time_s for index in indices}
+
+
+def evenly(length: int, count: int) -> list[int]:
+    """At most ``count`` of ``length`` positions, evenly spread, in order, without repeats."""
+    if length <= count:
+        return list(range(length))
+    return [int((i + 0.5) * length / count) for i in range(count)]

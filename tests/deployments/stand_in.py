@@ -19,6 +19,7 @@ class Prefect:
         self.runs: dict[str, dict[str, Any]] = {}
         self.keys: dict[str, str] = {}
         self.progress: dict[str, tuple[float, str]] = {}
+        self.first_word: dict[str, list[dict[str, str]]] = {}
         self.away = False
         self.busy = 0
         self.reads = 0
@@ -54,7 +55,11 @@ class Prefect:
         if path == "/artifacts/filter":
             (run_id,) = body["artifacts"]["flow_run_id"]["any_"]
             told = self.progress.get(run_id)
-            rows = [{"data": told[0], "description": told[1]}] if told else []
+            rows = [{"type": "progress", "data": told[0], "description": told[1]}] if told else []
+            word = self.first_word.get(run_id)
+            if word is not None:
+                table = {"type": "table", "description": "First word on the film"}
+                rows.append({**table, "data": json.dumps(word)})
             return httpx.Response(200, json=rows)
         if path == "/flow_runs/filter":
             return httpx.Response(200, json=self._filtered(body))

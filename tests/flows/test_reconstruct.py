@@ -128,10 +128,12 @@ def test_what_was_done_is_not_done_again(
 def test_the_same_bytes_elsewhere_are_the_same_input(
     video: Path, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    import tasks.stages.inspect_frames
     import tasks.stages.remove_backgrounds
     from tests.tasks.matting.test_removal import Threshold
 
-    monkeypatch.setattr(tasks.stages.remove_backgrounds, "open_session", lambda *_: Threshold())
+    for stage in (tasks.stages.inspect_frames, tasks.stages.remove_backgrounds):
+        monkeypatch.setattr(stage, "open_session", lambda *_: Threshold())
     run(video, tmp_path, tiny_model, session="test")
     copy = tmp_path / "copy.mp4"
     copy.write_bytes(video.read_bytes())

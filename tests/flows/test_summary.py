@@ -42,6 +42,11 @@ METADATA = {
     "poses": {"method": "sfm", "motion": "orbit"},
     "figures": {"watertight": 1.0, "silhouette_iou": None, "share_inferred": 0.25},
     "warnings": ["one | two"],
+    "verdict": "review",
+    "reasons": [
+        {"code": "axle-unsure", "level": "review", "message": "it wobbles", "advice": "Film more"}
+    ],
+    "retake": ["film again between 120° and 165°"],
     "stages": [{"stage": "extract", "state": "Cached", "seconds": 0.5}],
 }
 
@@ -74,6 +79,9 @@ def test_the_page_holds_pictures_and_figures() -> None:
     assert "| share of the surface that no frame saw | 0.25 |" in page
     assert "outlines" not in page, "a figure that is not known is not shown"
     assert r"- **Warning:** one \| two" in page
+    assert "**Verdict: review**" in page
+    assert "- it wobbles (`axle-unsure`, review). Film more" in page
+    assert "- **Retake:** film again between 120° and 165°" in page
     assert "| extract | Cached | 0.50 |" in page
 
 

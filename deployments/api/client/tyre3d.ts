@@ -24,6 +24,14 @@ export interface JobAccepted {
   status: Status;
 }
 
+/** What speaks against a film or a mesh; `code` is stable. */
+export interface Reason {
+  code: string;
+  level: "review" | "fail";
+  message: string;
+  advice: string;
+}
+
 export interface JobStatus {
   job_id: string;
   status: Status;
@@ -36,6 +44,13 @@ export interface JobStatus {
   created_at: string | null;
   started_at: string | null;
   finished_at: string | null;
+  /** What the first frames say against the film; empty: nothing. */
+  first_word: Reason[] | null;
+  /** On the mesh, once completed; a mesh that failed must not be used. */
+  verdict: "pass" | "review" | "fail" | null;
+  reasons: Reason[] | null;
+  /** What to film again. */
+  retake: string[] | null;
   metadata: Record<string, unknown> | null;
   /** Once completed: whether the files are still those that this job made. */
   result_is_there: boolean | null;

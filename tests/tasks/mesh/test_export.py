@@ -13,10 +13,11 @@ import trimesh
 from configs.settings import Settings
 from configs.stages import ExportConfig
 from tasks.core.errors import InputError, ReconstructionError, StorageError
+from tasks.geometry.similarity import Similarity
 from tasks.imaging.srgb import linear_from_srgb
 from tasks.mesh.export import export_glb
 from tasks.mesh.glb import document_of
-from tasks.mesh.merged import MergedMesh, load_mesh, save_mesh
+from tasks.mesh.merged import MergedMesh, load_mesh, mesh_record, save_mesh
 from tasks.storage.artifacts import Artifact
 from tasks.storage.results import check_writable, write_result
 from tests.support.gltf import assert_valid
@@ -34,6 +35,7 @@ def torus() -> MergedMesh:
         inferred=np.arange(count) % 2 == 0,
         figures={"watertight": 1.0},
         warnings=("a warning",),
+        from_world=Similarity(2.0, np.eye(3)[[1, 2, 0]], np.array([1.0, 2.0, 3.0])),
     )
 
 
@@ -102,11 +104,20 @@ def test_broken_meshes_are_refused(fault: str) -> None:
 def test_arrays_survive(tmp_path: Path) -> None:
     mesh = torus()
     save_mesh(tmp_path, mesh)
-    record = {"figures": mesh.figures, "warnings": list(mesh.warnings)}
-    again = load_mesh(Artifact(tmp_path, record, ("mesh.npz",)))
+    again = load_mesh(Artifact(tmp_path, mesh_record(mesh), ("mesh.npz",)))
     for name in ("vertices", "faces", "colours", "seen_by", "disagreement", "inferred"):
         np.testing.assert_array_equal(getattr(again, name), getattr(mesh, name))
     assert again.warnings == mesh.warnings
+    points = np.arange(6.0).reshape(2, 3)
+    np.testing.assert_array_equal(again.from_world.apply(points), mesh.from_world.apply(points))
+
+
+def test_a_mesh_that_failed_says_so_in_its_name() -> None:
+    names = [
+        document_of(export_glb(torus(), {"verdict": v}, ExportConfig()))["nodes"][0]["name"]
+        for v in ("pass", "review", "fail")
+    ]
+    assert names == ["tyre", "tyre", "tyre (verdict: fail)"]
 
 
 def test_results_appear_together(tmp_path: Path) -> None:

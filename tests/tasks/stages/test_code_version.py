@@ -47,15 +47,9 @@ def changed_stages(tree: Path, module: str, tmp_path: Path) -> set[str]:
     return {stage for stage in STAGES if before[stage] != after[stage]}
 
 
-VIDEO = {
-    "extract",
-    "remove-backgrounds",
-    "estimate-poses",
-    "rectify",
-    "select",
-    "infer",
-    "merge",
-}
+MATTING = {"inspect", "remove-backgrounds"}
+POSED = {"estimate-poses", "rectify", "select", "infer", "merge", "judge"}
+VIDEO = {"extract", *MATTING, *POSED}
 
 
 @pytest.mark.parametrize(
@@ -63,12 +57,12 @@ VIDEO = {
     [
         ("tsr.network.attention", {"infer", "merge"}),
         ("tsr.weights", {"infer", "merge"}),
-        ("tsr.precision", {"remove-backgrounds", "infer", "merge"}),
+        ("tsr.precision", {*MATTING, "infer", "merge"}),
         ("tasks.imaging.images", {*VIDEO, "export"} - {"rectify"}),
         ("tasks.video.decode", {"extract"}),
         ("tasks.video.frames", VIDEO),
-        ("tasks.matting.u2net", {"remove-backgrounds"}),
-        ("tasks.poses.record", {"estimate-poses", "rectify", "select", "infer", "merge"}),
+        ("tasks.matting.u2net", MATTING),
+        ("tasks.poses.record", POSED),
         ("tasks.poses.sfm", {"estimate-poses"}),
         ("tasks.rectification.rectify", {"rectify"}),
         ("tasks.fusion.decision.network", {"merge"}),

@@ -1,0 +1,1 @@
+"""Whether a mesh can be trusted: evidence, thresholds, and what to film again."""

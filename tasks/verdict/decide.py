@@ -1,0 +1,204 @@
+"""From evidence to reasons, and from reasons to the verdict."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Literal
+
+from configs.stages import JudgeConfig, Limits
+from tasks.poses.record import PoseEstimate
+from tasks.verdict.evidence import Evidence
+from tasks.verdict.record import Judgement, Reason, worst_first
+from tasks.verdict.retake import retake_card
+
+_STEADY = "steady-"
+"""How the names of methods begin that assume a steady motion."""
+
+
+def judge(
+    evidence: Evidence,
+    poses: PoseEstimate,
+    config: JudgeConfig,
+    first_word: Sequence[Reason] = (),
+) -> Judgement:
+    """The judgement on a mesh.
+
+    Args:
+        evidence: What it is judged by.
+        poses: How its cameras were found.
+        config: From which figures on there is a reason.
+        first_word: What was said of the film before.
+    """
+    found = [
+        *_outlines(evidence, config),
+        *_photos(evidence, config),
+        *_frames(evidence, poses, config),
+        *_coverage(evidence, config),
+        *_shape(evidence, config),
+        *_body(evidence),
+    ]
+    codes = {reason.code for reason in found}
+    found += [reason for reason in first_word if reason.code not in codes]
+    reasons = worst_first(found)
+    known = {k: v for k, v in evidence.figures.items() if math.isfinite(v)}
+    return Judgement(reasons, known, retake_card(evidence, poses, reasons, config))
+
+
+def _limited(
+    value: float,
+    limits: Limits,
+    code: str,
+    message: Callable[[float], str],
+    advice: str,
+) -> Iterable[Reason]:
+    level = limits.level(value)
+    if level is not None:
+        yield Reason(code, level, message(value), advice)
+
+
+def _outlines(evidence: Evidence, config: JudgeConfig) -> Iterable[Reason]:
+    """The mesh against masks that the merge did not use."""
+    figures, hour = evidence.figures, evidence.stray_hour
+    where = f" at {hour} o'clock in the picture" if hour else ""
+    yield from _limited(
+        figures["masks_beyond_mesh"],
+        config.masks_beyond_mesh,
+        "masks-hold-more",
+        lambda v: (
+            f"something beside the tyre was taken for a part of it{where} ({v:.0%} of its area)"
+        ),
+        "Move stand, post, hand or other tyres out of the picture, so that background shows "
+        "around the whole tyre",
+    )
+    yield from _limited(
+        figures["mesh_beyond_masks"],
+        config.mesh_beyond_masks,
+        "masks-lack-parts",
+        lambda v: f"the outlines in the pictures lack {v:.0%} of what the mesh shows",
+        "Film before a ground that is lighter than rubber, in even light",
+    )
+    yield from _limited(
+        figures["silhouette_iou"],
+        config.silhouette_iou,
+        "outlines-off",
+        lambda v: f"the mesh covers the tyre in frames kept aside by {v:.2f} only, of 1",
+        "Film the tyre alone, slowly, whole in the picture",
+    )
+
+
+def _photos(evidence: Evidence, config: JudgeConfig) -> Iterable[Reason]:
+    yield from _limited(
+        evidence.figures["photo_agreement"],
+        config.photo_agreement,
+        "photos-off",
+        lambda v: f"photos kept aside do not show what the mesh shows (correlation {v:.2f})",
+        "Film slowly in good light, and let nothing but the camera (or the turning tyre) move",
+    )
+
+
+def _frames(evidence: Evidence, poses: PoseEstimate, config: JudgeConfig) -> Iterable[Reason]:
+    """How many cameras there are, and how they were found."""
+    if poses.method.startswith(_STEADY):
+        yield Reason(
+            "motion-assumed",
+            "review",
+            "the pictures did not tell how the camera moved; a steady motion was assumed",
+            "Film before a background with texture, or put marks on the tyre",
+        )
+    yield from _limited(
+        evidence.figures["posed_share"],
+        config.posed_share,
+        "frames-lost",
+        lambda v: f"only {v:.0%} of the frames could be placed round the tyre",
+        "Film one tyre in one go, slowly, without jumps or cuts",
+    )
+    yield from _limited(
+        evidence.figures["scale_spread_percent"],
+        config.scale_spread_percent,
+        "scale-drifts",
+        lambda v: f"the tyre's size differs from frame to frame by {v:.1f} %",
+        "Do not zoom while filming; keep the whole tyre in the picture",
+    )
+
+
+def _coverage(evidence: Evidence, config: JudgeConfig) -> Iterable[Reason]:
+    """What was filmed."""
+    figures = evidence.figures
+    yield from _limited(
+        figures["seen_arc_deg"],
+        config.seen_arc_deg,
+        "arc-short",
+        lambda v: f"only about {5 * round(v / 5)}° of the way round the tyre were filmed",
+        "Walk once round the tyre, 360°",
+    )
+    for face in ("outer", "inner"):
+        share = figures[f"{face}_face_seen"]
+        if share < config.face_seen:
+            yield Reason(
+                f"{face}-face-unseen",
+                "review",
+                f"{share:.0%} of the {face} face were seen; the rest is inferred",
+                f"Film the {face} face too",
+            )
+    if figures["tread_seen"] < config.tread_seen:
+        yield Reason(
+            "tread-unseen",
+            "review",
+            f"{figures['tread_seen']:.0%} of the tread were seen; the rest is inferred",
+            "Film from the side too, so that the tread is seen from above and from both ends",
+        )
+    yield from _limited(
+        figures["share_inferred"],
+        config.share_inferred,
+        "much-inferred",
+        lambda v: f"no frame saw {v:.0%} of the surface",
+        "Walk once round the tyre, 360°, at about the height of its upper edge",
+    )
+
+
+def _shape(evidence: Evidence, config: JudgeConfig) -> Iterable[Reason]:
+    """Whether what was found can be a tyre, and whether halves of the film find the same."""
+    figures = evidence.figures
+    ratio = figures["width_ratio"]
+    if not config.min_width_ratio <= ratio <= config.max_width_ratio:
+        yield Reason(
+            "not-a-tyre",
+            "fail",
+            f"the width is {ratio:.2f} of the diameter; tyres have {config.min_width_ratio} "
+            f"to {config.max_width_ratio}",
+            "Film one tyre alone; with a tyre in the film its axle was not found",
+        )
+    yield from _limited(
+        figures["halves_axle_deg"],
+        config.halves_axle_deg,
+        "axle-unsure",
+        lambda v: f"two halves of the frames put the axle {v:.1f}° apart",
+        "Film more of the way round the tyre, the whole tyre in the picture",
+    )
+    yield from _limited(
+        figures["halves_outline_percent"],
+        config.halves_outline_percent,
+        "size-unsure",
+        lambda v: f"two halves of the frames differ by {v:.1f} % of the diameter in the outline",
+        "Film more of the way round the tyre, the whole tyre in the picture",
+    )
+    lean = figures["axle_lean_deg"]
+    if lean > config.axle_lean_deg:
+        yield Reason(
+            "axle-not-level",
+            "review",
+            f"the axle is {lean:.0f}° off the horizontal: the tyre lies, or the axle is wrong",
+            "Stand the tyre upright if you can; else compare mesh and film",
+        )
+
+
+def _body(evidence: Evidence) -> Iterable[Reason]:
+    level: Literal["review"] = "review"
+    bodies = evidence.figures["bodies"]
+    if bodies > 1:
+        message = f"the mesh has {bodies:.0f} separate bodies"
+        yield Reason("several-bodies", level, message, "Look at the mesh before using it")
+    if evidence.figures["watertight"] == 0.0:
+        message = "the surface is not closed"
+        yield Reason("not-closed", level, message, "Look at the mesh before using it")

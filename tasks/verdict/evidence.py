@@ -1,0 +1,154 @@
+"""All that a mesh is judged by, as figures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+from configs.stages import JudgeConfig
+from tasks.core.repeatable import compute_repeatably
+from tasks.geometry.camera import Camera
+from tasks.geometry.ray_caster import RayCaster
+from tasks.geometry.similarity import Similarity
+from tasks.imaging.images import read_image, read_mask
+from tasks.imaging.masks import foreground, largest_filled
+from tasks.imaging.resizing import bounded
+from tasks.mesh.merged import MergedMesh
+from tasks.poses.outline import read_outline
+from tasks.poses.record import PoseEstimate
+from tasks.verdict.coverage import PARTS, Way, face_steepness, parts_seen, unseen_hours, way_of
+from tasks.verdict.halves import compare_halves, scale_by_frame, scale_spread_percent
+from tasks.verdict.photos import photo_agreement, predict
+from tasks.verdict.silhouettes import SilhouetteFit, clock_position, compare_silhouette
+
+_CENTIMETRES = 100.0
+"""Rays are cast in centimetres: Embree's tolerances suit lengths around one."""
+
+_BODY = 0.005
+"""Components of fewer than this share of the vertices are crumbs, not bodies."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a mesh is judged by.
+
+    Args:
+        figures: By name, units in the names; not a number where it cannot be had.
+        way: The way of the camera.
+        stray_hour: Where in the pictures masks hold what the mesh does not, as hours on a clock.
+        unseen_hours: Hours of the clock at which a part was not seen, by its name.
+    """
+
+    figures: dict[str, float]
+    way: Way
+    stray_hour: int | None
+    unseen_hours: dict[str, list[int]]
+
+
+def gather_evidence(
+    mesh: MergedMesh,
+    poses: PoseEstimate,
+    frame_paths: Mapping[int, Path],
+    alpha_paths: Mapping[int, Path],
+    held_out: Sequence[int],
+    total: int,
+    config: JudgeConfig,
+) -> Evidence:
+    """Measure what speaks for and against a mesh.
+
+    Args:
+        mesh: The merged mesh.
+        poses: Cameras and first estimate of the tyre.
+        frame_paths: Images of the frames with a usable mask, by index.
+        alpha_paths: Their masks.
+        held_out: Frames that the merge did not use; without any, some that it used stand in.
+        total: Number of candidate frames.
+        config: Sizes and thresholds.
+    """
+    compute_repeatably()
+    posed = sorted(set(poses.cameras) & set(frame_paths) & set(alpha_paths))
+    judges = [i for i in held_out if i in posed] or posed[:: max(1, len(posed) // 6)]
+    cameras = {i: _camera_of_mesh(poses.cameras[i], mesh.from_world) for i in judges}
+    fits, agreements = _held_out(mesh, cameras, frame_paths, alpha_paths, config)
+    outlines = {i: o for i in posed if (o := read_outline(alpha_paths[i])) is not None}
+    halves = compare_halves(poses.cameras, outlines, poses.tyre)
+    way = way_of(poses)
+    outer, inner = face_steepness(way)
+    seen = parts_seen(mesh)
+    size = np.ptp(mesh.vertices, axis=0)
+    nan = math.nan
+    figures = {
+        "held_out_frames": float(len([i for i in held_out if i in posed])),
+        "silhouette_iou": _median([f.iou for f in fits]),
+        "silhouette_iou_worst": min((f.iou for f in fits), default=nan),
+        "mesh_beyond_masks": _median([f.beyond for f in fits]),
+        "masks_beyond_mesh": _median([f.missing for f in fits]),
+        "photo_agreement": _median(agreements),
+        "posed_share": len(poses.cameras) / max(total, 1),
+        "seen_arc_deg": way.seen_deg,
+        "outer_face_cosine": outer,
+        "inner_face_cosine": inner,
+        **{f"{name.replace(' ', '_')}_seen": share for name, share in seen.items()},
+        "share_inferred": float(mesh.inferred.mean()),
+        "halves_axle_deg": halves.axle_deg if halves else nan,
+        "halves_centre_percent": halves.centre_percent if halves else nan,
+        "halves_outline_percent": halves.outline_percent if halves else nan,
+        "scale_spread_percent": scale_spread_percent(
+            scale_by_frame(poses.cameras, outlines, poses.tyre)
+        ),
+        "width_ratio": float(size[2] / max(float(size[:2].max()), 1e-9)),
+        "axle_lean_deg": poses.figures.get("axle_lean_deg", nan),
+        "bodies": float(count_bodies(mesh)),
+        "watertight": mesh.figures.get("watertight", nan),
+    }
+    return Evidence(
+        figures, way, clock_position(fits), {part: unseen_hours(mesh, part) for part in PARTS}
+    )
+
+
+def _held_out(
+    mesh: MergedMesh,
+    cameras: Mapping[int, Camera],
+    frame_paths: Mapping[int, Path],
+    alpha_paths: Mapping[int, Path],
+    config: JudgeConfig,
+) -> tuple[list[SilhouetteFit], list[float]]:
+    """Silhouettes and photo agreement of the frames that the mesh is judged by."""
+    caster = RayCaster(mesh.vertices, mesh.faces, scale=_CENTIMETRES)
+    fits, agreements = [], []
+    for index, camera in cameras.items():
+        photo = bounded(read_image(frame_paths[index]), config.judged_px)
+        height, width = photo.shape[:2]
+        alpha = bounded(read_mask(alpha_paths[index]), config.judged_px)
+        mask = foreground(alpha)
+        predicted = predict(mesh, caster, camera.resized(width, height))
+        fits.append(compare_silhouette(largest_filled(predicted.hits), largest_filled(mask)))
+        agreements.append(photo_agreement(predicted, photo, mask))
+    return fits, agreements
+
+
+def _camera_of_mesh(camera: Camera, from_world: Similarity) -> Camera:
+    """The same camera, posed in the frame that a similarity leads to."""
+    centre = from_world.apply(camera.centre[None])[0]
+    rotation = camera.rotation @ from_world.rotation.T
+    return replace(camera, rotation=rotation, translation=-rotation @ centre)
+
+
+def count_bodies(mesh: MergedMesh) -> int:
+    """Connected components of the mesh that are no crumbs."""
+    count = len(mesh.vertices)
+    a, b = mesh.faces[:, [0, 1, 2]].ravel(), mesh.faces[:, [1, 2, 0]].ravel()
+    graph = coo_matrix((np.ones(len(a), np.int8), (a, b)), shape=(count, count))
+    _, labels = connected_components(graph, directed=False)
+    return int((np.bincount(labels) >= _BODY * count).sum())
+
+
+def _median(values: Sequence[float]) -> float:
+    known = [v for v in values if math.isfinite(v)]
+    return float(np.median(known)) if known else math.nan

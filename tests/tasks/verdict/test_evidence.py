@@ -1,0 +1,178 @@
+"""Evidence on a drum that was filmed from known cameras, sound and spoiled."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import trimesh
+
+from configs.stages import JudgeConfig
+from tasks.mesh.merged import MergedMesh
+from tasks.poses.record import PoseEstimate
+from tasks.verdict.coverage import way_of
+from tasks.verdict.decide import judge
+from tasks.verdict.evidence import Evidence, count_bodies, gather_evidence
+from tasks.verdict.record import Judgement
+from tests.tasks.verdict.scene import drum, estimate, film, orbit
+
+HELD_OUT = [1, 5, 9, 13]
+
+
+def look(
+    folder: Path,
+    *,
+    mesh: MergedMesh | None = None,
+    poses: PoseEstimate | None = None,
+    spoil: str = "",
+) -> tuple[Evidence, Judgement]:
+    """Evidence and judgement on a mesh of a drum of which 16 frames were made."""
+    cameras = orbit(16)
+    photos, alphas = film(drum(), cameras, folder)
+    for path in alphas.values():
+        alpha = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+        assert alpha is not None
+        if spoil == "stand":
+            alpha[150:215, 130:190] = 255
+        if spoil == "half":
+            alpha[:, :160] = 0
+        cv2.imwrite(str(path), alpha)
+    estimated = poses or estimate(cameras)
+    evidence = gather_evidence(
+        mesh or drum(), estimated, photos, alphas, HELD_OUT, 16, JudgeConfig()
+    )
+    return evidence, judge(evidence, estimated, JudgeConfig())
+
+
+def test_a_sound_mesh_passes(tmp_path: Path) -> None:
+    evidence, judgement = look(tmp_path)
+    figures = evidence.figures
+    assert figures["held_out_frames"] == 4
+    assert figures["silhouette_iou"] > 0.99
+    assert figures["photo_agreement"] > 0.9
+    assert figures["halves_axle_deg"] < 0.3
+    assert figures["halves_outline_percent"] < 1.0
+    assert figures["scale_spread_percent"] < 1.0
+    assert figures["width_ratio"] == pytest.approx(0.26 / 0.72, abs=0.01)
+    assert figures["seen_arc_deg"] == pytest.approx(337.5, abs=0.1)
+    assert judgement.verdict == "pass", judgement.reasons
+    assert judgement.retake == ()
+
+
+def test_the_same_evidence_to_the_bit(tmp_path: Path) -> None:
+    assert look(tmp_path / "a")[1] == look(tmp_path / "b")[1]
+
+
+def test_a_stand_in_the_masks_is_named_with_its_place(tmp_path: Path) -> None:
+    _, judgement = look(tmp_path, spoil="stand")
+    assert judgement.verdict != "pass"
+    messages = {r.code: r.message for r in judgement.reasons}
+    assert "at 6 o'clock" in messages["masks-hold-more"]
+    assert "move what is at 6 o'clock beside the tyre out of the picture" in judgement.retake
+
+
+def test_masks_that_lack_half_the_tyre_fail(tmp_path: Path) -> None:
+    _, judgement = look(tmp_path, spoil="half")
+    assert judgement.verdict == "fail"
+    assert "masks-lack-parts" in {r.code for r in judgement.reasons}
+
+
+def test_another_pattern_than_the_photos_show_fails(tmp_path: Path) -> None:
+    _, judgement = look(tmp_path, mesh=replace(drum(), colours=drum(seed=1).colours))
+    assert judgement.verdict == "fail"
+    assert [r.code for r in judgement.reasons] == ["photos-off"]
+
+
+def test_a_mesh_turned_on_its_axle_is_noticed(tmp_path: Path) -> None:
+    mesh = drum()
+    turn = trimesh.transformations.rotation_matrix(math.radians(6), (0, 0, 1))[:3, :3]
+    turned = replace(mesh, vertices=(mesh.vertices @ turn.T).astype(np.float32))
+    _, judgement = look(tmp_path, mesh=turned)
+    assert "photos-off" in {r.code for r in judgement.reasons}
+
+
+def test_poses_that_lie_about_the_scale_are_noticed(tmp_path: Path) -> None:
+    cameras = orbit(16)
+    zoomed = [
+        replace(c, fx=c.fx * z, fy=c.fy * z)
+        for c, z in zip(cameras, np.linspace(0.85, 1.15, 16), strict=True)
+    ]
+    evidence, judgement = look(tmp_path, poses=estimate(zoomed))
+    assert evidence.figures["scale_spread_percent"] > 8
+    assert judgement.verdict == "fail"
+    assert "scale-drifts" in {r.code for r in judgement.reasons}
+
+
+def test_a_face_that_no_frame_saw_is_named(tmp_path: Path) -> None:
+    evidence, judgement = look(tmp_path, mesh=drum(seen_above=-0.1))
+    assert evidence.figures["inner_face_seen"] < 0.1
+    assert evidence.figures["outer_face_seen"] == 1.0
+    assert [r.code for r in judgement.reasons] == ["inner-face-unseen"]
+    assert judgement.verdict == "review"
+    assert judgement.retake == ("film the inner face again, from nearer its axle",)
+
+
+def test_a_short_arc_fails_and_the_card_names_the_rest(tmp_path: Path) -> None:
+    cameras = orbit(16, arc_deg=60)
+    photos, alphas = film(drum(), cameras, tmp_path)
+    poses = estimate(cameras)
+    evidence = gather_evidence(drum(), poses, photos, alphas, HELD_OUT, 16, JudgeConfig())
+    judgement = judge(evidence, poses, JudgeConfig())
+    assert evidence.figures["seen_arc_deg"] == pytest.approx(56.25, abs=0.1)
+    assert "arc-short" in {r.code for r in judgement.reasons if r.level == "fail"}
+    assert judgement.retake[0].startswith("film again between 55° and 360° round the tyre")
+
+
+@pytest.mark.parametrize("sense", [1, -1])
+def test_angles_count_in_the_direction_of_the_walk(sense: int) -> None:
+    cameras = orbit(24)[::sense]
+    kept = {i: c for i, c in enumerate(cameras) if not 8 <= i <= 11}
+    poses = estimate(cameras)
+    poses = replace(poses, cameras={i: poses.cameras[i] for i in kept})
+    way = way_of(poses)
+    ((low, high),) = way.gaps(30.0)
+    assert (low, high) == pytest.approx((7 * 15, 12 * 15), abs=1.0)
+    start = "outer face"
+    assert way.faces_at(0) == start
+    assert way.faces_at(180) == "inner face"
+    assert way.faces_at(90) == way.faces_at(270) == "tread"
+
+
+def test_an_assumed_motion_never_passes(tmp_path: Path) -> None:
+    _, judgement = look(tmp_path, poses=estimate(orbit(16), method="steady-orbit"))
+    assert [r.code for r in judgement.reasons] == ["motion-assumed"]
+
+
+def test_lost_frames_are_counted(tmp_path: Path) -> None:
+    poses = estimate(orbit(16))
+    kept = {i: c for i, c in poses.cameras.items() if i % 2 or i < 4}
+    _, judgement = look(tmp_path, poses=replace(poses, cameras=kept))
+    assert "frames-lost" in {r.code for r in judgement.reasons}
+
+
+@pytest.mark.parametrize(("stretch", "failed"), [(1.0, False), (2.5, True), (0.3, True)])
+def test_a_width_that_no_tyre_has_fails(tmp_path: Path, stretch: float, failed: bool) -> None:
+    mesh = drum()
+    wide = (mesh.vertices * np.array([1, 1, stretch])).astype(np.float32)
+    _, judgement = look(tmp_path, mesh=replace(mesh, vertices=wide))
+    assert ("not-a-tyre" in {r.code for r in judgement.reasons}) is failed
+
+
+def test_bodies_are_counted_and_crumbs_are_not() -> None:
+    mesh = drum()
+    again = (mesh.vertices + np.array([2, 0, 0])).astype(np.float32)
+    crumb = np.array([[5, 0, 0], [5, 1, 0], [5, 0, 1]], np.float32)
+    count = len(mesh.vertices)
+    both = replace(
+        mesh,
+        vertices=np.concatenate([mesh.vertices, again, crumb]),
+        faces=np.concatenate(
+            [mesh.faces, mesh.faces + count, [[2 * count, 2 * count + 1, 2 * count + 2]]]
+        ).astype(np.int32),
+    )
+    assert count_bodies(mesh) == 1
+    assert count_bodies(both) == 2
