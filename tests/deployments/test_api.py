@@ -123,14 +123,22 @@ def test_a_job_from_its_start_to_its_end(
         prefect.progress[job] = (40.0, "infer")
         told = await status()
         assert (told["status"], told["progress"], told["stage"]) == ("processing", 0.4, "infer")
+        assert told["first_word"] is None
+        dark = {"code": "film-dark", "level": "review", "message": "it is dark", "advice": "Light"}
+        prefect.first_word[job] = [dark]
+        assert (await status())["first_word"] == [dark]
         prefect.set(job, "COMPLETED")
         told = await status()
         assert told["metadata"] == {"output_path": body["output_glb_path"]}
         assert not told["result_is_there"]
-        metadata = write_result_of(job, tmp_path)
+        verdict = {"verdict": "fail", "reasons": [dark], "retake": ["walk on"]}
+        metadata = write_result_of(job, tmp_path, verdict=verdict)
         told = await status()
         assert (told["progress"], told["metadata"]) == (1.0, metadata)
         assert told["result_is_there"]
+        assert told["status"] == "completed"
+        assert (told["verdict"], told["reasons"], told["retake"]) == ("fail", [dark], ["walk on"])
+        assert told["first_word"] == [dark]
         prefect.set(job, "FAILED", "exception: InputError: [video-empty] extract: v. Copy it")
         error = (await status())["error"]
         assert error == {"code": "video-empty", "stage": "extract", "message": "v. Copy it"}
@@ -138,9 +146,15 @@ def test_a_job_from_its_start_to_its_end(
     use(test)
 
 
-def write_result_of(run: str, tmp_path: Path, glb: bytes = b"glTF and more") -> dict[str, Any]:
+def write_result_of(
+    run: str,
+    tmp_path: Path,
+    glb: bytes = b"glTF and more",
+    verdict: dict[str, Any] | None = None,
+) -> dict[str, Any]:
     """What a run writes."""
     metadata = {
+        **(verdict or {}),
         "metadata_path": str(tmp_path / "out" / "tyre.json"),
         "num_vertices": 3,
         "run_id": run,

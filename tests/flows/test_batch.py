@@ -33,7 +33,11 @@ MADE: list[str] = []
 def _write(request: ReconstructRequest) -> None:
     metadata = {"num_vertices": 3, "num_faces": 1, "warnings": []}
     with local_input(request.input, Settings()) as path:
-        write_result(request.glb_path, b"glTF" + path.read_bytes(), metadata, Settings())
+        content = path.read_bytes()
+    doubtful = content.startswith(b"doubt")
+    metadata |= {"verdict": "fail" if doubtful else "pass"}
+    metadata |= {"reasons": [{"code": "not-a-tyre"}] if doubtful else []}
+    write_result(request.glb_path, b"glTF" + content, metadata, Settings())
 
 
 @flow(name="reconstruct")
@@ -109,6 +113,21 @@ def test_a_batch_goes_on_over_bad_tyres_and_takes_up_what_is_missing(
             artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=["batch"]))
         )
     assert any("found finished" in str(a.data) for a in found)
+
+
+def test_a_verdict_of_fail_is_told_though_all_have_a_result(tmp_path: Path) -> None:
+    for name, content in {"a": "ok", "b": "doubtful"}.items():
+        (tmp_path / f"{name}.mp4").write_text(content)
+    out = tmp_path / "out"
+    request = BatchRequest(inputs=(str(tmp_path),), out_dir=out)
+    state = module.batch(request, return_state=True)
+    assert state.is_completed()
+    assert state.message == "all 2 succeeded; the verdict on 1 is fail: b"
+    entries = _entries(out)
+    assert [(e["verdict"], e["reasons"]) for e in entries.values()] == [
+        ("pass", []),
+        ("fail", ["not-a-tyre"]),
+    ]
 
 
 def test_a_batch_with_nothing_to_show_says_so(videos: Path, tmp_path: Path) -> None:

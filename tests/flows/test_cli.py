@@ -91,6 +91,33 @@ def test_bad_options(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(("verdict", "code"), [("pass", 0), ("review", 0), ("fail", 7)])
+def test_the_verdict_ends_what_is_printed_and_decides_the_exit_code(
+    tmp_path: Path,
+    video: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    verdict: str,
+    code: int,
+) -> None:
+    reason = {"code": "axle-unsure", "level": "x", "message": "it wobbles", "advice": "Film more"}
+    metadata = {
+        "stages": [],
+        "seconds": 1.0,
+        "model": {"name": "m", "chosen_because": "requested"},
+        **{"num_vertices": 1, "num_faces": 1, "num_frames": 1, "warnings": []},
+        **{"output_path": "t.glb", "metadata_path": "t.json"},
+        **{"verdict": verdict, "reasons": [reason], "retake": ["film the inner face"]},
+    }
+    monkeypatch.setattr("flows.cli.commands._ready", lambda *_: lambda *_: metadata)
+    assert main(["reconstruct", str(video), "--out", str(tmp_path / "out")]) == code
+    assert capsys.readouterr().out.splitlines()[-3:] == [
+        f"verdict   {verdict}",
+        "reason    [axle-unsure] it wobbles. Film more",
+        "retake    film the inner face",
+    ]
+
+
 def test_unknown_model(tmp_path: Path, video: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, line = fails(
         capsys, "reconstruct", str(video), "--out", str(tmp_path / "out"), "--model", "nosuch"

@@ -23,12 +23,13 @@ import tasks.stages.merge_fields
 from configs.request import ReconstructRequest
 from configs.stages import StageName
 from flows.reconstruct import reconstruct, reconstruct_tyre_3d
-from tasks.core.errors import InputError, ResourceError, StorageError
+from tasks.core.errors import InputError, ReconstructionError, ResourceError, StorageError
 from tasks.geometry.camera import look_at
 from tasks.geometry.crop import CodedFrame
 from tasks.mesh.glb import document_of
 from tasks.mesh.merged import MergedMesh
 from tasks.poses.record import ObjectEstimate, PoseEstimate
+from tasks.verdict.record import FIRST_WORD
 from tests.support.gltf import assert_valid
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
@@ -194,6 +195,42 @@ def test_the_call_of_the_replaced_system(
     assert metadata["output_path"] == str(path)
     assert metadata["num_frames"] == 3
     assert metadata["model"]["name"] in {"tyre-mini", "triposr"}
+
+
+def test_a_mesh_that_fails_is_kept_and_marked(
+    cut_out_folder: Path, tmp_path: Path, tiny_model: Path
+) -> None:
+    """The fake mesh has nothing to do with the masks, and the fake frames show no walk."""
+    metadata = run(cut_out_folder, tmp_path, tiny_model)
+    assert metadata["verdict"] == "fail"
+    codes = {reason["code"] for reason in metadata["reasons"]}
+    assert {"outlines-off", "film-short-arc"} <= codes, codes
+    assert all(reason["advice"] for reason in metadata["reasons"])
+    document = document_of(Path(metadata["output_path"]).read_bytes())
+    extras = document["asset"]["extras"]
+    for name in ("verdict", "reasons", "evidence", "retake"):
+        assert extras[name] == metadata[name]
+    assert document["nodes"][0]["name"] == "tyre (verdict: fail)"
+
+
+def test_the_first_word_is_told_and_advises_errors(
+    cut_out_folder: Path, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_poses(*_: Any) -> PoseEstimate:
+        raise ReconstructionError("poses-failed", stage="x", what="none found", advice="Texture!")
+
+    monkeypatch.setattr(tasks.stages.estimate_poses, "estimate_poses", no_poses)
+    with pytest.raises(ReconstructionError, match="poses-failed") as caught:
+        run(cut_out_folder, tmp_path, tiny_model)
+    assert caught.value.what.startswith("none found; ")
+    assert "Walk once round the tyre" in caught.value.advice
+    assert "Texture!" not in caught.value.advice
+    with get_client(sync_client=True) as client:
+        wanted = ArtifactFilter(key=ArtifactFilterKey(any_=["first-word-tyre"]))
+        (word,) = client.read_artifacts(artifact_filter=wanted, limit=1)
+    assert word.type == "table"
+    assert word.description == FIRST_WORD
+    assert "film-short-arc" in str(word.data)
 
 
 def test_errors_keep_their_kind_through_prefect(tmp_path: Path, tiny_model: Path) -> None:

@@ -57,6 +57,21 @@ def test_inputs_that_are_cleared_meanwhile_do_not_spoil_a_success(
     assert "all 1 succeeded" in out
 
 
+def test_a_verdict_of_fail_has_an_exit_code_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @flow
+    def run(request: BatchRequest) -> State[Any]:
+        results = Results(request.out_dir, Settings())
+        judged = {"glb": "new.glb", "verdict": "fail", "reasons": ["not-a-tyre"]}
+        Manifest(results).put(Entry("new", "new.mp4", "completed", **judged))  # type: ignore[arg-type]
+        return Completed(message="all 1 succeeded")
+
+    monkeypatch.setattr("flows.batch.batch", run)
+    assert _tyre3d_batch(tmp_path) == 7
+    assert "fail: not-a-tyre" in capsys.readouterr().out
+
+
 def test_a_batch_that_made_no_manifest_is_an_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
