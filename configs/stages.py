@@ -81,7 +81,7 @@ class InspectConfig(StageConfig):
         0.2, ge=0, le=1, description="share of the tyre's pixels at white, median"
     )
     min_sharpness: float = Field(
-        0.1, ge=0, description="gradient energy on the tyre over its variance, median"
+        1.0, ge=0, description="gradient energy on the tyre over its variance, median"
     )
     max_cut_off: float = Field(
         0.3, ge=0, le=1, description="share of frames in which the tyre may reach the edge"
@@ -92,12 +92,9 @@ class InspectConfig(StageConfig):
     min_roundness: float = Field(
         0.95, ge=0, le=1, description="overlap with an ellipse, of the roundest outline"
     )
-    min_change_levels: float = Field(
-        0.6, ge=0, description="change between neighbouring frames, levels of 255, median"
-    )
     max_repeated: float = Field(0.8, ge=0, le=1, description="share of frames like the one before")
     max_cut: float = Field(
-        2.5, ge=1, description="colours' greatest jump between frames, over the next greatest"
+        2.0, ge=1, description="colours' greatest jump between frames, over the next greatest"
     )
     min_about_arc_deg: float = Field(
         100.0, ge=0, le=360, description="arc that the outlines' aspects speak of, degrees"

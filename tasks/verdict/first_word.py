@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from configs.stages import InspectConfig
-from tasks.verdict.glimpse import Glimpse, Movement, arc_from_aspects
+from tasks.verdict.glimpse import STILL, Glimpse, Movement, arc_from_aspects
 from tasks.verdict.record import Judgement, Reason, worst_first
 
 
@@ -25,7 +26,8 @@ def first_word(
     figures = {
         "looked_at": float(len(glimpses)),
         "with_tyre": len(seen) / max(len(glimpses), 1),
-        "change_levels": movement.step,
+        "change": movement.step,
+        "edge_change": movement.edge_step,
         "repeated_share": movement.repeated,
         "cut": movement.cut,
     }
@@ -40,21 +42,28 @@ def first_word(
             )
         )
     if seen:
+        frontal = [g for g in seen if g.aspect > _FRONTAL]
         figures |= {
             "brightness": float(np.median([g.brightness for g in seen])),
             "clipped_share": float(np.median([g.clipped for g in seen])),
             "sharpness": float(np.median([g.sharpness for g in seen])),
             "cut_off_share": float(np.mean([g.cut_off for g in seen])),
             "others": float(np.median([g.others for g in seen])),
-            "roundness": float(max(g.roundness for g in seen)),
+            "roundness": float(max((g.roundness for g in frontal), default=math.nan)),
             "about_arc_deg": arc_from_aspects([g.aspect for g in seen if not g.cut_off]),
         }
-        reasons += _pictures(figures, config)
-    return Judgement(worst_first(reasons), figures, tuple(r.advice for r in worst_first(reasons)))
+        reasons += [*_pictures(figures, config), *_way(figures, config)]
+    ordered = worst_first(reasons)
+    known = {name: value for name, value in figures.items() if math.isfinite(value)}
+    return Judgement(ordered, known, tuple(dict.fromkeys(r.advice for r in ordered)))
+
+
+_FRONTAL = 0.8
+"""Aspect from which an outline shows a face rather than the tread."""
 
 
 def _movement(movement: Movement, config: InspectConfig) -> Iterable[Reason]:
-    if movement.step < config.min_change_levels or movement.repeated > config.max_repeated:
+    if movement.step < STILL or movement.repeated > config.max_repeated:
         yield Reason(
             "film-no-motion",
             "fail",
@@ -115,11 +124,24 @@ def _pictures(figures: dict[str, float], config: InspectConfig) -> Iterable[Reas
             "in no frame does the outline look like a tyre's",
             "Film one tyre alone, whole, with nothing before it or touching it",
         )
-    if figures["about_arc_deg"] < config.min_about_arc_deg:
+
+
+def _way(figures: dict[str, float], config: InspectConfig) -> Iterable[Reason]:
+    """How much of the way round the tyre the outlines speak of."""
+    arc = figures["about_arc_deg"]
+    if arc >= config.min_about_arc_deg:
+        return
+    if figures["edge_change"] < STILL <= figures["change"]:
+        yield Reason(
+            "film-one-face",
+            "review",
+            "the tyre turns on its axle before a camera that stands still: one face is seen",
+            "Film the other face too, or walk once round the tyre",
+        )
+    else:
         yield Reason(
             "film-short-arc",
             "review",
-            f"the tyre is seen from about {10 * round(figures['about_arc_deg'] / 10)}° of the "
-            "way round it",
+            f"the tyre is seen from about {10 * round(arc / 10)}° of the way round it",
             "Walk once round the tyre, 360°",
         )

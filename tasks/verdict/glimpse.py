@@ -101,48 +101,63 @@ class Movement:
     """What changes between the frames of a film.
 
     Args:
-        step: Median over neighbouring frames of the mean change of grey values, levels of 255.
+        step: Median over neighbouring frames of the mean change of grey values, over their
+            contrast (standard deviation).
+        edge_step: Likewise along the picture's left, right and upper edge, where no tyre is.
         repeated: Share of the frames that look like the one before.
-        cut_at: Place between two frames, counted in frames, at which the film jumps; None without.
-        cut: How much more the colours change there than elsewhere at most.
+        cut_at: The frame before which the colours change most.
+        cut: How much more they change there than elsewhere at most; 0 where they hardly do.
     """
 
     step: float
+    edge_step: float
     repeated: float
-    cut_at: int | None
+    cut_at: int
     cut: float
+
+
+STILL = 0.008
+"""Two frames that differ by less than this share of their contrast show the same, but for noise."""
 
 
 def movement_of(thumbs: Sequence[NDArray[np.uint8]]) -> Movement:
     """What changes between frames that follow each other.
 
     Args:
-        thumbs: Small images ``(H, W, 3)`` BGR, in order.
+        thumbs: Small images ``(H, W, 3)`` BGR, in order, at least two.
     """
     greys, colours = [], []
     for thumb in thumbs:
         grey = cv2.resize(cv2.cvtColor(thumb, cv2.COLOR_BGR2GRAY), (_THUMB_PX, _THUMB_PX))
         greys.append(cv2.GaussianBlur(grey, (0, 0), 1.0).astype(np.float32))
         colours.append(_histogram(thumb))
-    changes = np.array([np.abs((b - b.mean()) - (a - a.mean())).mean() for a, b in pairwise(greys)])
+    edge = np.zeros((_THUMB_PX, _THUMB_PX), np.bool_)
+    border = _THUMB_PX // 10
+    edge[:border] = edge[:, :border] = edge[:, -border:] = True
+    changes = np.array([_change(a, b, np.ones_like(edge)) for a, b in pairwise(greys)])
+    at_edge = np.array([_change(a, b, edge) for a, b in pairwise(greys)])
     jumps = np.array([_distance(a, b) for a, b in pairwise(colours)])
-    if len(jumps) < 3:
-        return Movement(float(changes.mean()) if len(changes) else 0.0, 0.0, None, 0.0)
-    order = np.argsort(jumps)
-    ratio = float(jumps[order[-1]] / max(jumps[order[-2]], 0.02))
+    ratio, last = 0.0, int(np.argmax(jumps))
+    if len(jumps) > 2 and jumps[last] > _MIN_JUMP:
+        ratio = float(jumps[last] / max(np.partition(jumps, -2)[-2], 0.02))
     return Movement(
         step=float(np.median(changes)),
-        repeated=float((changes < _STILL_LEVELS).mean()),
-        cut_at=int(order[-1]) + 1,
-        cut=ratio if jumps[order[-1]] > _MIN_JUMP else 0.0,
+        edge_step=float(np.median(at_edge)),
+        repeated=float((changes < STILL).mean()),
+        cut_at=last + 1,
+        cut=ratio,
     )
 
 
-_STILL_LEVELS = 0.6
-"""Two frames that differ by less on average show the same, but for noise and compression."""
-
 _MIN_JUMP = 0.25
 """Hellinger distance of colours, 0..1, below which a jump is none."""
+
+
+def _change(a: NDArray[np.float32], b: NDArray[np.float32], region: NDArray[np.bool_]) -> float:
+    """Mean change of grey values in a region over the whole images' contrast, less exposure."""
+    contrast = 0.5 * float(a.std() + b.std()) + 2.0
+    p, q = a[region], b[region]
+    return float(np.abs((q - q.mean()) - (p - p.mean())).mean()) / contrast
 
 
 def _histogram(thumb: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -200,11 +200,11 @@ def test_the_call_of_the_replaced_system(
 def test_a_mesh_that_fails_is_kept_and_marked(
     cut_out_folder: Path, tmp_path: Path, tiny_model: Path
 ) -> None:
-    """The fake mesh has nothing to do with the masks, and the fake frames show no walk."""
+    """The fake mesh has nothing to do with the masks, and the frames show no walk."""
     metadata = run(cut_out_folder, tmp_path, tiny_model)
     assert metadata["verdict"] == "fail"
     codes = {reason["code"] for reason in metadata["reasons"]}
-    assert {"outlines-off", "film-short-arc"} <= codes, codes
+    assert {"outlines-off", "film-one-face"} <= codes, codes
     assert all(reason["advice"] for reason in metadata["reasons"])
     document = document_of(Path(metadata["output_path"]).read_bytes())
     extras = document["asset"]["extras"]
@@ -223,14 +223,14 @@ def test_the_first_word_is_told_and_advises_errors(
     with pytest.raises(ReconstructionError, match="poses-failed") as caught:
         run(cut_out_folder, tmp_path, tiny_model)
     assert caught.value.what.startswith("none found; ")
-    assert "Walk once round the tyre" in caught.value.advice
+    assert "walk once round the tyre" in caught.value.advice
     assert "Texture!" not in caught.value.advice
     with get_client(sync_client=True) as client:
         wanted = ArtifactFilter(key=ArtifactFilterKey(any_=["first-word-tyre"]))
         (word,) = client.read_artifacts(artifact_filter=wanted, limit=1)
     assert word.type == "table"
     assert word.description == FIRST_WORD
-    assert "film-short-arc" in str(word.data)
+    assert "film-one-face" in str(word.data)
 
 
 def test_errors_keep_their_kind_through_prefect(tmp_path: Path, tiny_model: Path) -> None:

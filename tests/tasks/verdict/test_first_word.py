@@ -33,7 +33,7 @@ GOOD = Glimpse(
     roundness=0.98,
     aspect=1.0,
 )
-WALK = Movement(step=10.0, repeated=0.0, cut_at=4, cut=0.0)
+WALK = Movement(step=0.3, edge_step=0.3, repeated=0.0, cut_at=4, cut=0.0)
 
 
 def walk(**changes: Any) -> list[Glimpse | None]:
@@ -86,6 +86,20 @@ def test_a_short_arc_is_seen_in_the_outlines() -> None:
     assert codes([*short]) == ["film-short-arc"]
 
 
+def test_a_tyre_that_spins_before_a_still_camera_shows_one_face() -> None:
+    spin: list[Glimpse | None] = [replace(GOOD, aspect=0.9)] * 8
+    still = Movement(step=0.05, edge_step=0.001, repeated=0.0, cut_at=4, cut=0.0)
+    assert codes(spin, still) == ["film-one-face"]
+    assert codes(spin, WALK) == ["film-short-arc"]
+
+
+def test_exposure_is_no_movement() -> None:
+    brighter = [np.asarray(textures(1, 0)[0] * g, np.uint8) for g in np.linspace(0.5, 0.6, 12)]
+    assert movement_of(brighter).step < 0.03
+    dark = movement_of([np.asarray(t // 10, np.uint8) for t in textures(24, 0)])
+    assert dark.repeated < 0.2
+
+
 def textures(count: int, seed: int, step: int = 6) -> list[NDArray[np.uint8]]:
     """A camera that pans over a coloured wall."""
     rng = np.random.default_rng(seed)
@@ -96,7 +110,8 @@ def textures(count: int, seed: int, step: int = 6) -> list[NDArray[np.uint8]]:
 
 def test_movement_stillness_and_cuts() -> None:
     pan = movement_of(textures(24, 0))
-    assert pan.step > 2
+    assert pan.step > 0.1
+    assert pan.edge_step > 0.1
     assert pan.cut == 0.0
     still = movement_of(textures(24, 0, step=0))
     assert still.repeated == 1.0

@@ -1,0 +1,49 @@
+"""Each fault changes a film as it says, and sound changes leave the tyre in every frame."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tasks.evaluation.spoiled import FAULTS, SOUND, Film, box_film
+from tests.conftest import disc_picture
+
+
+def film(count: int = 18, mark: int = 0) -> Film:
+    frames = []
+    for number in range(count):
+        picture, alpha = disc_picture(number)
+        frames.append(np.dstack([np.roll(picture, mark, axis=2), alpha]))
+    return frames
+
+
+@pytest.mark.parametrize("name", [*FAULTS, *SOUND])
+def test_films_keep_size_and_type_and_are_not_changed_in_place(name: str) -> None:
+    before, other = film(), film(mark=1)
+    spoil = FAULTS[name].spoil if name in FAULTS else SOUND[name]
+    spoiled = spoil(before, other)
+    assert len(spoiled) == (4 if name == "short arc" else 18)
+    assert all(f.shape == (120, 160, 4) and f.dtype == np.uint8 for f in spoiled)
+    assert all((f[..., 3] > 0).any() for f in spoiled)
+    for changed, original in zip(before, film(), strict=True):
+        np.testing.assert_array_equal(changed, original)
+
+
+def test_masks_grow_shrink_or_stay() -> None:
+    def area(frames: Film) -> float:
+        return float(np.mean([(f[..., 3] >= 128).mean() for f in frames]))
+
+    sound = area(film())
+    for name in ("stand", "hand", "other tyre"):
+        assert area(FAULTS[name].spoil(film(), film())) > 1.05 * sound
+    assert area(FAULTS["half masks"].spoil(film(), film())) < 0.75 * sound
+    for name in ("dark", "blurred", "compressed", "mirrored"):
+        assert area(FAULTS[name].spoil(film(), film())) == pytest.approx(sound)
+
+
+def test_a_box_is_filmed_from_all_sides() -> None:
+    frames = box_film(8, (160, 120))
+    assert len(frames) == 8
+    areas = [int((f[..., 3] > 0).sum()) for f in frames]
+    assert min(areas) > 1000
+    assert not np.array_equal(frames[0], frames[2])
