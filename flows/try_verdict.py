@@ -28,7 +28,7 @@ from tasks.imaging.images import read_image, read_mask
 from tasks.matting.quality import Masks
 from tasks.matting.removal import remove_backgrounds
 from tasks.matting.sessions import open_session
-from tasks.network.weights import background_weights
+from tasks.network.weights import BackgroundWeights
 from tasks.verdict.first_word import first_word
 from tasks.verdict.glimpse import glimpse_of, movement_of
 from tasks.verdict.record import Judgement
@@ -51,7 +51,7 @@ def film_of(video: Path, folder: Path, count: int, height_px: int) -> Film:
     if not done.exists():
         folder.mkdir(parents=True)
         frames = extract_frames(video, folder, ExtractConfig(max_candidates=count))
-        weights = background_weights(DEFAULT_SESSION, Settings().models_dir)
+        weights = BackgroundWeights(DEFAULT_SESSION, Settings().models_dir)
         session = open_session(DEFAULT_SESSION, weights.path(), "auto")
         masks = Masks(folder, tuple(remove_backgrounds(frames, folder, session, MaskConfig())))
         film = []
