@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 help: ## List the targets
-	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-11s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-15s %s\n", $$1, $$2}'
 
 setup: $(VENV)/.ready ## Make the environment in .venv
 
@@ -62,6 +62,9 @@ train: setup ## Train the bundled model into work/training; goes on where it was
 train-fuser: setup ## Train the network that fuses its fields into work/fusion; likewise
 	$(BIN)/python -m flows.train_fuser
 
+train-segmenter: setup ## Train the tyre segmenter into work/segmentation; likewise
+	$(BIN)/python -m flows.train_segmenter
+
 check: setup ## Lint, type-check, and look whether the installed packages suit each other
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -74,4 +77,4 @@ lock: setup ## Write the locks anew, with hashes; versions that are locked stay
 sbom: setup ## Write a bill of what is shipped, with licences: work/sbom.cdx.json (CycloneDX)
 	$(BIN)/python -m deployments.sbom work/sbom.cdx.json
 
-.PHONY: help setup demo ui test e2e recovery load deploy api bench eval train train-fuser check lock sbom
+.PHONY: help setup demo ui test e2e recovery load deploy api bench eval train train-fuser train-segmenter check lock sbom

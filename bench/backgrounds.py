@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from bench.measure import REPEATS, ROOT, Row, alternating
 from configs.settings import Settings
-from tasks.matting.sessions import Matte, open_session
+from tasks.matting.matte import Matte
+from tasks.matting.sessions import open_session
 from tasks.network.weights import background_weights
 from tasks.video.decode import all_frames
 

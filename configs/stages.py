@@ -104,7 +104,7 @@ class InspectConfig(StageConfig):
 class MaskConfig(StageConfig):
     """How the tyre is separated from its background."""
 
-    session: str = Field(DEFAULT_SESSION, description="name of rembg's session")
+    session: str = Field(DEFAULT_SESSION, description="background removal, by name")
     precision: Precision = Field(
         "auto", description="arithmetic of the network; auto: bf16 where it is native"
     )

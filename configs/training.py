@@ -1,7 +1,8 @@
 """Settings of the trainings and of their data: frozen, bounded, each default stated once.
 
-Every field is an option of the same name of ``python -m tasks.training.reconstruction`` or
-``python -m tasks.training.fusion``; the flows take the model itself.
+Every field is an option of the same name of ``python -m tasks.training.reconstruction``,
+``python -m tasks.training.fusion`` or ``python -m tasks.training.segmentation``; the flows take the
+model itself.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ Device = Annotated[
 
 
 class LoopConfig(BaseModel):
-    """What both trainings share: budget, learning rate, averaging, validation, checkpoints."""
+    """What all trainings share: budget, learning rate, averaging, validation, checkpoints."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -124,6 +125,45 @@ class FuseConfig(LoopConfig):
     )
     edge_weight: float = Field(
         4.0, ge=0, description="weight of nodes near the surface, added to that of all nodes"
+    )
+
+
+class SegmentConfig(LoopConfig):
+    """Settings of a training of the tyre segmenter."""
+
+    minutes: Minutes = 60.0
+    decay_share: DecayShare = 0.5
+    final_rate: FinalRate = 0.01
+    learning_rate: LearningRate = 2e-3
+    weight_decay: WeightDecay = 0.01
+    warmup_steps: WarmupSteps = 50
+    average: Average = 0.998
+    batch: Batch = 8
+    validate_steps: ValidateSteps = 200
+    validate_s: ValidateSeconds = 120.0
+    threads: Threads = 1
+    device: Device = "cpu"
+    crop_share: float = Field(
+        0.7,
+        ge=0,
+        le=1,
+        description="share of steps on crops about a tyre, the rest on whole frames",
+    )
+    fine_share: float = Field(
+        0.4,
+        ge=0,
+        le=1,
+        description="share of steps at the size of inference; the others cost half of it"
+        " (a training that is resumed may change this)",
+    )
+    view_share: float = Field(
+        0.5, ge=0, le=1, description="share of images from rendered views, the rest composed"
+    )
+    edge_weight: float = Field(
+        3.0, ge=0, description="weight of pixels near a boundary, added to that of all pixels"
+    )
+    validation_every: int = Field(
+        10, ge=2, description="of how many shards, by number, one is kept for validation"
     )
 
 

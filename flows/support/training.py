@@ -1,4 +1,4 @@
-"""What both training flows do: train in a process of its own, show the curves, publish weights."""
+"""What all training flows do: train in a process of its own, show the curves, publish weights."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ def train(
     """Train from the last checkpoint until the budget is spent; show the curves meanwhile.
 
     Args:
-        network: Package in :mod:`tasks.training` whose command trains: reconstruction or fusion.
+        network: Package in :mod:`tasks.training` whose command trains: reconstruction,
+            fusion or segmentation.
         data_dir: Folder of the training data.
         run_dir: Folder of checkpoint, log and weights.
         settings: Settings of the training.

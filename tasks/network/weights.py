@@ -42,13 +42,14 @@ class BackgroundWeights:
 
     @property
     def digest(self) -> str:
-        """The digest that the registry states; empty for sessions that it does not list."""
+        """The digest that is stated for them; empty where the registry does not list them."""
         entry = MODELS.get(self.session)
-        listed = entry is not None and entry.kind == "background"
-        return entry.weights.digest if entry is not None and listed else ""
+        if entry is None or entry.kind != "background":
+            return ""
+        return stated_digest(entry)
 
     def path(self) -> Path | None:
-        """The checked ONNX file; None for sessions that the registry does not list.
+        """The checked file; None for sessions that the registry does not list.
 
         Raises:
             ModelError: If it is not here or its digest is wrong.
@@ -146,7 +147,7 @@ def _hub_folder(entry: ModelEntry) -> Path | None:
 
 
 def background_weights(name: str, models_dir: Path) -> Path | None:
-    """The ONNX file of a background session; None for sessions that the registry does not list.
+    """The file of a background session; None for sessions that the registry does not list.
 
     Raises:
         ModelError: If it is not here or its digest is wrong.
@@ -157,13 +158,21 @@ def background_weights(name: str, models_dir: Path) -> Path | None:
     path = find_background(entry, models_dir)
     if path is None:
         raise _missing(name)
-    _check(path, entry.weights.algorithm, entry.weights.digest, name)
+    _check(path, entry.weights.algorithm, stated_digest(entry), name)
     return path
 
 
+def stated_digest(entry: ModelEntry) -> str:
+    """The digest of an entry's weights, from the registry or the ``SHA256SUMS`` beside them."""
+    return _expected(entry, BUNDLED / entry.name, entry.weights.file)
+
+
 def find_background(entry: ModelEntry, models_dir: Path) -> Path | None:
-    """The file of a background session: ours, or one that rembg fetched before."""
+    """The file of a background session: bundled, ours, or one that rembg fetched before."""
     name, file = entry.name, entry.weights.file
+    if not entry.weights.urls and not entry.weights.wheels:
+        bundled = BUNDLED / name / file
+        return bundled if bundled.is_file() else None
     homes = [Path(h).expanduser() for h in (os.environ.get("U2NET_HOME"), "~/.u2net") if h]
     paths = [models_dir / "u2net" / file, *(home / file for home in homes)]
     paths += [Path.home() / ".rembg" / "models" / name / file]

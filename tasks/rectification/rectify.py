@@ -43,14 +43,16 @@ def rectify_views(
         frames: The candidates, as they were filmed.
         masks: Their masks, in the same order.
         poses: Cameras of the registered candidates, and the fitted tyre.
-        folder: Where ``frames/NNNNNN.*`` and ``alpha/NNNNNN.png`` are written.
+        folder: Where ``frames/NNNNNN.*``, ``alpha/NNNNNN.png`` and, where masks have parts,
+            ``parts/NNNNNN.png`` are written.
         config: Parameters of the stage.
     """
     written: list[Candidate] = []
     judged: list[Mask] = []
     for frame, mask in zip(frames.candidates, masks.masks, strict=True):
         _copy(frames.path(frame.index), folder / frame.file)
-        _copy(masks.folder / mask.file, folder / mask.file)
+        for file in filter(None, (mask.file, mask.parts)):
+            _copy(masks.folder / file, folder / file)
         written.append(frame)
         judged.append(mask)
         report(StageName.RECTIFY, len(written), len(frames.candidates))

@@ -30,8 +30,8 @@ def _produce(
     if not all(c.has_alpha for c in chosen):
         session = open_session(config.session, weights.path(), config.precision)
     glimpses = []
-    for candidate, alpha, _ in mattes(candidates, chosen, session):
-        glimpses.append(glimpse_of(read_image(candidates.path(candidate.index)), alpha))
+    for candidate, matte in mattes(candidates, chosen, session):
+        glimpses.append(glimpse_of(read_image(candidates.path(candidate.index)), matte.alpha))
         report(StageName.INSPECT, len(glimpses), len(chosen))
     movement = movement_of([read_thumb(candidates.path(c.index)) for c in everyone])
     record = first_word(glimpses, movement, config).to_dict()

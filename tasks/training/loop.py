@@ -145,6 +145,9 @@ class Trainer:
         with torch.no_grad():
             slow = list[Tensor](self.objective.average.parameters())
             torch._foreach_lerp_(slow, list(self.objective.network.parameters()), 1 - decay)
+            averaged = self.objective.average.buffers()
+            for slow_buffer, buffer in zip(averaged, self.objective.network.buffers(), strict=True):
+                slow_buffer.copy_(buffer)
         self.step += 1
 
     def _mean_losses(self) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Both training flows, killed for real, end in the weights that they would have had anyway."""
+"""All training flows, killed for real, end in the weights that they would have had anyway."""
 
 from __future__ import annotations
 
@@ -24,7 +24,16 @@ from tasks.training.fusion.subjects import FIRST_SEED
 from tasks.training.log import LOG, TrainingLog
 from tasks.training.loop import CHECKPOINT
 from tasks.training.reconstruction.trainer import FINAL
-from tests.tasks.training.tiny import CONFIG, FUSE, TRAIN, write_data, write_subjects
+from tasks.training.segmentation.trainer import WEIGHTS
+from tests.tasks.training.tiny import (
+    CONFIG,
+    FUSE,
+    SEGMENT,
+    TRAIN,
+    write_cut_outs,
+    write_data,
+    write_subjects,
+)
 
 BUDGET = {"steps": 30, "log_steps": 5, "validate_steps": 10, "checkpoint_s": 0.0, "threads": 1}
 _RECONSTRUCTION = """if True:
@@ -49,11 +58,22 @@ _FUSION = """if True:
         publish_to=folder / "model",
     )
 """
+_SEGMENTATION = """if True:
+    import sys
+    from pathlib import Path
+    from configs.training import SegmentConfig
+    from flows.train_segmenter import train_tyre_segmenter
+    folder = Path(sys.argv[1])
+    train_tyre_segmenter(
+        work_dir=folder / "work", settings=SegmentConfig.model_validate_json(sys.argv[2]),
+        shards=2, view_shards=0, publish_to=folder / "model",
+    )
+"""
 
 
 @dataclass(frozen=True)
 class Case:
-    """One of both flows and the command of its trainer."""
+    """One of the flows and the command of its trainer."""
 
     network: str
     flow: str
@@ -67,6 +87,9 @@ class Case:
         data.mkdir(parents=True)
         if self.network == "fusion":
             write_subjects(data, first=FIRST_SEED)
+            return
+        if self.network == "segmentation":
+            write_cut_outs(data)
             return
         write_data(data)
         for number in (1, 2):  # the flow wants three; those that exist are left alone
@@ -91,6 +114,7 @@ CASES = [
         "model.safetensors",
     ),
     Case("fusion", _FUSION, FUSE.model_copy(update=BUDGET), FUSER, FUSER),
+    Case("segmentation", _SEGMENTATION, SEGMENT.model_copy(update=BUDGET), WEIGHTS, WEIGHTS),
 ]
 
 

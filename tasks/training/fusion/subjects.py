@@ -33,8 +33,9 @@ from tasks.fusion.views import TyrePlacement
 from tasks.geometry.camera import Camera
 from tasks.geometry.crop import CodedFrame
 from tasks.imaging.images import write_image
+from tasks.matting.matte import MatteSession
 from tasks.matting.quality import Mask, clean_alpha
-from tasks.matting.sessions import MatteSession, open_session
+from tasks.matting.sessions import open_session
 from tasks.network.inference import cut_out, infer_codes
 from tasks.network.load import load_model
 from tasks.network.weights import background_weights, choose_model
@@ -61,14 +62,15 @@ MOTIONS: tuple[Motion, ...] = ("orbit", "free", "spin")
 MOTION_SHARES = (0.84, 0.08, 0.08)
 
 
-def build_subject(seed: int) -> Tyre:
-    """The tyre of a seed, or one with a random wheel."""
+def build_subject(seed: int, detail: float = 1.0) -> Tyre:
+    """The tyre of a seed, or one with a random wheel; ``detail`` as of a tyre's mesh."""
     rng = np.random.default_rng([seed, 11])
     spec = sample_spec(seed)
     if rng.random() >= RANDOM_WHEELS:
-        return build_tyre(spec)
+        return build_tyre(spec, detail=detail)
     return build_tyre(
         replace(spec, look=random_look(spec.look, rng)),
+        detail=detail,
         rim=functools.partial(build_random_wheel, rng),
     )
 

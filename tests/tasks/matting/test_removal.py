@@ -16,9 +16,10 @@ from configs.stages import ExtractConfig, MaskConfig
 from tasks.core.errors import InputError, ModelError
 from tasks.geometry.crop import CROP_FILL
 from tasks.imaging.images import read_mask
+from tasks.matting.matte import Matte
 from tasks.matting.quality import Mask, Masks, clean_alpha, masks_record
 from tasks.matting.removal import remove_backgrounds
-from tasks.matting.sessions import Matte, open_session
+from tasks.matting.sessions import open_session
 from tasks.network.weights import background_weights
 from tasks.storage.artifacts import Artifact
 from tasks.video.extraction import extract_frames

@@ -1,4 +1,4 @@
-"""Both trainings, with data made once."""
+"""All trainings, with data made once."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ import torch
 from tasks.network.weights import FUSER
 from tasks.training.loop import Trainer
 from tasks.training.reconstruction.trainer import FINAL
+from tasks.training.segmentation.trainer import WEIGHTS
 from tests.tasks.training.tiny import (
     small_fusion,
     small_reconstruction,
+    small_segmentation,
+    write_cut_outs,
     write_data,
     write_subjects,
 )
@@ -22,7 +25,7 @@ from tests.tasks.training.tiny import (
 
 @dataclass(frozen=True)
 class Training:
-    """One of both trainings: makes its trainer in a folder and names the weights it ends with."""
+    """One of the trainings: makes its trainer in a folder and names the weights it ends with."""
 
     make: Callable[..., Trainer]
     data: Path
@@ -51,8 +54,17 @@ def subjects(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_subjects(tmp_path_factory.mktemp("subjects"))
 
 
-@pytest.fixture(scope="module", params=["reconstruction", "fusion"])
-def training(request: pytest.FixtureRequest, shards: Path, subjects: Path) -> Training:
-    if request.param == "reconstruction":
-        return Training(small_reconstruction, shards, FINAL)
-    return Training(small_fusion, subjects, FUSER)
+@pytest.fixture(scope="session")
+def cut_outs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_cut_outs(tmp_path_factory.mktemp("cut-outs"))
+
+
+@pytest.fixture(scope="module", params=["reconstruction", "fusion", "segmentation"])
+def training(
+    request: pytest.FixtureRequest, shards: Path, subjects: Path, cut_outs: Path
+) -> Training:
+    return {
+        "reconstruction": Training(small_reconstruction, shards, FINAL),
+        "fusion": Training(small_fusion, subjects, FUSER),
+        "segmentation": Training(small_segmentation, cut_outs, WEIGHTS),
+    }[request.param]

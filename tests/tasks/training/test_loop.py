@@ -1,4 +1,4 @@
-"""The loop of both trainings: budget, repetition, resumption after a kill, log and final score."""
+"""The loop of all trainings: budget, repetition, resumption after a kill, log and final score."""
 
 from __future__ import annotations
 

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from configs.training import FuseConfig, ShardConfig, TrainConfig
+from configs.training import FuseConfig, SegmentConfig, ShardConfig, TrainConfig
 from tasks.fusion.decision.network_inputs import CHANNELS
+from tasks.matting.parts import BACKGROUND, RIM, RUBBER
 from tasks.synthetic.datasets.dataset import write_shard
 from tasks.synthetic.tyres.spec import TRAIN_SEEDS, VALIDATION_SEEDS
 from tasks.training.fusion.trainer import fusion_trainer
 from tasks.training.loop import Trainer
 from tasks.training.reconstruction.trainer import reconstruction_trainer
+from tasks.training.segmentation import cutouts
+from tasks.training.segmentation.trainer import segmentation_trainer
 
 SMALL = ShardConfig(views=2, size_px=32, points=1536, surface_points=64, detail=0.2)
 CONFIG = """
@@ -46,6 +51,9 @@ TRAIN = TrainConfig(
 )
 FUSE = FuseConfig(
     batch=1, angles=24, validation_every=4, average=0.9, learning_rate=4e-3, precision="float32"
+)
+SEGMENT = SegmentConfig(
+    batch=1, fine_share=0.0, validation_every=2, average=0.9, precision="float32"
 )
 SUBJECT_SHAPE = (16, 24, 12)
 
@@ -90,3 +98,36 @@ def small_reconstruction(
 def small_fusion(data: Path, run_dir: Path, **changes: object) -> Trainer:
     """The trainer of the fusing network with little to do in a step."""
     return fusion_trainer(FUSE.model_copy(update=changes), data, run_dir)
+
+
+def write_cut_outs(folder: Path, shards: int = 2) -> Path:
+    """Shards of two drawn wheels and two rooms each; returns the folder."""
+    for number in range(shards):
+        shard = folder / f"{cutouts.PREFIX}{number:05d}"
+        shard.mkdir(parents=True)
+        pairs = [drawn_wheel(96, seed=2 * number + k) for k in range(2)]
+        rng = np.random.default_rng(number)
+        rooms = rng.integers(90, 255, (2, 96, 96, 3)).astype(np.uint8)
+        np.save(shard / "rgba.npy", np.stack([rgba for rgba, _ in pairs]))
+        np.save(shard / "parts.npy", np.stack([parts for _, parts in pairs]))
+        np.save(shard / "rooms.npy", rooms)
+    return folder
+
+
+def drawn_wheel(side: int, seed: int = 0) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """A dark ring about a bright one about an opening: ``(S, S, 4)`` and its parts ``(S, S)``."""
+    rng = np.random.default_rng(seed)
+    parts = np.zeros((side, side), np.uint8)
+    middle, radius = (side // 2, side // 2), int(0.47 * side)
+    for value, share in ((RUBBER, 1.0), (RIM, 0.6), (BACKGROUND, 0.4)):
+        cv2.circle(parts, middle, int(share * radius), value, -1)
+    rgba = np.zeros((side, side, 4), np.uint8)
+    rgba[parts == RUBBER, :3] = 30 + rng.integers(0, 20)
+    rgba[parts == RIM, :3] = 180 + rng.integers(0, 50, 3)
+    rgba[parts != BACKGROUND, 3] = 255
+    return rgba, parts
+
+
+def small_segmentation(data: Path, run_dir: Path, **changes: object) -> Trainer:
+    """The trainer of the segmenter on one small image a step."""
+    return segmentation_trainer(SEGMENT.model_copy(update=changes), data, run_dir)

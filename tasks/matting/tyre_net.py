@@ -1,0 +1,147 @@
+"""The segmenter's network: an image to the part in every pixel.
+
+A U-Net (Ronneberger, Fischer and Brox, MICCAI 2015) of residual blocks at five resolutions, half
+the image's side to a thirty-second of it. In training every convolution is normalised over the
+batch (Ioffe and Szegedy, 2015); without, features grew from level to level until those of the
+finest, which place the edges, did not count. What is used is :func:`folded`: convolutions alone.
+"""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from tasks.matting.parts import CLASSES
+
+MULTIPLE_PX = 32
+"""Sides of an image that the network reads are multiples of this."""
+
+_WIDTHS = (16, 40, 80, 112, 128)
+"""Channels at the five resolutions."""
+_ENCODER = (0, 1, 1, 2, 2)
+_DECODER = (1, 1, 1, 1)
+"""Blocks at each resolution."""
+
+_MOMENTUM = 0.02
+"""Of the running statistics; batches are small."""
+
+
+class Block(nn.Module):
+    """Two convolutions beside an identity.
+
+    Args:
+        width: Channels.
+        norm: Whether each convolution is normalised.
+    """
+
+    def __init__(self, width: int, *, norm: bool) -> None:
+        super().__init__()
+        self.first = _convolution(width, width, 3, norm=norm)
+        self.second = _convolution(width, width, 3, norm=norm)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, C, H, W)`` to the same."""
+        change: Tensor = self.second(functional.relu(self.first(functional.relu(x))))
+        return x + change
+
+
+class _Normalised(nn.Sequential):
+    """A convolution and its normalisation over the batch."""
+
+    def __init__(self, kernel: nn.Conv2d) -> None:
+        super().__init__(kernel, nn.BatchNorm2d(kernel.out_channels, momentum=_MOMENTUM))
+
+
+def _convolution(inputs: int, outputs: int, side: int, *, norm: bool, stride: int = 1) -> nn.Module:
+    """A convolution that keeps the size at stride 1; normalised in training."""
+    kernel = nn.Conv2d(inputs, outputs, side, stride, padding=side // 2, bias=not norm)
+    return _Normalised(kernel) if norm else kernel
+
+
+class TyreNet(nn.Module):
+    """The network; its sizes are fixed, its weights are 3.5 MB in half precision.
+
+    Args:
+        norm: Whether its convolutions are normalised over the batch, which training needs;
+            :func:`folded` then gives the same network without.
+    """
+
+    def __init__(self, *, norm: bool = False) -> None:
+        super().__init__()
+        widths, steps = _WIDTHS, range(len(_WIDTHS) - 1)
+
+        def blocks(level: int, count: int) -> nn.Sequential:
+            return nn.Sequential(*(Block(widths[level], norm=norm) for _ in range(count)))
+
+        self.stem = _convolution(3, widths[0], 5, norm=norm, stride=2)
+        self.encoder = nn.ModuleList(blocks(k, n) for k, n in enumerate(_ENCODER))
+        self.down = nn.ModuleList(
+            _convolution(widths[k], widths[k + 1], 3, norm=norm, stride=2) for k in steps
+        )
+        self.up = nn.ModuleList(_convolution(widths[k + 1], widths[k], 1, norm=norm) for k in steps)
+        self.decoder = nn.ModuleList(blocks(k, n) for k, n in enumerate(_DECODER))
+        self.head = nn.Conv2d(widths[0], CLASSES, 3, padding=1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits of the parts.
+
+        Args:
+            images: ``(B, 3, H, W)`` as :func:`normalised` makes them, sides multiples of 32.
+
+        Returns:
+            ``(B, 3, H / 2, W / 2)``.
+        """
+        x = self.stem(images)
+        beside = []
+        for blocks, down in zip(self.encoder, self.down, strict=False):
+            x = blocks(x)
+            beside.append(x)
+            x = down(functional.relu(x))
+        x = self.encoder[-1](x)
+        for up, blocks in zip(reversed(self.up), reversed(self.decoder), strict=True):
+            larger = functional.interpolate(up(functional.relu(x)), scale_factor=2.0)
+            x = blocks(beside.pop() + larger)
+        logits: Tensor = self.head(functional.relu(x))
+        return logits
+
+
+def folded(network: TyreNet) -> TyreNet:
+    """A normalised network as the equal one without: what is used, and what files hold."""
+    plain = copy.deepcopy(network).eval()
+    for parent in list(plain.modules()):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, _Normalised):
+                setattr(parent, name, fuse_conv_bn_eval(*child))
+    return plain
+
+
+def normalised(images: Tensor) -> Tensor:
+    """Images ``(B, H, W, 3)`` uint8 RGB as the network reads them: ``(B, 3, H, W)`` float32."""
+    return ((images.float() - 127.5) / 64.0).permute(0, 3, 1, 2)
+
+
+def load_tyre_net(path: Path) -> TyreNet:
+    """The network with the weights of a file.
+
+    Raises:
+        ValueError: The file cannot be read or holds another network.
+    """
+    try:
+        network = TyreNet()
+        network.load_state_dict({k: v.float() for k, v in load_file(path).items()})
+    except (OSError, SafetensorError, RuntimeError) as exc:  # RuntimeError: names or shapes differ
+        raise ValueError(str(exc)) from exc
+    return channels_last(network.eval())
+
+
+def channels_last(network: TyreNet) -> TyreNet:
+    """The network with its kernels laid out as CPUs convolve fastest."""
+    laid_out: TyreNet = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return laid_out

@@ -1,0 +1,29 @@
+"""Train without Prefect: ``python -m tasks.training.segmentation DATA --run RUN``.
+
+Killed at any time, the same command goes on from the last checkpoint.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from configs.training import SegmentConfig
+from tasks.training.command import train_from_command
+from tasks.training.segmentation.trainer import segmentation_trainer
+
+
+def main() -> None:
+    """Train with the settings of the command line; each has its default."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tasks.training.segmentation", description=__doc__
+    )
+    parser.add_argument("data", type=Path, help="folder of the shards")
+    parser.add_argument("--run", type=Path, required=True, help="folder of checkpoint and log")
+    train_from_command(
+        parser, SegmentConfig, lambda config, own: segmentation_trainer(config, own.data, own.run)
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,186 @@
+"""The segmenter's two passes, with a network that tells parts by brightness."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn import functional
+
+from tasks.matting import segmenter
+from tasks.matting.parts import BACKGROUND, RIM, RUBBER
+from tasks.matting.segmenter import Box, TyreSegmenter, crop_about, input_size, tyre_box
+from tasks.matting.tyre_net import TyreNet, folded, load_tyre_net, normalised
+
+GROUND, DARK, BRIGHT = 128, 20, 230
+
+
+class ByBrightness(nn.Module):
+    """Dark is rubber, bright is rim."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sizes: list[tuple[int, int]] = []
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.sizes.append((images.shape[2], images.shape[3]))
+        level = functional.avg_pool2d(images.float().mean(1, keepdim=True), 2)
+        return torch.cat([torch.zeros_like(level), -level - 0.8, level - 0.8], 1) * 20
+
+
+@pytest.fixture
+def session(monkeypatch: pytest.MonkeyPatch) -> TyreSegmenter:
+    monkeypatch.setattr(segmenter, "load_tyre_net", lambda _: ByBrightness())
+    return TyreSegmenter(Path("unused"), "fp32")
+
+
+def wheel_image(
+    size: tuple[int, int], centre: tuple[int, int], radius: int
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """A wheel with an opening on grey: BGR image and parts."""
+    width, height = size
+    parts = np.zeros((height, width), np.uint8)
+    for value, share in ((RUBBER, 1.0), (RIM, 0.65), (BACKGROUND, 0.4)):
+        cv2.circle(parts, centre, int(share * radius), value, -1)
+    level = np.array([GROUND, DARK, BRIGHT], np.uint8)[parts]
+    return np.repeat(level[..., None], 3, axis=2), parts
+
+
+def overlap(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
+    return float((a & b).sum() / (a | b).sum())
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (720, 1280), (300, 300)])
+def test_parts_and_alpha_are_found_at_full_size(
+    session: TyreSegmenter, size: tuple[int, int]
+) -> None:
+    image, parts = wheel_image(size, (size[0] // 2 + 20, size[1] // 2 - 30), 110)
+    (matte,) = session.matte([image])
+    assert matte.parts is not None
+    assert matte.alpha.shape == matte.parts.shape == parts.shape
+    assert matte.peak > 0.99
+    for part in (RUBBER, RIM):
+        assert overlap(matte.parts == part, parts == part) > 0.96
+    assert matte.alpha[size[1] // 2 - 30, size[0] // 2 + 20] < 30, "the opening is open"
+    np.testing.assert_array_equal(matte.parts != BACKGROUND, matte.alpha >= 128)
+
+
+def test_a_small_tyre_is_looked_at_again_at_full_size(session: TyreSegmenter) -> None:
+    image, parts = wheel_image((1600, 900), (1300, 200), 60)
+    (matte,) = session.matte([image])
+    assert session._network.sizes[0] == (160, 256)  # type: ignore[union-attr]
+    assert session._network.sizes[1] == (256, 256)  # type: ignore[union-attr]
+    assert overlap(matte.alpha >= 128, parts > 0) > 0.97
+
+
+def test_a_frame_without_a_tyre_has_an_empty_mask(session: TyreSegmenter) -> None:
+    (matte,) = session.matte([np.full((120, 160, 3), GROUND, np.uint8)])
+    assert matte.peak < 0.01
+    assert matte.alpha.max() == 0
+    assert matte.parts is not None
+    assert matte.parts.max() == BACKGROUND
+
+
+def test_frames_do_not_depend_on_each_other(session: TyreSegmenter) -> None:
+    first, _ = wheel_image((320, 240), (100, 120), 70)
+    second, _ = wheel_image((400, 200), (250, 90), 60)
+    together = session.matte([first, second])
+    for image, matte in zip((first, second), together, strict=True):
+        np.testing.assert_array_equal(session.matte([image])[0].alpha, matte.alpha)
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "size"),
+    [(720, 1280, (160, 256)), (1280, 720, (256, 160)), (50, 50, (256, 256)), (9, 900, (32, 256))],
+)
+def test_the_longest_side_is_full_and_sides_are_multiples(
+    height: int, width: int, size: tuple[int, int]
+) -> None:
+    assert input_size(height, width) == size
+
+
+def test_a_crop_has_a_margin_and_stays_in_the_frame() -> None:
+    assert crop_about(Box(400, 300, 600, 400), 1280, 720) == Box(376, 226, 624, 474)
+    assert crop_about(Box(0, 0, 100, 100), 1280, 720) == Box(0, 0, 112, 112)
+
+
+def test_the_box_is_that_of_the_largest_body_openings_included() -> None:
+    shares = np.zeros((60, 80, 2), np.float32)
+    rubber = np.zeros((60, 80), np.float32)
+    cv2.circle(rubber, (30, 30), 20, 1.0, 1)  # a ring of few pixels
+    shares[..., 0] = rubber
+    shares[5:12, 60:75, 1] = 1.0
+    area = Box(100, 200, 180, 260)
+    assert tyre_box(shares, area) == Box(110, 210, 151, 251)
+    assert tyre_box(np.zeros((60, 80, 2), np.float32), area) is None
+
+
+def trained_network() -> TyreNet:
+    """Random weights, and statistics of random images."""
+    torch.manual_seed(0)
+    network = TyreNet(norm=True).train()
+    with torch.no_grad():
+        for _ in range(3):
+            network(torch.randn(2, 3, 64, 64))
+    return network.eval()
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("net") / "segmenter.safetensors"
+    save_file({k: v.half() for k, v in folded(trained_network()).state_dict().items()}, path)
+    return path
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_the_number_of_threads_does_not_matter(weights: Path, precision: str) -> None:
+    image, _ = wheel_image((640, 360), (300, 180), 120)
+    noisy = np.random.default_rng(0).integers(0, 60, image.shape) + image // 2
+    before = torch.get_num_threads()
+    found = []
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            session = TyreSegmenter(weights, precision)  # type: ignore[arg-type]
+            found.append(session.matte([noisy.astype(np.uint8)])[0])
+    finally:
+        torch.set_num_threads(before)
+    for other in found[1:]:
+        np.testing.assert_array_equal(found[0].alpha, other.alpha)
+        np.testing.assert_array_equal(found[0].parts, other.parts)
+    assert np.ptp(found[0].alpha) > 0
+
+
+def test_the_network_that_is_used_is_the_one_that_was_trained() -> None:
+    network = trained_network()
+    images = torch.randn(2, 3, 64, 96)
+    with torch.no_grad():
+        expected = network(images)
+        torch.testing.assert_close(folded(network)(images), expected, rtol=1e-4, atol=1e-4)
+        assert expected.std() > 0.05
+    TyreNet().load_state_dict(folded(network).state_dict())
+
+
+def test_logits_come_at_half_size(weights: Path) -> None:
+    network = load_tyre_net(weights)
+    images = normalised(torch.randint(0, 255, (2, 64, 96, 3), dtype=torch.uint8))
+    assert images.shape == (2, 3, 64, 96)
+    assert network(images).shape == (2, 3, 32, 48)
+
+
+def test_another_network_is_refused(tmp_path: Path, weights: Path) -> None:
+    path = tmp_path / "segmenter.safetensors"
+    with pytest.raises(ValueError, match="No such file"):
+        load_tyre_net(path)
+    path.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(ValueError, match="header"):
+        load_tyre_net(path)
+    save_file({"a": torch.zeros(1)}, path)
+    with pytest.raises(ValueError, match="stem"):
+        load_tyre_net(path)
