@@ -81,7 +81,7 @@ class InspectConfig(StageConfig):
         0.2, ge=0, le=1, description="share of the tyre's pixels at white, median"
     )
     min_sharpness: float = Field(
-        1.0, ge=0, description="gradient energy on the tyre over its variance, median"
+        1.5, ge=0, description="gradient energy on the tyre over its variance, median"
     )
     max_cut_off: float = Field(
         0.3, ge=0, le=1, description="share of frames in which the tyre may reach the edge"

@@ -15,6 +15,7 @@ from configs.stages import InspectConfig
 from tasks.poses.outline import outline_of_mask
 from tasks.verdict.first_word import first_word
 from tasks.verdict.glimpse import (
+    STILL,
     Glimpse,
     Movement,
     arc_from_aspects,
@@ -88,14 +89,14 @@ def test_a_short_arc_is_seen_in_the_outlines() -> None:
 
 def test_a_tyre_that_spins_before_a_still_camera_shows_one_face() -> None:
     spin: list[Glimpse | None] = [replace(GOOD, aspect=0.9)] * 8
-    still = Movement(step=0.05, edge_step=0.001, repeated=0.0, cut_at=4, cut=0.0)
+    still = Movement(step=0.2, edge_step=0.01, repeated=0.0, cut_at=4, cut=0.0)
     assert codes(spin, still) == ["film-one-face"]
     assert codes(spin, WALK) == ["film-short-arc"]
 
 
 def test_exposure_is_no_movement() -> None:
     brighter = [np.asarray(textures(1, 0)[0] * g, np.uint8) for g in np.linspace(0.5, 0.6, 12)]
-    assert movement_of(brighter).step < 0.03
+    assert movement_of(brighter).step < STILL
     dark = movement_of([np.asarray(t // 10, np.uint8) for t in textures(24, 0)])
     assert dark.repeated < 0.2
 
