@@ -23,6 +23,7 @@ $(VENV)/.ready: pyproject.toml requirements.lock requirements-dev.lock
 
 demo: setup ## Make a mesh of the sample video: prints stages, seconds and where the files are
 	$(BIN)/tyre3d models fetch u2netp
+	-$(BIN)/tyre3d models fetch xfeat
 	$(BIN)/tyre3d reconstruct tests/data/sample_tyre.mp4 --out out
 
 ui: setup ## Start Prefect's server with its UI on http://127.0.0.1:4200, behind a password
@@ -49,11 +50,11 @@ api: setup ## Serve the API for backends (settings: TYRE3D_API_...)
 	$(BIN)/python -m deployments.api
 
 bench: setup ## Measure everything that docs/benchmarks.md tells (an hour or so)
-	$(BIN)/tyre3d models fetch u2netp
+	$(BIN)/tyre3d models fetch u2netp xfeat
 	$(BIN)/python -m bench
 
 eval: setup ## Score the whole pipeline on films of five kinds with known geometry (three hours or so)
-	$(BIN)/tyre3d models fetch u2netp
+	$(BIN)/tyre3d models fetch u2netp xfeat
 	PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS=300 $(BIN)/python -m flows.evaluate
 
 train: setup ## Train the bundled model into work/training; goes on where it was stopped

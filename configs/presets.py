@@ -27,3 +27,5 @@ PRESETS: dict[str, Preset] = {
 DEFAULT_PRESET = "balanced"
 DEFAULT_DIAMETER_MM = 720.0
 DEFAULT_SESSION = "u2netp"
+FEATURES = "xfeat"
+"""The learned image features, used where their weights were fetched."""

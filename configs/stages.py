@@ -164,6 +164,8 @@ class PoseConfig(StageConfig):
 class RectifyConfig(StageConfig):
     """How frames and masks are brought to what a pinhole camera sees."""
 
+    jpeg_quality: int = Field(95, ge=50, le=100, description="quality of undistorted JPEGs")
+
 
 class SelectConfig(StageConfig):
     """Which candidates are given to the network."""

@@ -35,7 +35,12 @@ from flows.support.runner import Runner
 from flows.support.settings import load_settings
 from flows.support.summary import publish_summary
 from tasks.network.device import pick_device
-from tasks.network.weights import BackgroundWeights, ChosenModel, choose_model
+from tasks.network.weights import (
+    BackgroundWeights,
+    ChosenModel,
+    choose_model,
+    feature_weights,
+)
 from tasks.poses.record import PoseEstimate
 from tasks.selection.choose import Selection
 from tasks.stages.estimate_poses import ESTIMATE_POSES
@@ -86,6 +91,7 @@ def run_stages(request: ReconstructRequest, settings: Settings) -> dict[str, Any
         source = Source.of(path)
         model = choose_model(request.model, settings.models_dir)
         background = BackgroundWeights(request.session, settings.models_dir)
+        features = feature_weights(settings.models_dir)
         device = pick_device(request.device, settings.device)
         _log.info("model %s (%s), device %s", model.name, model.reason, device)
         store = open_store(settings)
@@ -104,7 +110,7 @@ def run_stages(request: ReconstructRequest, settings: Settings) -> dict[str, Any
         tell_first_word(request.stem, first_word)
         with advised_by(first_word):
             masks = run(REMOVE_BACKGROUNDS, masking, frames=frames, weights=background)
-            poses = run(ESTIMATE_POSES, posing, frames=frames, masks=masks)
+            poses = run(ESTIMATE_POSES, posing, frames=frames, masks=masks, features=features)
             views = run(RECTIFY, RectifyConfig(), frames=frames, masks=masks, poses=poses)
             selection = run(SELECT, choosing, frames=views, masks=views, poses=poses)
         codes = run(

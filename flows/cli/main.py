@@ -15,6 +15,7 @@ from configs.presets import (
     DEFAULT_DIAMETER_MM,
     DEFAULT_PRESET,
     DEFAULT_SESSION,
+    FEATURES,
     PRESETS,
     Device,
     MotionHint,
@@ -46,7 +47,8 @@ def build_parser() -> argparse.ArgumentParser:
     actions = models.add_subparsers(dest="action", required=True, metavar="ACTION")
     listing = actions.add_parser("list", help="what there is, from where, and whether it is here")
     fetch = actions.add_parser("fetch", help="download weights and check their digests")
-    fetch.add_argument("names", nargs="*", metavar="NAME", help=f"default: {DEFAULT_SESSION}")
+    default = f"default: {DEFAULT_SESSION} {FEATURES}"
+    fetch.add_argument("names", nargs="*", metavar="NAME", help=default)
     for sub in (listing, fetch):
         sub.add_argument("--verbose", action="store_true", help="log for debugging")
     _add_prune(commands.add_parser("prune", help="delete artifacts that were not used for long"))

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from configs.registry import MODELS, ModelEntry, Wheel
 from tasks.core.errors import ModelError
-from tasks.network.weights import find_background, find_folder
+from tasks.network.weights import find_background, find_features, find_folder
 from tasks.storage.base import as_storage_error, is_disk_error, storage_errors
 from tsr import hub
 from tsr.errors import DigestError, DownloadError
@@ -31,6 +31,8 @@ def inventory(models_dir: Path) -> list[dict[str, str]]:
     for entry in MODELS.values():
         if entry.kind == "background":
             path = find_background(entry, models_dir)
+        elif entry.kind == "features":
+            path = find_features(entry, models_dir)
         else:
             path = find_folder(entry, models_dir)
         weights = entry.weights
@@ -77,7 +79,10 @@ def fetch(name: str, models_dir: Path) -> Path:
     if entry.kind == "background":
         path = find_background(entry, models_dir)
         if entry.weights.urls or entry.weights.wheels:
-            return _fetch_background(entry, models_dir)
+            return _fetch_file(entry, path, models_dir / "u2net" / entry.weights.file)
+    elif entry.kind == "features":
+        path = find_features(entry, models_dir)
+        return _fetch_file(entry, path, models_dir / entry.name / entry.weights.file)
     else:
         path = find_folder(entry, models_dir)
     if path is not None and entry.hub is None:
@@ -119,10 +124,9 @@ def _unreachable(entry: ModelEntry, tried: str) -> ModelError:
     )
 
 
-def _fetch_background(entry: ModelEntry, models_dir: Path) -> Path:
+def _fetch_file(entry: ModelEntry, existing: Path | None, target: Path) -> Path:
+    """The file that is here, if it is intact, else a fresh one at ``target``."""
     weights = entry.weights
-    target = models_dir / "u2net" / weights.file
-    existing = find_background(entry, models_dir)
     if existing is not None:
         if _digest(existing, weights.algorithm) == weights.digest:
             return existing

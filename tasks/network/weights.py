@@ -8,6 +8,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from configs.presets import FEATURES
 from configs.registry import BUNDLED, MODELS, ModelEntry
 from tasks.core.digests import sha256_of
 from tasks.core.errors import ModelError
@@ -177,6 +178,26 @@ def find_background(entry: ModelEntry, models_dir: Path) -> Path | None:
     paths = [models_dir / "u2net" / file, *(home / file for home in homes)]
     paths += [Path.home() / ".rembg" / "models" / name / file]
     return next((p for p in paths if p.is_file()), None)
+
+
+def feature_weights(models_dir: Path) -> WeightsFile | None:
+    """The checked weights of the learned image features; None if they were not fetched.
+
+    Raises:
+        ModelError: If their digest is wrong.
+    """
+    entry = MODELS[FEATURES]
+    path = find_features(entry, models_dir)
+    if path is None:
+        return None
+    _check(path, entry.weights.algorithm, entry.weights.digest, entry.name)
+    return WeightsFile(path, entry.weights.digest)
+
+
+def find_features(entry: ModelEntry, models_dir: Path) -> Path | None:
+    """The fetched file of image features, None if it is not here."""
+    path = models_dir / entry.name / entry.weights.file
+    return path if path.is_file() else None
 
 
 def _check(path: Path, algorithm: str, digest: str, name: str) -> None:

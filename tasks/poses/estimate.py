@@ -23,6 +23,7 @@ from configs.stages import PoseConfig, StageName
 from tasks.core.errors import ReconstructionError
 from tasks.core.repeatable import compute_repeatably
 from tasks.geometry.camera import Camera
+from tasks.poses.features.detector import LearnedDetector
 from tasks.poses.film import Film
 from tasks.poses.hypothesis import MIN_FRAMES, Hypothesis, judged, reconstructed, refusal
 from tasks.poses.motion import Background, name_motion, world_up
@@ -40,21 +41,18 @@ Method = Callable[[Film], Hypothesis]
 
 def _whole_frames(film: Film) -> Hypothesis:
     """Tyre and background are one rigid scene."""
-    session = film.whole_frames(low_contrast=False)
-    return reconstructed("sfm", session, film.outlines, len(film.frame_paths), film.config)
+    return reconstructed("sfm", film.whole_frames(), film)
 
 
-def _low_contrast(film: Film) -> Hypothesis:
-    """The same with fainter features, which match by mistake more often."""
-    session = film.whole_frames(low_contrast=True)
-    total = len(film.frame_paths)
-    return reconstructed("sfm-low-contrast", session, film.outlines, total, film.config)
+def _more_features(film: Film) -> Hypothesis:
+    """The same with more features, which match by mistake more often."""
+    method = "sfm-low-contrast" if film.learned is None else "sfm-learned"
+    return reconstructed(method, film.more_features(), film)
 
 
 def _tyre_alone(film: Film) -> Hypothesis:
     """The tyre by itself, whatever the background does."""
-    total = len(film.frame_paths)
-    return reconstructed("sfm-masked", film.tyre_alone, film.outlines, total, film.config)
+    return reconstructed("sfm-masked", film.tyre_alone, film)
 
 
 def _assume_orbit(film: Film) -> Hypothesis:
@@ -113,7 +111,7 @@ class MotionRules:
 RULES: dict[Motion, MotionRules] = {
     "orbit": MotionRules(
         still_background=False,
-        methods=(_whole_frames, _low_contrast, _tyre_alone),
+        methods=(_whole_frames, _more_features, _tyre_alone),
         contradiction=_believe,
         last_resort=_assume_orbit,
     ),
@@ -125,7 +123,7 @@ RULES: dict[Motion, MotionRules] = {
     ),
     "free": MotionRules(
         still_background=False,
-        methods=(_whole_frames, _low_contrast, _tyre_alone),
+        methods=(_whole_frames, _more_features, _tyre_alone),
         contradiction=_believe,
         last_resort=_assume_orbit,
     ),
@@ -155,6 +153,11 @@ ADVICE_ON_HINTS = {
 """What may help a film without poses, by whether the user said what moves."""
 
 
+ADVICE_ON_FEATURES = (
+    "learned features, which find more on plain tyres, are not here (tyre3d models fetch xfeat)"
+)
+
+
 def possible_motions(hint: MotionHint, background: Background, *, alike: bool) -> list[Motion]:
     """The motions to try, the likeliest first.
 
@@ -178,6 +181,9 @@ def estimate_poses(
     times_s: dict[int, float],
     config: PoseConfig,
     scratch_dir: Path,
+    *,
+    features: Path | None = None,
+    device: str = "cpu",
 ) -> PoseEstimate:
     """Estimate the frames' cameras and the tyre's centre, axle and size.
 
@@ -187,16 +193,21 @@ def estimate_poses(
         times_s: Time of each frame in seconds.
         config: Parameters of the stage.
         scratch_dir: An existing folder for intermediate files.
+        features: Weights of the learned features, for films in which SIFT finds too little; None
+            where they are not here.
+        device: Device of their network, as torch calls it.
 
     Returns:
         Cameras of the registered frames and the tyre, in one world of arbitrary scale.
 
     Raises:
         ReconstructionError: Too few frames show a tyre, or no method explains the masks.
+        ModelError: ``weights-unreadable``: the weights of the features.
     """
     compute_repeatably()
     outlines = _outlines(alpha_paths)
-    film = Film(frame_paths, alpha_paths, times_s, outlines, config, scratch_dir)
+    learned = None if features is None else LearnedDetector(config, features, device)
+    film = Film(frame_paths, alpha_paths, times_s, outlines, config, scratch_dir, learned)
     alike = outlines_alike(outlines)
     motions = possible_motions(config.motion, film.changes.background, alike=alike)
     hypotheses: list[Hypothesis] = []
@@ -206,20 +217,24 @@ def estimate_poses(
             return _estimate(hypothesis, outlines, config, motions)
         hypotheses.append(hypothesis)
     found = [a for a in hypotheses if not a.refused]
+    lacking = () if learned else (f"no poses convinced; {ADVICE_ON_FEATURES}",)
     if found:
-        return _estimate(min(found, key=lambda a: a.doubt), outlines, config, motions)
+        likeliest = _estimate(min(found, key=lambda a: a.doubt), outlines, config, motions)
+        return replace(likeliest, warnings=(*likeliest.warnings, *lacking))
     refused = [a.refused for a in hypotheses]
     hypothesis = RULES[motions[0]].last_resort(film)
     if not hypothesis.refused:
         assumed = _estimate(hypothesis, outlines, config, motions)
         reason = "structure from motion failed (" + "; ".join(refused) + "); "
-        return replace(assumed, warnings=(reason + hypothesis.assumption, *assumed.warnings))
+        warnings = (reason + hypothesis.assumption, *assumed.warnings, *lacking)
+        return replace(assumed, warnings=warnings)
     raise ReconstructionError(
         "poses-failed",
         stage=StageName.ESTIMATE_POSES,
         what="no camera poses were found (" + "; ".join([*refused, hypothesis.refused]) + ")",
         advice="Film slowly around the tyre, whole tyre in view, before a textured background."
-        + ADVICE_ON_HINTS["auto" if config.motion == "auto" else "told"],
+        + ADVICE_ON_HINTS["auto" if config.motion == "auto" else "told"]
+        + ("" if learned else f" Besides, {ADVICE_ON_FEATURES}."),
     )
 
 
@@ -288,7 +303,13 @@ def _estimate(
     }
     tyre = ObjectEstimate(solid.centre, axle, up, solid.radius, solid.half_width)
     return PoseEstimate(
-        hypothesis.method, motion, hypothesis.cameras, tyre, figures, tuple(warnings)
+        hypothesis.method,
+        motion,
+        hypothesis.cameras,
+        tyre,
+        figures,
+        tuple(warnings),
+        hypothesis.lens,
     )
 
 

@@ -11,10 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from configs.stages import PoseConfig
+from tasks.geometry.camera import Camera
+from tasks.geometry.lens import Lens
 from tasks.imaging.images import read_mask, write_image
 from tasks.imaging.masks import foreground
+from tasks.poses.features.detector import LearnedDetector, Sift
 from tasks.poses.motion import Changes, detect_changes
-from tasks.poses.outline import Outline
+from tasks.poses.outline import Outline, read_outline
 from tasks.poses.sfm import SfmSession, pairs_to_match
 
 
@@ -28,6 +31,7 @@ class Film:
         outlines: Outlines of the frames that show a whole object.
         config: Parameters of the stage.
         scratch_dir: An existing folder for intermediate files.
+        learned: Finds learned features; None where their weights are not here.
     """
 
     def __init__(
@@ -38,31 +42,62 @@ class Film:
         outlines: Mapping[int, Outline],
         config: PoseConfig,
         scratch_dir: Path,
+        learned: LearnedDetector | None = None,
     ) -> None:
         self.frame_paths, self.alpha_paths, self.times_s = frame_paths, alpha_paths, times_s
         self.outlines, self.config, self.scratch_dir = outlines, config, scratch_dir
+        self.sift, self.learned = Sift(config), learned
+        self._all_detectors = [self.sift] if learned is None else [self.sift, learned]
 
     @cached_property
     def changes(self) -> Changes:
         """Whether the background stands still, and what moves before it."""
         return detect_changes(self.frame_paths, self.outlines)
 
-    def whole_frames(self, *, low_contrast: bool) -> SfmSession:
+    def outlines_through(self, lens: Lens, camera: Camera) -> Mapping[int, Outline]:
+        """The outlines that a pinhole camera would have seen behind the lens."""
+        if lens.is_pinhole:
+            return self.outlines
+        straight = {i: read_outline(self.alpha_paths[i], lens, camera) for i in self.outlines}
+        return {i: o for i, o in straight.items() if o is not None}
+
+    def whole_frames(self) -> SfmSession:
         """Matched features of whole frames."""
-        folder = self.scratch_dir / ("low-contrast" if low_contrast else "full-contrast")
-        session = SfmSession(self.frame_paths, folder, self.config, low_contrast=low_contrast)
-        # features of low contrast match by mistake: one end of the video the other, for example
-        session.match(pairs_to_match(session.indices, self.config, closed=not low_contrast))
-        return session
+        return self._matched(
+            SfmSession(
+                self.frame_paths, self.scratch_dir / "whole", self.config, detectors=[self.sift]
+            )
+        )
+
+    def more_features(self) -> SfmSession:
+        """The same with features of low contrast and, where there are any, learned ones."""
+        session = SfmSession(
+            self.frame_paths,
+            self.scratch_dir / "more",
+            self.config,
+            low_contrast=True,
+            detectors=self._all_detectors,
+        )
+        # faint features match by mistake: one end of the video the other, for example
+        return self._matched(session, closed=False)
 
     @cached_property
     def tyre_alone(self) -> SfmSession:
         """Matched features of the tyre, and of what moves with it before a fixed camera."""
         moving = self.changes.moving if self.changes.background == "still" else None
         masks = self._inner_masks(moving, self.scratch_dir / "inner")
-        seen = {i: self.frame_paths[i] for i in masks}
-        session = SfmSession(seen, self.scratch_dir / "tyre", self.config, masks, low_contrast=True)
-        session.match(pairs_to_match(session.indices, self.config))
+        session = SfmSession(
+            {i: self.frame_paths[i] for i in masks},
+            self.scratch_dir / "tyre",
+            self.config,
+            masks,
+            low_contrast=True,
+            detectors=self._all_detectors,
+        )
+        return self._matched(session)
+
+    def _matched(self, session: SfmSession, *, closed: bool = True) -> SfmSession:
+        session.match(pairs_to_match(session.indices, self.config, closed=closed))
         return session
 
     def _inner_masks(self, moving: NDArray[np.bool_] | None, folder: Path) -> dict[int, Path]:

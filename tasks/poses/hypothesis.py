@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from configs.stages import PoseConfig
 from tasks.geometry.camera import Camera
+from tasks.geometry.lens import Lens
+from tasks.poses.film import Film
 from tasks.poses.motion import arc_deg, turning_axis
 from tasks.poses.outline import Outline
 from tasks.poses.sfm import SfmError, SfmSession
@@ -35,6 +37,7 @@ class Hypothesis:
         figures: What is recorded of it.
         refused: Why it cannot be right, in words; empty where it can.
         assumption: What was assumed, not measured, in words.
+        lens: The lens of the frames, behind which the cameras are pinholes.
     """
 
     method: str
@@ -44,6 +47,7 @@ class Hypothesis:
     figures: dict[str, float]
     refused: str
     assumption: str = ""
+    lens: Lens = field(default_factory=Lens)
 
     @property
     def doubt(self) -> float:
@@ -68,18 +72,14 @@ def refusal(reason: str) -> Hypothesis:
     return Hypothesis("none", {}, nothing, {}, {}, reason)
 
 
-def reconstructed(
-    method: str,
-    session: SfmSession,
-    outlines: Mapping[int, Outline],
-    total: int,
-    config: PoseConfig,
-) -> Hypothesis:
+def reconstructed(method: str, session: SfmSession, film: Film) -> Hypothesis:
     """Cameras by structure from motion, with the solid fitted to them."""
+    total, config = len(film.frame_paths), film.config
     try:
         found = session.reconstruct()
     except SfmError as exc:
         return refusal(f"{method}: {exc}")
+    outlines = film.outlines_through(found.lens, next(iter(found.cameras.values())))
     used = [i for i in found.cameras if i in outlines]
     if len(found.cameras) < config.min_registered_share * total or len(used) < MIN_FRAMES:
         return refusal(f"{method}: {len(found.cameras)} of {total} frames registered")
@@ -87,7 +87,7 @@ def reconstructed(
     hypothesis = judged(method, found.cameras, solid, outlines, total, config)
     hypothesis.figures["reprojection_px"] = found.error_px
     hypothesis.figures["sparse_points"] = float(len(found.points))
-    return hypothesis
+    return replace(hypothesis, lens=found.lens)
 
 
 def judged(

@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.measure import find_contours
 
+from tasks.geometry.camera import Camera
+from tasks.geometry.lens import Lens
 from tasks.imaging.images import read_mask
 from tasks.imaging.masks import foreground, largest_component
 
@@ -96,9 +98,20 @@ def outline_of_mask(alpha: NDArray[np.uint8]) -> Outline | None:
     return Outline(hull, along.max(axis=1), valid, width, height)
 
 
-def read_outline(path: Path) -> Outline | None:
-    """The outline of a mask file (8 bit, one channel), or None where it holds no object."""
-    return outline_of_mask(read_mask(path))
+def read_outline(
+    path: Path, lens: Lens | None = None, camera: Camera | None = None
+) -> Outline | None:
+    """The outline of a mask file (8 bit, one channel), or None where it holds no object.
+
+    Args:
+        path: The mask.
+        lens: If given, its distortion is undone before.
+        camera: The pinhole camera behind it.
+    """
+    alpha = read_mask(path)
+    if lens is not None and camera is not None:
+        alpha = lens.undistort_image(alpha, camera)
+    return outline_of_mask(alpha)
 
 
 def _largest_object(alpha: NDArray[np.uint8]) -> NDArray[np.bool_] | None:

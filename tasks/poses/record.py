@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from configs.presets import Motion
 from tasks.geometry.camera import Camera
+from tasks.geometry.lens import Lens
 from tasks.storage.artifacts import Artifact
 
 
@@ -36,6 +37,7 @@ class ObjectEstimate:
 class PoseEstimate:
     """Cameras of the registered frames in one world whose scale is arbitrary.
 
+    They are pinholes behind the one lens of all frames: they see frames that were undistorted.
     Where the tyre moves (turntable, spin) the world is fixed to the tyre.
     """
 
@@ -45,6 +47,7 @@ class PoseEstimate:
     tyre: ObjectEstimate
     figures: dict[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    lens: Lens = field(default_factory=Lens)
 
     def to_dict(self) -> dict[str, Any]:
         """The estimate as plain JSON types."""
@@ -61,6 +64,7 @@ class PoseEstimate:
             },
             "figures": self.figures,
             "warnings": list(self.warnings),
+            "lens": self.lens.to_dict(),
         }
 
     @classmethod
@@ -85,4 +89,5 @@ class PoseEstimate:
             ),
             figures=record["figures"],
             warnings=tuple(record["warnings"]),
+            lens=Lens.from_dict(record["lens"]),
         )

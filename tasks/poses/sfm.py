@@ -8,8 +8,8 @@ and the other way round writing a PNG ends the process.
 
 from __future__ import annotations
 
-import os
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,11 @@ from numpy.typing import NDArray
 
 from configs.stages import PoseConfig
 from tasks.geometry.camera import Camera
-from tasks.imaging.images import read_grey
+from tasks.geometry.lens import Lens
+from tasks.imaging.images import read_grey, read_mask
+from tasks.poses.bundle import lens_of, pinhole_of
+from tasks.poses.features.detector import Detector, Sift
+from tasks.poses.features.keypoints import IndexArray, KeyPoints
 
 FloatArray = NDArray[np.float64]
 
@@ -41,12 +45,14 @@ class Reconstruction:
     """What structure from motion found.
 
     Args:
-        cameras: Registered frames.
+        cameras: Registered frames, as pinholes behind the lens.
+        lens: The one lens of all frames.
         points: ``(P, 3)`` world, sparse points.
         error_px: Mean reprojection error.
     """
 
     cameras: dict[int, Camera]
+    lens: Lens
     points: FloatArray
     error_px: float
 
@@ -64,6 +70,8 @@ class SfmSession:
         config: Parameters of the stage.
         mask_paths: If given, features come from where these 8-bit masks are set only.
         low_contrast: Whether to take features of low contrast too, and to accept fewer matches.
+        detectors: What finds and matches features, each its own kind; SIFT if none is given. One
+            that saw the frames before is quicker.
     """
 
     def __init__(
@@ -74,91 +82,112 @@ class SfmSession:
         mask_paths: dict[int, Path] | None = None,
         *,
         low_contrast: bool = False,
+        detectors: Sequence[Detector] = (),
     ) -> None:
         _silence_colmap()
         self.config = config
         self.indices = sorted(frame_paths)
-        self.threads = config.num_threads or os.cpu_count() or 1
         self.folder = folder
         self.database = folder / "features.db"
         self.images = folder / "images"
         self.masked, self.low_contrast = mask_paths is not None, low_contrast
+        self.detectors = tuple(detectors) or (Sift(config),)
         shutil.rmtree(folder, ignore_errors=True)
         self.images.mkdir(parents=True)
         self.names = {i: f"{i:06d}{frame_paths[i].suffix}" for i in self.indices}
         for i, name in self.names.items():
             (self.images / name).symlink_to(frame_paths[i].resolve())
-        self._extract(mask_paths)
+        self._ids = self._import_images()
+        self._key_points = [
+            self._choose_key_points(d, frame_paths, mask_paths) for d in self.detectors
+        ]
+        # One list for COLMAP: the points of the first detector, those of the second, ...
+        self._points = {
+            i: np.concatenate([kind[i].points for kind in self._key_points]) for i in self.indices
+        }
+        with pycolmap.Database.open(self.database) as db:
+            for i, points in self._points.items():
+                db.write_keypoints(self._ids[i], points.astype(np.float32))
 
-    def _extract(self, mask_paths: dict[int, Path] | None) -> None:
+    @property
+    def _focal_factor(self) -> float:
+        """The first guess of the focal length over the longest side."""
+        return float(0.5 / np.tan(np.radians(self.config.prior_fov_deg) / 2))
+
+    def _import_images(self) -> dict[int, int]:
+        """Write the images into the database; their numbers there, by index."""
         sizes = {_image_size(self.images / n) for n in self.names.values()}
         reader = pycolmap.ImageReaderOptions()
-        reader.camera_model = "SIMPLE_PINHOLE"
-        reader.default_focal_length_factor = 0.5 / np.tan(np.radians(self.config.prior_fov_deg) / 2)
-        if mask_paths is not None:
-            masks = self.folder / "masks"
-            masks.mkdir()
-            for i, name in self.names.items():
-                (masks / f"{name}.png").symlink_to(mask_paths[i].resolve())
-            reader.mask_path = masks
-        options = pycolmap.FeatureExtractionOptions()
-        options.num_threads = self.threads
-        options.max_image_size = max(self.config.feature_size_px, 1)
-        options.sift.max_num_features = self.config.max_features
-        if self.low_contrast:
-            options.sift.peak_threshold /= 3.0
+        # One lens is found from all frames; frames of several sizes come from who knows how many.
+        reader.camera_model = "SIMPLE_RADIAL" if len(sizes) == 1 else "SIMPLE_PINHOLE"
+        reader.default_focal_length_factor = self._focal_factor
         one_camera = len(sizes) == 1
-        mode = pycolmap.CameraMode.SINGLE if one_camera else pycolmap.CameraMode.PER_IMAGE
-        names = list(self.names.values())
-        # Number the images here: extraction numbers them in the order in which its threads are done
-        # with them, and all later sums run in the order of these numbers.
         pycolmap.Database.open(self.database).close()  # makes it
         pycolmap.import_images(
-            self.database, self.images, camera_mode=mode, image_names=names, options=reader
-        )
-        pycolmap.extract_features(
             self.database,
             self.images,
-            image_names=names,
-            camera_mode=mode,
-            reader_options=reader,
-            extraction_options=options,
-            device=pycolmap.Device.cpu,
+            camera_mode=pycolmap.CameraMode.SINGLE if one_camera else pycolmap.CameraMode.PER_IMAGE,
+            image_names=list(self.names.values()),
+            options=reader,
         )
+        with pycolmap.Database.open(self.database) as db:
+            by_name = {image.name: image.image_id for image in db.read_all_images()}
+        return {i: by_name[name] for i, name in self.names.items()}
+
+    def _choose_key_points(
+        self,
+        detector: Detector,
+        frame_paths: dict[int, Path],
+        mask_paths: dict[int, Path] | None,
+    ) -> dict[int, KeyPoints]:
+        found = detector.detect(frame_paths[i] for i in self.indices)
+        chosen = {}
+        for i in self.indices:
+            points = found[frame_paths[i]]
+            if mask_paths is not None:
+                points = points.within(read_mask(mask_paths[i]))
+            if not self.low_contrast:
+                points = points.stronger_than(detector.usual_strength)
+            chosen[i] = points.best(self.config.max_features)
+        return chosen
 
     def match(self, pairs: list[tuple[int, int]]) -> None:
         """Match and verify pairs of frames; pairs done before are not matched again."""
+        with pycolmap.Database.open(self.database) as db:
+            new = [p for p in pairs if not db.exists_matches(*(self._ids[i] for i in p))]
+            for (a, b), match in zip(new, self._match_all(new), strict=True):
+                db.write_matches(self._ids[a], self._ids[b], match.astype(np.uint32))
         listing = self.folder / "pairs.txt"
-        listing.write_text("".join(f"{self.names[a]} {self.names[b]}\n" for a, b in pairs))
-        matching = pycolmap.FeatureMatchingOptions()
-        matching.num_threads = self.threads
-        pairing = pycolmap.ImportedPairingOptions()
-        pairing.match_list_path = listing
+        listing.write_text("".join(f"{self.names[a]} {self.names[b]}\n" for a, b in new))
         geometry = pycolmap.TwoViewGeometryOptions()
         geometry.ransac.random_seed = self.config.seed
         geometry.min_num_inliers = 12 if self.low_contrast else 15
         geometry.filter_stationary_matches = self.masked  # what the fixed camera sees at rest
         geometry.stationary_matches_max_error = 1.5
-        pycolmap.match_image_pairs(
-            self.database,
-            matching_options=matching,
-            pairing_options=pairing,
-            verification_options=geometry,
-            device=pycolmap.Device.cpu,
-        )
+        pycolmap.verify_matches(self.database, listing, geometry)
+
+    def _match_all(self, pairs: list[tuple[int, int]]) -> list[IndexArray]:
+        """Matches of all kinds for each pair, as indices into the lists that COLMAP has."""
+        found: list[list[IndexArray]] = [[] for _ in pairs]
+        before = dict.fromkeys(self.indices, 0)
+        for detector, points in zip(self.detectors, self._key_points, strict=True):
+            for (a, b), kinds, match in zip(
+                pairs, found, detector.match(points, pairs), strict=True
+            ):
+                kinds.append(match + np.array([before[a], before[b]]))
+            before = {i: count + len(points[i]) for i, count in before.items()}
+        return [np.concatenate(kinds) for kinds in found]
 
     def raw_matches(self, pairs: list[tuple[int, int]]) -> list[Matches]:
         """The matches of these pairs before any geometric test."""
         found: list[Matches] = []
         with pycolmap.Database.open(self.database) as db:
-            ids = {im.name: im.image_id for im in db.read_all_images()}
             for a, b in pairs:
-                first, second = ids[self.names[a]], ids[self.names[b]]
+                first, second = self._ids[a], self._ids[b]
                 if not db.exists_matches(first, second):
                     continue
                 match = np.asarray(db.read_matches(first, second)).reshape(-1, 2)
-                points_a = np.asarray(db.read_keypoints(first), dtype=np.float64)[:, :2]
-                points_b = np.asarray(db.read_keypoints(second), dtype=np.float64)[:, :2]
+                points_a, points_b = self._points[a], self._points[b]
                 found.append(Matches(a, b, points_a[match[:, 0]], points_b[match[:, 1]]))
         return found
 
@@ -168,6 +197,37 @@ class SfmSession:
         Raises:
             SfmError: Where no model was found; it says why.
         """
+        model = self._map()
+        lens = lens_of(model)
+        if lens is None:
+            self._take_pinhole()
+            model, lens = self._map(), Lens()
+        by_name = {n: i for i, n in self.names.items()}
+        cameras = {by_name[im.name]: pinhole_of(im) for im in model.images.values() if im.has_pose}
+        points = np.array([p.xyz for p in model.points3D.values()]).reshape(-1, 3)
+        return Reconstruction(
+            dict(sorted(cameras.items())),
+            lens,
+            points,
+            float(model.compute_mean_reprojection_error()),
+        )
+
+    def _take_pinhole(self) -> None:
+        """Make the camera of all frames one without distortion, its focal length guessed anew."""
+        with pycolmap.Database.open(self.database) as db:
+            for camera in db.read_all_cameras():
+                guess = self._focal_factor * max(camera.width, camera.height)
+                pinhole = pycolmap.Camera.create_from_model_id(
+                    camera.camera_id,
+                    pycolmap.CameraModelId.SIMPLE_PINHOLE,
+                    guess,
+                    camera.width,
+                    camera.height,
+                )
+                db.update_camera(pinhole)
+
+    def _map(self) -> Any:
+        """The largest model, a ``pycolmap.Reconstruction``; raises as :meth:`reconstruct`."""
         options = pycolmap.IncrementalPipelineOptions()
         # Bundle adjustment on several threads adds up its equations in the order in which they are
         # done; for the frames of a video one thread is as fast.
@@ -191,13 +251,7 @@ class SfmSession:
             raise SfmError(str(exc)) from exc
         if not models:
             raise SfmError("no pair of frames to start from")
-        best = max(models.values(), key=lambda m: (m.num_reg_images(), m.num_points3D()))
-        by_name = {n: i for i, n in self.names.items()}
-        cameras = {by_name[im.name]: _camera(im) for im in best.images.values() if im.has_pose}
-        points = np.array([p.xyz for p in best.points3D.values()]).reshape(-1, 3)
-        return Reconstruction(
-            dict(sorted(cameras.items())), points, float(best.compute_mean_reprojection_error())
-        )
+        return max(models.values(), key=lambda m: (m.num_reg_images(), m.num_points3D()))
 
 
 def pairs_to_match(
@@ -220,21 +274,6 @@ def pairs_to_match(
         if offset % n and (closed or i + offset < n)
     }
     return [(indices[i], indices[j]) for i, j in sorted(chosen)]
-
-
-def _camera(image: Any) -> Camera:
-    pose = image.cam_from_world()
-    intrinsics = image.camera
-    return Camera(
-        fx=float(intrinsics.focal_length_x),
-        fy=float(intrinsics.focal_length_y),
-        cx=float(intrinsics.principal_point_x),
-        cy=float(intrinsics.principal_point_y),
-        width=int(intrinsics.width),
-        height=int(intrinsics.height),
-        rotation=np.asarray(pose.rotation.matrix(), dtype=np.float64),
-        translation=np.asarray(pose.translation, dtype=np.float64),
-    )
 
 
 def _image_size(path: Path) -> tuple[int, int]:

@@ -7,8 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
 from configs.stages import RectifyConfig, StageName
 from tasks.core.progress import report
+from tasks.imaging.images import read_image, read_mask, write_image
 from tasks.matting.quality import Mask, Masks, masks_record
 from tasks.poses.record import PoseEstimate
 from tasks.video.frames import Candidate, Frames
@@ -49,14 +54,33 @@ def rectify_views(
     """
     written: list[Candidate] = []
     judged: list[Mask] = []
+    camera = next(iter(poses.cameras.values()))  # those behind a lens differ by their poses only
     for frame, mask in zip(frames.candidates, masks.masks, strict=True):
-        _copy(frames.path(frame.index), folder / frame.file)
-        for file in filter(None, (mask.file, mask.parts)):
-            _copy(masks.folder / file, folder / file)
+        files = [f for f in (mask.file, mask.parts) if f]
+        if poses.lens.is_pinhole:
+            _copy(frames.path(frame.index), folder / frame.file)
+            for file in files:
+                _copy(masks.folder / file, folder / file)
+        else:
+            image = poses.lens.undistort_image(read_image(frames.path(frame.index)), camera)
+            _write(folder / frame.file, image, config)
+            for file in files:
+                seen = read_mask(masks.folder / file)
+                straight = poses.lens.undistort_image(seen, camera, labels=file == mask.parts)
+                _write(folder / file, straight, config)
         written.append(frame)
         judged.append(mask)
         report(StageName.RECTIFY, len(written), len(frames.candidates))
     return RectifiedViews(Frames(folder, tuple(written)), Masks(folder, tuple(judged)), ())
+
+
+def _write(target: Path, image: NDArray[np.uint8], config: RectifyConfig) -> None:
+    target.parent.mkdir(exist_ok=True)
+    options = {
+        ".jpg": [cv2.IMWRITE_JPEG_QUALITY, config.jpeg_quality],
+        ".png": [cv2.IMWRITE_PNG_COMPRESSION, 3],
+    }
+    write_image(target, image, options[target.suffix])
 
 
 def _copy(source: Path, target: Path) -> None:

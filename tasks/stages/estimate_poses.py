@@ -6,6 +6,7 @@ import json
 
 from configs.stages import PoseConfig, StageName
 from tasks.matting.quality import Masks
+from tasks.network.weights import WeightsFile
 from tasks.poses.apart import estimate_poses
 from tasks.stages.stage import Record, Stage, Workspace
 from tasks.storage.artifacts import ArtifactRef
@@ -13,13 +14,24 @@ from tasks.video.frames import Frames
 
 
 def _produce(
-    work: Workspace, config: PoseConfig, *, frames: ArtifactRef, masks: ArtifactRef
+    work: Workspace,
+    config: PoseConfig,
+    *,
+    frames: ArtifactRef,
+    masks: ArtifactRef,
+    features: WeightsFile | None,
 ) -> Record:
     """Estimate the cameras of the candidate frames that have a usable mask."""
     candidates = Frames.read(work.open(frames))
     alphas = Masks.read(work.open(masks)).paths()
     estimate = estimate_poses(
-        candidates.paths(alphas), alphas, candidates.times_s(alphas), config, work.scratch
+        candidates.paths(alphas),
+        alphas,
+        candidates.times_s(alphas),
+        config,
+        work.scratch,
+        features=None if features is None else features.path,
+        device=work.device,
     )
     record = estimate.to_dict()
     (work.folder / "poses.json").write_text(json.dumps(record, indent=1))

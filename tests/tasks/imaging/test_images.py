@@ -28,7 +28,8 @@ from tasks.imaging.images import (
     read_source_image,
     write_image,
 )
-from tasks.poses.estimate import _inner_masks, estimate_poses
+from tasks.poses.estimate import estimate_poses
+from tasks.poses.film import Film
 from tasks.poses.motion import detect_changes
 from tasks.poses.outline import outline_of_mask, read_outline
 from tasks.poses.record import ObjectEstimate
@@ -112,7 +113,8 @@ def _watch(frames: dict[int, Path], alphas: dict[int, Path], scratch: Path) -> o
 def _shrink(frames: dict[int, Path], alphas: dict[int, Path], scratch: Path) -> object:
     outline = outline_of_mask(_disc())
     assert outline is not None
-    return _inner_masks(alphas, dict.fromkeys(alphas, outline), None, scratch / "inner")
+    film = Film(frames, alphas, {}, dict.fromkeys(alphas, outline), PoseConfig(), scratch)
+    return film._inner_masks(None, scratch / "inner")
 
 
 def _features(frames: dict[int, Path], alphas: dict[int, Path], scratch: Path) -> object:

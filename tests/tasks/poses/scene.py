@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.geometry.camera import Camera, look_at
+from tasks.geometry.lens import Lens
 
 FloatArray = NDArray[np.float64]
 
@@ -45,10 +46,13 @@ class Drum:
     contrast: int = 110
     room: int = 195
 
-    def render(self, camera: Camera, pose: FloatArray) -> tuple[NDArray[np.uint8], FloatArray]:
+    def render(
+        self, camera: Camera, pose: FloatArray, lens: Lens
+    ) -> tuple[NDArray[np.uint8], FloatArray]:
         """Image ``(H, W, 3)`` and mask ``(H, W)``, the drum turned by ``pose`` in the world."""
         v, u = np.mgrid[: camera.height, : camera.width] + 0.5
-        rays = camera.rays(np.stack([u.ravel(), v.ravel()], axis=1))
+        pixels = np.stack([u.ravel(), v.ravel()], axis=1)
+        rays = camera.rays(lens.undistort_pixels(pixels, camera))
         eye = camera.centre
         image = self._room(eye, rays)
         o, d = pose.T @ eye, rays @ pose
@@ -123,6 +127,7 @@ def write_video(
     contrast: int = 110,
     room: int = 195,
     seed: int = 0,
+    lens: Lens = Lens(),  # noqa: B008  frozen
 ) -> Video:
     """Render an orbit, a spin, a turntable or a hand-held video to ``folder``.
 
@@ -146,7 +151,7 @@ def write_video(
         ring = np.array([np.cos(angle), 0.0, np.sin(angle)]) * np.cos(elevation)
         eye = distance * (ring + np.array([0.0, np.sin(elevation), 0.0]))
         camera = look_at(eye, target, focal_px=0.95 * width, width=width, height=height)
-        image, mask = drum.render(camera, pose)
+        image, mask = drum.render(camera, pose, lens)
         video.frames[i] = folder / f"{i:06d}.png"
         video.alphas[i] = folder / f"alpha{i:06d}.png"
         cv2.imwrite(str(video.frames[i]), image)

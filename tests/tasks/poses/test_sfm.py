@@ -1,4 +1,4 @@
-"""Why structure from motion found nothing is said as it was."""
+"""Cameras and their lens are found; why nothing was found is said as it was."""
 
 from __future__ import annotations
 
@@ -9,9 +9,13 @@ import pycolmap
 import pytest
 
 from configs.stages import PoseConfig
+from tasks.geometry.lens import Lens
 from tasks.imaging.images import write_image
+from tasks.poses.features.detector import Sift
+from tasks.poses.film import Film
 from tasks.poses.hypothesis import reconstructed
-from tasks.poses.sfm import SfmError, SfmSession
+from tasks.poses.sfm import Reconstruction, SfmError, SfmSession, pairs_to_match
+from tests.tasks.poses.scene import noise_texture, write_video
 
 
 @pytest.fixture
@@ -28,11 +32,53 @@ def test_frames_without_anything_to_see_give_no_pair(session: SfmSession) -> Non
 
 
 def test_what_the_library_says_is_kept(
-    session: SfmSession, monkeypatch: pytest.MonkeyPatch
+    session: SfmSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def failing(*_: object, **__: object) -> None:
         raise RuntimeError("database or disk is full")
 
     monkeypatch.setattr(pycolmap, "incremental_mapping", failing)
-    hypothesis = reconstructed("sfm", session, {}, 3, PoseConfig())
+    hypothesis = reconstructed("sfm", session, Film({}, {}, {}, {}, PoseConfig(), tmp_path))
     assert hypothesis.refused == "sfm: database or disk is full"
+
+
+def test_several_kinds_of_features_are_matched_each_with_its_own(tmp_path: Path) -> None:
+    texture = noise_texture(1, 20, 230)[:, :, 0]
+    paths = {i: tmp_path / f"{i}.png" for i in (0, 4)}
+    write_image(paths[0], texture[100:356, 100:356])
+    write_image(paths[4], texture[110:366, 130:386])
+    config = PoseConfig()
+    found = []
+    for kinds in (1, 2):
+        detectors = [Sift(config) for _ in range(kinds)]
+        session = SfmSession(paths, tmp_path / str(kinds), config, detectors=detectors)
+        session.match([(0, 4)])
+        found += session.raw_matches([(0, 4)])
+    once, twice = found
+    assert len(once.a) > 50
+    assert np.array_equal(twice.a, np.tile(once.a, (2, 1)))
+    assert np.array_equal(twice.b, np.tile(once.b, (2, 1)))
+    np.testing.assert_allclose(np.median(once.a - once.b, axis=0), [30.0, 10.0], atol=0.1)
+
+
+def seen_through(folder: Path, lens: Lens, fov_deg: float) -> Reconstruction:
+    """A third of an orbit seen through a lens, by a focal length of 0.95 times the width."""
+    config = PoseConfig(max_features=800, prior_fov_deg=fov_deg)
+    video = write_video(folder, "orbit", count=12, arc_deg=120.0, lens=lens)
+    session = SfmSession(video.frames, folder / "sfm", config)
+    session.match(pairs_to_match(session.indices, config))
+    return session.reconstruct()
+
+
+def test_a_lens_that_distorts_is_found_with_the_focal_length(tmp_path: Path) -> None:
+    found = seen_through(tmp_path, Lens(-0.08), 70.0)
+    assert len(found.cameras) == 12
+    assert found.lens.k1 == pytest.approx(-0.08, abs=0.015)
+    assert found.cameras[0].fx == pytest.approx(0.95 * 480, rel=0.02)
+
+
+def test_a_pinhole_is_called_one(tmp_path: Path) -> None:
+    found = seen_through(tmp_path, Lens(), 45.0)
+    assert found.lens == Lens()
+    assert found.cameras[0].fx == pytest.approx(0.95 * 480, rel=0.01)
+    assert found.error_px < 0.5

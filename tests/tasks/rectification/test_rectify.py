@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ import pytest
 
 from configs.stages import ExtractConfig, MaskConfig, RectifyConfig
 from tasks.geometry.camera import look_at
+from tasks.geometry.lens import Lens
+from tasks.imaging.images import read_image, read_mask
 from tasks.matting.quality import Masks
 from tasks.matting.removal import remove_backgrounds
 from tasks.poses.record import ObjectEstimate, PoseEstimate
@@ -61,3 +64,25 @@ def test_damage_to_one_artifact_does_not_reach_the_other(
     whole = frames.path(3).read_bytes()
     views.frames.path(3).write_bytes(b"damaged")
     assert frames.path(3).read_bytes() == whole
+
+
+def test_a_lens_is_undone_in_frames_and_masks_alike(
+    filmed: tuple[Frames, Masks], tmp_path: Path
+) -> None:
+    frames, masks = filmed
+    folder = tmp_path / "rectified"
+    folder.mkdir()
+    camera = replace(*unposed().cameras.values(), fx=80.0, fy=80.0)
+    poses = replace(unposed(), cameras={99: camera}, lens=Lens(-0.2))
+    views = rectify_views(frames, masks, poses, folder, RectifyConfig())
+    before, after = read_mask(masks.paths()[3]) > 127, read_mask(views.masks.paths()[3]) > 127
+    row, column = np.nonzero(before)
+    straight = poses.lens.undistort_pixels(np.stack([column, row], 1) + 0.5, camera)
+    inside = [r for r in straight if 0 < r[0] < 160 and 0 < r[1] < 120]
+    found = np.stack(np.nonzero(after)[::-1], 1) + 0.5
+    assert not np.array_equal(before, after)
+    np.testing.assert_allclose(found.min(axis=0), np.min(inside, axis=0), atol=1.5)
+    np.testing.assert_allclose(found.max(axis=0), np.max(inside, axis=0), atol=1.5)
+    image = read_image(views.frames.path(3))
+    expected = poses.lens.undistort_image(read_image(frames.path(3)), camera)
+    assert np.abs(image.astype(int) - expected).mean() < 2.0

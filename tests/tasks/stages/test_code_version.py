@@ -58,7 +58,7 @@ VIDEO = {"extract", *MATTING, *POSED}
         ("tsr.network.attention", {"infer", "merge"}),
         ("tsr.weights", {"infer", "merge"}),
         ("tsr.precision", {*MATTING, "infer", "merge"}),
-        ("tasks.imaging.images", {*VIDEO, "export"} - {"rectify"}),
+        ("tasks.imaging.images", {*VIDEO, "export"}),
         ("tasks.video.decode", {"extract"}),
         ("tasks.video.frames", VIDEO),
         ("tasks.matting.u2net", MATTING),

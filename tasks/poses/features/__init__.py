@@ -1,0 +1,1 @@
+"""Learned features: detection, description and matching of image points."""
