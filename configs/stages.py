@@ -56,6 +56,12 @@ class ExtractConfig(StageConfig):
     max_source_px: int = Field(
         100_000_000, ge=1, description="frames with more pixels are refused, unread where possible"
     )
+    min_present: float = Field(
+        0.9, ge=0, le=1, description="share of a cut-off video's bytes that must be there"
+    )
+    min_sound: float = Field(
+        0.2, ge=0, le=1, description="share of a damaged input's pictures that must be sound"
+    )
     jpeg_quality: int = Field(95, ge=50, le=100, description="quality of the written JPEGs")
 
 

@@ -57,6 +57,7 @@ from tasks.storage.artifacts import ArtifactRef, open_store
 from tasks.storage.inputs import local_input
 from tasks.storage.results import check_writable, finite, write_result
 from tasks.verdict.record import Judgement
+from tasks.video.frames import Frames
 
 _log = logging.getLogger("tyre3d")
 
@@ -143,6 +144,7 @@ def run_stages(request: ReconstructRequest, settings: Settings) -> dict[str, Any
             source,
             model,
             run,
+            frames=frames,
             poses=poses,
             views=views,
             selection=selection,
@@ -166,6 +168,7 @@ def _provenance(
     model: ChosenModel,
     run: Runner,
     *,
+    frames: ArtifactRef,
     poses: ArtifactRef,
     views: ArtifactRef,
     selection: ArtifactRef,
@@ -182,7 +185,11 @@ def _provenance(
         "poses": {"method": estimate.method, "motion": estimate.motion},
         "frame_of_reference": {"unit": "metre", "up": "+Y", "axle": "+Z", "origin": "centre"},
         "scale": {"nominal_diameter_mm": request.diameter_mm},
-        "warnings": [*estimate.warnings, *run.store.open(views).record["warnings"]],
+        "warnings": [
+            *Frames.read(run.store.open(frames)).warnings,
+            *estimate.warnings,
+            *run.store.open(views).record["warnings"],
+        ],
         **run.store.open(judged).record,
     }
 

@@ -148,7 +148,7 @@ def _ready(
     """The flow, once weights and input have been looked at and the server answers."""
     from configs.stages import ExtractConfig
     from tasks.network.weights import background_weights, choose_model
-    from tasks.video.decode import probe
+    from tasks.video.container import probe
 
     choose_model(request.model, settings.models_dir)
     if isinstance(request.input, Path) and request.input.is_file():

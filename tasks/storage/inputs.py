@@ -34,8 +34,8 @@ def pictures_in(folder: Path) -> list[Path]:
     """The pictures of a folder in natural order (``2.png`` before ``10.png``)."""
 
     def natural(path: Path) -> list[tuple[int, int, str]]:
-        parts = re.split(r"(\d+)", path.name.lower())
-        return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts]
+        parts = re.split(r"([0-9]+)", path.name.lower())  # the odd ones are numbers
+        return [(0, int(p), "") if i % 2 else (1, 0, p) for i, p in enumerate(parts)]
 
     found = (
         p

@@ -1,156 +1,193 @@
-"""Open a video, or say precisely why it cannot be opened."""
+"""Decode a video's pictures in the order of showing, and tell the sound from the damaged."""
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import av
-import cv2
 import numpy as np
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from configs.stages import ExtractConfig
-from tasks.core.errors import InputError
-from tasks.storage.inputs import bad_input
+from tasks.video.container import opened
+from tasks.video.convert import image_of
+from tasks.video.timeline import Timeline, read_packets
 
-_AUDIO_HEADS = (b"ID3", b"fLaC", b"OggS", b"\xff\xfb", b"\xff\xf3", b"\xff\xf1")
+_STRICT = {"mjpeg"}
+"""Decoders that pass a picture cut in half as sound unless told to explode; each of their pictures
+stands alone, so that an error costs one picture."""
+
+
+_PADDING = 2
+"""Decoders count the pixels of whole blocks, beyond the picture's edges."""
+_ONE_EACH = {"h264", "hevc"}
+"""Decoders that give one picture a packet, unless the pictures are interlaced; one that is not
+given was lost. Others have packets that are never shown."""
 
 
 @dataclass(frozen=True)
-class VideoInfo:
-    """What the container says of its pictures; 0 where it says nothing."""
+class Picture:
+    """A decoded picture.
 
-    width: int
-    height: int
-    frames: int
-    fps: float
-
-
-def _explain(path: Path) -> InputError:
-    """Why OpenCV cannot open this file."""
-    with path.open("rb") as file:
-        head = file.read(1 << 16)
-        file.seek(max(0, path.stat().st_size - (1 << 20)))
-        tail = file.read()
-    name = path.name
-    if head[4:8] == b"ftyp":
-        if b"moov" not in head and b"moov" not in tail:
-            return bad_input(
-                "video-truncated",
-                f"{name} is cut off: its index is missing",
-                "Copy or export the video again",
-            )
-        if b"vide" not in head and b"vide" not in tail:
-            return bad_input(
-                "video-no-picture", f"{name} holds no pictures", "Give a video, not a sound file"
-            )
-    if head.startswith(_AUDIO_HEADS) or (head[:4] == b"RIFF" and head[8:12] == b"WAVE"):
-        return bad_input("video-no-picture", f"{name} is a sound file", "Give a video of the tyre")
-    text = b"\0" not in head and all(byte >= 9 for byte in head[:4096])
-    return bad_input(
-        "video-unreadable",
-        f"{name} is {'text' if text else 'not a video that can be decoded'}",
-        "Give an mp4, mov, avi, mkv or webm file, or a folder of frames",
-    )
-
-
-def open_video(path: Path, config: ExtractConfig) -> tuple[Any, VideoInfo]:
-    """Open a video for reading.
-
-    Returns:
-        The ``cv2.VideoCapture`` (the caller releases it) and what the container says.
-
-    Raises:
-        InputError: If it is no video, or its frames are of a senseless size.
+    Args:
+        number: Its number in the order of showing, from 0.
+        order: Number of its packet in the order of decoding, from 0.
+        time_s: Seconds since the first picture that is shown.
+        frame: The picture as the decoder left it.
     """
-    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
-    try:
-        if not capture.isOpened():
-            raise _explain(path)
-        info = VideoInfo(
-            width=int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)),
-            height=int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT)),
-            frames=max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT))),
-            fps=_sane_rate(capture.get(cv2.CAP_PROP_FPS)),
-        )
-        check_size(path.name, info.width, info.height, config)
-        capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
-    except BaseException:
-        capture.release()
-        raise
-    return capture, info
+
+    number: int
+    order: int
+    time_s: float
+    frame: VideoFrame
 
 
-def probe(path: Path, config: ExtractConfig) -> None:
-    """Refuse a video that cannot be opened, before anything is started for it."""
-    open_video(path, config)[0].release()
+@dataclass(frozen=True, order=True)
+class _Seen:
+    """What is kept of every picture; compared by the order of decoding."""
+
+    order: int
+    number: int
+    time_s: float
+    key: bool
+
+
+class Decoding:
+    """A pass through a video's pictures, and which of them are sound; passes may be repeated.
+
+    Args:
+        path: The video.
+        timeline: Its timeline.
+        config: Bounds of the pictures' size.
+        threads: Whether the decoder may use several threads. Sound pictures are the same either
+            way; which packet an error belongs to is certain with one only.
+    """
+
+    def __init__(
+        self, path: Path, timeline: Timeline, config: ExtractConfig, *, threads: bool
+    ) -> None:
+        self._path, self._timeline, self._config = path, timeline, config
+        self._threads = threads
+        self._flagged: set[int] = set()
+        self._seen: list[_Seen] = []
+        self._sent: dict[int | None, list[int]] = {}
+        self._starts_whole = True
+        self._one_each = False
+
+    def __iter__(self) -> Iterator[Picture]:
+        """Decode all pictures that are shown, in the order of showing."""
+        self._flagged, self._seen, self._sent = set(), [], {}
+        times_s = self._timeline.times_s
+        if not self._timeline.stamped:  # times of decoding, whose order is not that of showing
+            times_s = tuple(self._timeline.shown_times_s())
+        with opened(self._path) as container:
+            stream = container.streams[self._timeline.stream]
+            assert isinstance(stream, VideoStream)
+            self._one_each = stream.codec_context.name in _ONE_EACH
+            for number, frame in enumerate(self._frames(container, stream)):
+                order = self._order_of(frame, number)
+                place = order if self._timeline.stamped else number
+                picture = Picture(number, order, times_s[min(place, len(times_s) - 1)], frame)
+                if frame.is_corrupt:
+                    self._flagged.add(order)
+                self._one_each &= not frame.interlaced_frame
+                self._seen.append(_Seen(order, number, picture.time_s, frame.key_frame))
+                yield picture
+
+    def _frames(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+        context = stream.codec_context
+        context.thread_type = "AUTO" if self._threads else "NONE"
+        context.thread_count = 0 if self._threads else 1
+        context.options = {"max_pixels": str(_PADDING * self._config.max_source_px)}
+        if context.name in _STRICT:
+            context.options |= {"err_detect": "explode"}
+        order = 0
+        for order, packet in enumerate(read_packets(container, stream)):
+            if not order:
+                self._starts_whole = packet.is_keyframe
+            self._sent.setdefault(packet.pts, []).append(order)
+            if packet.is_corrupt:
+                self._flagged.add(order)
+            yield from self._decoded(context, packet, order)
+        yield from self._decoded(context, None, order)
+
+    def _order_of(self, frame: VideoFrame, number: int) -> int:
+        """Number of a picture's packet: of those sent with its time stamp, the last.
+
+        Where clocks were joined there are several; the pictures of the earlier ones have come out.
+        """
+        if not self._timeline.stamped:
+            return number
+        sent = self._sent.get(frame.pts)
+        return sent.pop() if sent else number
+
+    def _decoded(
+        self, context: VideoCodecContext, packet: Packet[VideoStream] | None, order: int
+    ) -> list[VideoFrame]:
+        try:
+            return context.decode(packet)
+        except (av.FFmpegError, ValueError):
+            self._flagged.add(order)
+            return []
+
+    def damaged(self) -> set[int]:
+        """After a pass: packets, by order, that are damaged or lack what they build upon."""
+        found = set(self._flagged)
+        seen = sorted(self._seen)
+        keys = [picture for picture in seen if picture.key]
+        if not keys:
+            return found
+        if not self._starts_whole:  # the recording was entered in its middle
+            found |= {picture.order for picture in seen if picture.order < keys[0].order}
+        if self._one_each:
+            given = {picture.order for picture in seen}
+            orders = [key.order for key in keys]
+            for order, shown in enumerate(self._timeline.shown):
+                place = bisect_right(orders, order) - 1
+                # what is decoded after a key picture but shown before it may be left out rightly
+                if shown and order not in given and place >= 0:
+                    leading = self._timeline.times_s[order] < keys[place].time_s
+                    found |= set() if leading else {order}
+        return found
+
+    def sound(self) -> tuple[list[tuple[int, float]], int]:
+        """After a pass with one thread: which pictures are sound.
+
+        Damage spreads to whatever is predicted from it: what is decoded after it is damaged up to
+        the next key picture, and so is what is decoded after that one but shown before it.
+
+        Returns:
+            Numbers and times (seconds) of the sound pictures, in the order of showing; and how many
+            pictures there are or should be.
+        """
+        seen = sorted(self._seen)
+        bad = sorted(self.damaged())
+        sound: list[tuple[int, float]] = []
+        whole = self._starts_whole or not any(picture.key for picture in seen)
+        whole_before, key_time_s, next_bad = whole, 0.0, 0
+        for picture in seen:
+            while next_bad < len(bad) and bad[next_bad] < picture.order:
+                whole, next_bad = False, next_bad + 1
+            if picture.key:
+                whole_before, whole, key_time_s = whole, True, picture.time_s
+            if next_bad < len(bad) and bad[next_bad] == picture.order:
+                whole, next_bad = False, next_bad + 1
+            if whole and (whole_before or picture.time_s >= key_time_s):
+                sound.append((picture.number, picture.time_s))
+        lost = set(bad) - {picture.order for picture in seen}
+        return sorted(sound), len(seen) + len(lost)
 
 
 def all_frames(path: Path) -> Iterator[NDArray[np.uint8]]:
     """Decode a video of our own making, frame by frame: ``(H, W, 3)`` BGR."""
-    with av.open(path) as container:
+    with opened(path) as container:
         for frame in container.decode(video=0):
-            yield np.asarray(frame.to_ndarray(format="bgr24"), np.uint8)
-
-
-def _sane_rate(fps: float) -> float:
-    return float(fps) if np.isfinite(fps) and 0.1 <= fps <= 1000 else 0.0
-
-
-def check_size(name: str, width: int, height: int, config: ExtractConfig) -> None:
-    """Refuse frames of a senseless size.
-
-    Raises:
-        InputError: If they are smaller or larger than the configuration's bounds.
-    """
-    if min(width, height) < config.min_side_px:
-        raise bad_input(
-            "frame-too-small",
-            f"the frames of {name} are {width} x {height} pixels",
-            f"Each side must have at least {config.min_side_px} pixels",
-        )
-    if width * height > config.max_source_px:
-        raise bad_input(
-            "frame-too-large",
-            f"the frames of {name} are {width} x {height} pixels",
-            f"At most {config.max_source_px // 1_000_000} million pixels are read; scale them down",
-        )
-
-
-def evenly_spaced_frames(
-    capture: Any, info: VideoInfo, count: int
-) -> Iterator[tuple[int, float, NDArray[np.uint8]]]:
-    """Stream through a video; decode to pictures about ``count`` to twice as many, evenly in time.
-
-    Where the container states the number of frames, pictures are taken at even times; where it
-    does not, the stride doubles each time twice as many as ``count`` were taken, and the caller
-    drops what falls between.
-
-    Args:
-        capture: From :func:`open_video`.
-        info: Likewise.
-        count: Number of pictures.
-
-    Yields:
-        Number of the frame, its time in seconds, and the BGR picture.
-    """
-    fps = info.fps or 30.0
-    gap = info.frames / fps / count if info.frames > count else 0.0
-    due, stride, taken = gap / 2, 1, 0
-    number, last = 0, -1.0
-    while capture.grab():
-        stamp = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0
-        time_s = stamp if stamp > last else number / fps
-        take = time_s + 0.5 / fps >= due if info.frames else number % stride == 0
-        if take:
-            good, picture = capture.retrieve()
-            if good and picture is not None:
-                yield number, time_s, picture
-                taken += 1
-                due = max(due + gap, time_s) if gap else due
-                if not info.frames and taken >= 2 * count:
-                    taken, stride = taken // 2, stride * 2
-        number, last = number + 1, time_s
+            yield image_of(frame, None, (frame.width, frame.height))

@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
+import av
 import cv2
 
 from configs.stages import ExtractConfig, StageName
+from tasks.core.errors import InputError
 from tasks.core.progress import report
 from tasks.imaging.images import read_source_image, write_image
 from tasks.imaging.resizing import bounded
 from tasks.storage.inputs import bad_input, check_input, pictures_in
-from tasks.video.decode import check_size, evenly_spaced_frames, open_video
+from tasks.video.completeness import missing_share
+from tasks.video.container import check_size, no_picture
+from tasks.video.convert import bounded_upright_size, deinterlaced, image_of, upright_size
+from tasks.video.decode import Decoding, Picture
 from tasks.video.frames import Candidate, Frames, evenly
+from tasks.video.timeline import Timeline, evenly_in_time, read_timeline
 
 MIN_CANDIDATES = 3
 """Fewer frames show no motion from which poses could be had."""
 
-_COMPLETE = 0.9
-"""Share of the stated frames that must be there; containers miscount by a few."""
+_SLACK_S = 1e-6
+_SAME_SHAPE = 0.01
+"""Relative difference of two aspect ratios up to which a picture is another one's rescaled."""
+
+Wanted = Callable[[Picture], bool]
 
 
 def extract_frames(source: Path, folder: Path, config: ExtractConfig) -> Frames:
@@ -28,82 +39,189 @@ def extract_frames(source: Path, folder: Path, config: ExtractConfig) -> Frames:
     Args:
         source: The video or the folder.
         folder: Where ``frames/NNNNNN.jpg`` (or ``.png``) are written.
-        config: How many, how large.
+        config: How many, how large, how much may be damaged.
 
     Returns:
-        The written frames, in order.
+        The written frames, in order, with warnings of what was left out.
 
     Raises:
         InputError: If the input cannot be used; the message says why.
     """
     check_input(source)
     (folder / "frames").mkdir()
-    if source.is_dir():
-        found = _from_images(source, folder, config)
-    else:
-        found = _from_video(source, folder, config)
+    read = _from_images if source.is_dir() else _from_video
+    found, warnings = read(source, folder, config)
     if len(found) < MIN_CANDIDATES:
         raise bad_input(
             "too-few-frames",
             f"{source.name} holds {len(found)} frame{'s' if len(found) != 1 else ''}",
             f"At least {MIN_CANDIDATES} from different sides are needed, better some dozens",
         )
-    return Frames(folder, tuple(found))
+    return Frames(folder, tuple(found), tuple(warnings))
 
 
-def _from_video(source: Path, folder: Path, config: ExtractConfig) -> list[Candidate]:
-    capture, info = open_video(source, config)
-    quality = [cv2.IMWRITE_JPEG_QUALITY, config.jpeg_quality]
-    count = config.max_candidates
-    kept: list[tuple[int, float, Path, int, int]] = []
-    try:
-        for number, time_s, image in evenly_spaced_frames(capture, info, count):
-            small = bounded(image, config.max_side_px)
-            path = folder / "frames" / f"source{number:09d}.jpg"
-            write_image(path, small, quality)
-            kept.append((number, time_s, path, small.shape[1], small.shape[0]))
-            if len(kept) >= 2 * count:
-                for dropped in kept[1::2]:
-                    dropped[2].unlink()
-                kept = kept[::2]
-            report(StageName.EXTRACT, len(kept), count)
-        decoded = int(capture.get(cv2.CAP_PROP_POS_FRAMES))
-    finally:
-        capture.release()
-    if not kept:
-        raise bad_input(
-            "video-no-picture",
-            f"not one frame of {source.name} can be decoded",
-            "Export the video again, as H.264 for example",
-        )
-    if info.frames and decoded < _COMPLETE * info.frames:
+def _from_video(
+    source: Path, folder: Path, config: ExtractConfig
+) -> tuple[list[Candidate], list[str]]:
+    timeline = read_timeline(source)
+    check_size(source.name, *timeline.size, config)
+    warnings = []
+    missing = max(missing_share(source), timeline.missing)
+    if missing > 1 - config.min_present:
         raise bad_input(
             "video-truncated",
-            f"{source.name} is cut off: {decoded} of {info.frames} frames can be decoded",
+            f"{source.name} is cut off: {missing:.0%} of it are missing",
             "Copy or export the video again",
         )
-    chosen = {kept[i][0] for i in evenly(len(kept), count)}
-    found: list[Candidate] = []
-    for number, time_s, path, width, height in kept:
-        if number not in chosen:
-            path.unlink()
-            continue
-        name = f"frames/{len(found):06d}.jpg"
-        path.rename(folder / name)
-        found.append(Candidate(len(found), name, round(time_s, 6), width, height, str(number)))
-    return found
+    if missing:
+        warnings.append(f"the last {missing:.1%} of the video are missing")
+    times_s = timeline.shown_times_s()
+    due = [times_s[i] for i in evenly_in_time(times_s, config.max_candidates)]
+    decoding = Decoding(source, timeline, config, threads=True)
+    writer = _Writer(source.name, timeline, folder, config)
+    found = writer.write(decoding, _at_times(due))
+    if decoding.damaged():
+        decoding = Decoding(source, timeline, config, threads=False)
+        deque(decoding, maxlen=0)
+        sound, count = decoding.sound()
+        _check_sound(source, len(sound), count, config)
+        chosen = {sound[i][0] for i in evenly_in_time([t for _, t in sound], config.max_candidates)}
+        for candidate in found:
+            (folder / candidate.file).unlink()
+        found = writer.write(decoding, lambda picture: picture.number in chosen)
+        lost = count - len(sound)
+        warnings.append(f"damaged pictures of the video were left out: {lost} of {count}")
+    if not found:
+        raise no_picture(source)
+    if writer.misshapen:
+        warnings.append(f"pictures of another shape were left out: {writer.misshapen}")
+    return found, warnings
 
 
-def _from_images(source: Path, folder: Path, config: ExtractConfig) -> list[Candidate]:
+def _check_sound(source: Path, sound: int, count: int, config: ExtractConfig) -> None:
+    """Refuse a damaged video of which too little is left."""
+    if sound < max(MIN_CANDIDATES, config.min_sound * count):
+        raise bad_input(
+            "video-damaged",
+            f"{count - sound} of the {count} pictures of {source.name} are damaged",
+            "Copy it from the camera again, or export it again",
+        )
+
+
+def _at_times(due: Sequence[float]) -> Wanted:
+    """Wants the first picture at or after each of the rising times, in seconds."""
+    rest = deque(due)
+
+    def wanted(picture: Picture) -> bool:
+        taken = False
+        while rest and rest[0] <= picture.time_s + _SLACK_S:
+            rest.popleft()
+            taken = True
+        return taken
+
+    return wanted
+
+
+class _Writer:
+    """Writes a video's wanted pictures, all of the first one's size.
+
+    Args:
+        name: Name of the video, for messages.
+        timeline: Its timeline.
+        folder: Where ``frames/NNNNNN.jpg`` are written.
+        config: How many, how large.
+
+    Attributes:
+        misshapen: Pictures left out, since their shape is another: the camera was turned, or the
+            video joined from several.
+    """
+
+    def __init__(self, name: str, timeline: Timeline, folder: Path, config: ExtractConfig) -> None:
+        self.misshapen = 0
+        self._name, self._timeline, self._folder, self._config = name, timeline, folder, config
+
+    def write(self, decoding: Decoding, wanted: Wanted) -> list[Candidate]:
+        """Decode all pictures, write the wanted."""
+        found: list[Candidate] = []
+        self.misshapen = 0
+        size: tuple[int, int] | None = None
+        for before, picture, after in _with_neighbours(decoding):
+            if not wanted(picture):
+                continue
+            upright = upright_size(picture.frame, self._timeline.aspect)
+            if size is None:
+                check_size(self._name, *upright, self._config)
+                size = bounded_upright_size(
+                    picture.frame, self._timeline.aspect, self._config.max_side_px
+                )
+            if abs(upright[0] / upright[1] * size[1] / size[0] - 1) > _SAME_SHAPE:
+                self.misshapen += 1
+                continue
+            candidate = self._written(len(found), before, picture, after, size)
+            found.append(candidate)
+            report(StageName.EXTRACT, len(found), self._config.max_candidates)
+        return found
+
+    def _written(
+        self,
+        index: int,
+        before: Picture | None,
+        picture: Picture,
+        after: Picture | None,
+        size: tuple[int, int],
+    ) -> Candidate:
+        try:
+            frame = deinterlaced(
+                before.frame if before else None, picture.frame, after.frame if after else None
+            )
+            image = image_of(frame, self._timeline.aspect, size)
+        except (av.FFmpegError, ValueError) as exc:
+            raise bad_input(
+                "video-unreadable",
+                f"the pictures of {self._name} are of a kind ({picture.frame.format.name})"
+                " that cannot be converted",
+                "Export the video again, as H.264 for example",
+            ) from exc
+        file = f"frames/{index:06d}.jpg"
+        options = [cv2.IMWRITE_JPEG_QUALITY, self._config.jpeg_quality]
+        write_image(self._folder / file, image, options)
+        time_s = round(picture.time_s, 6)
+        return Candidate(index, file, time_s, size[0], size[1], str(picture.number))
+
+
+def _with_neighbours(
+    decoding: Decoding,
+) -> Iterator[tuple[Picture | None, Picture, Picture | None]]:
+    """Each picture between the one before and the one after it."""
+    before: Picture | None = None
+    current: Picture | None = None
+    for after in decoding:
+        if current is not None:
+            yield before, current, after
+        before, current = current, after
+    if current is not None:
+        yield before, current, None
+
+
+def _from_images(
+    source: Path, folder: Path, config: ExtractConfig
+) -> tuple[list[Candidate], list[str]]:
     paths = pictures_in(source)
     paths = [paths[i] for i in evenly(len(paths), config.max_candidates)]
     found: list[Candidate] = []
-    for index, path in enumerate(paths):
-        original = read_source_image(path, partial(check_size, path.name, config=config))
+    unreadable: list[InputError] = []
+    for position, path in enumerate(paths):
+        try:
+            original = read_source_image(path, partial(check_size, path.name, config=config))
+        except InputError as exc:
+            if exc.code != "image-unreadable":
+                raise
+            unreadable.append(exc)
+            continue
         image = bounded(original, config.max_side_px)
         has_alpha = image.shape[2] == 4
         png = path.suffix.lower() == ".png"
-        name = f"frames/{index:06d}.{'png' if png else 'jpg'}"
+        name = f"frames/{len(found):06d}.{'png' if png else 'jpg'}"
         options = (
             [cv2.IMWRITE_PNG_COMPRESSION, 3]
             if png
@@ -111,6 +229,10 @@ def _from_images(source: Path, folder: Path, config: ExtractConfig) -> list[Cand
         )
         write_image(folder / name, image, options)
         height, width = image.shape[:2]
-        found.append(Candidate(index, name, float(index), width, height, path.name, has_alpha))
-        report(StageName.EXTRACT, index + 1, len(paths))
-    return found
+        found.append(
+            Candidate(len(found), name, float(position), width, height, path.name, has_alpha)
+        )
+        report(StageName.EXTRACT, position + 1, len(paths))
+    if unreadable and len(found) < max(MIN_CANDIDATES, config.min_sound * len(paths)):
+        raise unreadable[0]
+    return found, [f"{exc.what} and was left out" for exc in unreadable]

@@ -39,20 +39,24 @@ class Frames:
     Args:
         folder: The artifact's folder.
         candidates: In order.
+        warnings: What of the input is not among them though it should be.
     """
 
     folder: Path
     candidates: tuple[Candidate, ...]
+    warnings: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, artifact: Artifact) -> Frames:
         """The frames that an artifact holds."""
-        entries = artifact.record["frames"]
-        return cls(artifact.folder, tuple(Candidate(**entry) for entry in entries))
+        record = artifact.record
+        entries = tuple(Candidate(**entry) for entry in record["frames"])
+        return cls(artifact.folder, entries, tuple(record["warnings"]))
 
     def record(self) -> dict[str, Any]:
         """What the artifact's record says, as plain JSON types."""
-        return {"frames": [asdict(c) for c in self.candidates]}
+        frames = [asdict(candidate) for candidate in self.candidates]
+        return {"frames": frames, "warnings": list(self.warnings)}
 
     def path(self, index: int) -> Path:
         """The image file of a candidate."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -111,6 +112,15 @@ def test_glb_and_metadata(cut_out_folder: Path, tmp_path: Path, tiny_model: Path
     assert metadata["num_vertices"] > 0
     assert metadata["num_faces"] > 0
     assert_valid(path)
+
+
+def test_what_was_left_out_is_told(cut_out_folder: Path, tmp_path: Path, tiny_model: Path) -> None:
+    folder = tmp_path / "frames"
+    shutil.copytree(cut_out_folder, folder)
+    content = (folder / "frame2.png").read_bytes()
+    (folder / "frame2.png").write_bytes(content[: len(content) // 2])
+    metadata = run(folder, tmp_path, tiny_model)
+    assert metadata["warnings"][0] == "frame2.png cannot be decoded and was left out"
 
 
 def test_what_was_done_is_not_done_again(

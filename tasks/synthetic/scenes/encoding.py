@@ -10,12 +10,15 @@ from typing import Literal, cast, get_args
 import av
 import av.error
 import numpy as np
+from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 VideoCodec = Literal["h264", "hevc"]
 CODECS: tuple[VideoCodec, ...] = get_args(VideoCodec)
 
+_BT709 = 1
+"""FFmpeg's number of the matrix, the primaries and the transfer function alike."""
 _ENCODERS: dict[VideoCodec, str] = {"h264": "libx264", "hevc": "libx265"}
 _OPTIONS: dict[VideoCodec, dict[str, str]] = {
     # One thread: the bytes depend on their number.
@@ -51,13 +54,19 @@ def encode_video(
             rate = Fraction(fps).limit_denominator()
             stream = cast(VideoStream, container.add_stream(_ENCODERS[codec], rate=rate))
             stream.pix_fmt = "yuv420p"
+            context = stream.codec_context  # phones state it; what states nothing is guessed at
+            context.colorspace = context.color_primaries = context.color_trc = _BT709
+            context.color_range = ColorRange.MPEG
             stream.bit_rate = round(1000 * kbit_s)
             stream.options = dict(_OPTIONS[codec])
             for image in frames:
                 if count == 0:
                     stream.height, stream.width = image.shape[:2]
                 picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
-                container.mux(stream.encode(picture))
+                encoded = picture.reformat(
+                    format="yuv420p", dst_colorspace=_BT709, dst_color_range=ColorRange.MPEG
+                )
+                container.mux(stream.encode(encoded))
                 count += 1
             if count:
                 container.mux(stream.encode(None))

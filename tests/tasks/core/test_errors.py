@@ -71,6 +71,7 @@ PERMANENT = frozenset(
         "unknown-pool",
         "unknown-session",
         "usage",
+        "video-damaged",
         "video-empty",
         "video-no-picture",
         "video-truncated",

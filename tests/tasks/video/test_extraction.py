@@ -14,8 +14,13 @@ import pytest
 from configs.stages import ExtractConfig
 from tasks.core.errors import InputError
 from tasks.storage.inputs import check_input, input_digest, pictures_in
-from tasks.video.extraction import evenly, extract_frames
+from tasks.video.convert import image_of
+from tasks.video.decode import Decoding
+from tasks.video.extraction import extract_frames
+from tasks.video.frames import Frames, evenly
+from tasks.video.timeline import read_timeline
 from tests.conftest import disc_picture, write_video
+from tests.tasks.video.films import flip_bits, pictures, write_film
 
 
 def extract(source: Path, folder: Path, **config: int) -> list[dict[str, object]]:
@@ -76,23 +81,126 @@ def test_rotation_metadata_is_honoured(video: Path, tmp_path: Path) -> None:
     assert {(f["width"], f["height"]) for f in found} == {(120, 160)}
 
 
-def test_a_video_that_does_not_state_its_length(
-    video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+CONTAINERS = [
+    ("v.mp4", "libx264", {}, {}),
+    ("v.mp4", "libx265", {}, {}),
+    ("v.mp4", "libsvtav1", {}, {}),
+    ("v.mp4", "libx264", {}, {"movflags": "frag_keyframe+empty_moov+default_base_moof"}),
+    ("v.mov", "prores_ks", {"pixels": "yuv422p10le"}, {}),
+    ("v.mov", "prores_ks", {"pixels": "yuva444p10le"}, {}),
+    ("v.webm", "libvpx-vp9", {}, {}),
+    ("v.webm", "libvpx-vp9", {"pixels": "yuva420p"}, {}),
+    ("v.mkv", "ffv1", {"pixels": "gbrp12le"}, {}),
+    ("v.mkv", "ffv1", {"pixels": "gray"}, {}),
+    ("v.avi", "mjpeg", {"pixels": "yuvj420p"}, {}),
+    ("v.mts", "libx264", {"options": {"bf": "2"}}, {"suffix": "ts"}),
+    ("v.wmv", "wmv2", {}, {}),
+    ("v.flv", "flv", {}, {}),
+]
+
+
+@pytest.mark.parametrize(("name", "codec", "stream", "muxer"), CONTAINERS)
+def test_containers_and_codecs(
+    tmp_path: Path,
+    name: str,
+    codec: str,
+    stream: dict[str, object],
+    muxer: dict[str, str],
 ) -> None:
-    import tasks.video.extraction as module
-    from tasks.video.decode import VideoInfo, open_video
+    smooth = [cv2.GaussianBlur(image, (0, 0), 3) for image in pictures(20)]
+    kind = muxer.get("suffix")
+    path = tmp_path / (f"v.{kind}" if kind else name)
+    write_film(path, smooth, codec, container_options={} if kind else muxer, **stream)
+    frames = extract_all(path.rename(tmp_path / name), tmp_path / "out")
+    assert frames.warnings == ()
+    assert [c.source for c in frames.candidates] == [str(n) for n in range(20)]
+    np.testing.assert_allclose([c.time_s for c in frames.candidates], np.arange(20) / 10, atol=0.01)
+    for number in (0, 7, 19):
+        shown = cv2.imread(str(frames.path(number))).astype(int)
+        grey = "gray" in str(stream)
+        truth = smooth[number][..., ::-1].astype(int)
+        difference = shown.mean(2) - truth.mean(2) if grey else shown - truth
+        assert np.abs(difference).mean() < 12
+        assert np.abs(shown - smooth[(number + 4) % 20][..., ::-1]).mean() > 15
 
-    def silent(path: Path, config: ExtractConfig) -> tuple[object, VideoInfo]:
-        capture, info = open_video(path, config)
-        return capture, VideoInfo(info.width, info.height, 0, 0.0)
 
-    monkeypatch.setattr(module, "open_video", silent)
-    found = extract(video, tmp_path / "out", max_candidates=6)
-    numbers = np.array([int(str(f["source"])) for f in found])
-    assert len(numbers) == 6
-    assert np.diff(numbers).max() <= 2 * np.diff(numbers).min()
-    assert numbers[0] <= 8
-    assert numbers[-1] >= 48
+def extract_all(path: Path, folder: Path, **config: float) -> Frames:
+    folder.mkdir()
+    return extract_frames(path, folder, ExtractConfig.model_validate(config))
+
+
+def test_counts_that_are_wrong_refuse_nothing(tmp_path: Path) -> None:
+    path = write_film(tmp_path / "v.avi", pictures(12), "mjpeg", pixels="yuvj420p")
+    content = bytearray(path.read_bytes())
+    at = content.index(b"avih") + 8
+    content[at + 16 : at + 20] = struct.pack("<I", 1071)
+    at = content.index(b"strh") + 8
+    content[at + 32 : at + 36] = struct.pack("<I", 1071)
+    path.write_bytes(content)
+    frames = extract_all(path, tmp_path / "out")
+    assert len(frames.candidates) == 12
+    assert frames.warnings == ()
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "avi", "mp4"])
+def test_a_file_that_is_cut_off_is_refused_or_told_of(tmp_path: Path, suffix: str) -> None:
+    options = {"movflags": "faststart"} if suffix == "mp4" else {}
+    codec = "mpeg4" if suffix == "avi" else "libx264"
+    path = write_film(tmp_path / f"v.{suffix}", pictures(40), codec, container_options=options)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) * 6 // 10])
+    assert _code(path, tmp_path) == "video-truncated"
+    path.write_bytes(content[: len(content) * 95 // 100])
+    frames = extract_all(path, tmp_path / "some")
+    assert 30 <= len(frames.candidates) <= 40
+    assert "the last 5.0% of the video are missing" in frames.warnings
+
+
+def test_smeared_pictures_are_left_out_with_a_warning(tmp_path: Path) -> None:
+    path = write_film(tmp_path / "v.mp4", pictures(60), key_every=20)
+    bad = flip_bits(path, tmp_path / "bad.mp4", [25])
+    frames = extract_all(bad, tmp_path / "out", max_candidates=30)
+    taken = [int(c.source) for c in frames.candidates]
+    assert len(taken) == 30, "taken among the sound ones"
+    assert not set(range(26, 40)) & set(taken)
+    (warning,) = frames.warnings
+    assert warning.startswith("damaged pictures of the video were left out: ")
+    names = sorted(p.name for p in (tmp_path / "out/frames").iterdir())
+    assert names == [f"{n:06d}.jpg" for n in range(30)]
+
+
+def test_a_video_of_which_little_is_sound_is_refused(tmp_path: Path) -> None:
+    path = write_film(tmp_path / "v.mp4", pictures(60), key_every=60)
+    bad = flip_bits(path, tmp_path / "bad.mp4", [5])
+    assert _code(bad, tmp_path) == "video-damaged"
+
+
+def test_a_change_of_resolution_is_scaled_and_one_of_shape_left_out(tmp_path: Path) -> None:
+    parts = [
+        write_film(tmp_path / f"{n}.ts", pictures(10, size)).read_bytes()
+        for n, size in enumerate([(160, 120), (80, 60), (80, 120)])
+    ]
+    (tmp_path / "v.ts").write_bytes(b"".join(parts))
+    frames = extract_all(tmp_path / "v.ts", tmp_path / "out")
+    assert {(c.width, c.height) for c in frames.candidates} == {(160, 120)}
+    assert 16 <= len(frames.candidates) <= 20
+    assert "pictures of another shape were left out: 10" in frames.warnings
+
+
+def test_threads_and_repetition_change_nothing(tmp_path: Path) -> None:
+    path = write_film(tmp_path / "v.mp4", pictures(40), options={"bf": "2", "preset": "veryfast"})
+    contents = []
+    for name in ("one", "two"):
+        frames = extract_all(path, tmp_path / name, max_candidates=10)
+        contents.append([frames.path(c.index).read_bytes() for c in frames.candidates])
+    assert contents[0] == contents[1]
+    timeline = read_timeline(path)
+    single = Decoding(path, timeline, ExtractConfig(), threads=False)
+    chosen = {int(c.source) for c in frames.candidates}
+    images = [image_of(p.frame, None, (160, 120)) for p in single if p.number in chosen]
+    for image, candidate in zip(images, frames.candidates, strict=True):
+        encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
+        assert frames.path(candidate.index).read_bytes() == encoded
 
 
 def test_folders_are_read_in_natural_order(tmp_path: Path) -> None:
@@ -124,10 +232,10 @@ def test_mixed_folders_keep_the_alpha_that_says_something(tmp_path: Path) -> Non
     np.testing.assert_array_equal(grey[..., 1], picture[..., 0])
 
 
-def _code(source: Path, tmp_path: Path, **config: int) -> str:
+def _code(source: Path, tmp_path: Path, *, name: str = "", **config: int) -> str:
     with pytest.raises(InputError) as caught:
         extract(source, tmp_path / "out", **config)
-    assert source.name in str(caught.value) or caught.value.code == "input-missing"
+    assert (name or source.name) in str(caught.value) or caught.value.code == "input-missing"
     return caught.value.code
 
 
@@ -222,12 +330,51 @@ def test_folder_without_images(tmp_path: Path) -> None:
     assert _code(tmp_path / "in", tmp_path) == "folder-no-images"
 
 
-def test_folder_with_a_broken_image(tmp_path: Path) -> None:
+def test_a_folder_of_broken_images(tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
     (folder / "a.png").write_text("no picture")
     with pytest.raises(InputError, match=r"image-unreadable.*a\.png"):
         extract(folder, tmp_path / "out")
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png"])
+def test_an_image_that_is_cut_off_is_left_out_with_a_warning(tmp_path: Path, suffix: str) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for number in range(5):
+        cv2.imwrite(str(folder / f"{number}.{suffix}"), disc_picture(number)[0])
+    content = (folder / f"3.{suffix}").read_bytes()
+    (folder / f"3.{suffix}").write_bytes(content[: len(content) // 2])
+    (tmp_path / "out").mkdir()
+    frames = extract_frames(folder, tmp_path / "out", ExtractConfig())
+    assert [c.source for c in frames.candidates] == [f"{n}.{suffix}" for n in (0, 1, 2, 4)]
+    assert [c.index for c in frames.candidates] == [0, 1, 2, 3]
+    assert frames.warnings == (f"3.{suffix} cannot be decoded and was left out",)
+    assert frames.record()["warnings"] == list(frames.warnings)
+
+
+def test_a_folder_of_which_most_is_broken_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for number in range(4):
+        cv2.imwrite(str(folder / f"{number}.jpg"), disc_picture(number)[0])
+    for number in (1, 2):
+        content = (folder / f"{number}.jpg").read_bytes()
+        (folder / f"{number}.jpg").write_bytes(content[: len(content) // 2])
+    assert _code(folder, tmp_path, name="1.jpg") == "image-unreadable"
+
+
+def test_digits_that_are_no_numbers_name_pictures_too(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for number, name in enumerate(("①", "②10", "②2", "٣", "x²")):
+        content = cv2.imencode(".png", disc_picture(number)[0])[1].tobytes()
+        (folder / f"{name}.png").write_bytes(content)
+    names = [p.stem for p in pictures_in(folder)]
+    assert sorted(names) == sorted(("①", "②10", "②2", "٣", "x²"))
+    assert names.index("②2") < names.index("②10")
+    assert len(extract(folder, tmp_path / "out")) == 5
 
 
 def test_unreadable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
