@@ -88,7 +88,9 @@ def worker(options: argparse.Namespace) -> int:
     check_server()
     from flows.support.worker import serve
 
-    return asyncio.run(serve(options.pool, options.limit, options.name))
+    return asyncio.run(
+        serve(options.pool, options.limit, options.name, healthcheck=options.healthcheck)
+    )
 
 
 def drain(options: argparse.Namespace) -> int:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import signal
+from datetime import UTC, datetime
 from typing import Any
 
 from prefect import State
@@ -26,6 +27,7 @@ class DrainingWorker(ProcessWorker):
     async def get_and_submit_flow_runs(self) -> list[FlowRun]:
         """Take the runs that are due, unless it drains."""
         if self.draining:
+            self._last_polled_time = datetime.now(UTC)  # it is in good health
             return []
         return await super().get_and_submit_flow_runs()
 
@@ -35,7 +37,9 @@ class DrainingWorker(ProcessWorker):
         return list(self.limiter.statistics().borrowers)
 
 
-async def serve(pool: str, limit: int, name: str | None = None) -> int:
+async def serve(
+    pool: str, limit: int, name: str | None = None, *, healthcheck: bool = False
+) -> int:
     """Work for a pool until a signal arrives and the runs at hand have ended.
 
     The first SIGTERM or SIGINT drains. A second one stops at once; runs that this cuts short are
@@ -45,9 +49,10 @@ async def serve(pool: str, limit: int, name: str | None = None) -> int:
         pool: Name of the pool.
         limit: Runs at a time.
         name: Name of the worker; unset: one of Prefect's making.
+        healthcheck: Whether to answer ``/health`` on port 8080 (``PREFECT_WORKER_WEBSERVER_PORT``).
     """
     worker = DrainingWorker(work_pool_name=pool, limit=limit, name=name)
-    work = asyncio.ensure_future(worker.start(printer=_log.info))
+    work = asyncio.ensure_future(worker.start(with_healthcheck=healthcheck, printer=_log.info))
     signals = 0
 
     def stop() -> None:

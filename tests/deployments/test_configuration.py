@@ -21,6 +21,7 @@ from configs.request import BatchRequest
 from configs.settings import Settings
 from deployments.api.settings import ApiSettings
 from deployments.deploy import job_template, pools_on
+from flows.cli.main import build_parser
 
 ROOT = Path(__file__).parents[2]
 PREFECT: dict[str, Any] = yaml.safe_load((ROOT / "prefect.yaml").read_text())
@@ -168,3 +169,54 @@ def test_secrets_stand_in_no_file() -> None:
             )
             elsewhere = ("${", "{{ prefect.blocks.secret.")
             assert found is None or any(e in line for e in elsewhere), f"{path.name}: {line}"
+
+
+def _commands() -> dict[str, list[str]]:
+    """What units and containers start, as far as it is our command line."""
+    units = {
+        path.name: next(
+            line.partition("=")[2].split()
+            for line in path.read_text().splitlines()
+            if line.startswith("ExecStart=")
+        )
+        for path in (ROOT / "deployments" / "systemd").glob("*.service")
+    }
+    services = {
+        name: re.sub(r"\$\{\w+:-(\w+)\}", r"\1", str(service["command"])).split()
+        for name, service in COMPOSE["services"].items()
+        if "command" in service
+    }
+    worker = ROOT / "deployments" / "kubernetes" / "worker-gpu.yaml"
+    (container,) = yaml.safe_load(worker.read_text())["spec"]["template"]["spec"]["containers"]
+    return {**units, **services, "kubernetes": container["args"]}
+
+
+def test_units_and_containers_start_commands_that_there_are() -> None:
+    ours = {n: c for n, c in _commands().items() if c[0].rpartition("/")[2] == "tyre3d"}
+    assert {"tyre3d-server.service", "tyre3d-worker@.service", "worker-cpu", "kubernetes"} <= set(
+        ours
+    )
+    for command in ours.values():
+        build_parser().parse_args(command[1:])
+
+
+def test_every_container_of_ours_is_bounded_and_has_no_more_rights_than_it_needs() -> None:
+    for name, service in COMPOSE["services"].items():
+        if str(service.get("image", "")).startswith("tyre3d"):
+            assert service["init"], name
+            assert service["cap_drop"] == ["ALL"], name
+            assert service["security_opt"] == ["no-new-privileges:true"], name
+            assert service["logging"]["options"]["max-size"], name
+    for name in ("server", "worker-cpu", "worker-batch", "worker-gpu", "api"):
+        assert "healthcheck" in COMPOSE["services"][name], name
+
+
+def test_the_example_of_secrets_holds_none() -> None:
+    """Compose refuses what is empty."""
+    text = (ROOT / "deployments" / "docker" / "example.env").read_text()
+    values = dict(x.split("=", 1) for x in text.splitlines() if x and not x.startswith("#"))
+    assert values.pop("CPU_RUNS") == "2"
+    assert set(values.values()) == {""}
+    compose = (ROOT / "deployments" / "docker" / "compose.yaml").read_text()
+    for name in set(values) - {"TYRE3D_INFER_DEPLOYMENT"}:
+        assert f"${{{name}:?" in compose, name
