@@ -28,7 +28,12 @@ TRANSIENT_CODES = frozenset(
 """Codes of failures that the same run may not meet another time; all others are permanent."""
 
 
-_FULL_DISK = ("database or disk is full", "no space left on device", "disk quota exceeded")
+_FULL_DISK = (
+    "database or disk is full",
+    "no space left on device",
+    "disk quota exceeded",
+    "no registered database factory succeeded",  # COLMAP, where its file cannot even be begun
+)
 """What libraries say of a full disk, in lower case."""
 
 

@@ -76,7 +76,11 @@ def test_errors_are_those_that_were_raised() -> None:
 @pytest.mark.parametrize("how", [fail, say_and_abort])
 @pytest.mark.parametrize(
     "words",
-    ["SQLite error: database or disk is full", "[Errno 28] No space left on device: 'x'"],
+    [
+        "SQLite error: database or disk is full",
+        "[Errno 28] No space left on device: 'x'",
+        "No registered database factory succeeded.",
+    ],
 )
 def test_a_full_disk_is_told_as_such(how: object, words: str) -> None:
     with pytest.raises(StorageError, match=r"\[disk-full\] estimate-poses"):
