@@ -19,6 +19,7 @@ from deployments.api.downloads import CONDITIONS, GLB_TYPE, glb_response
 from deployments.api.errors import REQUEST_ID, ApiError, Refusal, add_handlers
 from deployments.api.gate import Gate
 from deployments.api.jobs import ENDED, Jobs
+from deployments.api.metrics import TEXT_TYPE, metrics
 from deployments.api.models import (
     Health,
     JobAccepted,
@@ -97,6 +98,7 @@ def create_app(settings: ApiSettings, runs: PrefectRuns | None = None) -> FastAP
     needs_token = [Depends(HTTPBearer(auto_error=False))]  # for the schema: Gate looks at it
     app.include_router(_job_routes(jobs, settings), dependencies=needs_token)
     app.include_router(_upload_routes(settings), dependencies=needs_token)
+    app.include_router(_metrics_routes(prefect), dependencies=needs_token)
     app.add_middleware(Gate, settings=settings)
     app.add_middleware(  # before the gate: a browser asks whether it may ask, without a token
         CORSMiddleware,
@@ -191,6 +193,17 @@ def _job_routes(jobs: Jobs, settings: ApiSettings) -> APIRouter:
     async def cancel(job_id: UUID) -> JobStatus:
         """Cancel a job; one that has ended stays as it is."""
         return await jobs.cancel(job_id)
+
+    return routes
+
+
+def _metrics_routes(prefect: PrefectRuns) -> APIRouter:
+    routes = APIRouter(responses={k: _REFUSALS[k] for k in (401, 503)})
+
+    @routes.get("/metrics", response_class=Response, responses={200: {"content": {TEXT_TYPE: {}}}})
+    async def figures() -> Response:
+        """Jobs by state, failures by code and the age of the queue, as Prometheus reads them."""
+        return Response(await metrics(prefect), media_type=TEXT_TYPE)
 
     return routes
 

@@ -189,6 +189,7 @@ class PrefectRuns:
         ended_after: str = "",
         limit: int = 200,
         offset: int = 0,
+        oldest_first: bool = False,
     ) -> list[dict[str, Any]]:
         """Runs of this service that bear all these tags, the latest first.
 
@@ -198,17 +199,21 @@ class PrefectRuns:
             ended_after: A time in ISO 8601 after which they ended; empty: at any time, or not.
             limit: At most so many.
             offset: So many are left out.
+            oldest_first: Whether those that were to start first come first.
         """
-        wanted: dict[str, Any] = {"tags": {"all_": [TAG, *tags]}}
-        if states:
-            wanted["state"] = {"type": {"any_": list(states)}}
-        if ended_after:
-            wanted["end_time"] = {"after_": ended_after}
-        body = {"flow_runs": wanted, "sort": "ID_DESC", "limit": limit, "offset": offset}
+        sort = "EXPECTED_START_TIME_ASC" if oldest_first else "ID_DESC"
+        wanted = _wanted(tags, states, ended_after)
+        body = {"flow_runs": wanted, "sort": sort, "limit": limit, "offset": offset}
         answer = await self._request("POST", "/flow_runs/filter", json=body)
         if answer.status_code != 200:
             raise ApiError(502, "prefect-refused", "Prefect does not list the runs")
         return list(answer.json())
+
+    async def count(self, states: Sequence[str], *, ended_after: str = "") -> int:
+        """How many runs of this service are in one of these states."""
+        body = {"flow_runs": _wanted((), states, ended_after)}
+        answer = await self._request("POST", "/flow_runs/count", json=body)
+        return int(answer.json()) if answer.status_code == 200 else 0
 
     async def told(self, run_id: UUID) -> Told:
         """What a run reports of itself by its artifacts."""
@@ -231,6 +236,16 @@ class PrefectRuns:
         """Request the cancellation of a run from the worker of its process."""
         state = {"type": "CANCELLING", "name": "Cancelling", "message": why}
         await self._request("POST", f"/flow_runs/{run_id}/set_state", json={"state": state})
+
+
+def _wanted(tags: Sequence[str], states: Sequence[str], ended_after: str) -> dict[str, Any]:
+    """Prefect's filter for runs of this service."""
+    wanted: dict[str, Any] = {"tags": {"all_": [TAG, *tags]}}
+    if states:
+        wanted["state"] = {"type": {"any_": list(states)}}
+    if ended_after:
+        wanted["end_time"] = {"after_": ended_after}
+    return wanted
 
 
 def _wants_token(answer: httpx.Response) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
 from configs.request import BatchRequest
 from flows.cli.commands import REFUSED, TAG, mesh_options, prepare, server_lost, validated
@@ -39,7 +40,7 @@ def batch(options: argparse.Namespace) -> int:
     results = Results(request.out_dir, settings)
     results.check(MANIFEST_NAME)
     check_replaceable(results, MANIFEST_NAME, MANIFEST_MARK)
-    find_sources(request.inputs, settings)
+    sources = find_sources(request.inputs, settings)
     server = LocalServer(lost=server_lost)
     server.start()
     try:
@@ -47,7 +48,8 @@ def batch(options: argparse.Namespace) -> int:
             from tasks.network.weights import background_weights, choose_model
 
             choose_model(request.options.model, settings.models_dir)
-            background_weights(request.options.session, settings.models_dir)
+            if any(_is_film(source.location) for source in sources):
+                background_weights(request.options.session, settings.models_dir)
         from prefect import tags
 
         from flows.batch import batch as flow
@@ -66,3 +68,8 @@ def batch(options: argparse.Namespace) -> int:
     if not state.is_completed():
         return SOME_FAILED
     return REFUSED if any(entry.verdict == "fail" for entry in entries) else 0
+
+
+def _is_film(location: Path | str) -> bool:
+    """Whether background removal is certain to be needed: folders may hold cut-outs."""
+    return isinstance(location, str) or not location.is_dir()

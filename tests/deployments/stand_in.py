@@ -61,8 +61,9 @@ class Prefect:
                 table = {"type": "table", "description": "First word on the film"}
                 rows.append({**table, "data": json.dumps(word)})
             return httpx.Response(200, json=rows)
-        if path == "/flow_runs/filter":
-            return httpx.Response(200, json=self._filtered(body))
+        if path in ("/flow_runs/filter", "/flow_runs/count"):
+            found = self._filtered(body)
+            return httpx.Response(200, json=len(found) if path.endswith("count") else found)
         return self._run(path, body)
 
     def _run(self, path: str, body: dict[str, Any]) -> httpx.Response:
@@ -84,7 +85,10 @@ class Prefect:
             if set(wanted["tags"]["all_"]) <= set(run["tags"])
             and (states is None or run["state_type"] in states)
         ]
-        return found[body["offset"] : body["offset"] + body["limit"]]
+        if body.get("sort") == "EXPECTED_START_TIME_ASC":
+            found.reverse()
+        first = body.get("offset", 0)
+        return found[first : first + body.get("limit", 200)]
 
     def _create(self, body: dict[str, Any]) -> httpx.Response:
         known = self.keys.get(body["idempotency_key"])

@@ -844,3 +844,32 @@ def test_settings_that_would_open_the_service_are_refused(
     told = {"token": TOKEN, "input_roots": ["/in"], "output_roots": ["/out"]}
     with pytest.raises(ValidationError):
         ApiSettings.model_validate(told | change)
+
+
+def test_figures_for_prometheus(
+    use: Callable[[Use], None], prefect: Prefect, body: dict[str, Any], tmp_path: Path
+) -> None:
+    async def test(api: httpx.AsyncClient) -> None:
+        ends = {
+            "COMPLETED": "",
+            "CRASHED": "exit code -9",
+            "FAILED": "InputError: [video-empty] extract: v. Copy it",
+            "SCHEDULED": "",
+        }
+        for state, message in ends.items():
+            place = {"output_glb_path": str(tmp_path / "out" / f"{state}.glb")}
+            job = (await api.post("/reconstruct", json=body | place)).json()["job_id"]
+            prefect.set(job, state, message)
+        answer = await api.get("/metrics")
+        assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+        told = dict(x.rsplit(" ", 1) for x in answer.text.splitlines() if not x.startswith("#"))
+        assert told['tyre3d_jobs{state="scheduled"}'] == "1"
+        assert told['tyre3d_jobs{state="running"}'] == "0"
+        assert told['tyre3d_jobs_ended_1d{state="completed"}'] == "1"
+        assert told['tyre3d_failures_1d{code="crashed"}'] == "1"
+        assert told['tyre3d_failures_1d{code="video-empty"}'] == "1"
+        assert int(told["tyre3d_queue_age_seconds"]) > 0
+        del api.headers["Authorization"]
+        assert (await api.get("/metrics")).status_code == 401
+
+    use(test)
