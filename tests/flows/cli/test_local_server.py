@@ -150,3 +150,27 @@ def test_only_the_users_own_server_is_used_unasked(
     assert len(started) == 1
     assert os.environ["PREFECT_API_URL"] != server
     assert os.environ["PREFECT_API_AUTH_STRING"] == started[0] != own_password()
+
+
+@pytest.mark.parametrize("killed", [True, False])
+def test_the_death_of_its_server_is_noticed_and_its_end_is_none(
+    killed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    children: list[subprocess.Popen[bytes]] = []
+
+    def start_child(*_: object, **__: object) -> subprocess.Popen[bytes]:
+        children.append(subprocess.Popen(["sleep", "600"], stdin=subprocess.PIPE))
+        return children[-1]
+
+    monkeypatch.setattr(local_server, "start_child", start_child)
+    monkeypatch.setattr(local_server, "_answers", lambda *_, **__: True)
+    lost = threading.Event()
+    server = LocalServer(lost.set)
+    server.start()
+    server.wait()
+    assert not lost.wait(0.2)
+    if killed:
+        children[0].kill()
+        assert lost.wait(60)
+    server.stop()
+    assert lost.wait(0.2) == killed
