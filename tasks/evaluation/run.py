@@ -105,8 +105,8 @@ def score_run(
         "silhouette_iou": metadata["figures"].get("silhouette_iou"),
         "fused": score_result(trimesh.load_mesh(glb), truth, pose_scores.to_truth, seen),
         "seen_share": float(seen.mean()),
-        "verdict": metadata.get("verdict"),
-        "reasons": [reason["code"] for reason in metadata.get("reasons", [])],
+        "verdict": metadata["verdict"],
+        "reasons": [reason["code"] for reason in metadata["reasons"]],
     }
     if baselines:
         alphas = Masks.read(artifact_of(store, metadata, StageName.RECTIFY)).paths()
