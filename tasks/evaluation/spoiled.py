@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from tasks.geometry.camera import look_at
 from tasks.geometry.ray_caster import RayCaster
-from tasks.imaging.images import write_image
+from tasks.imaging.images import with_jpeg_losses, write_image
 from tasks.imaging.masks import foreground
 
 Film = list[NDArray[np.uint8]]
@@ -164,8 +164,7 @@ def _compressed(frame: NDArray[np.uint8], _: float) -> NDArray[np.uint8]:
     """A messenger's smallest size and worst quality."""
     height, width = frame.shape[:2]
     small = cv2.resize(frame[..., :3], (width // 5, height // 5), interpolation=cv2.INTER_AREA)
-    _good, content = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 8])
-    again: Any = cv2.imdecode(content, cv2.IMREAD_COLOR)
+    again = with_jpeg_losses(small.astype(np.uint8), 8)
     return np.dstack([cv2.resize(again, (width, height)), frame[..., 3]]).astype(np.uint8)
 
 

@@ -122,6 +122,12 @@ def encode_image(suffix: str, image: NDArray[Any], options: Sequence[int] = ()) 
     return content.tobytes()
 
 
+def with_jpeg_losses(image: NDArray[np.uint8], quality: int) -> Image:
+    """The image ``(H, W, 3)`` as it comes back from a JPEG of a quality, 1 to 100."""
+    _, packed = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR), dtype=np.uint8)
+
+
 def _decoded(path: Path, flags: int) -> Image:
     try:
         content = np.frombuffer(path.read_bytes(), np.uint8)

@@ -37,7 +37,7 @@ pytestmark = pytest.mark.usefixtures("prefect_server")
 STAGES = [name.value for name in StageName]
 
 
-def fake_poses(frames: Mapping[int, Path], *_: object) -> PoseEstimate:
+def fake_poses(frames: Mapping[int, Path], *_: object, **__: object) -> PoseEstimate:
     cameras = {}
     for place, index in enumerate(sorted(frames)):
         angle = 2 * math.pi * place / len(frames)
@@ -259,7 +259,7 @@ def test_only_what_may_pass_is_tried_again(
 ) -> None:
     calls = []
 
-    def flaky(*args: Any) -> PoseEstimate:
+    def flaky(*args: Any, **_: Any) -> PoseEstimate:
         calls.append(1)
         if len(calls) == 1:
             raise StorageError("storage-failed", stage="x", what="the disk blinked", advice="")
@@ -269,7 +269,7 @@ def test_only_what_may_pass_is_tried_again(
     run(cut_out_folder, tmp_path, tiny_model)
     assert len(calls) == 2
 
-    def never(*_: Any) -> PoseEstimate:
+    def never(*_: Any, **__: Any) -> PoseEstimate:
         calls.append(1)
         raise InputError("no-tyre", stage="x", what="nothing", advice="")
 

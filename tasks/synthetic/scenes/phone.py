@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.imaging.images import with_jpeg_losses
 from tasks.synthetic.scenes.lighting import Look, to_srgb
 from tasks.synthetic.scenes.raycast import Float32Array
 
@@ -104,8 +105,7 @@ def photographed(
     bytes_ = np.asarray(np.clip(np.rint(image), 0, 255), dtype=np.uint8)
     if effects.quality is None:
         return bytes_
-    _, packed = cv2.imencode(".jpg", bytes_, [cv2.IMWRITE_JPEG_QUALITY, effects.quality])
-    return np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR), dtype=np.uint8)
+    return with_jpeg_losses(bytes_, effects.quality)
 
 
 def _streak(length: float, angle: float) -> Float32Array:

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.imaging.images import with_jpeg_losses
 from tasks.matting.parts import BACKGROUND, RIM, RUBBER
 
 Image = NDArray[np.uint8]
@@ -380,9 +381,7 @@ def photographed(image: NDArray[np.generic], rng: Rng) -> Image:
         out = out + np.float32(sigma) * noise
     done = np.clip(out * 255, 0, 255).astype(np.uint8)
     if rng.random() < 0.5:
-        quality = int(rng.integers(20, 95))
-        _, coded = cv2.imencode(".jpg", done, [cv2.IMWRITE_JPEG_QUALITY, quality])
-        done = np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), np.uint8)
+        done = with_jpeg_losses(done, int(rng.integers(20, 95)))
     return done
 
 
