@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 PACKAGES = ("configs", "flows", "tasks", "tsr")
 NOT_IMPORTED = {"einops", "transformers"}
-BROUGHT_ALONG = {"botocore", "onnxruntime"}  # by s3fs and rembg[cpu]
+BROUGHT_ALONG = {"botocore", "onnxruntime", "starlette"}  # by s3fs, rembg[cpu] and FastAPI
 ONLY_FOR_TRAINING = {"matplotlib"}  # a requirement of development
 BUILD = "import sys; from setuptools.build_meta import build_wheel; build_wheel(sys.argv[1])"
 
