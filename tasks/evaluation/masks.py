@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from tasks.geometry.camera import Camera
 from tasks.imaging.images import read_grey
 from tasks.imaging.masks import MaskArray
-from tasks.synthetic.scenes.labels import RIM, RUBBER, part_labels
+from tasks.matting.parts import RIM, RUBBER
+from tasks.synthetic.scenes.labels import part_labels
 from tasks.synthetic.scenes.raycast import RenderableCaster, Wheel
 from tasks.synthetic.scenes.render import cast_pixels
 from tasks.synthetic.scenes.truth import VideoTruth, parts_path

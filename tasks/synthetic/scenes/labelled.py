@@ -21,9 +21,10 @@ from tasks.geometry.camera import Camera, look_at
 from tasks.geometry.similarity import Similarity
 from tasks.imaging.contact_sheet import contact_sheet
 from tasks.imaging.images import write_image
+from tasks.matting.parts import RUBBER
 from tasks.synthetic.scenes import props
 from tasks.synthetic.scenes.film_set import FilmSet, LabelImage, Placed
-from tasks.synthetic.scenes.labels import RUBBER, part_labels
+from tasks.synthetic.scenes.labels import part_labels
 from tasks.synthetic.scenes.layouts import LAYOUT_SHARES, LAYOUTS, Layout, Measures, spun
 from tasks.synthetic.scenes.lighting import sample_look, vector_of
 from tasks.synthetic.scenes.phone import metered, photographed, sample_effects

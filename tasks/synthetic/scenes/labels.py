@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.matting.parts import RIM, RUBBER
 from tasks.synthetic.scenes.raycast import Wheel
 from tasks.synthetic.tyres.spec import Part
 from tasks.synthetic.tyres.tyre import Tyre
-
-BACKGROUND, RUBBER, RIM = 0, 1, 2
 
 
 def part_labels(wheel: Wheel) -> NDArray[np.uint8]:

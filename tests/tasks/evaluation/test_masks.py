@@ -11,7 +11,7 @@ import trimesh
 from tasks.evaluation.masks import boundary_error, film_scores, score_mask, true_labels
 from tasks.geometry.camera import look_at
 from tasks.imaging.images import write_image
-from tasks.synthetic.scenes.labels import RIM, RUBBER
+from tasks.matting.parts import RIM, RUBBER
 from tasks.synthetic.scenes.truth import VideoTruth, parts_path
 from tasks.synthetic.tyres.imported_wheels import from_trimesh
 

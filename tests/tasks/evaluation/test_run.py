@@ -13,8 +13,8 @@ from tasks.evaluation import run
 from tasks.evaluation.truth import truth_of
 from tasks.geometry.camera import look_at
 from tasks.imaging.images import write_image
+from tasks.matting.parts import RIM, RUBBER
 from tasks.matting.quality import Mask, Masks
-from tasks.synthetic.scenes.labels import RIM, RUBBER
 from tasks.synthetic.scenes.truth import VideoTruth, parts_path
 from tasks.synthetic.tyres.imported_wheels import from_trimesh
 

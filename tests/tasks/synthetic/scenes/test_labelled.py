@@ -8,10 +8,11 @@ import pytest
 
 from tasks.geometry.camera import look_at
 from tasks.geometry.similarity import Similarity
+from tasks.matting.parts import RIM, RUBBER
 from tasks.synthetic.scenes import labelled, props
 from tasks.synthetic.scenes.film_set import FilmSet, Placed, undistorted
 from tasks.synthetic.scenes.labelled import labelled_view
-from tasks.synthetic.scenes.labels import RIM, RUBBER, part_labels
+from tasks.synthetic.scenes.labels import part_labels
 from tasks.synthetic.scenes.layouts import LAYOUTS, Measures
 from tasks.synthetic.scenes.lighting import Light, Look
 from tasks.synthetic.scenes.raycast import RenderableCaster
