@@ -30,10 +30,12 @@ def judge(
         config: From which figures on there is a reason.
         first_word: What was said of the film before.
     """
+    outlines = list(_outlines(evidence, config))
     found = [
-        *_outlines(evidence, config),
+        *outlines,
         *_photos(evidence, config),
         *_frames(evidence, poses, config),
+        *(r for r in _scale(evidence, config) if r.level == "fail" or not outlines),
         *_coverage(evidence, config),
         *_shape(evidence, config),
         *_body(evidence),
@@ -42,7 +44,8 @@ def judge(
     found += [reason for reason in first_word if reason.code not in codes]
     reasons = worst_first(found)
     known = {k: v for k, v in evidence.figures.items() if math.isfinite(v)}
-    return Judgement(reasons, known, retake_card(evidence, poses, reasons, config))
+    card = retake_card(evidence, poses, reasons, config) if reasons else ()
+    return Judgement(reasons, known, card)
 
 
 def _limited(
@@ -113,6 +116,10 @@ def _frames(evidence: Evidence, poses: PoseEstimate, config: JudgeConfig) -> Ite
         lambda v: f"only {v:.0%} of the frames could be placed round the tyre",
         "Film one tyre in one go, slowly, without jumps or cuts",
     )
+
+
+def _scale(evidence: Evidence, config: JudgeConfig) -> Iterable[Reason]:
+    """A scale that drifts, by the outlines; outlines that are wrong move it a little, too."""
     yield from _limited(
         evidence.figures["scale_spread_percent"],
         config.scale_spread_percent,

@@ -72,6 +72,7 @@ def test_a_stand_in_the_masks_is_named_with_its_place(tmp_path: Path) -> None:
     assert judgement.verdict != "pass"
     messages = {r.code: r.message for r in judgement.reasons}
     assert "at 6 o'clock" in messages["masks-hold-more"]
+    assert "scale-drifts" not in messages, "the outlines are wrong, not the scale"
     assert "move what is at 6 o'clock beside the tyre out of the picture" in judgement.retake
 
 
