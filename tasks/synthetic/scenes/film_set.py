@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.geometry.camera import Camera, FloatArray
+from tasks.geometry.lens import Lens
 from tasks.geometry.similarity import Similarity
 from tasks.synthetic.scenes.lighting import Look
 from tasks.synthetic.scenes.raycast import Float32Array, Hits, Renderable, RenderableCaster
@@ -257,25 +258,12 @@ class _Blocker:
 def undistorted(
     camera: Camera, u: Float32Array, v: Float32Array, lens: tuple[float, float]
 ) -> tuple[Float32Array, Float32Array]:
-    """Where a camera without distortion sees what one with ``k1, k2`` sees at ``u, v`` ``(N,)``.
-
-    The inverse of ``x_d = x (1 + k1 r² + k2 r⁴)`` on normalised coordinates, as COLMAP's RADIAL.
-    """
-    k1, k2 = lens
-    if k1 == 0.0 and k2 == 0.0:
+    """Where a camera without distortion sees what one with ``k1, k2`` sees at ``u, v`` ``(N,)``."""
+    if lens == (0.0, 0.0):
         return u, v
-    x = (u.astype(np.float64) - camera.cx) / camera.fx
-    y = (v.astype(np.float64) - camera.cy) / camera.fy
-    far = np.hypot(x, y)
-    r = far.copy()
-    for _ in range(12):  # Newton; converges in a few steps where the lens is one-to-one
-        r2 = r * r
-        r -= (r * (1 + k1 * r2 + k2 * r2 * r2) - far) / (1 + 3 * k1 * r2 + 5 * k2 * r2 * r2)
-    share = r / np.maximum(far, 1e-12)
-    return (
-        (x * share * camera.fx + camera.cx).astype(np.float32),
-        (y * share * camera.fy + camera.cy).astype(np.float32),
-    )
+    seen = np.stack([u, v], axis=1).astype(np.float64)
+    pixels = Lens(*lens).undistort_pixels(seen, camera).astype(np.float32)
+    return np.ascontiguousarray(pixels[:, 0]), np.ascontiguousarray(pixels[:, 1])
 
 
 def _near(item: Placed, origins: Float32Array, directions: Float32Array) -> NDArray[np.bool_]:
