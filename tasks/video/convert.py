@@ -26,10 +26,13 @@ from tasks.video.tone import Gamut, Transfer, to_srgb
 
 _SCALING = (
     Interpolation.BILINEAR
-    | Interpolation.FULL_CHR_H_INT  # without it, colours are off by up to 3 of 255
     | Interpolation.ACCURATE_RND
     | Interpolation.BITEXACT  # the same bytes whatever the processor's vector instructions are
 )
+_FULL_CHROMA = {
+    "bgr24": Interpolation.FULL_CHR_H_INT,  # without it, colours are off by up to 3 of 255
+    "rgb48le": Interpolation(0),  # with it, FFmpeg 8.1's scaler gets colours of ten bits wrong
+}
 _TRANSFERS: dict[int, Transfer] = {ColorTrc.SMPTE2084: "pq", ColorTrc.ARIB_STD_B67: "hlg"}
 _GAMUTS: dict[int, Gamut] = {
     ColorPrimaries.BT2020: "bt2020",
@@ -141,7 +144,7 @@ def _rgb(frame: VideoFrame, format_name: str) -> NDArray[np.integer[Any]]:
             dst_colorspace=Colorspace.DEFAULT,
             src_color_range=frame.color_range or ColorRange.UNSPECIFIED,
             dst_color_range=ColorRange.JPEG,
-            interpolation=_SCALING,
+            interpolation=_SCALING | _FULL_CHROMA[format_name],
             threads=1,
         ).to_ndarray()
     )

@@ -15,6 +15,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from tasks.video.convert import bounded_upright_size, deinterlaced, image_of, upright_size
+from tasks.video.tone import Transfer, to_srgb
 from tests.tasks.video.films import RATE, picture, pictures, write_film
 
 WIDTH, HEIGHT = 64, 48
@@ -93,6 +94,23 @@ def _deep(code: float, trc: int, primaries: int = 9) -> VideoFrame:
 def test_ten_bits_and_hdr(trc: int, code: float, srgb: int) -> None:
     shown = _colour(_deep(code, trc))
     np.testing.assert_allclose(shown, srgb, atol=4)
+
+
+@pytest.mark.parametrize(("trc", "primaries"), [(1, 1), (1, 9), (16, 9), (18, 9)])
+def test_colours_of_ten_bits(trc: int, primaries: int) -> None:
+    """A red, a green and a blue; of the standards' matrix, before transfer and primaries."""
+    for y, u, v in ((90, 110, 180), (120, 100, 100), (80, 170, 120)):
+        frame = _deep(0, trc, primaries)
+        for plane, value in zip(frame.planes, (4 * y, 4 * u, 4 * v), strict=True):
+            plane.update(np.full(plane.buffer_size // 2, value, np.uint16).tobytes())
+        code = _rgb(y, u, v, 0.2627, 0.0593, full=False) / 255
+        shown = _colour(frame)
+        if primaries == 1:
+            np.testing.assert_allclose(shown, code * 255, atol=2)
+            continue
+        transfer: Transfer = {1: "sdr", 16: "pq", 18: "hlg"}[trc]  # type: ignore[assignment]
+        image = np.round(code * 65535).astype(np.uint16).reshape(1, 1, 3)
+        np.testing.assert_allclose(shown, to_srgb(image, transfer, "bt2020")[0, 0], atol=3)
 
 
 @pytest.mark.parametrize(
