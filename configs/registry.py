@@ -86,6 +86,13 @@ MODELS: dict[str, ModelEntry] = {
             hub=TRIPOSR,
         ),
         ModelEntry(
+            SEGMENTER,
+            "background",
+            Weights("segmenter.safetensors", "sha256", ""),
+            "MIT",
+            "bundled; tells rubber from rim, trained on generated tyres",
+        ),
+        ModelEntry(
             "u2netp",
             "background",
             Weights(

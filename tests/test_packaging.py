@@ -70,3 +70,4 @@ def test_the_wheel_holds_every_tracked_file_of_the_packages(tmp_path: Path) -> N
     held = set(zipfile.ZipFile(wheel).namelist())
     assert {name for name in files if name.startswith(PACKAGES)} - held == set()
     assert "configs/models/tyre-mini/model.safetensors" in held
+    assert "configs/models/tyre-segmenter/segmenter.safetensors" in held

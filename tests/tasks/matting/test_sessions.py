@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from configs.registry import MODELS
+from configs.registry import MODELS, SEGMENTER
 from configs.stages import Precision
 from tasks.core.errors import ModelError
 from tasks.matting.sessions import PREPARATIONS, open_session
@@ -51,4 +51,4 @@ def test_a_library_that_is_missing_is_not_damaged_weights(
 def test_every_registered_background_model_has_its_preparation() -> None:
     """Without one its weights would be fetched and never used."""
     registered = {entry.name for entry in MODELS.values() if entry.kind == "background"}
-    assert set(PREPARATIONS) == registered
+    assert {SEGMENTER, *PREPARATIONS} == registered

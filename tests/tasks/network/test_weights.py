@@ -12,10 +12,11 @@ import pytest
 import configs.registry as registry
 import tasks.network.fetch as fetching
 import tasks.network.weights as models
-from configs.registry import MODELS, Weights, Wheel
+from configs.registry import BUNDLED, MODELS, SEGMENTER, Weights, Wheel
 from tasks.core.errors import ModelError
 from tasks.network.fetch import fetch, inventory
 from tasks.network.weights import (
+    BackgroundWeights,
     background_weights,
     choose_model,
     feature_weights,
@@ -232,7 +233,7 @@ def test_features_are_optional_but_never_damaged(
 def test_weights_without_any_source_are_not_registered() -> None:
     for entry in MODELS.values():
         weights: Weights = entry.weights
-        assert entry.name == "tyre-mini" or weights.urls or weights.wheels or entry.hub
+        assert (BUNDLED / entry.name).is_dir() or weights.urls or weights.wheels or entry.hub
         assert all(url.startswith("https://") for url in weights.urls)
 
 
@@ -242,3 +243,24 @@ def test_the_bundled_weights_are_small() -> None:
     files = list(folder.glob("*.safetensors"))
     assert len(files) == 2
     assert sum(f.stat().st_size for f in files) <= 20_000_000
+
+
+def test_the_segmenter_comes_with_the_package(home: Path) -> None:
+    shutil.copytree(BUNDLED / SEGMENTER, home / "bundled" / SEGMENTER)
+    path = background_weights(SEGMENTER, home / "models")
+    assert path is not None
+    assert path.stat().st_size < 5e6
+    assert fetch(SEGMENTER, home / "models") == path
+    stated = BackgroundWeights(SEGMENTER, home / "models").digest
+    assert stated == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_a_bundled_segmenter_that_is_damaged_is_refused(home: Path) -> None:
+    folder = home / "bundled" / SEGMENTER
+    shutil.copytree(BUNDLED / SEGMENTER, folder)
+    (folder / "segmenter.safetensors").write_bytes(b"damaged")
+    with pytest.raises(ModelError, match="weights-digest"):
+        background_weights(SEGMENTER, home / "models")
+    (folder / "segmenter.safetensors").unlink()
+    with pytest.raises(ModelError, match="model-missing"):
+        background_weights(SEGMENTER, home / "models")
