@@ -29,7 +29,9 @@ from tasks.poses.hypothesis import MIN_FRAMES, Hypothesis, judged, reconstructed
 from tasks.poses.motion import Background, name_motion, world_up
 from tasks.poses.outline import Outline, read_outline
 from tasks.poses.record import ObjectEstimate, PoseEstimate
+from tasks.poses.sfm import pairs_to_match
 from tasks.poses.solid import Solid
+from tasks.poses.spin import follow_spin
 from tasks.poses.steady_orbit import steady_orbit
 from tasks.poses.steady_spin import outlines_alike, steady_spin
 
@@ -53,6 +55,23 @@ def _more_features(film: Film) -> Hypothesis:
 def _tyre_alone(film: Film) -> Hypothesis:
     """The tyre by itself, whatever the background does."""
     return reconstructed("sfm-masked", film.tyre_alone, film)
+
+
+def _about_axle(film: Film) -> Hypothesis:
+    """One rotation about the axle, before a camera at rest or in a hand."""
+    if not outlines_alike(film.outlines):
+        return refusal("fixed-axis: the outline changes as that of no tyre on its axle does")
+    session, config = film.tyre_alone, film.config
+    matches = session.raw_matches(pairs_to_match(session.indices, config))
+    shaking = film.changes.background != "still"
+    found = follow_spin(film.outlines, film.times_s, matches, config.prior_fov_deg, shaking=shaking)
+    if found is None:
+        return refusal("fixed-axis: too few points of the face could be followed")
+    total = len(film.frame_paths)
+    hypothesis = judged("fixed-axis", found.cameras, found.solid, film.outlines, total, config)
+    hypothesis.figures["reprojection_px"] = found.error_px
+    hypothesis.figures["sparse_points"] = float(found.points)
+    return hypothesis
 
 
 def _assume_orbit(film: Film) -> Hypothesis:
@@ -129,7 +148,7 @@ RULES: dict[Motion, MotionRules] = {
     ),
     "spin": MotionRules(
         still_background=True,
-        methods=(_tyre_alone,),
+        methods=(_about_axle, _tyre_alone),
         contradiction=_must_turn_on_axle,
         last_resort=_assume_spin,
         up_of_first_frame=True,
@@ -168,10 +187,11 @@ def possible_motions(hint: MotionHint, background: Background, *, alike: bool) -
     """
     motions = list(HINTS[hint])
     if background != "unknown":
-        still = background == "still"
+        still = background in ("still", "shaking")
         motions = [m for m in motions if RULES[m].still_background == still] or motions
     if alike and "spin" in motions:  # nothing else shows the same outline all the time
-        return ["spin"] if background == "still" else ["spin", *(m for m in motions if m != "spin")]
+        unknown = background == "unknown"
+        return ["spin", *(m for m in motions if m != "spin" and unknown)]
     return motions
 
 

@@ -18,12 +18,24 @@ from tasks.imaging.images import read_grey
 from tasks.poses.outline import Outline
 
 FloatArray = NDArray[np.float64]
-Background = Literal["moving", "still", "unknown"]
+Background = Literal["moving", "still", "shaking", "unknown"]
+"""What lies behind the tyre moves with the camera, stands still, or moves as it does before a
+camera that is held in a hand."""
 
 STILL_LEVELS = 7.0
 """A background whose pixels change less (of 255, nine of ten pixels) stands still."""
 
 _COMPARED_WIDTH = 240
+
+_FOLLOWED_WIDTH = 480
+
+_HAND = (0.12, 0.12, np.radians(8.0))
+"""A hand that stays in place moves the image by less: shift as a share of its width, relative
+change of scale, rotation."""
+
+_MIN_FOLLOWED = 15
+_MIN_AGREEING = 0.5
+"""So many points of the background, and such a share of them, must move as one."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +91,71 @@ def detect_changes(frame_paths: Mapping[int, Path], outlines: Mapping[int, Outli
     moving = (swing > max(3.0, 3.0 * noise)).astype(np.uint8)
     moving = cv2.dilate(moving, np.ones((7, 7), np.uint8)).astype(np.uint8)
     full = cv2.resize(moving, (width, height), interpolation=cv2.INTER_NEAREST) > 0
-    return Changes("still" if still else "moving", np.asarray(full))
+    if still:
+        return Changes("still", np.asarray(full))
+    held = _held_in_hand(frame_paths, outlines)
+    return Changes("shaking" if held else "moving", np.asarray(full))
+
+
+def _held_in_hand(frame_paths: Mapping[int, Path], outlines: Mapping[int, Outline]) -> bool:
+    """Whether the background, followed from frame to frame, stays nearly where it is.
+
+    Points are followed by Lucas and Kanade's method in pyramids (Bouguet, 1999); a similarity for
+    each step, added up, says how far the camera has turned since the first frame.
+    """
+    before: NDArray[np.uint8] | None = None
+    outside = np.zeros((0, 0), np.uint8)
+    total = np.eye(3)
+    path = [total]
+    for i, outline in outlines.items():
+        image = read_grey(frame_paths[i])
+        shrink = _FOLLOWED_WIDTH / image.shape[1]
+        size = (_FOLLOWED_WIDTH, max(8, round(image.shape[0] * shrink)))
+        small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+        hull = np.zeros(size[::-1], np.uint8)
+        cv2.fillConvexPoly(hull, (outline.hull * shrink).round().astype(np.int32), 1)
+        margin = 2 * max(2, round(0.05 * outline.size * shrink)) + 1
+        free = np.where(cv2.dilate(hull, np.ones((margin, margin), np.uint8)) > 0, 0, 255)
+        if before is not None:
+            step = _step(before, small, outside)
+            if step is None:
+                return False
+            total = step @ total
+            path.append(total)
+        before, outside = small, free.astype(np.uint8)
+    steps = np.stack(path)
+    scale = np.sqrt(steps[:, 0, 0] ** 2 + steps[:, 1, 0] ** 2)
+    turn = np.unwrap(np.arctan2(steps[:, 1, 0], steps[:, 0, 0]))
+    middle = steps[:, :2, :] @ np.array([size[0] / 2, size[1] / 2, 1.0])
+    shift = np.linalg.norm(middle - np.median(middle, axis=0), axis=1) / _FOLLOWED_WIDTH
+    change = np.abs(np.log(scale) - np.median(np.log(scale)))
+    turned = np.abs(turn - np.median(turn))
+    return bool(shift.max() < _HAND[0] and change.max() < _HAND[1] and turned.max() < _HAND[2])
+
+
+def _step(
+    before: NDArray[np.uint8], after: NDArray[np.uint8], outside: NDArray[np.uint8]
+) -> FloatArray | None:
+    """The similarity ``(3, 3)`` that moves the background from one image to the next, if any does.
+
+    Args:
+        before: ``(H, W)`` grey image.
+        after: The next one.
+        outside: ``(H, W)`` 255 where the first image shows background.
+    """
+    points = cv2.goodFeaturesToTrack(before, 300, 0.01, 7, mask=outside)
+    if points is None or len(points) < _MIN_FOLLOWED:
+        return None
+    moved, found, _ = cv2.calcOpticalFlowPyrLK(before, after, points, np.empty_like(points))
+    good = found[:, 0] > 0
+    if good.sum() < _MIN_FOLLOWED:
+        return None
+    similarity, agree = cv2.estimateAffinePartial2D(
+        points[good], moved[good], method=cv2.RANSAC, ransacReprojThreshold=1.5
+    )
+    if similarity is None or agree.sum() < max(_MIN_FOLLOWED, _MIN_AGREEING * len(points)):
+        return None
+    return np.vstack([similarity, [0.0, 0.0, 1.0]])
 
 
 def turning_axis(cameras: Sequence[Camera]) -> tuple[FloatArray, float]:

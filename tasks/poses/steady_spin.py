@@ -53,7 +53,7 @@ def steady_spin(
         fov_deg: Assumed field of view of the longest side, degrees.
     """
     indices, phase = phases(outlines, times_s)
-    typical = _median_outline([outlines[i] for i in indices])
+    typical = median_outline([outlines[i] for i in indices])
     # Seen from afar, an outline does not tell from which side the face is seen: try both. Where
     # the face turns about tells, and failing that the better fit.
     sides = [
@@ -99,15 +99,26 @@ def _turn_seen_from(
     fov_deg: float,
 ) -> _Turn:
     """The spinning tyre seen from the left (-1) or the right (1) of its axle."""
+    camera, solid = view_from(side, typical, fov_deg)
+    angles, measured, off_centre = _angles_turned(indices, phase, matches, camera, solid)
+    misfit = float(np.abs(Views([camera], [typical]).residuals(solid)).mean())
+    return _Turn(camera, solid, angles, measured, off_centre, misfit)
+
+
+def view_from(side: float, typical: Outline, fov_deg: float) -> tuple[Camera, Solid]:
+    """The camera and the solid (radius 1, near the origin, axle +z) of one outline.
+
+    Args:
+        side: Whether the tyre is seen from the left (-1) or the right (1) of its axle; seen from
+            afar, an outline does not tell.
+        typical: The outline.
+        fov_deg: Assumed field of view of the longest side, degrees.
+    """
     x = fit_path([typical], np.zeros(1), fov_deg, sweeps=np.zeros(1), side=side)
     solid = plain_solid(x)
     pose = refine_pose(pose_on_path(x, 0.0, typical, fov_deg), float(x[1]), solid, typical, fov_deg)
     camera = camera_of_pose(pose, typical, fov_deg)
-    views = Views([camera], [typical])
-    solid = refine_solid(views, solid)
-    angles, measured, off_centre = _angles_turned(indices, phase, matches, camera, solid)
-    misfit = float(np.abs(views.residuals(solid)).mean())
-    return _Turn(camera, solid, angles, measured, off_centre, misfit)
+    return camera, refine_solid(Views([camera], [typical]), solid)
 
 
 def outlines_alike(outlines: Mapping[int, Outline]) -> bool:
@@ -121,7 +132,7 @@ def outlines_alike(outlines: Mapping[int, Outline]) -> bool:
     return float(spans.max()) / 2.0 < 0.04
 
 
-def _median_outline(outlines: Sequence[Outline]) -> Outline:
+def median_outline(outlines: Sequence[Outline]) -> Outline:
     """The outline whose support is the median over frames in each direction."""
     support = np.median(np.stack([o.support for o in outlines]), axis=0)
     valid = np.mean(np.stack([o.valid for o in outlines]), axis=0) > 0.5
@@ -143,7 +154,7 @@ def _angles_turned(
     steps: dict[tuple[int, int], float] = {}
     pivots: list[FloatArray] = []
     for m in matches:
-        a, b = _on_face(m.a, camera, solid), _on_face(m.b, camera, solid)
+        a, b = on_face(m.a, camera, solid), on_face(m.b, camera, solid)
         seen = np.isfinite(a).all(axis=1) & np.isfinite(b).all(axis=1)
         seen &= np.linalg.norm(m.b - m.a, axis=1) > 1.0  # reflections and what shines through
         if seen.sum() < _MIN_TURNED_POINTS:
@@ -172,7 +183,7 @@ def _angles_turned(
     return angles, True, off_centre
 
 
-def _on_face(pixels: FloatArray, camera: Camera, solid: Solid) -> FloatArray:
+def on_face(pixels: FloatArray, camera: Camera, solid: Solid) -> FloatArray:
     """Pixels ``(N, 2)`` on the plane of the nearer face, in radii from the axle; NaN off the face.
 
     The axes are right-handed about the axle.

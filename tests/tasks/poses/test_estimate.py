@@ -67,7 +67,7 @@ def test_spin_before_a_still_room(tmp_path: Path) -> None:
     estimate = estimate_of(video, tmp_path)
     check(estimate, video, centre=0.03)  # along the axle: one face never shows the width
     assert any("width is uncertain" in w for w in estimate.warnings)
-    assert (estimate.method, estimate.motion) == ("sfm-masked", "spin")
+    assert (estimate.method, estimate.motion) == ("fixed-axis", "spin")
 
 
 @pytest.mark.slow
@@ -132,6 +132,8 @@ def test_masks_without_an_object_are_refused(tmp_path: Path) -> None:
         ("auto", "moving", False, ["orbit", "free"]),
         ("auto", "still", False, ["turntable", "spin"]),
         ("auto", "still", True, ["spin"]),
+        ("auto", "shaking", True, ["spin"]),
+        ("auto", "shaking", False, ["turntable", "spin"]),
         ("auto", "moving", True, ["orbit", "free"]),
         ("auto", "unknown", False, ["orbit", "turntable", "free", "spin"]),
         ("auto", "unknown", True, ["spin", "orbit", "turntable", "free"]),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -9,7 +12,8 @@ from scipy.spatial.transform import Rotation
 
 from configs.presets import Motion
 from tasks.geometry.camera import Camera, look_at
-from tasks.poses.motion import arc_deg, name_motion, turning_axis, world_up
+from tasks.poses.motion import arc_deg, detect_changes, name_motion, turning_axis, world_up
+from tasks.poses.outline import Outline, outline_of_mask
 
 AXLE = np.array([0.0, 0.0, 1.0])
 UP = np.array([0.0, 1.0, 0.0])
@@ -70,6 +74,37 @@ def test_a_path_is_named_among_what_is_possible(
     cameras: list[Camera], among: tuple[Motion, ...], name: Motion
 ) -> None:
     assert name_motion(cameras, np.zeros(3), AXLE, UP, among=among) == name
+
+
+def frames_of(
+    folder: Path, shifts_px: NDArray[np.float64], *, noise: float = 2.0
+) -> tuple[dict[int, Path], dict[int, Outline]]:
+    """A disc that turns before a textured wall, the whole image moved in each frame."""
+    rng = np.random.default_rng(0)
+    wall = cv2.resize(rng.integers(40, 215, (60, 80), np.uint8), (800, 600))
+    disc = np.zeros((240, 320), np.uint8)
+    cv2.circle(disc, (160, 120), 60, 255, -1)
+    outline = outline_of_mask(disc)
+    assert outline is not None
+    paths, outlines = {}, {}
+    for k, (x, y) in enumerate(shifts_px):
+        view = np.array([[1.0, 0.0, x - 240.0], [0.0, 1.0, y - 180.0]])
+        image = cv2.warpAffine(wall, view, (320, 240)).astype(np.float64)
+        image[disc > 0] = 90.0 + 60.0 * (k % 2)
+        image += rng.normal(0, noise, image.shape)
+        paths[k] = folder / f"{k}.png"
+        cv2.imwrite(str(paths[k]), np.clip(image, 0, 255).astype(np.uint8))
+        outlines[k] = outline
+    return paths, outlines
+
+
+@pytest.mark.parametrize(
+    ("reach_px", "background"), [(0.0, "still"), (14.0, "shaking"), (90.0, "moving")]
+)
+def test_a_hand_is_told_from_a_path(tmp_path: Path, reach_px: float, background: str) -> None:
+    time = np.arange(16)[:, None]
+    shifts = reach_px * np.sin(time / np.array([2.5, 4.0]))
+    assert detect_changes(*frames_of(tmp_path, shifts)).background == background
 
 
 def test_axis_and_arc_of_a_turn() -> None:

@@ -1,0 +1,114 @@
+"""How far a face has turned in each frame, from the turns of matches between pairs of frames.
+
+Spokes repeat, so that a match may be some spokes off, and what does not turn matches as well: the
+angles are those that many matches support and whose rate changes little.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+Turns = Sequence[tuple[int, int, FloatArray]]
+"""Two frames by position, and the angles by which their matches turn, radians."""
+
+_BIN = np.radians(0.5)
+_LARGEST_TURN = np.radians(75.0)
+"""Largest turn from one frame to the next that is looked for."""
+
+_UNEVEN = np.radians(0.7)
+"""Typical change of the turn from one frame to the next, of a wheel that is spun by hand."""
+
+NEAR = np.radians(4.0)
+"""A match that turns by that much more or less than its frames is another spoke's."""
+
+MIN_ON_FACE = 8
+"""Fewest matches of a pair that tell how far the face has turned between its frames."""
+
+
+def wrapped(angle: FloatArray) -> FloatArray:
+    """Angles between -pi and pi."""
+    return np.asarray(np.mod(angle + np.pi, 2 * np.pi) - np.pi)
+
+
+def support(turns: Turns, angles: FloatArray) -> float:
+    """How well matches turn as their frames do, summed."""
+    apart = np.concatenate([t - (angles[j] - angles[i]) for i, j, t in turns])
+    return float(np.exp(-0.5 * (wrapped(apart) / (0.5 * NEAR)) ** 2).sum())
+
+
+def steady_angles(turns: Turns, phase: FloatArray) -> FloatArray | None:
+    """Angles at the steady rate that the matches of all pairs support most."""
+    if sum(len(t) for _, _, t in turns) < MIN_ON_FACE * len(phase):
+        return None
+    time = phase * (len(phase) - 1)
+    bins = round(5 * _LARGEST_TURN / _BIN)
+    rates = _BIN / 5 * np.arange(-bins, bins + 1)
+    best = max(rates, key=lambda rate: support(turns, rate * time))
+    return np.asarray(best * time)
+
+
+def followed_angles(turns: Turns, phase: FloatArray) -> FloatArray | None:
+    """How far the tyre has turned in each frame, radians; None where too little is seen.
+
+    The rates between neighbours are the sequence that the matches support most and that changes
+    least: Viterbi, The error bound of convolutional codes, IEEE Trans. Inf. Theory 13, 1967.
+
+    Args:
+        turns: For pairs of frames by position, the angles by which their matches turn.
+        phase: ``(N,)`` times of the frames, 0 to 1.
+    """
+    gaps = np.diff(phase) * (len(phase) - 1)  # (N - 1,), about 1
+    bins = round(_LARGEST_TURN / _BIN)
+    rates = _BIN * np.arange(-bins, bins + 1)
+    support = np.zeros((len(gaps), len(rates)))
+    told = 0
+    for i, j, turn in turns:
+        if j - i != 1 or len(turn) < MIN_ON_FACE:
+            continue
+        told += 1
+        votes = np.exp(-0.5 * (wrapped(turn[:, None] - gaps[i] * rates) / (3.0 * _BIN)) ** 2)
+        support[i] = len(turn) * np.log(0.05 + votes.mean(axis=0)) / 4.0
+    if told < 0.5 * len(gaps):
+        return None
+    change = -0.5 * ((rates[:, None] - rates) / _UNEVEN) ** 2
+    change = np.maximum(change, -8.0)  # a stop or a push is rare, not impossible
+    best = np.zeros((len(gaps), len(rates)), dtype=np.int64)
+    score = support[0]
+    for k in range(1, len(gaps)):
+        through = score[:, None] + change
+        best[k] = through.argmax(axis=0)
+        score = through.max(axis=0) + support[k]
+    path = [int(score.argmax())]
+    for k in range(len(gaps) - 1, 0, -1):
+        path.append(int(best[k][path[-1]]))
+    return np.concatenate([[0.0], np.cumsum(gaps * rates[path[::-1]])])
+
+
+def refined_angles(angles: FloatArray, phase: FloatArray, turns: Turns) -> FloatArray:
+    """Angles ``(N,)`` that agree best with the turns of all pairs, those of a closed turn too."""
+    n = len(angles)
+    for near in (3.0 * NEAR, NEAR):
+        rows, right = [], []
+        for i, j, turn in turns:
+            expected = angles[j] - angles[i]
+            apart = wrapped(turn - expected)
+            apart = apart[np.abs(apart) < near]
+            if len(apart) < MIN_ON_FACE:
+                continue
+            weight = np.sqrt(len(apart))
+            row = np.zeros(n)
+            row[j], row[i] = weight, -weight
+            rows.append(row)
+            right.append(weight * (expected + np.median(apart)))
+        gaps = np.maximum(np.diff(phase) * (n - 1), 1e-3)
+        # where nothing is seen, the rate goes on
+        steady = np.diff(np.diff(np.eye(n), axis=0) / gaps[:, None], axis=0)
+        left = np.concatenate([np.array(rows).reshape(-1, n), 0.1 * steady, np.eye(n)[:1]])
+        angles = np.linalg.lstsq(
+            left, np.concatenate([right, np.zeros(len(steady) + 1)]), rcond=None
+        )[0]
+    return np.asarray(angles - angles[0])

@@ -1,0 +1,77 @@
+"""Angles of a face, from matches some of which follow the wrong spoke or nothing that turns."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tasks.poses.face_turns import (
+    Turns,
+    followed_angles,
+    refined_angles,
+    steady_angles,
+    support,
+    wrapped,
+)
+
+FloatArray = NDArray[np.float64]
+
+
+def matches_of(angles: FloatArray, *, spokes: int, right: float, seed: int = 0) -> Turns:
+    """Turns of neighbours and of frames farther apart; wrong ones are one or two spokes off."""
+    rng = np.random.default_rng(seed)
+    turns = []
+    for gap in (1, 2, 4):
+        for i in range(len(angles) - gap):
+            true = angles[i + gap] - angles[i]
+            turn = true + rng.normal(0, np.radians(0.6), 40)
+            off = rng.random(40) > right
+            turn[off] += 2 * np.pi / spokes * rng.choice([-2, -1, 1, 2], int(off.sum()))
+            turns.append((i, i + gap, wrapped(turn)))
+    return turns
+
+
+def slowing(frames: int, first_deg: float, last_deg: float) -> FloatArray:
+    rates = np.radians(np.linspace(first_deg, last_deg, frames - 1))
+    return np.concatenate([[0.0], np.cumsum(rates)])
+
+
+@pytest.mark.parametrize(("first", "last"), [(9.0, 9.0), (-11.0, -5.0), (3.0, 8.0)])
+def test_a_wheel_with_spokes_is_followed(first: float, last: float) -> None:
+    angles = slowing(36, first, last)
+    turns = matches_of(angles, spokes=10, right=0.55)
+    guess = followed_angles(turns, np.linspace(0, 1, 36))
+    assert guess is not None
+    found = refined_angles(guess, np.linspace(0, 1, 36), turns)
+    assert np.degrees(np.abs(found - angles)).max() < 1.0
+
+
+def test_uneven_times_are_no_uneven_rate() -> None:
+    time = np.array([0, 1, 3, 4, 6, 7, 9, 10, 12, 13, 15, 16, 18], dtype=np.float64)
+    angles = np.radians(6.0) * time
+    turns = matches_of(angles, spokes=12, right=0.6)
+    for guess in (followed_angles(turns, time / 18), steady_angles(turns, time / 18)):
+        assert guess is not None
+        assert np.degrees(np.abs(guess - angles)).max() < 5.0
+
+
+def test_the_right_angles_have_more_support_than_those_a_spoke_off() -> None:
+    angles = slowing(20, 8.0, 8.0)
+    turns = matches_of(angles, spokes=6, right=0.6)
+    off = angles + 2 * np.pi / 6 * np.arange(20)
+    assert support(turns, angles) > 2 * support(turns, off)
+
+
+def test_a_closed_turn_spreads_what_the_steps_have_lost() -> None:
+    angles = slowing(24, 15.0, 15.0)
+    turns = [(i, i + 1, np.full(20, np.radians(14.9))) for i in range(23)]
+    turns += [(0, 23, np.full(200, wrapped(np.array([angles[-1]]))[0]))]
+    found = refined_angles(0.99 * angles, np.linspace(0, 1, 24), turns)
+    assert np.degrees(abs(found[-1] - angles[-1])) < 0.4
+
+
+def test_too_few_matches_say_nothing() -> None:
+    phase = np.linspace(0, 1, 12)
+    assert followed_angles([(0, 1, np.zeros(30))], phase) is None
+    assert steady_angles([(0, 1, np.zeros(30))], phase) is None

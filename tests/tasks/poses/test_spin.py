@@ -1,0 +1,141 @@
+"""A face with spokes that turns, followed by its points, before a camera at rest and in a hand."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from tasks.geometry.camera import Camera, look_at
+from tasks.poses.outline import Outline, outline_of_mask
+from tasks.poses.record import ObjectEstimate
+from tasks.poses.sfm import Matches
+from tasks.poses.solid import Solid, Views
+from tasks.poses.spin import Turning, follow_spin, solid_about
+from tests.tasks.poses.measure import PoseErrors, pose_errors
+from tests.tasks.poses.test_solid import mask_of
+
+FloatArray = NDArray[np.float64]
+
+RADIUS, HALF_WIDTH = 0.36, 0.14
+SPOKES = 8
+SIZES = {"landscape": (640, 480), "portrait": (480, 640)}
+
+
+def rings() -> FloatArray:
+    """Surface points of a tyre about +z."""
+    angle = np.linspace(0, 2 * np.pi, 180, endpoint=False)
+    found = []
+    for u in np.linspace(-1, 1, 21):
+        r = RADIUS * (1 - 0.12 * abs(u) ** 4 - 0.03 * u * u)
+        found.append(np.stack([r * np.cos(angle), r * np.sin(angle), 0 * angle + u * HALF_WIDTH]))
+    return np.concatenate(found, axis=1).T
+
+
+def cameras_of(turns_deg: FloatArray, size: tuple[int, int], sway: float) -> dict[int, Camera]:
+    """What a tyre that turns sees of a camera 35 degrees off its axle."""
+    cameras = {}
+    for k, turn in enumerate(turns_deg):
+        hand = sway * np.sin(0.9 * k * np.array([[0.5, 0.8, 0.6], [0.7, 0.4, 0.9]]))
+        eye = 1.7 * np.array([0.54, 0.2, 0.82]) + hand[0]
+        camera = look_at(eye, hand[1], focal_px=620, width=size[0], height=size[1])
+        turned = Rotation.from_euler("z", turn, degrees=True).as_matrix()
+        cameras[3 * k] = Camera(
+            camera.fx,
+            camera.fy,
+            camera.cx,
+            camera.cy,
+            *size,
+            camera.rotation @ turned,
+            camera.translation,
+        )
+    return cameras
+
+
+def matches_of(cameras: dict[int, Camera], seed: int = 0) -> list[Matches]:
+    """Points of the face found again in later frames, every fourth on a wrong spoke."""
+    rng = np.random.default_rng(seed)
+    around, radius = rng.uniform(0, 2 * np.pi, 160), rng.uniform(0.1, 0.32, 160)
+    points = np.stack(
+        [radius * np.cos(around), radius * np.sin(around), rng.uniform(0.1, 0.14, 160)], axis=1
+    )
+    spoke = Rotation.from_euler("z", 360 / SPOKES, degrees=True)
+    seen = {
+        i: c.project(points)[:, :2] + rng.normal(0, 0.3, (len(points), 2))
+        for i, c in cameras.items()
+    }
+    order, matches = sorted(cameras), []
+    for gap in (1, 2, 3, 4, 6, 8):
+        for i, j in zip(order, order[gap:], strict=False):
+            found = rng.random(len(points)) < 0.9**gap
+            a, b = seen[i][found], seen[j][found].copy()
+            wrong = rng.random(len(b)) < 0.25
+            b[wrong] = cameras[j].project(spoke.apply(points[found][wrong]))[:, :2]
+            matches.append(Matches(i, j, a, b))
+    return matches
+
+
+def followed(
+    turns_deg: FloatArray, *, size: tuple[int, int] = SIZES["landscape"], sway: float = 0.0
+) -> tuple[Turning, dict[int, Camera]]:
+    cameras = cameras_of(turns_deg, size, sway)
+    shape = rings()
+    outlines: dict[int, Outline] = {}
+    for i, camera in cameras.items():
+        outline = outline_of_mask(mask_of(camera, shape))
+        assert outline is not None
+        outlines[i] = outline
+    times = {i: float(i) for i in cameras}
+    found = follow_spin(outlines, times, matches_of(cameras), 60.0, shaking=sway > 0)
+    assert found is not None
+    return found, cameras
+
+
+def errors_of(found: Turning, cameras: dict[int, Camera]) -> PoseErrors:
+    solid = found.solid
+    tyre = ObjectEstimate(
+        solid.centre, solid.axle, np.array([0.0, 1.0, 0.0]), solid.radius, solid.half_width
+    )
+    return pose_errors(found.cameras, tyre, cameras, RADIUS, HALF_WIDTH)
+
+
+@pytest.mark.parametrize(
+    ("turns_deg", "size"),
+    [
+        (np.arange(24) * 15.0, SIZES["landscape"]),
+        (np.arange(20) * -6.0, SIZES["portrait"]),
+    ],
+    ids=["a whole turn", "part of one, portrait"],
+)
+def test_a_spin_is_followed_past_its_spokes(turns_deg: FloatArray, size: tuple[int, int]) -> None:
+    found, cameras = followed(turns_deg, size=size)
+    assert set(found.cameras) == set(cameras)
+    assert abs(found.sweep_deg) == pytest.approx(abs(turns_deg[-1] - turns_deg[0]), abs=1.0)
+    errors = errors_of(found, cameras)
+    assert errors.rotation_deg < 0.3
+    assert errors.worst_rotation_deg < 1.0
+    assert errors.axle_deg < 0.3
+
+
+def test_a_face_without_matches_is_not_followed() -> None:
+    cameras = cameras_of(np.arange(6) * 10.0, SIZES["landscape"], 0.0)
+    outline = outline_of_mask(mask_of(cameras[0], rings()))
+    assert outline is not None
+    none = [Matches(i, j, np.zeros((0, 2)), np.zeros((0, 2))) for i, j in pairwise(cameras)]
+    assert (
+        follow_spin(dict.fromkeys(cameras, outline), dict.fromkeys(cameras, 0.0), none, 60) is None
+    )
+
+
+def test_the_solid_about_a_known_axle_is_as_large_as_its_outline() -> None:
+    cameras = cameras_of(np.arange(4) * 30.0, SIZES["landscape"], 0.0)
+    outline = outline_of_mask(mask_of(cameras[0], rings()))
+    assert outline is not None
+    views = Views(list(cameras.values()), [outline] * len(cameras))
+    solid: Solid = solid_about(np.array([0.0, 0.0, 1.0]), np.zeros(3), views)
+    assert solid.radius == pytest.approx(RADIUS, rel=0.02)
+    assert solid.half_width == pytest.approx(HALF_WIDTH, rel=0.1)
+    assert abs(solid.centre[2]) < 0.03
