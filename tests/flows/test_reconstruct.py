@@ -226,7 +226,7 @@ def test_a_mesh_that_fails_is_kept_and_marked(
 def test_the_first_word_is_told_and_advises_errors(
     cut_out_folder: Path, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def no_poses(*_: Any) -> PoseEstimate:
+    def no_poses(*_: Any, **__: Any) -> PoseEstimate:
         raise ReconstructionError("poses-failed", stage="x", what="none found", advice="Texture!")
 
     monkeypatch.setattr(tasks.stages.estimate_poses, "estimate_poses", no_poses)
