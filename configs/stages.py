@@ -154,21 +154,47 @@ class PoseConfig(StageConfig):
         le=180,
         description="Least angle, seen from the tyre, that the cameras must span.",
     )
-    min_silhouette_iou: float = Field(
-        0.85,
+    min_agreement: float = Field(
+        0.6,
         gt=0,
         lt=1,
-        description="Below this median overlap of fitted solid and masks, poses are refused.",
+        description="Below this median agreement of masks and fitted solid, poses are refused: the "
+        "share of its outline that a mask's contour follows, and half of what the mask hides.",
     )
-    flag_iou: float = Field(
-        0.88, gt=0, lt=1, description="Frames whose mask overlaps the solid less are flagged."
+    flag_agreement: float = Field(
+        0.7, gt=0, lt=1, description="Frames whose mask agrees less with the solid are flagged."
     )
     num_threads: int = Field(0, ge=0, le=256, description="Threads; 0 means one per core.")
     seed: int = Field(0, ge=0, description="Seed of all random sampling.")
 
 
 class RectifyConfig(StageConfig):
-    """How frames and masks are brought to what a pinhole camera sees."""
+    """How frames and masks are brought to what a pinhole camera sees.
+
+    Shares are of the tyre's area in the image.
+    """
+
+    margin: float = Field(
+        0.012,
+        ge=0.0,
+        le=0.1,
+        description="what a mask may lie beside the solid's outline, of the outline's longest side",
+    )
+    least_share: float = Field(
+        0.002, ge=0.0, le=1.0, description="excess or lack of a mask from which it is corrected"
+    )
+    notable_share: float = Field(
+        0.03, ge=0.0, le=1.0, description="excess or lack from which a warning counts the frame"
+    )
+    max_lack: float = Field(
+        0.15, gt=0.0, le=1.0, description="lack above which the frame is refused"
+    )
+    min_usable: float = Field(
+        0.5,
+        ge=0.0,
+        le=1.0,
+        description="share of the usable frames that must be left, or none is refused",
+    )
 
     jpeg_quality: int = Field(95, ge=50, le=100, description="quality of undistorted JPEGs")
 

@@ -303,21 +303,20 @@ def _estimate(
         rising = -cameras[0].rotation[1]
     up = rising - (rising @ axle) * axle
     up /= np.linalg.norm(up)
-    values = np.array(list(hypothesis.overlaps.values()))
-    doubtful = [i for i, v in hypothesis.overlaps.items() if v < config.flag_iou]
+    values = np.array(list(hypothesis.agreements.values()))
+    doubtful = [i for i, v in hypothesis.agreements.items() if v < config.flag_agreement]
     if doubtful:
         listed = ", ".join(str(i) for i in doubtful[:12])
         warnings.append(f"masks of {len(doubtful)} frames disagree with the solid: {listed}")
     views = np.stack([c.centre - solid.centre for c in cameras])
     if float(np.min(views @ axle / np.linalg.norm(views, axis=1))) > 0.17:  # 10 degrees
         warnings.append("one face only was seen; the width is uncertain")
-    missing = len(outlines) - len(hypothesis.overlaps)
+    missing = len(outlines) - len(hypothesis.agreements)
     if missing > 0:
         warnings.append(f"{missing} frames with a mask have no pose")
     figures = {
         **hypothesis.figures,
-        "silhouette_iou_mean": float(values.mean()),
-        "silhouette_iou_worst": float(values.min()),
+        "outline_agreement_worst": float(values.min()),
         "doubtful_masks": float(len(doubtful)),
         "axle_lean_deg": lean,
     }

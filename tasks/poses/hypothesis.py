@@ -11,15 +11,17 @@ from configs.stages import PoseConfig
 from tasks.geometry.camera import Camera
 from tasks.geometry.lens import Lens
 from tasks.poses.film import Film
+from tasks.poses.fit_solid import fit_solid
 from tasks.poses.motion import arc_deg, turning_axis
 from tasks.poses.outline import Outline
 from tasks.poses.sfm import SfmError, SfmSession
-from tasks.poses.solid import Solid, Views, fit_solid
+from tasks.poses.solid import Solid, Views
 
 MIN_FRAMES = 3
 
-LOST_IOU = 0.5
-"""A camera whose mask overlaps the fitted solid less is lost: its pose or its mask is wrong."""
+LOST_AGREEMENT = 0.35
+"""A camera whose mask agrees less with the solid is lost: its pose or its mask is wrong. Outlines
+that have nothing to do with each other, one over the other, agree by about so much."""
 
 CONVINCING_SHARE = 0.9
 """With fewer frames registered, other ways are tried too and the best is taken."""
@@ -33,7 +35,8 @@ class Hypothesis:
         method: How the cameras were found.
         cameras: Cameras by frame index, without those that contradict their masks.
         solid: The tyre.
-        overlaps: Intersection over union of the solid's image and the mask, by frame index.
+        agreements: How far the mask's contour follows the solid's, by frame index
+            (:attr:`tasks.poses.solid.Agreement.score`).
         figures: What is recorded of it.
         refused: Why it cannot be right, in words; empty where it can.
         assumption: What was assumed, not measured, in words.
@@ -43,7 +46,7 @@ class Hypothesis:
     method: str
     cameras: dict[int, Camera]
     solid: Solid
-    overlaps: dict[int, float]
+    agreements: dict[int, float]
     figures: dict[str, float]
     refused: str
     assumption: str = ""
@@ -51,14 +54,15 @@ class Hypothesis:
 
     @property
     def doubt(self) -> float:
-        """Residual of the outlines in percent, and more as frames are missing."""
-        return self.figures["outline_residual_percent"] / self.figures["registered_share"] ** 2
+        """Residual of the outlines in percent, and more as frames or parts of outlines lack."""
+        explained = self.figures["registered_share"] * self.figures["outline_agreement"]
+        return self.figures["outline_residual_percent"] / explained**2
 
     def is_convincing(self, config: PoseConfig) -> bool:
         """Whether no further hypothesis is needed."""
-        doubtful = [v for v in self.overlaps.values() if v < config.flag_iou]
+        doubtful = [v for v in self.agreements.values() if v < config.flag_agreement]
         complete = self.figures.get("registered_share", 0.0) >= CONVINCING_SHARE
-        return not self.refused and complete and len(doubtful) <= 0.1 * len(self.overlaps)
+        return not self.refused and complete and len(doubtful) <= 0.1 * len(self.agreements)
 
     def turns_on_axle(self) -> bool:
         """Whether the cameras turn about the solid's axle only."""
@@ -101,18 +105,18 @@ def judged(
     """How well cameras and solid explain the masks; drops cameras that do not at all."""
     used = [i for i in cameras if i in outlines]
     views = Views([cameras[i] for i in used], [outlines[i] for i in used])
-    shares = dict(zip(used, views.overlaps(solid).tolist(), strict=True))
-    kept = {i: c for i, c in cameras.items() if shares.get(i, 1.0) >= LOST_IOU}
-    overlaps = {i: v for i, v in shares.items() if i in kept}
-    typical = float(np.median(np.array(list(shares.values()), dtype=np.float64)))
+    found = dict(zip(used, views.agreement(solid).score.tolist(), strict=True))
+    kept = {i: c for i, c in cameras.items() if found.get(i, 1.0) >= LOST_AGREEMENT}
+    agreements = {i: v for i, v in found.items() if i in kept}
+    typical = float(np.median(np.array(list(found.values()), dtype=np.float64)))
     arc = arc_deg(list(kept.values()), solid.centre) if kept else 0.0
     depth = np.array([c.project(solid.centre[None])[0, 2] for c in kept.values()])
     share = len(kept) / total
     refused = ""
-    if share < config.min_registered_share or len(overlaps) < MIN_FRAMES:
+    if share < config.min_registered_share or len(agreements) < MIN_FRAMES:
         refused = f"{method}: only {len(kept)} of {total} cameras agree with the masks"
-    elif typical < config.min_silhouette_iou:
-        refused = f"{method}: the masks overlap the fitted tyre by {typical:.2f} only"
+    elif typical < config.min_agreement:
+        refused = f"{method}: the masks agree with the fitted tyre by {typical:.2f} only"
     elif arc < config.min_arc_deg:
         refused = f"{method}: the cameras span {arc:.0f} degrees only"
     elif np.mean(depth > 1.05 * solid.half_width) < 0.9:
@@ -120,7 +124,8 @@ def judged(
     figures = {
         "registered_share": share,
         "arc_deg": arc,
-        "outline_residual_percent": float(np.median(np.abs(views.residuals(solid)))),
+        "outline_residual_percent": float(np.median(np.abs(views.misfit(solid).error))),
+        "outline_agreement": typical,
         "cameras_dropped": float(len(cameras) - len(kept)),
     }
-    return Hypothesis(method, kept, solid, overlaps, figures, refused)
+    return Hypothesis(method, kept, solid, agreements, figures, refused)

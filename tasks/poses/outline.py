@@ -1,8 +1,9 @@
-"""Masks as convex outlines: what a solid of revolution can be compared with.
+"""Masks as outlines: what a solid of revolution can be compared with.
 
-A tyre's convex profile projects to the convex hull of its circles. The hull of a mask ignores
-whether the holes of a rim were filled, and the support function of the hull (for each direction,
-how far the mask reaches) is cheap to compare.
+A tyre's convex profile projects to the convex hull of its circles. Two descriptions of a mask
+serve: the support function of its hull (for each direction, how far the mask reaches), and points
+of its contour, each of which may belong to the tyre or to what else the mask holds. Holes, such as
+a rim's openings, belong to neither.
 """
 
 from __future__ import annotations
@@ -18,14 +19,20 @@ from skimage.measure import find_contours
 from tasks.geometry.camera import Camera
 from tasks.geometry.lens import Lens
 from tasks.imaging.images import read_mask
-from tasks.imaging.masks import foreground, largest_component
+from tasks.imaging.masks import foreground, largest_component, largest_filled
 
 FloatArray = NDArray[np.float64]
 
 NUM_DIRECTIONS = 96
-_ANGLES = np.arange(NUM_DIRECTIONS) * (2 * np.pi / NUM_DIRECTIONS)
-DIRECTIONS: FloatArray = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)
+ANGLES: FloatArray = np.linspace(0.0, 2 * np.pi, NUM_DIRECTIONS, endpoint=False)
+DIRECTIONS: FloatArray = np.stack([np.cos(ANGLES), np.sin(ANGLES)], axis=1)
 """``(D, 2)`` unit directions in the image in which outlines are measured."""
+
+NUM_POINTS = 96
+"""Points of a contour, evenly along it."""
+
+_NORMAL_REACH = 0.012
+"""Shares of the contour's length to either side over which its normals are measured."""
 
 BORDER_PX = 2.0
 """An outline this close to the image's edge is taken as cut off there."""
@@ -33,13 +40,16 @@ BORDER_PX = 2.0
 
 @dataclass(frozen=True)
 class Outline:
-    """The convex hull of a mask.
+    """The convex hull of a mask, and points of its contour.
 
     Args:
         hull: ``(M, 2)`` float64 pixels (pixel centres at half-integers).
         support: ``(D,)`` largest ``direction · point`` over the mask, in pixels.
         valid: ``(D,)`` bool, false where the image's edge cuts the mask off.
         width, height: Size of the image in pixels.
+        contour: ``(P, 2)`` pixels, evenly along the outer contour.
+        normals: ``(P, 2)`` unit vectors that point out of the mask there.
+        inscribed: Column and row of the centre, and radius, of the largest circle inside, pixels.
     """
 
     hull: FloatArray
@@ -47,6 +57,14 @@ class Outline:
     valid: NDArray[np.bool_]
     width: int
     height: int
+    contour: FloatArray
+    normals: FloatArray
+    inscribed: tuple[float, float, float]
+
+    @property
+    def uncut(self) -> NDArray[np.bool_]:
+        """``(P,)`` contour points that are the object's own, not where the image ends."""
+        return inside_image(self.contour, self.width, self.height)
 
     @property
     def widths(self) -> FloatArray:
@@ -88,14 +106,57 @@ def outline_of_mask(alpha: NDArray[np.uint8]) -> Outline | None:
     if len(hull) < 6:
         return None
     along = DIRECTIONS @ hull.T  # (D, M)
-    far = hull[along.argmax(axis=1)]
-    valid = (
-        (far[:, 0] > BORDER_PX)
-        & (far[:, 1] > BORDER_PX)
-        & (far[:, 0] < width - BORDER_PX)
-        & (far[:, 1] < height - BORDER_PX)
+    valid = inside_image(hull[along.argmax(axis=1)], width, height)
+    sampled, normals = _sampled(points)
+    return Outline(
+        hull,
+        along.max(axis=1),
+        valid,
+        width,
+        height,
+        sampled,
+        normals,
+        _inscribed_circle(solid & foreground(alpha)),
     )
-    return Outline(hull, along.max(axis=1), valid, width, height)
+
+
+def inside_image(points: FloatArray, width: int, height: int) -> NDArray[np.bool_]:
+    """``(N,)`` whether points ``(N, 2)`` lie well inside an image."""
+    return np.asarray(
+        ((points > BORDER_PX) & (points < np.array([width, height]) - BORDER_PX)).all(axis=1)
+    )
+
+
+def _sampled(points: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Evenly spaced points of a closed contour ``(M, 2)``, and their outward normals."""
+    closed = points if np.array_equal(points[0], points[-1]) else np.vstack([points, points[:1]])
+    steps = np.linalg.norm(np.diff(closed, axis=0), axis=1)
+    along = np.concatenate([[0.0], np.cumsum(steps)])
+    length = float(along[-1])
+    at = (np.arange(NUM_POINTS) + 0.5) / NUM_POINTS * length
+
+    def place(position: FloatArray) -> FloatArray:
+        return np.stack([np.interp(position % length, along, closed[:, k]) for k in (0, 1)], axis=1)
+
+    reach = _NORMAL_REACH * length
+    tangent = place(at + reach) - place(at - reach)
+    normals = np.stack([tangent[:, 1], -tangent[:, 0]], axis=1)
+    x, y = closed.T
+    if float((x[:-1] * y[1:] - x[1:] * y[:-1]).sum()) < 0:  # it runs the other way round
+        normals = -normals
+    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+    return place(at), normals
+
+
+def _inscribed_circle(mask: NDArray[np.bool_]) -> tuple[float, float, float]:
+    """Centre (column, row) and radius in pixels of the largest circle inside a mask ``(H, W)``.
+
+    Its holes are filled before. What stands beside or below a disc hardly moves it.
+    """
+    framed = np.pad(largest_filled(mask).astype(np.uint8), 1)
+    depth = cv2.distanceTransform(framed, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    row, column = np.unravel_index(int(depth.argmax()), depth.shape)
+    return float(column) - 0.5, float(row) - 0.5, float(depth.max())
 
 
 def read_outline(
@@ -129,28 +190,3 @@ def _largest_object(alpha: NDArray[np.uint8]) -> NDArray[np.bool_] | None:
     if largest is None:
         return None
     return np.asarray(cv2.dilate(largest.mask.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0)
-
-
-def overlap(a: FloatArray, b: FloatArray, width: int, height: int) -> float:
-    """Intersection over union of two convex polygons ``(N, 2)``, inside the image."""
-    image = np.array([[0, 0], [width, 0], [width, height], [0, height]], dtype=np.float32)
-    area_a, inside_a = cv2.intersectConvexConvex(_convex(a), image)
-    area_b, inside_b = cv2.intersectConvexConvex(_convex(b), image)
-    if area_a <= 0 or area_b <= 0:
-        return 0.0
-    both, _ = cv2.intersectConvexConvex(np.asarray(inside_a), np.asarray(inside_b))
-    return float(both / (area_a + area_b - both))
-
-
-def _convex(points: FloatArray) -> NDArray[np.float32]:
-    return np.asarray(cv2.convexHull(points.astype(np.float32))[:, 0], dtype=np.float32)
-
-
-def polygon_of_support(support: FloatArray) -> FloatArray:
-    """The polygon ``(D, 2)`` whose edges are the tangents ``direction · x = support``."""
-    nxt = np.roll(DIRECTIONS, -1, axis=0)
-    det = DIRECTIONS[:, 0] * nxt[:, 1] - DIRECTIONS[:, 1] * nxt[:, 0]
-    s, sn = support, np.roll(support, -1)
-    x = (s * nxt[:, 1] - sn * DIRECTIONS[:, 1]) / det
-    y = (sn * DIRECTIONS[:, 0] - s * nxt[:, 0]) / det
-    return np.stack([x, y], axis=1)

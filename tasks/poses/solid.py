@@ -1,10 +1,8 @@
-"""The tyre as a solid of revolution, fitted to the outlines of its masks.
+"""The tyre as a solid of revolution, compared with the outlines of its masks.
 
-For one circle of the solid the tangent lines in an image follow in closed form from its dual
-quadric (Hartley and Zisserman, Multiple View Geometry, 2nd ed., section 8.3): a line ``l`` touches
-the circle's image when ``l^T G l = 0``, ``G = r² M (I - a a^T) M^T - q q^T`` with ``M = K R``,
-``a`` the axle and ``q`` the image of the circle's centre. With ``l = (d, -s)`` this is a quadratic
-in ``s``, the support of the ellipse in direction ``d``.
+The solid is the convex hull of circles about the axle; its image is convex, too. With ``h`` the
+largest support of all circles' images (`tasks/geometry/conics.py`), a point ``p`` of the image lies
+``max_d (d · p - h(d))`` outside of it, a signed distance that is exact on both sides.
 """
 
 from __future__ import annotations
@@ -12,27 +10,45 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import least_squares
 
 from tasks.geometry.camera import Camera
-from tasks.geometry.sphere import fibonacci_half_sphere, tangents
-from tasks.poses.outline import DIRECTIONS, NUM_DIRECTIONS, Outline, overlap, polygon_of_support
+from tasks.geometry.conics import dual_conics, supports, touching_points
+from tasks.geometry.sphere import tangents
+from tasks.poses.outline import ANGLES, DIRECTIONS, NUM_DIRECTIONS, Outline, inside_image
 
 FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
 
-_KNOTS = np.array([0.45, 0.7, 0.85, 0.95, 1.0])
+KNOTS = np.array([0.45, 0.7, 0.85, 0.95, 1.0])
 """Shares of the half width at which the profile's radius is free."""
 
 TYPICAL_FALLS = np.array([0.01, 0.02, 0.03, 0.04, 0.06])
 """Typical fall of the radius from one knot to the next, as shares of the radius."""
 
-_MAX_FALLS = np.array([0.1, 0.1, 0.1, 0.15, 0.15])
+MAX_FALLS = np.array([0.05, 0.08, 0.1, 0.15, 0.15])
 """Largest falls: a deeper one would be a spike on the axle, not a shoulder or a hub."""
 
-_RATIO = (np.log(0.42), 0.5)
-"""Prior mean and standard deviation of log(half width / radius)."""
+NUM_PARAMETERS = 7 + 2 * len(KNOTS)
+"""Of a solid: centre, tilt of the axle, logarithms of radius and half width, falls."""
+
+FOLLOWED_PERCENT = 2.0
+"""Distance from a mask's contour, of the outline's size, at which the two part."""
+
+_STEP = float(2 * np.pi / NUM_DIRECTIONS)
+
+
+def _falls_before() -> FloatArray:
+    """``(C, 2 K)`` which falls lessen the radius of each circle of :meth:`Solid.circles`."""
+    below = np.tri(len(KNOTS))  # (K, K) at a knot, its fall and those before it
+    nothing = np.zeros_like(below)
+    left, right = np.hstack([below[::-1], nothing]), np.hstack([nothing, below])
+    return np.vstack([left, np.zeros((1, 2 * len(KNOTS))), right])
+
+
+_FALLS_BEFORE = _falls_before()
 
 
 @dataclass(frozen=True)
@@ -55,16 +71,75 @@ class Solid:
 
     def circles(self) -> tuple[FloatArray, FloatArray]:
         """Positions ``(C,)`` along the axle from the centre, and radii ``(C,)``."""
-        z = np.concatenate([-_KNOTS[::-1], [0.0], _KNOTS])
-        left, right = 1.0 - np.cumsum(self.falls, axis=1)
-        r = np.concatenate([left[::-1], [1.0], right])
+        z = np.concatenate([-KNOTS[::-1], [0.0], KNOTS])
+        r = 1.0 - _FALLS_BEFORE @ self.falls.ravel()
         return self.half_width * z, self.radius * np.maximum(r, 0.02)
+
+    def moved(self, x: FloatArray) -> Solid:
+        """The solid changed by parameters ``(17,)``.
+
+        Args:
+            x: Shift of the centre in radii (3), tilt of the axle along its two tangents (2), change
+                of the logarithms of radius and half width, change of the falls (10).
+        """
+        axle = self.axle + x[3:5] @ tangents(self.axle)
+        return Solid(
+            self.centre + x[:3] * self.radius,
+            axle / np.linalg.norm(axle),
+            self.radius * float(np.exp(x[5])),
+            self.half_width * float(np.exp(x[6])),
+            np.clip(self.falls + x[7:].reshape(2, -1), 0.0, MAX_FALLS),
+        )
+
+
+@dataclass(frozen=True)
+class Misfit:
+    """Where the contours' points lie beside a solid's image.
+
+    Args:
+        error: ``(N, P)`` signed distance in percent of the outline's size, positive outside.
+        facing: ``(N, P)`` cosine between the contour's normal and the solid's.
+        jacobian: ``(N, P, 17)`` derivative of ``error`` by the parameters of :meth:`Solid.moved`;
+            ``(N, P, 0)`` where it was not asked for.
+    """
+
+    error: FloatArray
+    facing: FloatArray
+    jacobian: FloatArray
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """What becomes of a solid's outline in each mask, as shares of its length that sum to 1.
+
+    Args:
+        followed: ``(N,)`` where the mask's contour runs along it.
+        hidden: ``(N,)`` where it runs inside the mask, which holds more than the tyre.
+        lacking: ``(N,)`` where it runs outside, so that the mask lacks a part.
+    """
+
+    followed: FloatArray
+    hidden: FloatArray
+    lacking: FloatArray
+
+    @property
+    def score(self) -> FloatArray:
+        """``(N,)`` from 0 to 1; what is hidden speaks neither for the solid nor against it."""
+        return self.followed + 0.5 * self.hidden
 
 
 class Views:
-    """The cameras and outlines of many frames, stacked for fast evaluation."""
+    """The cameras and outlines of many frames, stacked for fast evaluation.
 
-    def __init__(self, cameras: Sequence[Camera], outlines: Sequence[Outline]) -> None:
+    Args:
+        cameras: ``N`` cameras.
+        outlines: Their outlines.
+        step: Of the contours' points every so many is used.
+    """
+
+    def __init__(
+        self, cameras: Sequence[Camera], outlines: Sequence[Outline], *, step: int = 1
+    ) -> None:
         intrinsics = np.array(
             [[[c.fx, 0, c.cx], [0, c.fy, c.cy], [0, 0, 1]] for c in cameras], dtype=np.float64
         )
@@ -77,165 +152,171 @@ class Views:
         self.support = np.stack([o.support for o in outlines])  # (N, D)
         self.valid = np.stack([o.valid for o in outlines])  # (N, D)
         self.size = np.array([o.size for o in outlines])  # (N,)
+        self.contour = np.stack([o.contour[::step] for o in outlines])  # (N, P, 2)
+        self.normals = np.stack([o.normals[::step] for o in outlines])  # (N, P, 2)
+        self.uncut = np.stack([o.uncut[::step] for o in outlines])  # (N, P)
 
-    def subset(self, keep: NDArray[np.intp]) -> Views:
-        """The views at these indices."""
-        return Views([self.cameras[i] for i in keep], [self.outlines[i] for i in keep])
+    def subset(self, keep: NDArray[np.intp], *, step: int = 1) -> Views:
+        """The views at these indices, with every ``step``-th point of their contours."""
+        return Views([self.cameras[i] for i in keep], [self.outlines[i] for i in keep], step=step)
+
+    def conics(self, solid: Solid) -> FloatArray:
+        """Dual conics ``(N, C, 3, 3)`` of the circles' images."""
+        z, r = solid.circles()
+        middle = self.projection @ solid.centre + self.offset  # (N, 3)
+        centres = middle[:, None] + z[:, None] * (self.projection @ solid.axle)[:, None]
+        return dual_conics(self.projection, centres, solid.axle, r)
 
     def supports(self, solid: Solid, step: int = 1) -> FloatArray:
         """Support of the solid's image, ``(N, D / step)`` pixels."""
-        d = DIRECTIONS[::step]  # (D, 2)
-        m = self.projection
-        z, r = solid.circles()
-        axle = m @ solid.axle  # (N, 3)
-        disc = m @ m.transpose(0, 2, 1) - axle[:, :, None] * axle[:, None, :]  # (N, 3, 3)
-        middle = m @ solid.centre + self.offset  # (N, 3)
-        q = middle[:, None, :] + z[None, :, None] * axle[:, None, :]  # (N, C, 3)
-        g = (r**2)[None, :, None, None] * disc[:, None] - q[..., :, None] * q[..., None, :]
-        lead = g[..., 2, 2]  # (N, C), negative while the circle lies before the camera
-        half = g[..., :2, 2] @ d.T  # (N, C, D)
-        squares = np.stack([d[:, 0] ** 2, 2.0 * d[:, 0] * d[:, 1], d[:, 1] ** 2])  # (3, D)
-        last = np.stack([g[..., 0, 0], g[..., 0, 1], g[..., 1, 1]], axis=-1) @ squares
-        root = np.sqrt(np.maximum(half**2 - lead[..., None] * last, 0.0))
-        lead = np.minimum(lead, -1e-12)
-        return np.asarray(((half - root) / lead[..., None]).max(axis=1))
+        return np.asarray(supports(self.conics(solid), self._everywhere(step)).max(axis=2))
 
     def residuals(self, solid: Solid, step: int = 1) -> FloatArray:
         """``(N, D / step)``: solid minus mask, in percent of the mask's size; 0 where cut off."""
         r = (self.supports(solid, step) - self.support[:, ::step]) / self.size[:, None]
         return np.where(self.valid[:, ::step], 100.0 * r, 0.0)
 
-    def overlaps(self, solid: Solid) -> FloatArray:
-        """``(N,)`` intersection over union of the solid's image and the mask's hull."""
-        return np.array(
-            [
-                overlap(polygon_of_support(s), o.hull, o.width, o.height)
-                for s, o in zip(self.supports(solid), self.outlines, strict=True)
-            ]
-        )
+    def tangent_points(self, solid: Solid) -> FloatArray:
+        """``(N, D, 2)`` points of the solid's outline, pixels, by the directions it faces there."""
+        support, along = self._envelope(self.conics(solid))
+        return np.asarray(support[..., None] * DIRECTIONS + along[..., None] * _ACROSS)
+
+    def agreement(self, solid: Solid) -> Agreement:
+        """Compare the solid's outline with the masks' contours."""
+        points = self.tangent_points(solid)
+        after = np.roll(points, -1, axis=1)
+        middle, length = 0.5 * (points + after), np.linalg.norm(after - points, axis=2)  # (N, D)
+        depth = np.empty_like(length)
+        for n, outline in enumerate(self.outlines):
+            length[n, ~inside_image(middle[n], outline.width, outline.height)] = 0.0
+            polygon = outline.contour.astype(np.float32)
+            depth[n] = [cv2.pointPolygonTest(polygon, (x, y), True) for x, y in middle[n].tolist()]
+        depth *= 100.0 / self.size[:, None]
+        near = 1.0 / (1.0 + (depth / FOLLOWED_PERCENT) ** 2) ** 2
+        total = np.maximum(length.sum(axis=1), 1e-9)
+        followed = (length * near).sum(axis=1) / total
+        hidden = (length * (1.0 - near) * (depth > 0)).sum(axis=1) / total
+        lacking = (length * (1.0 - near) * (depth <= 0)).sum(axis=1) / total
+        return Agreement(followed, hidden, lacking)
+
+    def misfit(self, solid: Solid, *, derivatives: bool = False) -> Misfit:
+        """How far the contours' points lie from the solid's image."""
+        conics = self.conics(solid)
+        nearest = self._nearest_directions(conics)  # (N, P, 2)
+        across = np.stack([-nearest[..., 1], nearest[..., 0]], axis=-1)
+        everything = supports(conics, nearest)  # (N, P, C)
+        along = touching_points(conics, nearest, everything)
+        first = everything.argmax(axis=2)
+        support, mine = _at(everything, first), _at(along, first)
+        # Between two circles the image's edge is straight. The one after the touched one is that
+        # which the tangent meets first when it turns towards the point.
+        beside = (self.contour * across).sum(axis=2) - mine
+        ahead = (along - mine[..., None]) * np.sign(beside)[..., None]  # (N, P, C)
+        turns = np.where(ahead > 1e-9, support[..., None] - everything, np.inf)
+        turns /= np.maximum(ahead, 1e-9)
+        second = turns.argmin(axis=2)
+        turn, reach = _at(turns, second), _at(ahead, second)
+        straight = turn < _STEP
+        share = np.clip(np.abs(beside) / np.maximum(reach, 1e-9), 0.0, 1.0)
+        distance = (self.contour * nearest).sum(axis=2) - support
+        distance = distance + np.where(straight, turn * np.abs(beside), 0.0)
+        facing = (self.normals * nearest).sum(axis=2)
+        scale = 100.0 / self.size[:, None]
+        jacobian = np.empty((*distance.shape, 0))
+        if derivatives:
+            slopes = self._slopes(solid, nearest, support, first)
+            later = self._slopes(solid, nearest, _at(everything, second), second)
+            slopes += np.where(straight, share, 0.0)[..., None] * (later - slopes)
+            jacobian = -scale[..., None] * slopes
+        return Misfit(scale * distance, facing, jacobian)
+
+    def _everywhere(self, step: int = 1) -> FloatArray:
+        shape = (len(self.cameras), NUM_DIRECTIONS // step, 2)
+        return np.broadcast_to(DIRECTIONS[::step], shape)
+
+    def _envelope(self, conics: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Supports ``(N, D)`` of the hull of all circles, and where its tangents touch it."""
+        found = supports(conics, self._everywhere())  # (N, D, C)
+        active = found.argmax(axis=2)
+        touching = touching_points(conics, self._everywhere(), found)
+        return _at(found, active), _at(touching, active)
+
+    def _nearest_directions(self, conics: FloatArray) -> FloatArray:
+        """``(N, P, 2)`` the direction in which the solid's image is nearest to each point.
+
+        There the gap ``d · p - h(d)`` is largest. Between two of ``DIRECTIONS`` it is concave,
+        often with a kink: where the tangents at both ends meet, it is looked at again.
+        """
+        support, along = self._envelope(conics)
+        gaps = self.contour @ DIRECTIONS.T - support[:, None]  # (N, P, D)
+        best = gaps.argmax(axis=2)
+        rows = np.arange(len(self.cameras))[:, None]
+
+        def end(k: NDArray[np.intp]) -> tuple[FloatArray, FloatArray, FloatArray]:
+            slope = (self.contour * _ACROSS[k]).sum(axis=2) - along[rows, k]
+            return ANGLES[k], _at(gaps, k), slope
+
+        here = end(best)
+        other = (best + np.where(here[2] > 0, 1, -1)) % NUM_DIRECTIONS
+        there = end(other)
+        turn = (there[0] - here[0] + np.pi) % (2 * np.pi) - np.pi
+        there = here[0] + turn, *there[1:]
+        middle = _meeting(here, there)
+        directions = np.stack([np.cos(middle), np.sin(middle)], axis=-1)
+        across = np.stack([-directions[..., 1], directions[..., 0]], axis=-1)
+        found = supports(conics, directions)  # (N, P, C)
+        active = found.argmax(axis=2)
+        gap = (self.contour * directions).sum(axis=2) - _at(found, active)
+        touched = _at(touching_points(conics, directions, found), active)
+        slope = (self.contour * across).sum(axis=2) - touched
+        # the maximum lies on the side to which the gap rises
+        further = (slope > 0) == (turn > 0)
+        ends = [np.where(further, t, h) for h, t in zip(here, there, strict=True)]
+        angle = _meeting((middle, gap, slope), (ends[0], ends[1], ends[2]))
+        return np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+
+    def _slopes(
+        self, solid: Solid, direction: FloatArray, support: FloatArray, circle: NDArray[np.intp]
+    ) -> FloatArray:
+        """``(N, P, 17)`` derivative of circles' supports by the parameters of :meth:`Solid.moved`.
+
+        That of ``l^T G l = 0``: the back-projected line is a plane that touches the circle.
+        """
+        z, r = (values[circle] for values in solid.circles())  # (N, P)
+        line = np.concatenate([direction, -support[..., None]], axis=2)  # (N, P, 3)
+        normal = line @ self.projection  # (N, P, 3) of the plane, in the world
+        slant = normal @ solid.axle
+        offset = (line @ self.offset[..., None])[..., 0]
+        away = normal @ solid.centre + offset + z * slant  # the circle's centre from the plane
+        third = self.projection[:, 2]  # (N, 3)
+        lean = (third @ solid.axle)[:, None]
+        middle = (third @ solid.centre + self.offset[:, 2])[:, None] + z * lean
+        flat = (normal @ third[..., None])[..., 0] - slant * lean
+        by_radius = 2.0 * r * ((normal**2).sum(axis=2) - slant**2)
+        slopes = np.empty((*support.shape, NUM_PARAMETERS))
+        slopes[..., :3] = -2.0 * solid.radius * away[..., None] * normal
+        tilt = -2.0 * (r**2 * slant + away * z)[..., None] * normal
+        slopes[..., 3:5] = tilt @ tangents(solid.axle).T
+        slopes[..., 5] = by_radius * r
+        slopes[..., 6] = -2.0 * away * slant * z
+        slopes[..., 7:] = -solid.radius * by_radius[..., None] * _FALLS_BEFORE[circle]
+        return np.asarray(slopes / (2.0 * (r**2 * flat - away * middle))[..., None])
 
 
-def fit_solid(views: Views, *, axles: FloatArray | None = None) -> Solid:
-    """Fit a solid of revolution to all outlines.
-
-    Args:
-        views: Cameras and outlines; a third of them may be wrong.
-        axles: ``(A, 3)`` unit directions to try besides a uniform sample.
-
-    Returns:
-        The best solid, its axle with an arbitrary sign.
-    """
-    keep = np.unique(np.linspace(0, len(views.cameras) - 1, 16).astype(np.intp))
-    few = views.subset(keep)
-    centre = meeting_point(views.cameras, [o.centre for o in views.outlines])
-    radius = _first_radius(views, centre)
-    tried: list[tuple[float, Solid]] = []
-    directions = fibonacci_half_sphere(200)
-    for axle in directions if axles is None else np.concatenate([directions, axles]):
-        for ratio in (0.25, 0.45, 0.7):
-            solid = Solid(
-                centre, axle, radius, ratio * radius, np.stack([TYPICAL_FALLS, TYPICAL_FALLS])
-            )
-            tried.append((_cost(few.residuals(solid, 4)), solid))
-    tried.sort(key=lambda t: t[0])
-    starts: list[Solid] = []
-    for _, solid in tried:
-        if all(abs(solid.axle @ s.axle) < np.cos(np.radians(20)) for s in starts):
-            starts.append(solid)
-        if len(starts) == 4:
-            break
-    rough = [
-        refine_solid(few, s, loss="soft_l1", scale=2.0, step=3, evaluations=30) for s in starts
-    ]
-    best = min(rough, key=lambda s: _cost(few.residuals(s, 2)))
-    best = refine_solid(views, best)
-    typical = np.median(np.abs(views.residuals(best)), axis=1)  # (N,)
-    good = np.flatnonzero(typical <= max(1.5, 3.0 * float(np.median(typical))))
-    return refine_solid(views.subset(good), best, loss="cauchy", scale=0.4, step=2, evaluations=60)
+_ACROSS = np.stack([-DIRECTIONS[:, 1], DIRECTIONS[:, 0]], axis=1)
+"""``(D, 2)`` unit vectors along the tangents."""
 
 
-def meeting_point(cameras: Sequence[Camera], pixels: Sequence[FloatArray]) -> FloatArray:
-    """The world point ``(3,)`` nearest to the rays through one pixel of each camera, robustly."""
-    origins = np.stack([c.centre for c in cameras])
-    rays = np.stack([c.rays(p[None])[0] for c, p in zip(cameras, pixels, strict=True)])
-    across = np.eye(3) - rays[:, :, None] * rays[:, None, :]  # (N, 3, 3)
-    weights = np.ones(len(cameras))
-    point = np.zeros(3)
-    for _ in range(10):
-        left = np.einsum("n,nij->ij", weights, across)
-        right = np.einsum("n,nij,nj->i", weights, across, origins)
-        point = np.linalg.lstsq(left, right, rcond=None)[0]
-        away = point - origins
-        miss = np.linalg.norm(np.einsum("nij,nj->ni", across, away), axis=1)
-        miss /= np.maximum(np.linalg.norm(away, axis=1), 1e-12)
-        weights = 1.0 / np.maximum(miss, 0.2 * np.median(miss) + 1e-6)
-    return np.asarray(point)
+def _meeting(
+    one: tuple[FloatArray, FloatArray, FloatArray], other: tuple[FloatArray, FloatArray, FloatArray]
+) -> FloatArray:
+    """Where tangents of a function meet, given by place, value and slope; between their places."""
+    (x0, y0, m0), (x1, y1, m1) = one, other
+    fall = np.where(np.abs(m0 - m1) > 1e-12, m0 - m1, np.inf)
+    x = x0 + (y1 - y0 - m1 * (x1 - x0)) / fall
+    return np.asarray(np.clip(x, np.minimum(x0, x1), np.maximum(x0, x1)))
 
 
-def _first_radius(views: Views, centre: FloatArray) -> float:
-    """Half the median over frames of the outline's largest extent, at the centre's depth."""
-    found = [
-        o.size * float(c.project(centre[None])[0, 2]) / (2.0 * c.fx)
-        for c, o in zip(views.cameras, views.outlines, strict=True)
-    ]
-    return max(float(np.median(found)), 1e-6)
-
-
-def _cost(residuals: FloatArray) -> float:
-    """Mean over frames of a saturating error, so that bad masks do not decide."""
-    return float(np.mean(np.log1p((residuals / 2.0) ** 2)))
-
-
-def refine_solid(
-    views: Views,
-    start: Solid,
-    *,
-    loss: str = "soft_l1",
-    scale: float = 1.0,
-    step: int = 2,
-    evaluations: int = 40,
-) -> Solid:
-    """Minimise the outlines' residuals from a start (trust region, numeric derivatives)."""
-    across = tangents(start.axle)
-
-    def solid_at(x: FloatArray) -> Solid:
-        axle = start.axle + x[3:5] @ across
-        return Solid(
-            start.centre + x[:3] * start.radius,
-            axle / np.linalg.norm(axle),
-            start.radius * float(np.exp(x[5])),
-            start.radius * float(np.exp(x[6])),
-            x[7:].reshape(2, -1),
-        )
-
-    count = len(views.cameras) * (NUM_DIRECTIONS // step)
-    weight = 0.003 * scale * np.sqrt(count)  # next to nothing while outlines say anything
-
-    def errors(x: FloatArray) -> FloatArray:
-        prior = np.concatenate(
-            [
-                [(x[6] - x[5] - _RATIO[0]) / _RATIO[1]],
-                ((x[7:].reshape(2, -1) - TYPICAL_FALLS) / TYPICAL_FALLS).ravel(),
-            ]
-        )
-        return np.concatenate([views.residuals(solid_at(x), step).ravel(), weight * prior])
-
-    x0 = np.concatenate(
-        [np.zeros(6), [np.log(start.half_width / start.radius)], start.falls.ravel()]
-    )
-    falls = np.zeros(start.falls.size)
-    low = np.concatenate([[-2, -2, -2, -1, -1, -1, -3.5], falls])
-    high = np.concatenate([[2, 2, 2, 1, 1, 1, 0.7], np.tile(_MAX_FALLS, 2)])
-    x0 = np.clip(x0, low + 1e-6, high - 1e-6)
-    found = least_squares(
-        errors,
-        x0,
-        bounds=(low, high),
-        loss=loss,
-        f_scale=scale,
-        x_scale="jac",
-        max_nfev=evaluations,
-        ftol=1e-6,
-        xtol=1e-6,
-    )
-    return solid_at(found.x)
+def _at(values: FloatArray, index: NDArray[np.intp]) -> FloatArray:
+    """Of values ``(N, P, K)`` those at indices ``(N, P)`` of the last axis."""
+    return np.take_along_axis(values, index[..., None], axis=2)[..., 0]

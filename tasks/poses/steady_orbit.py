@@ -16,8 +16,9 @@ from scipy.optimize import least_squares
 from scipy.spatial.transform import Rotation
 
 from tasks.geometry.camera import Camera, look_at
+from tasks.poses.fit_solid import refine_solid
 from tasks.poses.outline import Outline
-from tasks.poses.solid import TYPICAL_FALLS, Solid, Views, refine_solid
+from tasks.poses.solid import TYPICAL_FALLS, Solid, Views
 
 FloatArray = NDArray[np.float64]
 

@@ -7,7 +7,7 @@ Failing that, one turn per video is assumed.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import cv2
@@ -17,9 +17,10 @@ from scipy.spatial.transform import Rotation
 
 from tasks.geometry.camera import Camera
 from tasks.geometry.sphere import tangents
+from tasks.poses.fit_solid import refine_solid
 from tasks.poses.outline import Outline
 from tasks.poses.sfm import Matches
-from tasks.poses.solid import Solid, Views, refine_solid
+from tasks.poses.solid import Solid, Views
 from tasks.poses.steady_orbit import (
     SteadyMotion,
     camera_of_pose,
@@ -137,7 +138,7 @@ def median_outline(outlines: Sequence[Outline]) -> Outline:
     support = np.median(np.stack([o.support for o in outlines]), axis=0)
     valid = np.mean(np.stack([o.valid for o in outlines]), axis=0) > 0.5
     likest = min(outlines, key=lambda o: float(np.abs(o.support - support).sum()))
-    return Outline(likest.hull, support, valid, likest.width, likest.height)
+    return replace(likest, support=support, valid=valid)
 
 
 def _angles_turned(

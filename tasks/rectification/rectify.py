@@ -1,9 +1,10 @@
-"""Frames and masks as later stages use them: seen by a pinhole camera."""
+"""Frames and masks as later stages use them: seen by a pinhole camera, judged by the solid."""
 
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,25 @@ from numpy.typing import NDArray
 
 from configs.stages import RectifyConfig, StageName
 from tasks.core.progress import report
+from tasks.core.repeatable import compute_repeatably
 from tasks.imaging.images import read_image, read_mask, write_image
-from tasks.matting.quality import Mask, Masks, masks_record
+from tasks.imaging.masks import foreground
+from tasks.matting.parts import BACKGROUND, RUBBER
+from tasks.matting.quality import Mask, Masks, clean_alpha, masks_record
+from tasks.poses.fit_solid import refine_solid
+from tasks.poses.outline import Outline, read_outline
 from tasks.poses.record import PoseEstimate
+from tasks.poses.solid import TYPICAL_FALLS, Solid, Views
+from tasks.rectification.correction import (
+    MaskFaults,
+    correct_mask,
+    opening_outline,
+    warnings_of,
+)
 from tasks.video.frames import Candidate, Frames
+
+MIN_AGREEMENT = 0.6
+"""Median agreement of masks and solid from which the solid may judge a mask."""
 
 
 @dataclass(frozen=True)
@@ -26,17 +42,19 @@ class RectifiedViews:
     Args:
         frames: All candidates, in order.
         masks: Their masks, in the same order.
+        figures: How much was corrected.
         warnings: What a person should know before trusting the masks.
     """
 
     frames: Frames
     masks: Masks
+    figures: dict[str, float]
     warnings: tuple[str, ...]
 
     def record(self) -> dict[str, Any]:
         """What the artifact's record says; :class:`Frames` and :class:`Masks` read it."""
-        warnings = {"warnings": list(self.warnings)}
-        return {**self.frames.record(), **masks_record(self.masks.masks), **warnings}
+        told = {"figures": self.figures, "warnings": list(self.warnings)}
+        return {**self.frames.record(), **masks_record(self.masks.masks), **told}
 
 
 def rectify_views(
@@ -52,8 +70,8 @@ def rectify_views(
             ``parts/NNNNNN.png`` are written.
         config: Parameters of the stage.
     """
+    compute_repeatably()
     written: list[Candidate] = []
-    judged: list[Mask] = []
     camera = next(iter(poses.cameras.values()))  # those behind a lens differ by their poses only
     for frame, mask in zip(frames.candidates, masks.masks, strict=True):
         files = [f for f in (mask.file, mask.parts) if f]
@@ -69,9 +87,82 @@ def rectify_views(
                 straight = poses.lens.undistort_image(seen, camera, labels=file == mask.parts)
                 _write(folder / file, straight, config)
         written.append(frame)
-        judged.append(mask)
-        report(StageName.RECTIFY, len(written), len(frames.candidates))
-    return RectifiedViews(Frames(folder, tuple(written)), Masks(folder, tuple(judged)), ())
+        report(StageName.RECTIFY, len(written), 2 * len(frames.candidates))
+    outlines = _outlines(Masks(folder, masks.masks), poses)
+    solid = _refined(outlines, poses)
+    judged: list[Mask] = []
+    faults: dict[int, MaskFaults] = {}
+    for mask in masks.masks:
+        corrected = mask
+        if solid is not None and mask.index in outlines:
+            camera = poses.cameras[mask.index]
+            view = Views([camera], [outlines[mask.index]])
+            corrected, faults[mask.index] = _corrected(mask, folder, view, solid, config)
+        judged.append(corrected)
+        report(StageName.RECTIFY, len(written) + len(judged), 2 * len(masks.masks))
+    if sum(m.usable for m in judged) < config.min_usable * len(masks.usable):
+        # hardly any frame would be left: filled masks are better than none
+        judged = [replace(m, refused=o.refused) for m, o in zip(judged, masks.masks, strict=True)]
+    warnings = warnings_of(faults.values(), config)
+    if solid is None and outlines:
+        warnings = ["the masks agree too little with the fitted solid to be corrected by it"]
+    return RectifiedViews(
+        Frames(folder, tuple(written)),
+        Masks(folder, tuple(judged)),
+        _figures(faults),
+        tuple(warnings),
+    )
+
+
+def _outlines(masks: Masks, poses: PoseEstimate) -> dict[int, Outline]:
+    """Outlines of the usable masks of posed frames, by index."""
+    found = {i: read_outline(p) for i, p in masks.paths().items() if i in poses.cameras}
+    return {i: outline for i, outline in found.items() if outline is not None}
+
+
+def _refined(outlines: Mapping[int, Outline], poses: PoseEstimate) -> Solid | None:
+    """The estimated tyre with a profile that suits the outlines; None where they disagree."""
+    if not outlines:
+        return None
+    tyre = poses.tyre
+    falls = np.stack([TYPICAL_FALLS, TYPICAL_FALLS])
+    start = Solid(tyre.centre, tyre.axle, tyre.radius, tyre.half_width, falls)
+    views = Views([poses.cameras[i] for i in outlines], list(outlines.values()))
+    solid = refine_solid(views, start, scale=2.0)
+    return solid if float(np.median(views.agreement(solid).score)) >= MIN_AGREEMENT else None
+
+
+def _corrected(
+    mask: Mask, folder: Path, view: Views, solid: Solid, config: RectifyConfig
+) -> tuple[Mask, MaskFaults]:
+    """Correct a copied mask in place where something is wrong with it."""
+    path = folder / mask.file
+    before = read_mask(path)
+    openings = opening_outline(solid, view.cameras[0])
+    alpha, faults = correct_mask(before, view.tangent_points(solid)[0], openings, config)
+    if alpha is before:
+        return mask, faults
+    alpha, measures = clean_alpha(alpha)
+    _write(path, alpha, config)
+    if mask.parts:
+        parts = read_mask(folder / mask.parts)
+        added = foreground(alpha) & (parts == BACKGROUND)
+        kept = np.where(foreground(alpha), np.where(added, RUBBER, parts), BACKGROUND)
+        _write(folder / mask.parts, kept.astype(np.uint8), config)
+    return replace(mask, refused=faults.refusal(config), **measures), faults
+
+
+def _figures(faults: Mapping[int, MaskFaults]) -> dict[str, float]:
+    """Median and worst shares of the tyre's area that masks held besides it, and lacked."""
+    if not faults:
+        return {}
+    excess, lack = np.array([(f.excess, f.lack) for f in faults.values()]).T
+    return {
+        "mask_excess_median": float(np.median(excess)),
+        "mask_excess_worst": float(excess.max()),
+        "mask_lack_median": float(np.median(lack)),
+        "mask_lack_worst": float(lack.max()),
+    }
 
 
 def _write(target: Path, image: NDArray[np.uint8], config: RectifyConfig) -> None:

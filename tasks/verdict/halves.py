@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.geometry.camera import Camera
+from tasks.poses.fit_solid import refine_solid
 from tasks.poses.outline import NUM_DIRECTIONS, Outline
 from tasks.poses.record import ObjectEstimate
-from tasks.poses.solid import TYPICAL_FALLS, Solid, Views, refine_solid
+from tasks.poses.solid import TYPICAL_FALLS, Solid, Views
 
 FloatArray = NDArray[np.float64]
 
@@ -72,7 +73,7 @@ def _fit(
     start: Solid,
 ) -> Solid:
     views = Views([cameras[i] for i in indices], [outlines[i] for i in indices])
-    return refine_solid(views, start, loss="cauchy", scale=0.4, step=2, evaluations=15)
+    return refine_solid(views, start, scale=2.0, steps=30)
 
 
 def _solid_of(tyre: ObjectEstimate) -> Solid:

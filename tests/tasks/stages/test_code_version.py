@@ -64,6 +64,7 @@ VIDEO = {"extract", *MATTING, *POSED}
         ("tasks.matting.u2net", MATTING),
         ("tasks.poses.record", POSED),
         ("tasks.poses.sfm", {"estimate-poses"}),
+        ("tasks.poses.fit_solid", {"estimate-poses", "rectify", "judge"}),
         ("tasks.rectification.rectify", {"rectify"}),
         ("tasks.fusion.decision.network", {"merge"}),
         ("tasks.mesh.preview", {"export"}),
