@@ -136,7 +136,7 @@ def _trainers(run: Path) -> list[str]:
 
 def _wait(for_what: str, done: Callable[[], bool]) -> None:
     """Wait for something that has to come, however slow the machine; a test that hangs ends."""
-    end = time.monotonic() + 300
+    end = time.monotonic() + 600
     while not done():
         assert time.monotonic() < end, for_what
         time.sleep(0.1)
