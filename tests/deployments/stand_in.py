@@ -24,6 +24,9 @@ class Prefect:
         self.busy = 0
         self.reads = 0
         self.creating = self.most_creating = 0
+        self.gate: asyncio.Event | None = None
+        """If there is one, creations wait until it is set."""
+
         self.token = ""
         """Demanded with each change, if set."""
 
@@ -33,6 +36,8 @@ class Prefect:
         self.creating += creates
         self.most_creating = max(self.most_creating, self.creating)
         await asyncio.sleep(0.002)
+        if creates and self.gate is not None:
+            await self.gate.wait()
         self.creating -= creates
         return self.answer(request)
 

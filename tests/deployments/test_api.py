@@ -545,7 +545,12 @@ def test_a_burst_is_taken_a_few_at_a_time(
         assert prefect.most_creating == 2
         assert len(prefect.runs) == 60
         more = [{"output_glb_path": str(tmp_path / "out" / f"b{n}.glb")} for n in range(80)]
-        answers = await asyncio.gather(*(api.post("/reconstruct", json=body | p) for p in more))
+        prefect.gate = asyncio.Event()
+        posted = [asyncio.create_task(api.post("/reconstruct", json=body | p)) for p in more]
+        while sum(task.done() for task in posted) < 80 - 60:
+            await asyncio.sleep(0.01)
+        prefect.gate.set()
+        answers = await asyncio.gather(*posted)
         busy = [a for a in answers if a.status_code == 429]
         assert len(busy) == 80 - 60
         assert {a.headers["Retry-After"] for a in busy} == {"5"}
