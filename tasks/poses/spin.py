@@ -48,6 +48,9 @@ _MOVED = 0.012
 _AT_REST = np.radians(2.0)
 """So is one that turns by less; where the tyre turns slowly, frames farther apart tell."""
 
+_ROUNDS_OF_ASSUMED_LENS = 3
+"""So often the focal length is kept: a few points on wrong spokes bend it as suits them."""
+
 _ROUNDS = 10
 """At most so often is the face followed, each time with the axle that was found before."""
 
@@ -210,7 +213,9 @@ def _followed(
         start = _model_of(guess, angles, seen, steadying)
         if shaking:
             start = replace(start, shake=steadying.shake(start.focal))
-        model, kept = _adjusted(start, seen, prior, shaking=shaking, fix_focal=done == 0)
+        model, kept = _adjusted(
+            start, seen, prior, shaking=shaking, fix_focal=done < _ROUNDS_OF_ASSUMED_LENS
+        )
         told = np.bincount(kept.frame, minlength=len(order)) >= MIN_ON_FACE
         known = [int(k) for k in np.flatnonzero(told)]
         cameras = {order[k]: model.camera(k, width, height) for k in known}
@@ -218,7 +223,11 @@ def _followed(
         solid = solid_about(model.axis, model.centre, views)
         if len(kept.frame) < MIN_ON_FACE * len(order):
             return best
-        if best is not None and done > 2 and len(kept.frame) < 1.02 * best.support:
+        if (
+            best is not None
+            and done > _ROUNDS_OF_ASSUMED_LENS
+            and len(kept.frame) < 1.02 * best.support
+        ):
             return best
         best = Turning(
             cameras,
@@ -321,10 +330,17 @@ def solid_about(axis: FloatArray, point: FloatArray, views: Views) -> Solid:
 
     Args:
         axis: ``(3,)`` unit vector.
-        point: ``(3,)`` a point of the axis near the tyre.
+        point: ``(3,)`` any point of the axis.
         views: Cameras and outlines.
     """
     few = views.subset(np.unique(np.linspace(0, len(views.cameras) - 1, 12).astype(np.intp)))
+    # Which point of the axis it is given is arbitrary: take the one that the outlines surround.
+    rays = [c.rays(o.centre[None])[0] for c, o in zip(few.cameras, few.outlines, strict=True)]
+    along = [
+        np.linalg.lstsq(np.stack([axis, -ray], axis=1), c.centre - point, rcond=None)[0][0]
+        for c, ray in zip(few.cameras, rays, strict=True)
+    ]
+    point = point + float(np.median(along)) * axis
     distance = np.array([c.project(point[None])[0, 2] for c in few.cameras])
     focal = np.array([c.fx for c in few.cameras])
     radius = float(np.median(few.size * distance / focal)) / 2.0

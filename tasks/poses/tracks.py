@@ -31,7 +31,7 @@ def join_matches(matches: Sequence[Matches], order: Sequence[int], *, least: int
         for m in matches
         for index, pixels in ((m.first, m.a), (m.second, m.b))
     ]
-    if not ends:
+    if sum(map(len, ends)) == 0:
         return Observations(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 2)))
     features, place = np.unique(np.concatenate(ends), axis=0, return_inverse=True)
     place = place.reshape(-1)

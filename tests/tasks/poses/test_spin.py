@@ -135,7 +135,7 @@ def test_the_solid_about_a_known_axle_is_as_large_as_its_outline() -> None:
     outline = outline_of_mask(mask_of(cameras[0], rings()))
     assert outline is not None
     views = Views(list(cameras.values()), [outline] * len(cameras))
-    solid: Solid = solid_about(np.array([0.0, 0.0, 1.0]), np.zeros(3), views)
+    solid: Solid = solid_about(np.array([0.0, 0.0, 1.0]), np.array([0.0, 0.0, 0.9]), views)
     assert solid.radius == pytest.approx(RADIUS, rel=0.02)
     assert solid.half_width == pytest.approx(HALF_WIDTH, rel=0.1)
     assert abs(solid.centre[2]) < 0.03

@@ -34,4 +34,6 @@ def test_a_track_that_is_twice_in_a_frame_is_left_out() -> None:
 
 
 def test_no_matches_are_no_tracks() -> None:
+    none = np.zeros((0, 2))
     assert len(join_matches([], [0, 1], least=2).frame) == 0
+    assert len(join_matches([Matches(0, 1, none, none)], [0, 1], least=2).frame) == 0
