@@ -76,17 +76,17 @@ def test_the_same_seed_gives_the_same_film(tmp_path: Path, ring: ImportedWheel) 
         assert (tmp_path / f"a{suffix}").read_bytes() == (tmp_path / f"b{suffix}").read_bytes()
 
 
-def test_the_command_films_a_wheel_of_a_file_upright_as_hevc(
+def test_the_command_films_a_wheel_of_a_file_upright_as_h264(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wheel, film = tmp_path / "box.glb", tmp_path / "film.mp4"
     trimesh.creation.box((1.0, 1.0, 0.4)).export(wheel)
-    command = f"video --seed 9 --capture spin --codec hevc --frames 2 --size 64 96 --wheel {wheel}"
+    command = f"video --seed 9 --capture spin --codec h264 --frames 2 --size 64 96 --wheel {wheel}"
     monkeypatch.setattr(sys, "argv", [*command.split(), "--out", str(film)])
     video.main()
     with av.open(str(film)) as container:
         stream = container.streams.video[0]
-        assert (stream.codec_context.name, stream.width, stream.height) == ("hevc", 64, 96)
+        assert (stream.codec_context.name, stream.width, stream.height) == ("h264", 64, 96)
     truth = read_truth(film)
     assert (truth.motion, truth.diameter, truth.width) == ("spin", 0.66, pytest.approx(0.264))
     assert set(np.unique(read_grey(parts_path(film, 1)))) == {0, 1}, "all of it counts as rubber"
