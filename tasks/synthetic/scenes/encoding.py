@@ -21,7 +21,7 @@ _BT709 = 1
 """FFmpeg's number of the matrix, the primaries and the transfer function alike."""
 _ENCODERS: dict[VideoCodec, str] = {"h264": "libx264", "hevc": "libx265"}
 _OPTIONS: dict[VideoCodec, dict[str, str]] = {
-    # One thread: the bytes depend on their number.
+    # One thread: the bytes depend on their number. x265's differ now and then all the same.
     "h264": {"threads": "1", "preset": "fast"},
     "hevc": {"preset": "fast", "x265-params": "pools=1:frame-threads=1:log-level=none"},
 }

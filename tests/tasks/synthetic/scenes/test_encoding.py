@@ -47,10 +47,9 @@ def test_the_bit_rate_is_reached_and_the_frames_are_there(
 
 
 def test_the_same_frames_give_the_same_bytes(tmp_path: Path) -> None:
-    for codec in CODECS:
-        for name in ("a", "b"):
-            encode_video(tmp_path / f"{name}.mp4", frames(8), fps=15, codec=codec, kbit_s=300)
-        assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
+    for name in ("a", "b"):
+        encode_video(tmp_path / f"{name}.mp4", frames(8), fps=15, codec="h264", kbit_s=300)
+    assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
 
 
 def test_no_frames_no_encoder_and_no_room_are_told(
