@@ -1,9 +1,9 @@
 """The user's own Prefect server: its password, where it is, and who may reach it.
 
 Whoever may write to Prefect's API has commands executed by the workers, so that a server is closed
-unless somebody opens it: a generated password, no pages of other origins, tokens against forged
-requests. Server, workers, deployments and the service share the password through a file that only
-this user can read. Imports nothing heavy.
+unless somebody opens it: a generated password, no pages of other origins. Server, workers,
+deployments and the service share the password through a file that only this user can read. Imports
+nothing heavy.
 """
 
 from __future__ import annotations
