@@ -165,6 +165,9 @@ class SegmentConfig(LoopConfig):
     validation_every: int = Field(
         10, ge=2, description="of how many shards, by number, one is kept for validation"
     )
+    validation_images: int = Field(
+        40, ge=1, description="images of the shards kept that are scored, at most"
+    )
 
 
 class ShardConfig(BaseModel):

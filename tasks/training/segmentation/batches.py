@@ -25,7 +25,6 @@ COARSE_SIZES = {True: ((160, 160), (192, 192)), False: ((96, 160), (128, 160), (
 """Height and width of crops about a tyre (True) and of whole frames (False), pixels."""
 
 _VALIDATION_SIDE = 256
-_VALIDATION_IMAGES = 40
 
 
 class SegmentData:
@@ -121,7 +120,7 @@ class SegmentData:
         Rendered views where there are some, else composed ones.
         """
         rng = np.random.default_rng(0)
-        side = _VALIDATION_SIDE
+        side, count = _VALIDATION_SIDE, self.config.validation_images
         found = [
             crop_about(image, part, rng)
             for images, parts in self.held_out_views
@@ -134,13 +133,11 @@ class SegmentData:
                     np.asarray(cv2.resize(i, (side, side), interpolation=cv2.INTER_AREA)),
                     np.asarray(cv2.resize(p, (side, side), interpolation=cv2.INTER_NEAREST_EXACT)),
                 )
-                for i, p in found[:_VALIDATION_IMAGES]
+                for i, p in found[:count]
             ]
         if not self.held_out.rgba:
             return []
-        return [
-            compose(self.held_out, rng, side, side, cropped=True) for _ in range(_VALIDATION_IMAGES)
-        ]
+        return [compose(self.held_out, rng, side, side, cropped=True) for _ in range(count)]
 
 
 def crop_about(image: Image, parts: Image, rng: np.random.Generator) -> tuple[Image, Image]:

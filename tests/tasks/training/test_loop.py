@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import shutil
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -161,8 +163,9 @@ def test_a_budget_of_minutes_counts_the_time_of_all_runs(
     training: Training, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = tmp_path / "run"
-    clock = iter(range(10_000))  # a second passes between any two looks
-    monkeypatch.setattr(loop.time, "monotonic", lambda: float(next(clock)))
+    seconds = itertools.count()  # one passes between any two looks of the loop, of nobody else's
+    clock = SimpleNamespace(monotonic=lambda: float(next(seconds)))
+    monkeypatch.setattr(loop, "time", clock)
     training.trainer(run, minutes=0.1, validate_s=3.0, log_steps=2).run()
     rows = TrainingLog.read(run / LOG)
     assert [r["step"] for r in rows.losses] == [2, 4, 6]

@@ -53,7 +53,12 @@ FUSE = FuseConfig(
     batch=1, angles=24, validation_every=4, average=0.9, learning_rate=4e-3, precision="float32"
 )
 SEGMENT = SegmentConfig(
-    batch=1, fine_share=0.0, validation_every=2, average=0.9, precision="float32"
+    batch=1,
+    fine_share=0.0,
+    validation_every=2,
+    validation_images=3,
+    average=0.9,
+    precision="float32",
 )
 SUBJECT_SHAPE = (16, 24, 12)
 
