@@ -30,7 +30,7 @@ ui: setup ## Start Prefect's server with its UI on http://127.0.0.1:4200, behind
 	$(BIN)/tyre3d ui
 
 test: setup ## Run the default tests: offline, no GPU, no services
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile
 
 e2e: setup ## Run everything for real: Prefect, workers, S3, the API, a killed worker (minutes)
 	$(BIN)/tyre3d models fetch u2netp
