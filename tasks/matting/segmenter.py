@@ -34,6 +34,10 @@ SIDE_PX = 256
 MARGIN = 0.12
 """Of the crop about the tyre, on each side, share of the tyre's longest side."""
 
+MIN_TYRE_INSIDE = 0.02
+"""Probability of tyre from which what the outline encloses belongs to it. On real photos spokes
+have 0.02 to 0.5, openings before bright ground less than 0.01."""
+
 _SAME_BOX = 0.75
 """Boxes that overlap less (intersection over union) are not the same."""
 
@@ -152,9 +156,16 @@ def _overlap(a: Box, b: Box) -> float:
 
 
 def matte_of(shares: Float32Array) -> Matte:
-    """Alpha and parts from the probabilities of rubber and rim ``(H, W, 2)``."""
+    """Alpha and parts from the probabilities of rubber and rim ``(H, W, 2)``.
+
+    What the tyre's outline encloses is an opening only where it hardly can be tyre: a spoke that is
+    cut out of a mask is carved out of the mesh, while an opening that was filled is found again by
+    the photos.
+    """
     tyre = np.minimum(shares.sum(axis=2), 1.0)
-    alpha = np.rint(tyre * 255).astype(np.uint8)
-    part = np.where(shares[..., 1] > shares[..., 0], RIM, RUBBER)
+    inside = largest_filled(tyre > 0.5)
+    doubtful = inside & (tyre > MIN_TYRE_INSIDE) & (tyre < 0.5)
+    alpha = np.rint(np.where(doubtful, 1.0, tyre) * 255).astype(np.uint8)
+    part = np.where(doubtful | (shares[..., 1] > shares[..., 0]), RIM, RUBBER)
     parts = np.where(foreground(alpha), part, BACKGROUND).astype(np.uint8)
     return Matte(alpha, float(tyre.max()), parts)
