@@ -31,8 +31,13 @@ def main() -> int:
     if missing := [str(root) for root in roots if isinstance(root, Path) and not root.is_dir()]:
         sys.stderr.write(f"tyre3d-api: these roots are no folders: {', '.join(missing)}\n")
         return 2
+    try:
+        app = create_app(settings)
+    except (OSError, ValueError) as exc:
+        sys.stderr.write(f"tyre3d-api: the file of tokens cannot be used: {exc}\n")
+        return 2
     uvicorn.run(
-        create_app(settings),
+        app,
         host=settings.host,
         port=settings.port,
         server_header=False,

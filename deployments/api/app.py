@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from importlib.metadata import version as package_version
 from typing import Annotated, Any
 from uuid import UUID
@@ -15,9 +15,10 @@ from fastapi.responses import StreamingResponse
 from fastapi.security import HTTPBearer
 from starlette.middleware.cors import CORSMiddleware
 
+from deployments.api.callbacks import Callbacks
 from deployments.api.downloads import CONDITIONS, GLB_TYPE, glb_response
 from deployments.api.errors import REQUEST_ID, ApiError, Refusal, add_handlers
-from deployments.api.gate import Gate
+from deployments.api.gate import Gate, allowed
 from deployments.api.jobs import ENDED, Jobs
 from deployments.api.metrics import TEXT_TYPE, metrics
 from deployments.api.models import (
@@ -31,6 +32,7 @@ from deployments.api.models import (
 )
 from deployments.api.prefect_runs import PrefectRuns
 from deployments.api.settings import ApiSettings
+from deployments.api.tokens import Client, Tokens
 from deployments.api.uploads import receive_upload
 
 _KEEP_ALIVE_S = 15.0
@@ -40,6 +42,7 @@ _Answers = dict[int | str, dict[str, Any]]
 _REFUSALS: _Answers = {
     400: {"model": Refusal, "description": "The body is no JSON, or nested too deeply"},
     401: {"model": Refusal, "description": "No token, or a wrong one"},
+    403: {"model": Refusal, "description": "The token has not the scope"},
     404: {"model": Refusal, "description": "There is no such job"},
     413: {"model": Refusal, "description": "The body is too large"},
     422: {"model": Refusal, "description": "A field is not valid, or a path is refused"},
@@ -63,6 +66,8 @@ _GLB: _Answers = {
     416: {"description": "Range lies outside"},
 }
 _log = logging.getLogger("tyre3d.api")
+_Reader = Annotated[Client, Depends(allowed("read"))]
+_Submitter = Annotated[Client, Depends(allowed("submit"))]
 
 
 def create_app(settings: ApiSettings, runs: PrefectRuns | None = None) -> FastAPI:
@@ -71,18 +76,30 @@ def create_app(settings: ApiSettings, runs: PrefectRuns | None = None) -> FastAP
     Args:
         settings: The settings of the service.
         runs: The runs of the deployment; default: those on the server that the settings name.
+
+    Raises:
+        OSError: The file of tokens cannot be read.
+        ValueError: It is damaged.
     """
     prefect = runs or PrefectRuns(settings)
+    tokens = Tokens(settings.tokens, settings.tokens_file)
     jobs = Jobs(prefect, settings)
+    callbacks = Callbacks(prefect, jobs, settings)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        again = asyncio.ensure_future(_make_again(jobs, settings.make_again_every_s))
+        crashed = _repeated("crashed jobs", jobs.make_again, settings.make_again_every_s)
+        work = [asyncio.ensure_future(crashed)]
+        if settings.callback_hosts:
+            ended = _repeated("ended jobs", callbacks.tell, settings.callback_every_s)
+            work.append(asyncio.ensure_future(ended))
         try:
             yield
         finally:
-            again.cancel()
-            await asyncio.wait([again])
+            for each in work:
+                each.cancel()
+            await asyncio.wait(work)
+            await callbacks.close()
             await prefect.close()
 
     app = FastAPI(
@@ -99,7 +116,7 @@ def create_app(settings: ApiSettings, runs: PrefectRuns | None = None) -> FastAP
     app.include_router(_job_routes(jobs, settings), dependencies=needs_token)
     app.include_router(_upload_routes(settings), dependencies=needs_token)
     app.include_router(_metrics_routes(prefect), dependencies=needs_token)
-    app.add_middleware(Gate, settings=settings)
+    app.add_middleware(Gate, max_bytes=settings.max_body_bytes, tokens=tokens)
     app.add_middleware(  # before the gate: a browser asks whether it may ask, without a token
         CORSMiddleware,
         allow_origins=settings.origins,
@@ -110,16 +127,16 @@ def create_app(settings: ApiSettings, runs: PrefectRuns | None = None) -> FastAP
     return app
 
 
-async def _make_again(jobs: Jobs, every_s: float) -> None:
-    """Start jobs again whose process died, until cancelled."""
+async def _repeated(name: str, look: Callable[[], Awaitable[int]], every_s: float) -> None:
+    """Look for something again and again, until cancelled."""
     while True:
         await asyncio.sleep(every_s)
         try:
-            await jobs.make_again()
+            await look()
         except ApiError as exc:
-            _log.warning("looking for crashed jobs: [%s] %s", exc.code, exc.message)
+            _log.warning("looking for %s: [%s] %s", name, exc.code, exc.message)
         except Exception:  # noqa: BLE001  the next look may succeed
-            _log.exception("looking for crashed jobs")
+            _log.exception("looking for %s", name)
 
 
 def _health_routes(prefect: PrefectRuns) -> APIRouter:
@@ -151,56 +168,63 @@ def _job_routes(jobs: Jobs, settings: ApiSettings) -> APIRouter:
     async def start(
         body: ReconstructBody,
         response: Response,
+        client: _Submitter,
         idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
     ) -> JobAccepted:
         """Start a reconstruction; the same Idempotency-Key finds the same job."""
-        job_id, status = await jobs.start(body, idempotency_key)
+        job_id, status = await jobs.start(body, idempotency_key, client)
         response.headers["Location"] = f"/reconstruct/status/{job_id}"
         return JobAccepted(job_id=job_id, status=status)
 
     @routes.get("")
     async def listed(
+        client: _Reader,
         status: Status | None = None,
         reference: Annotated[str | None, Query(max_length=120)] = None,
         limit: Annotated[int, Query(ge=1, le=200)] = _LISTED,
         cursor: Annotated[str, Query(pattern=r"^\d{1,9}$")] = "0",
     ) -> JobList:
         """Jobs, the latest first. A job may come twice where others begin meanwhile."""
-        found = await jobs.listed(status, reference, limit, int(cursor))
+        found = await jobs.listed(status, reference, client.owner, limit, int(cursor))
         further = str(int(cursor) + limit) if len(found) == limit else None
         return JobList(jobs=found, cursor=further)
 
     @routes.get("/status/{job_id}")
-    async def status(job_id: UUID) -> JobStatus:
+    async def status(job_id: UUID, client: _Reader) -> JobStatus:
         """The status of a job."""
-        return await jobs.status(job_id)
+        return await jobs.status(job_id, client.owner)
 
     @routes.get("/events/{job_id}", response_class=StreamingResponse, responses=_EVENTS)
-    async def events(job_id: UUID) -> StreamingResponse:
+    async def events(job_id: UUID, client: _Reader) -> StreamingResponse:
         """The status of a job as server-sent events, at each change until the job ends."""
-        await jobs.status(job_id)
-        stream = _changes(jobs, job_id, settings.poll_s)
+        await jobs.status(job_id, client.owner)
+        stream = _changes(jobs, job_id, client.owner, settings.poll_s)
         headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
         return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
 
     @routes.get("/{job_id}/mesh.glb", response_class=Response, responses=_GLB | _CONFLICT | _GONE)
-    async def mesh(job_id: UUID, request: Request) -> Response:
+    async def mesh(job_id: UUID, request: Request, client: _Reader) -> Response:
         """The GLB of a completed job; Range and If-None-Match are heeded."""
-        content, digest = await jobs.glb(job_id)
+        content, digest = await jobs.glb(job_id, client.owner)
         return glb_response(content, digest, request.headers)
 
     @routes.delete("/{job_id}", status_code=202)
-    async def cancel(job_id: UUID) -> JobStatus:
+    async def cancel(job_id: UUID, client: _Submitter) -> JobStatus:
         """Cancel a job; one that has ended stays as it is."""
-        return await jobs.cancel(job_id)
+        return await jobs.cancel(job_id, client.owner)
 
     return routes
 
 
 def _metrics_routes(prefect: PrefectRuns) -> APIRouter:
-    routes = APIRouter(responses={k: _REFUSALS[k] for k in (401, 503)})
+    routes = APIRouter(responses={k: _REFUSALS[k] for k in (401, 403, 503)})
 
-    @routes.get("/metrics", response_class=Response, responses={200: {"content": {TEXT_TYPE: {}}}})
+    @routes.get(
+        "/metrics",
+        response_class=Response,
+        responses={200: {"content": {TEXT_TYPE: {}}}},
+        dependencies=[Depends(allowed("metrics"))],
+    )
     async def figures() -> Response:
         """Jobs by state, failures by code and the age of the queue, as Prometheus reads them."""
         return Response(await metrics(prefect), media_type=TEXT_TYPE)
@@ -212,19 +236,21 @@ def _upload_routes(settings: ApiSettings) -> APIRouter:
     routes = APIRouter(responses=_REFUSALS | _CONFLICT)
 
     @routes.put("/uploads/{name}", status_code=201)
-    async def upload(name: str, request: Request) -> Uploaded:
+    async def upload(name: str, request: Request, _: _Submitter) -> Uploaded:
         """Bring a video, the body, below the first root of inputs; its path starts a job."""
         return await receive_upload(name, request, settings)
 
     return routes
 
 
-async def _changes(jobs: Jobs, job_id: UUID, poll_s: float) -> AsyncIterator[str]:
+async def _changes(
+    jobs: Jobs, job_id: UUID, owner: str | None, poll_s: float
+) -> AsyncIterator[str]:
     yield "retry: 2000\n\n"
     sent, quiet_s = "", 0.0
     while True:
         try:
-            status = await jobs.status(job_id)
+            status = await jobs.status(job_id, owner)
         except ApiError as exc:
             if exc.status != 503:
                 return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hmac
+from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
@@ -12,7 +12,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deployments.api.bodies import bounded_body
 from deployments.api.errors import REQUEST_ID, ApiError, refusal
-from deployments.api.settings import ApiSettings
+from deployments.api.tokens import Client, Tokens
+from deployments.api.tokens import Scope as TokenScope
 
 OPEN_PATHS = ("/health", "/live")
 """Paths that need no token."""
@@ -25,13 +26,14 @@ class Gate:
 
     Args:
         app: What lies behind it.
-        settings: Tokens and bounds.
+        max_bytes: Bound of a body.
+        tokens: Those that are valid.
     """
 
-    def __init__(self, app: ASGIApp, settings: ApiSettings) -> None:
+    def __init__(self, app: ASGIApp, max_bytes: int, tokens: Tokens) -> None:
         self._app = app
-        self._max_bytes = settings.max_body_bytes
-        self._tokens = [token.encode() for token in settings.tokens]
+        self._max_bytes = max_bytes
+        self._tokens = tokens
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request, as ASGI has it."""
@@ -49,7 +51,7 @@ class Gate:
         request = Request(scope, receive)
         try:
             if scope["path"] not in OPEN_PATHS:
-                self._check_token(request)
+                scope["state"]["client"] = self._client(request)
             if not scope["path"].startswith(UPLOADS):
                 receive = _replayed(await bounded_body(request, self._max_bytes), receive)
         except ApiError as exc:
@@ -57,12 +59,28 @@ class Gate:
             return
         await self._app(scope, receive, numbered)
 
-    def _check_token(self, request: Request) -> None:
+    def _client(self, request: Request) -> Client:
         kind, _, sent = request.headers.get("authorization", "").partition(" ")
-        # all are compared, so that the time tells nothing
-        known = [hmac.compare_digest(sent.strip().encode(), token) for token in self._tokens]
-        if kind.lower() != "bearer" or not any(known):
+        client = self._tokens.client_of(sent.strip())
+        if kind.lower() != "bearer" or client is None:
             raise ApiError(401, "not-allowed", "Send Authorization: Bearer and the token")
+        return client
+
+
+def allowed(scope: TokenScope) -> Callable[[Request], Client]:
+    """A dependency of routes: the client, if it may do what needs this scope.
+
+    Raises:
+        ApiError: 403.
+    """
+
+    def client(request: Request) -> Client:
+        found: Client = request.state.client
+        if not found.may(scope):
+            raise ApiError(403, "not-permitted", f"This token has no scope {scope}")
+        return found
+
+    return client
 
 
 def _replayed(content: bytes, receive: Receive) -> Receive:

@@ -20,11 +20,14 @@ from uuid import UUID
 from configs.locations import as_location, metadata_of, parent_and_name
 from configs.request import ReconstructRequest
 from configs.settings import Settings
+from deployments.api.callback_rules import LABEL, PENDING, callback_state, check_callback
 from deployments.api.errors import ApiError
+from deployments.api.expected import Expected
 from deployments.api.models import JobError, JobStatus, JobSummary, ReconstructBody, Status
 from deployments.api.paths import below, input_below, output_below
-from deployments.api.prefect_runs import ACTIVE, PrefectRuns
+from deployments.api.prefect_runs import ACTIVE, TAG, PrefectRuns
 from deployments.api.settings import ApiSettings
+from deployments.api.tokens import Client
 from tasks.core.errors import Tyre3dError
 from tasks.core.failures import Failure, failure_of_state
 from tasks.storage.results import Results, check_replaceable
@@ -60,15 +63,18 @@ class Jobs:
     def __init__(self, runs: PrefectRuns, settings: ApiSettings) -> None:
         self._runs = runs
         self._settings = settings
-        self._cache: dict[UUID, tuple[float, asyncio.Task[JobStatus]]] = {}
+        self._expected = Expected(runs)
+        self._cache: dict[tuple[UUID, str | None], tuple[float, asyncio.Task[JobStatus]]] = {}
         self._outputs: weakref.WeakValueDictionary[str, asyncio.Lock] = (
             weakref.WeakValueDictionary()
         )
         self._made_again: set[str] = set()
         self._unchanged: dict[str, float] = {}
 
-    async def start(self, body: ReconstructBody, key: str | None) -> tuple[UUID, Status]:
-        """Create a job, or find the one with the same idempotency key.
+    async def start(
+        self, body: ReconstructBody, key: str | None, client: Client
+    ) -> tuple[UUID, Status]:
+        """Create a job, or find the client's own with the same idempotency key.
 
         Raises:
             ApiError: 422 for paths that are refused; 409 if the key was used for something else,
@@ -77,32 +83,39 @@ class Jobs:
         """
         request = await asyncio.to_thread(self._request, body)
         parameters = {"request": request.model_dump(mode="json"), "tyre": request.stem}
-        hidden = f"api:{hashlib.sha256(key.encode()).hexdigest()}" if key is not None else None
+        hidden = _key_of(client, key) if key is not None else None
         output = _output_tag(request.glb_path)
-        tags = [output, _FIRST]
+        tags, labels = [output, _FIRST], {}
         if body.reference is not None:
             tags.append(_reference_tag(body.reference))
+        if client.name:
+            tags.append(_owner_tag(client.name))
+        if body.callback_url is not None:
+            check_callback(body.callback_url, self._settings)
+            tags.append(PENDING)
+            labels[LABEL] = body.callback_url
         lock = self._outputs.setdefault(output, asyncio.Lock())
         async with lock, self._runs.admission():
             for other in await self._runs.with_tags([output], ACTIVE):
                 if hidden is None or other.get("idempotency_key") != hidden:
-                    raise _in_use(other["id"])
+                    raise _in_use(other, client)
             name = f"reconstruct-{request.stem}"
-            run, new = await self._runs.start(parameters, name, hidden, tags)
+            run, new = await self._runs.start(parameters, name, hidden, tags, labels)
             if new:
-                await self._yield_to_earlier(run, output)
-        if not new and run["parameters"] != parameters:
+                await self._yield_to_earlier(run, output, client)
+        same = run["parameters"] == parameters and _callback_of(run) == body.callback_url
+        if not new and not same:
             message = "This Idempotency-Key was used for another request"
             raise ApiError(409, "idempotency-conflict", message)
         return UUID(run["id"]), _STATUS.get(run["state_type"], "queued")
 
-    async def _yield_to_earlier(self, run: dict[str, Any], output: str) -> None:
+    async def _yield_to_earlier(self, run: dict[str, Any], output: str, client: Client) -> None:
         """Give way to a job that another process of the service created at the same moment."""
         others = await self._runs.with_tags([output], ACTIVE)
         earlier = [o for o in others if (o["created"], o["id"]) < (run["created"], run["id"])]
         if earlier:
             await self._runs.cancel(UUID(run["id"]), "Another job writes to the same GLB")
-            raise _in_use(earlier[0]["id"])
+            raise _in_use(earlier[0], client)
 
     def _request(self, body: ReconstructBody) -> ReconstructRequest:
         """The flow's request, once its paths are let through."""
@@ -117,22 +130,34 @@ class Jobs:
         options = body.model_dump(include=set(ReconstructRequest.model_fields))
         return ReconstructRequest(input=source, glb_path=glb, **options)
 
-    async def status(self, job_id: UUID) -> JobStatus:
-        """The status of a job; simultaneous requests for it cost Prefect one request."""
+    async def status(self, job_id: UUID, owner: str | None) -> JobStatus:
+        """The status of a job; simultaneous requests for it cost Prefect one request.
+
+        Args:
+            job_id: The job.
+            owner: The client that it must belong to; None: any.
+        """
         now = time.monotonic()
-        until, task = self._cache.get(job_id, (0.0, None))
+        until, task = self._cache.get((job_id, owner), (0.0, None))
         if task is None or until < now:
             if len(self._cache) > _MAX_CACHED:
                 self._cache = {k: v for k, v in self._cache.items() if v[0] >= now}
-            task = asyncio.ensure_future(self._read_status(job_id))
-            self._cache[job_id] = (now + self._settings.poll_s, task)
+            task = asyncio.ensure_future(self._read_status(job_id, owner))
+            self._cache[job_id, owner] = (now + self._settings.poll_s, task)
         return await asyncio.shield(task)
 
     async def listed(
-        self, status: Status | None, reference: str | None, limit: int, offset: int
+        self,
+        status: Status | None,
+        reference: str | None,
+        owner: str | None,
+        limit: int,
+        offset: int,
     ) -> list[JobSummary]:
-        """Jobs, the latest first, as their first runs stand."""
-        tags = [_FIRST] if reference is None else [_FIRST, _reference_tag(reference)]
+        """Jobs of one client, or of all, the latest first, as their first runs stand."""
+        tags = [_FIRST, _owner_tag(owner)]
+        if reference is not None:
+            tags.append(_reference_tag(reference))
         states = [s for s in (*ACTIVE, *_STATUS) if _STATUS.get(s, "queued") == status]
         runs = await self._runs.with_tags(
             tags, sorted(set(states)) if status else (), limit=limit, offset=offset
@@ -149,22 +174,22 @@ class Jobs:
             for run in runs
         ]
 
-    async def cancel(self, job_id: UUID) -> JobStatus:
+    async def cancel(self, job_id: UUID, owner: str | None) -> JobStatus:
         """Cancel a job unless it has ended; returns its status."""
-        status = await self._read_status(job_id)
+        status = await self._read_status(job_id, owner)
         if status.status not in ENDED:
             latest = (await self._attempts(await self._runs.find(job_id)))[-1]
             await self._runs.cancel(UUID(latest["id"]))
-        self._cache.pop(job_id, None)
-        return await self.status(job_id)
+        self._cache = {k: v for k, v in self._cache.items() if k[0] != job_id}
+        return await self.status(job_id, owner)
 
-    async def glb(self, job_id: UUID) -> tuple[bytes, str]:
+    async def glb(self, job_id: UUID, owner: str | None) -> tuple[bytes, str]:
         """The GLB of a completed job, and its sha256.
 
         Raises:
             ApiError: 409 if the job has not been completed, 410 if its GLB is no longer there.
         """
-        status = await self.status(job_id)
+        status = await self.status(job_id, owner)
         if status.status != "completed":
             raise ApiError(409, "not-completed", f"The job is {status.status}")
         attempts = await self._attempts(await self._runs.find(job_id))
@@ -189,7 +214,7 @@ class Jobs:
             if run["id"] in self._made_again or not self._can_be_made_again(run):
                 continue
             job = _job_of(run)
-            kept = [t for t in run["tags"] if t.startswith(("output:", "reference:"))]
+            kept = [t for t in run["tags"] if t.startswith(("output:", "reference:", "by:"))]
             tags = [*kept, f"job:{job}", f"attempt:{number + 1}"]
             async with self._runs.admission():
                 _, new = await self._runs.start(
@@ -211,8 +236,8 @@ class Jobs:
         further = await self._runs.with_tags([f"job:{run['id']}"])
         return [run, *sorted(further, key=_attempt_of)]
 
-    async def _read_status(self, job_id: UUID) -> JobStatus:
-        first = await self._runs.find(job_id)
+    async def _read_status(self, job_id: UUID, owner: str | None) -> JobStatus:
+        first = await self._runs.find(job_id, _owner_tag(owner))
         attempts = await self._attempts(first)
         run = attempts[-1]
         state = run["state_type"] or "SCHEDULED"
@@ -225,6 +250,8 @@ class Jobs:
             details = {"progress": told.progress, "first_word": told.first_word}
         if status == "processing":
             details["stage"] = "cancelling" if state == "CANCELLING" else told.stage
+            preset = run["parameters"]["request"].get("preset", "")
+            details["eta_s"] = await self._expected.eta_s(preset, told.stage, told.progress)
         elif status == "completed":
             found = await asyncio.to_thread(self._metadata, attempts)
             metadata = found or {"output_path": run["parameters"]["request"]["glb_path"]}
@@ -238,6 +265,7 @@ class Jobs:
             status=status,
             reference=_reference_of(first),
             attempts=len(attempts),
+            callback=callback_state(first),
             created_at=first["created"],
             started_at=first["start_time"],
             finished_at=run["end_time"] if status in ENDED else None,
@@ -296,9 +324,26 @@ class Jobs:
         return Results(folder, Settings()), name
 
 
-def _in_use(job: str) -> ApiError:
-    message = f"Job {job} is to write to this output_glb_path; wait for it, or cancel it"
+def _in_use(other: dict[str, Any], client: Client) -> ApiError:
+    theirs = client.owner is not None and _owner_tag(client.owner) not in other["tags"]
+    job = "Another client's job" if theirs else f"Job {other['id']}"
+    message = f"{job} is to write to this output_glb_path; wait for it, or cancel it"
     return ApiError(409, "output-in-use", message)
+
+
+def _key_of(client: Client, key: str) -> str:
+    """The key of a run: another client's is another one."""
+    told = f"{client.name}\0{key}" if client.name else key
+    return f"api:{hashlib.sha256(told.encode()).hexdigest()}"
+
+
+def _owner_tag(owner: str | None) -> str:
+    """The tag of a client's jobs; of all clients' where none is given."""
+    return TAG if owner is None else f"by:{owner}"
+
+
+def _callback_of(run: dict[str, Any]) -> str | None:
+    return (run.get("labels") or {}).get(LABEL)
 
 
 def _output_tag(glb: Path | str) -> str:

@@ -71,6 +71,13 @@ class ReconstructBody(ReconstructOptions):
         max_length=120,
         description="the caller's own name of the job, such as an order's number; can be listed by",
     )
+    callback_url: str | None = Field(
+        None,
+        min_length=1,
+        max_length=2000,
+        description="address that is told of the job's end; its host must be listed in the "
+        "settings",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -137,6 +144,14 @@ class JobStatus(BaseModel):
     reference: str | None = Field(None, description="as it was given with the request")
     attempts: int = Field(1, description="runs so far: one whose process died is started again")
     stage: str | None = Field(None, description="of the pipeline, while it is processed")
+    eta_s: int | None = Field(
+        None,
+        ge=0,
+        description="seconds that are left, as earlier jobs took; while it is processed",
+    )
+    callback: Literal["pending", "delivered", "given-up"] | None = Field(
+        None, description="how far callback_url has been told of the end"
+    )
     created_at: datetime | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None

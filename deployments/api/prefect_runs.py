@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
@@ -26,6 +26,7 @@ _CREATED_AT_ONCE = 2
 """A server on SQLite refuses most of what many writers ask at once."""
 _CREATIONS_WAITING = 256
 _AGAIN_S = 5
+_PAGE = 200
 ACTIVE = ("SCHEDULED", "PENDING", "RUNNING", "PAUSED", "CANCELLING")
 """Types of the states of runs that have not ended."""
 
@@ -145,6 +146,7 @@ class PrefectRuns:
         name: str,
         key: str | None,
         tags: Sequence[str] = (),
+        labels: Mapping[str, str] | None = None,
     ) -> tuple[dict[str, Any], bool]:
         """Create a run; the same key finds the same run.
 
@@ -155,6 +157,7 @@ class PrefectRuns:
             "parameters": parameters,
             "name": name,
             "tags": [TAG, *tags],
+            "labels": dict(labels or {}),
             "idempotency_key": key or f"once:{uuid4()}",
         }
         answer = None
@@ -169,15 +172,20 @@ class PrefectRuns:
             raise ApiError(502, "prefect-refused", f"Prefect does not take the run: {reason}")
         return dict(answer.json()), answer.status_code == 201
 
-    async def find(self, run_id: UUID) -> dict[str, Any]:
+    async def find(self, run_id: UUID, tag: str = TAG) -> dict[str, Any]:
         """The run.
+
+        Args:
+            run_id: Its id.
+            tag: A tag that it must bear besides.
 
         Raises:
             ApiError: 404 if there is none that this service started.
         """
         answer = await self._request("GET", f"/flow_runs/{run_id}")
         run = dict(answer.json()) if answer.status_code == 200 else {}
-        if TAG not in run.get("tags", []) or run["deployment_id"] != await self._find_deployment():
+        ours = {TAG, tag} <= set(run.get("tags", []))
+        if not ours or run["deployment_id"] != await self._find_deployment():
             raise ApiError(404, "job-unknown", f"There is no job {run_id}")
         return run
 
@@ -187,7 +195,7 @@ class PrefectRuns:
         states: Sequence[str] = (),
         *,
         ended_after: str = "",
-        limit: int = 200,
+        limit: int = _PAGE,
         offset: int = 0,
         oldest_first: bool = False,
     ) -> list[dict[str, Any]]:
@@ -209,11 +217,37 @@ class PrefectRuns:
             raise ApiError(502, "prefect-refused", "Prefect does not list the runs")
         return list(answer.json())
 
+    async def all_with_tags(
+        self, tags: Sequence[str], states: Sequence[str]
+    ) -> list[dict[str, Any]]:
+        """All runs of this service that bear these tags and are in one of these states."""
+        found: list[dict[str, Any]] = []
+        while True:
+            page = await self.with_tags(tags, states, limit=_PAGE, offset=len(found))
+            found += page
+            if len(page) < _PAGE:
+                return found
+
+    async def retag(self, run: dict[str, Any], old: str, new: str) -> None:
+        """Replace a tag of a run by another."""
+        tags = [tag for tag in run["tags"] if tag != old]
+        await self._request("PATCH", f"/flow_runs/{run['id']}", json={"tags": [*tags, new]})
+
     async def count(self, states: Sequence[str], *, ended_after: str = "") -> int:
         """How many runs of this service are in one of these states."""
         body = {"flow_runs": _wanted((), states, ended_after)}
         answer = await self._request("POST", "/flow_runs/count", json=body)
         return int(answer.json()) if answer.status_code == 200 else 0
+
+    async def tasks_of(self, run_ids: Sequence[str]) -> list[dict[str, Any]]:
+        """The latest runs of tasks of some runs, at most 200."""
+        query = {
+            "flow_runs": {"id": {"any_": list(run_ids)}},
+            "sort": "END_TIME_DESC",
+            "limit": _PAGE,
+        }
+        answer = await self._request("POST", "/task_runs/filter", json=query)
+        return list(answer.json()) if answer.status_code == 200 else []
 
     async def told(self, run_id: UUID) -> Told:
         """What a run reports of itself by its artifacts."""

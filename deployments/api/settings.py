@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from configs.request import Location
 
 _MIN_TOKEN = 16
+_THREE_DAYS_S = 3 * 86400.0
 
 
 class ApiSettings(BaseSettings):
@@ -17,10 +20,14 @@ class ApiSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="TYRE3D_API_", frozen=True, extra="forbid")
 
-    token: SecretStr = Field(
-        min_length=16,
-        description="token that every request must bear; while one replaces another, both, "
+    token: SecretStr | None = Field(
+        default=None,
+        description="token that may everything; while one replaces another, both, "
         "separated by a comma",
+    )
+    tokens_file: Path | None = Field(
+        default=None,
+        description="file of further tokens' digests with their scopes; it may change meanwhile",
     )
     input_roots: tuple[Location, ...] = Field(
         min_length=1,
@@ -53,6 +60,23 @@ class ApiSettings(BaseSettings):
     origins: tuple[str, ...] = Field(
         default=(), description='origins whose pages may ask, as JSON: ["https://shop.example"]'
     )
+    callback_hosts: tuple[str, ...] = Field(
+        default=(),
+        description='hosts that are told of the end of jobs, as JSON: ["shop.example"]',
+    )
+    callback_secret: SecretStr | None = Field(
+        default=None,
+        description="signs what is told; while one replaces another, both, separated by a comma",
+    )
+    callback_private: bool = Field(
+        default=False, description="whether these hosts may be private ones, and http:// be used"
+    )
+    callback_every_s: float = Field(
+        default=5.0, gt=0, le=3600, description="how often ended jobs are looked for"
+    )
+    callback_within_s: float = Field(
+        default=_THREE_DAYS_S, gt=0, description="how long a host that does not answer is tried"
+    )
     attempts: int = Field(
         default=3, ge=1, le=20, description="runs of one job, where its process died"
     )
@@ -74,14 +98,14 @@ class ApiSettings(BaseSettings):
         default=None, validation_alias="PREFECT_API_KEY", description="key of Prefect Cloud"
     )
 
-    @field_validator("token")
+    @field_validator("token", "callback_secret")
     @classmethod
-    def _long_enough(cls, token: SecretStr) -> SecretStr:
-        parts = [part.strip() for part in token.get_secret_value().split(",")]
+    def _long_enough(cls, token: SecretStr | None) -> SecretStr | None:
+        parts = _parts(token)
         if any(len(part) < _MIN_TOKEN for part in parts):
-            raise ValueError(f"every token needs at least {_MIN_TOKEN} characters")
+            raise ValueError(f"every one needs at least {_MIN_TOKEN} characters")
         if any(part.startswith("change-me") for part in parts):
-            raise ValueError("this is the example's token: generate one")
+            raise ValueError("this is the example's: generate one")
         return token
 
     @field_validator("origins")
@@ -93,7 +117,35 @@ class ApiSettings(BaseSettings):
                 raise ValueError(f"{origin} is no origin such as https://shop.example")
         return origins
 
+    @field_validator("callback_hosts")
+    @classmethod
+    def _plain_hosts(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
+        for host in hosts:
+            if not host or host != host.lower() or urlsplit(f"//{host}").netloc != host:
+                raise ValueError(f"{host} is no host such as shop.example or shop.example:8443")
+            if any(sign in host for sign in "*@ "):
+                raise ValueError(f"{host}: every host is named by itself")
+        return hosts
+
+    @model_validator(mode="after")
+    def _closed(self) -> Self:
+        if self.token is None and self.tokens_file is None:
+            raise ValueError("give token, tokens_file or both")
+        if self.callback_hosts and self.callback_secret is None:
+            raise ValueError("callback_hosts need a callback_secret")
+        return self
+
     @property
     def tokens(self) -> list[str]:
-        """All tokens of which a request must bear one."""
-        return [part.strip() for part in self.token.get_secret_value().split(",")]
+        """Tokens that may everything."""
+        return _parts(self.token)
+
+    @property
+    def callback_secrets(self) -> list[str]:
+        """What is told is signed with each of these."""
+        return _parts(self.callback_secret)
+
+
+def _parts(secret: SecretStr | None) -> list[str]:
+    """What a comma separates."""
+    return [] if secret is None else [p.strip() for p in secret.get_secret_value().split(",")]

@@ -11,24 +11,11 @@ from uuid import UUID
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.runtime import deployment
 
-from configs.stages import StageName
+from configs.progress import SHARES, share_before
 from tasks.core.progress import listening
 
 _log = logging.getLogger("tyre3d")
 _EVERY_S = 1.5
-SHARES: dict[str, float] = {
-    StageName.EXTRACT: 0.08,
-    StageName.INSPECT: 0.05,
-    StageName.REMOVE_BACKGROUNDS: 0.14,
-    StageName.ESTIMATE_POSES: 0.33,
-    StageName.RECTIFY: 0.02,
-    StageName.SELECT: 0.02,
-    StageName.INFER: 0.16,
-    StageName.MERGE: 0.17,
-    StageName.JUDGE: 0.02,
-    StageName.EXPORT: 0.01,
-}
-"""Share of the whole that each stage takes, roughly; they run in this order."""
 
 
 class RunProgress:
@@ -45,9 +32,7 @@ class RunProgress:
         if stage not in SHARES or (stage == self._stage and now < self._published_at + _EVERY_S):
             return
         self._stage, self._published_at = stage, now
-        names = list(SHARES)
-        before = sum(SHARES[n] for n in names[: names.index(stage)])
-        share = before + SHARES[stage] * (min(done / total, 1.0) if total else 0.0)
+        share = share_before(stage) + SHARES[stage] * (min(done / total, 1.0) if total else 0.0)
         self.publish(share, stage)
 
     def publish(self, share: float, stage: str) -> None:

@@ -20,6 +20,7 @@ class Prefect:
         self.keys: dict[str, str] = {}
         self.progress: dict[str, tuple[float, str]] = {}
         self.first_word: dict[str, list[dict[str, str]]] = {}
+        self.tasks: dict[str, list[dict[str, Any]]] = {}
         self.away = False
         self.busy = 0
         self.reads = 0
@@ -66,20 +67,27 @@ class Prefect:
                 table = {"type": "table", "description": "First word on the film"}
                 rows.append({**table, "data": json.dumps(word)})
             return httpx.Response(200, json=rows)
-        if path in ("/flow_runs/filter", "/flow_runs/count"):
-            found = self._filtered(body)
+        if path in ("/flow_runs/filter", "/flow_runs/count", "/task_runs/filter"):
+            found = self._tasks_of(body) if path.startswith("/task") else self._filtered(body)
             return httpx.Response(200, json=len(found) if path.endswith("count") else found)
-        return self._run(path, body)
+        return self._run(request.method, path, body)
 
-    def _run(self, path: str, body: dict[str, Any]) -> httpx.Response:
+    def _run(self, method: str, path: str, body: dict[str, Any]) -> httpx.Response:
         run = self.runs.get(path.split("/")[2])
         if run is None:
             return httpx.Response(404, json={"detail": "Flow run not found"})
+        if method == "PATCH":
+            run["tags"] = body["tags"]
+            return httpx.Response(204)
         if path.endswith("/set_state"):
             self.set(run["id"], body["state"]["type"])
             return httpx.Response(201, json={"status": "ACCEPT"})
         self.reads += 1
         return httpx.Response(200, json=run)
+
+    def _tasks_of(self, body: dict[str, Any]) -> list[dict[str, Any]]:
+        ids = body["flow_runs"]["id"]["any_"]
+        return [t for run_id in ids for t in self.tasks.get(run_id, [])][: body["limit"]]
 
     def _filtered(self, body: dict[str, Any]) -> list[dict[str, Any]]:
         wanted = body["flow_runs"]
@@ -103,7 +111,7 @@ class Prefect:
         self.runs[run_id] = {
             **{"id": run_id, "deployment_id": DEPLOYMENT, "tags": body["tags"]},
             **{"parameters": body["parameters"], "name": body["name"]},
-            **{"idempotency_key": body["idempotency_key"]},
+            **{"idempotency_key": body["idempotency_key"], "labels": body["labels"]},
             **{"created": f"2026-01-01T00:{len(self.runs) // 60:02}:{len(self.runs) % 60:02}Z"},
             **{"start_time": None, "end_time": None},
         }

@@ -19,14 +19,11 @@ from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
 from deployments.api import prefect_runs
-from deployments.api.app import create_app
 from deployments.api.bodies import depth_of
 from deployments.api.jobs import Jobs
-from deployments.api.prefect_runs import PrefectRuns
 from deployments.api.settings import ApiSettings
+from tests.deployments.service import TOKEN, client_of, runs_on
 from tests.deployments.stand_in import Prefect
-
-TOKEN = "a-token-of-the-tests"
 
 
 @pytest.fixture(autouse=True)
@@ -70,27 +67,12 @@ def use(
 ) -> Callable[[Use], None]:
     def run(test: Use) -> None:
         async def within() -> None:
-            async for client in _client(prefect, settings):
+            async for client in client_of(prefect, settings):
                 await test(client)
 
         asyncio.run(within())
 
     return run
-
-
-async def _client(prefect: Prefect, settings: ApiSettings) -> AsyncIterator[httpx.AsyncClient]:
-    runs = PrefectRuns(settings)
-    await runs._http.aclose()
-    runs._http = httpx.AsyncClient(
-        base_url=settings.prefect_url, transport=httpx.MockTransport(prefect.respond)
-    )
-    transport = httpx.ASGITransport(create_app(settings, runs), raise_app_exceptions=False)
-    headers = {"Authorization": f"Bearer {TOKEN}"}
-    async with httpx.AsyncClient(
-        transport=transport, base_url="http://api", headers=headers
-    ) as client:
-        yield client
-    await runs.close()
 
 
 @pytest.fixture
@@ -293,7 +275,7 @@ def test_places_in_s3_are_taken_below_configured_prefixes(
     good = {"video": "s3://tyres/in/a.mp4", "output_glb_path": "s3://tyres/out/a.glb"}
 
     async def ask() -> None:
-        async for api in _client(prefect, told):
+        async for api in client_of(prefect, told):
             answer = await api.post("/reconstruct", json=good)
             assert answer.status_code == 202, answer.text
             (run,) = prefect.runs.values()
@@ -406,6 +388,8 @@ def test_many_who_ask_cost_one_request(
 def test_settings_without_a_token_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("TYRE3D_API_TOKEN", "TYRE3D_API_INPUT_ROOTS", "TYRE3D_API_OUTPUT_ROOTS"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TYRE3D_API_INPUT_ROOTS", '["/in"]')
+    monkeypatch.setenv("TYRE3D_API_OUTPUT_ROOTS", '["/out"]')
     with pytest.raises(ValidationError, match="token"):
         ApiSettings()
     monkeypatch.setenv("TYRE3D_API_TOKEN", TOKEN)
@@ -482,7 +466,7 @@ def test_no_body_is_a_fault_of_the_service(plain: Any) -> None:
     )
 
     async def ask() -> None:
-        async for api in _client(Prefect(), told):
+        async for api in client_of(Prefect(), told):
             whole = {"video": "/nowhere/in/a.mp4", "output_glb_path": "/nowhere/out/a.glb"}
             for sent in (plain, whole | {"preset": plain}, whole | {"video": plain}):
                 content = json.dumps(sent).encode("utf-8", "backslashreplace")
@@ -620,12 +604,8 @@ def test_a_job_whose_process_died_is_started_again(
     prefect: Prefect, body: dict[str, Any], settings: ApiSettings, tmp_path: Path
 ) -> None:
     async def ask() -> None:
-        async for api in _client(prefect, settings):
-            runs = PrefectRuns(settings)
-            await runs._http.aclose()
-            runs._http = httpx.AsyncClient(
-                base_url=settings.prefect_url, transport=httpx.MockTransport(prefect.respond)
-            )
+        async for api in client_of(prefect, settings):
+            runs = await runs_on(prefect, settings)
             # two processes of the service
             one, other = Jobs(runs, settings), Jobs(runs, settings)
             job = (await api.post("/reconstruct", json=body | {"reference": "r"})).json()["job_id"]
@@ -659,14 +639,10 @@ def test_what_failed_for_good_is_not_started_again(
     prefect: Prefect, body: dict[str, Any], settings: ApiSettings
 ) -> None:
     async def ask() -> None:
-        async for api in _client(prefect, settings):
+        async for api in client_of(prefect, settings):
             job = (await api.post("/reconstruct", json=body)).json()["job_id"]
             prefect.set(job, "FAILED", "exception: InputError: [video-empty] extract: v. Copy it")
-            runs = PrefectRuns(settings)
-            await runs._http.aclose()
-            runs._http = httpx.AsyncClient(
-                base_url=settings.prefect_url, transport=httpx.MockTransport(prefect.respond)
-            )
+            runs = await runs_on(prefect, settings)
             assert await Jobs(runs, settings).make_again() == 0
             await runs.close()
 
@@ -782,7 +758,7 @@ def test_an_upload_that_is_too_large_leaves_nothing(
             yield b"12345"
 
     async def ask() -> None:
-        async for api in _client(prefect, small):
+        async for api in client_of(prefect, small):
             for content in (b"x" * 11, pieces()):
                 answer = await api.put("/uploads/a.mp4", content=content)
                 assert answer.status_code == 413
@@ -801,7 +777,7 @@ def test_pages_of_listed_origins_may_ask(
     }
 
     async def ask() -> None:
-        async for api in _client(prefect, shop):
+        async for api in client_of(prefect, shop):
             del api.headers["Authorization"]
             ours = {"Origin": "https://shop.example"}
             answer = await api.options("/reconstruct", headers=asked | ours)
@@ -821,7 +797,7 @@ def test_tokens_are_replaced_without_a_gap(settings: ApiSettings, prefect: Prefe
     both = settings.model_copy(update={"token": SecretStr(f"{TOKEN}, the-next-token-of-ours")})
 
     async def ask() -> None:
-        async for api in _client(prefect, both):
+        async for api in client_of(prefect, both):
             for token, status in (
                 (TOKEN, 200),
                 ("the-next-token-of-ours", 200),

@@ -17,6 +17,8 @@ export interface ReconstructRequest {
   session?: string;
   /** The caller's own name of the job, such as an order's number. */
   reference?: string;
+  /** Address that is told of the job's end; its host must be listed in the service's settings. */
+  callback_url?: string;
 }
 
 export interface JobAccepted {
@@ -38,6 +40,10 @@ export interface JobStatus {
   /** 0 to 1. */
   progress: number;
   stage: string | null;
+  /** Seconds that are left, as earlier jobs took; null where nothing tells. */
+  eta_s: number | null;
+  /** How far callback_url has been told of the end. */
+  callback: "pending" | "delivered" | "given-up" | null;
   reference: string | null;
   /** Runs so far: one whose process died is started again. */
   attempts: number;

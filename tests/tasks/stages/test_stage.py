@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from configs.progress import SHARES
 from configs.stages import MaskConfig, StageName
-from flows.support.progress import SHARES
 from tasks.core.errors import StorageError
 from tasks.network.weights import BackgroundWeights
 from tasks.stages.remove_backgrounds import REMOVE_BACKGROUNDS

@@ -1,0 +1,66 @@
+"""Whom a job may have told of its end, and the marks of it on the job's run."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any, Literal
+from urllib.parse import SplitResult, urlsplit
+
+from deployments.api.errors import ApiError
+from deployments.api.settings import ApiSettings
+
+LABEL = "tyre3d.callback"
+"""The label of a run that names the address."""
+PENDING, DELIVERED, GIVEN_UP = "callback:pending", "callback:delivered", "callback:given-up"
+"""The tag of a run that says how far the telling is."""
+PORTS = {"https": 443, "http": 80}
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+CallbackState = Literal["pending", "delivered", "given-up"]
+
+
+def check_callback(url: str, settings: ApiSettings) -> None:
+    """Make sure that a job may name this address.
+
+    Raises:
+        ApiError: 422.
+    """
+    try:
+        told = urlsplit(url)
+        port = told.port or PORTS.get(told.scheme)
+    except ValueError:
+        raise ApiError(422, "callback-refused", "callback_url is no address") from None
+    schemes = ("https", "http") if settings.callback_private else ("https",)
+    if told.scheme not in schemes:
+        message = f"callback_url must begin with {' or '.join(s + '://' for s in schemes)}"
+        raise ApiError(422, "callback-refused", message)
+    if told.username is not None or told.password is not None or told.fragment:
+        raise ApiError(422, "callback-refused", "callback_url bears no user and no fragment")
+    if (told.hostname, port) not in [_host_and_port(h, told) for h in settings.callback_hosts]:
+        message = "The host of callback_url is not listed in TYRE3D_API_CALLBACK_HOSTS"
+        raise ApiError(422, "callback-refused", message)
+
+
+def _host_and_port(listed: str, told: SplitResult) -> tuple[str | None, int | None]:
+    host = urlsplit(f"//{listed}")
+    return host.hostname, host.port or PORTS.get(told.scheme)
+
+
+def is_public(address: str) -> bool:
+    """Whether an address is one of the open Internet, in whatever way it is written."""
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(ip, ipaddress.IPv6Address):
+        hidden = ip.ipv4_mapped or ip.sixtofour or ip.teredo
+        if hidden is not None or ip in _NAT64:
+            return False  # an IPv4 address stands in it, perhaps a private one
+    return ip.is_global and not ip.is_multicast
+
+
+def callback_state(run: dict[str, Any]) -> CallbackState | None:
+    """How far the telling of a job's end is, None where nobody wants to be told."""
+    states: dict[str, CallbackState] = {
+        PENDING: "pending",
+        DELIVERED: "delivered",
+        GIVEN_UP: "given-up",
+    }
+    return next((state for tag, state in states.items() if tag in run["tags"]), None)
