@@ -40,6 +40,9 @@ recovery: setup ## Kill, starve and restart what runs, one after the other; all 
 	$(BIN)/tyre3d models fetch u2netp
 	$(BIN)/python -m pytest -m services tests/deployments
 
+fuzz: setup ## Try requests, damaged files and functions sixty times as long as the tests do
+	TYRE3D_TEST_FUZZ=60 $(BIN)/python -m pytest tests/deployments/test_fuzz_api.py
+
 load: setup ## Measure a queue of 100 with workers killed, and 50 status requests a second
 	$(BIN)/python -m pytest -m slow tests/deployments/test_load.py
 
@@ -78,4 +81,4 @@ lock: setup ## Write the locks anew, with hashes; versions that are locked stay
 sbom: setup ## Write a bill of what is shipped, with licences: work/sbom.cdx.json (CycloneDX)
 	$(BIN)/python -m deployments.sbom work/sbom.cdx.json
 
-.PHONY: help setup demo ui test e2e recovery load deploy api bench eval train train-fuser train-segmenter check lock sbom
+.PHONY: help setup demo ui test e2e recovery fuzz load deploy api bench eval train train-fuser train-segmenter check lock sbom

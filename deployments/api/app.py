@@ -53,10 +53,18 @@ _REFUSALS: _Answers = {
 _CONFLICT: _Answers = {409: {"model": Refusal, "description": "Another job or file is in the way"}}
 _BUSY: _Answers = {429: {"model": Refusal, "description": "Too many wait; see Retry-After"}}
 _GONE: _Answers = {410: {"model": Refusal, "description": "The result was replaced since"}}
+_EVENT = {
+    "type": "object",
+    "properties": {
+        "event": {"type": "string", "enum": ["status"]},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+        "retry": {"type": "integer"},
+    },
+}
 _EVENTS: _Answers = {
     200: {
         "description": "Events called status, each with a JobStatus as its data",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "content": {"text/event-stream": {"schema": _EVENT}},
     }
 }
 _GLB: _Answers = {
