@@ -1,4 +1,4 @@
-"""How long it is fuzzed: a little, always alike, in every run of the tests; long by ``make fuzz``."""
+"""How long it is fuzzed: a little and always alike by the tests, long by ``make fuzz``."""
 
 from __future__ import annotations
 
