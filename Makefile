@@ -47,7 +47,7 @@ load: setup ## Measure a queue of 100 with workers killed, and 50 status request
 	$(BIN)/python -m pytest -m slow tests/deployments/test_load.py
 
 deploy: setup ## Make pools and deployments on the Prefect server of PREFECT_API_URL
-	$(BIN)/python -m deployments.deploy --on $(or $(ON),process)
+	$(BIN)/python -m deployments.deploy --on $(or $(ON),process) $(if $(ALERT),--alert $(ALERT))
 
 api: setup ## Serve the API for backends (settings: TYRE3D_API_...)
 	$(BIN)/python -m deployments.api

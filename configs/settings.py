@@ -60,6 +60,9 @@ class Settings(BaseSettings):
         le=86400,
         description="how long a request is repeated while S3 is away",
     )
+    log_json: bool = Field(
+        default=False, description="whether workers, their runs and the API log JSON lines"
+    )
     read_cache_gb: float = Field(
         default=20.0,
         ge=0,

@@ -24,6 +24,7 @@ from prefect.events.schemas.automations import AutomationCore, EventTrigger, Pos
 from prefect.exceptions import ObjectNotFound
 from prefect.utilities.templating import apply_values
 
+from deployments.alerts import alerts, find_block, make_alerts
 from flows.cli.local_server import check_server
 from flows.support.own_server import ask_loopback_directly, use_own_password
 from tasks.core.errors import Tyre3dError
@@ -39,6 +40,7 @@ _SILENCE_S = 150.0
 _START_WITHIN_S = 900.0
 """Images may have to be pulled, and machines started, before a run begins."""
 
+_QUEUE_AGE_S = 1800.0
 _OF_RUNS = ("name", "labels")
 """Variables of a job that a run may set: what it is called."""
 
@@ -201,6 +203,19 @@ def main() -> int:
         help="after which a run that was taken and did not start has crashed "
         "(default: %(default)s)",
     )
+    parser.add_argument(
+        "--alert",
+        metavar="TYPE/NAME",
+        help="notification block that tells of failed runs, pools without workers and old queues, "
+        "such as slack-webhook/on-call (default: alerts stay as they are)",
+    )
+    parser.add_argument(
+        "--queue-age-s",
+        type=float,
+        default=_QUEUE_AGE_S,
+        metavar="SECONDS",
+        help="after which a run that waits is told of (default: %(default)s)",
+    )
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
@@ -217,6 +232,10 @@ def main() -> int:
         make_pools(client, pools_on(options.on))
         silence = timedelta(seconds=options.silence_s)
         watch_over_runs(client, silence, timedelta(seconds=options.start_within_s))
+        if options.alert:
+            block, age = find_block(client, options.alert), timedelta(seconds=options.queue_age_s)
+            make_alerts(client, alerts(block, TAG, sorted(pools_on(options.on)), age))
+            _log.info("alerts: by %s", options.alert)
     command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
     return subprocess.run(command, cwd=ROOT, check=False).returncode
 

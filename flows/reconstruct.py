@@ -30,6 +30,7 @@ from configs.stages import (
 )
 from flows.infer import remote_tasks
 from flows.support.first_word import advised_by, tell_first_word
+from flows.support.logs import logged_run
 from flows.support.progress import report_to_prefect
 from flows.support.runner import Runner
 from flows.support.settings import load_settings
@@ -73,8 +74,9 @@ def reconstruct(request: ReconstructRequest, tyre: str) -> dict[str, Any]:
     Returns:
         The metadata that also lie beside the GLB.
     """
-    with report_to_prefect():
-        return run_stages(request, load_settings())
+    settings = load_settings()
+    with logged_run(tyre, as_json=settings.log_json), report_to_prefect():
+        return run_stages(request, settings)
 
 
 def run_stages(request: ReconstructRequest, settings: Settings) -> dict[str, Any]:

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import uvicorn
 from pydantic import ValidationError
+from uvicorn.config import LOGGING_CONFIG
 
+from configs.settings import Settings
 from deployments.api.app import create_app
 from deployments.api.settings import ApiSettings
+from flows.support.logs import log_json
 from flows.support.own_server import ask_loopback_directly, use_own_password
 
 _END_WITHIN_S = 5
@@ -21,11 +24,11 @@ def main() -> int:
     ask_loopback_directly()
     use_own_password()
     try:
-        settings = ApiSettings()
+        settings, as_json = ApiSettings(), Settings().log_json
     except ValidationError as exc:
         errors = ((".".join(str(p) for p in e["loc"]), e["msg"]) for e in exc.errors())
         lines = "".join(f"  {name}: {message}\n" for name, message in errors)
-        sys.stderr.write(f"tyre3d-api: settings (TYRE3D_API_...) cannot be used:\n{lines}")
+        sys.stderr.write(f"tyre3d-api: settings (TYRE3D_...) cannot be used:\n{lines}")
         return 2
     roots = [*settings.input_roots, *settings.output_roots]
     if missing := [str(root) for root in roots if isinstance(root, Path) and not root.is_dir()]:
@@ -36,8 +39,11 @@ def main() -> int:
     except (OSError, ValueError) as exc:
         sys.stderr.write(f"tyre3d-api: the file of tokens cannot be used: {exc}\n")
         return 2
+    if as_json:
+        log_json()
     uvicorn.run(
         app,
+        log_config=None if as_json else LOGGING_CONFIG,
         host=settings.host,
         port=settings.port,
         server_header=False,

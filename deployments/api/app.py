@@ -7,6 +7,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from importlib.metadata import version as package_version
+from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -123,7 +124,7 @@ def create_app(settings: ApiSettings, runs: PrefectRuns | None = None) -> FastAP
     needs_token = [Depends(HTTPBearer(auto_error=False))]  # for the schema: Gate looks at it
     app.include_router(_job_routes(jobs, settings), dependencies=needs_token)
     app.include_router(_upload_routes(settings), dependencies=needs_token)
-    app.include_router(_metrics_routes(prefect), dependencies=needs_token)
+    app.include_router(_metrics_routes(prefect, settings), dependencies=needs_token)
     app.add_middleware(Gate, max_bytes=settings.max_body_bytes, tokens=tokens)
     app.add_middleware(  # before the gate: a browser asks whether it may ask, without a token
         CORSMiddleware,
@@ -224,7 +225,14 @@ def _job_routes(jobs: Jobs, settings: ApiSettings) -> APIRouter:
     return routes
 
 
-def _metrics_routes(prefect: PrefectRuns) -> APIRouter:
+def _metrics_routes(prefect: PrefectRuns, settings: ApiSettings) -> APIRouter:
+    roots = {"input": settings.input_roots, "output": settings.output_roots}
+    places = {
+        f"{kind}:{number}": root
+        for kind, listed in roots.items()
+        for number, root in enumerate(listed)
+        if isinstance(root, Path)
+    }
     routes = APIRouter(responses={k: _REFUSALS[k] for k in (401, 403, 503)})
 
     @routes.get(
@@ -234,8 +242,8 @@ def _metrics_routes(prefect: PrefectRuns) -> APIRouter:
         dependencies=[Depends(allowed("metrics"))],
     )
     async def figures() -> Response:
-        """Jobs by state, failures by code and the age of the queue, as Prometheus reads them."""
-        return Response(await metrics(prefect), media_type=TEXT_TYPE)
+        """Jobs, failures by code, the queue's age, stages and disks, as Prometheus reads them."""
+        return Response(await metrics(prefect, places), media_type=TEXT_TYPE)
 
     return routes
 

@@ -147,12 +147,15 @@ class Callbacks:
             failed = self._tries.get(job, (0, 0.0))[0] + 1
             pause_s = min(_FIRST_PAUSE_S * 2.0 ** min(failed - 1, 20), _LONGEST_PAUSE_S)
             self._tries[job] = (failed, self._clock() + pause_s)
-            _log.warning("job %s: its end could not be told (%s), try %d", job, why, failed)
+            about = {"job": job}
+            _log.warning(
+                "job %s: its end could not be told (%s), try %d", job, why, failed, extra=about
+            )
             within = timedelta(seconds=self._settings.callback_within_s)
             if status.finished_at is not None and now - status.finished_at > within:
                 await self._runs.retag(run, PENDING, GIVEN_UP)
                 self._tries.pop(job, None)
-                _log.error("job %s: its end is not told any more", job)
+                _log.error("job %s: its end is not told any more", job, extra=about)
         return False
 
     @contextmanager

@@ -100,7 +100,8 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def unforeseen(request: Request, error: Exception) -> JSONResponse:
-        _log.error("request %s: %s", request_id(request), type(error).__name__, exc_info=error)
+        number, kind = request_id(request), type(error).__name__
+        _log.error("request %s: %s", number, kind, exc_info=error, extra={"request": number})
         message = "This is a fault of the service; its log tells more under the request's id"
         return refusal(request, ApiError(500, "internal", message))
 

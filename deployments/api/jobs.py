@@ -223,7 +223,9 @@ class Jobs:
             self._made_again.add(run["id"])
             started += new
             if new:
-                _log.warning("job %s: attempt %d crashed; started again", job, number)
+                _log.warning(
+                    "job %s: attempt %d crashed; started again", job, number, extra={"job": job}
+                )
         return started
 
     def _can_be_made_again(self, run: dict[str, Any]) -> bool:

@@ -27,6 +27,7 @@ _CREATED_AT_ONCE = 2
 _CREATIONS_WAITING = 256
 _AGAIN_S = 5
 _PAGE = 200
+_MOST_TASKS = 2000
 ACTIVE = ("SCHEDULED", "PENDING", "RUNNING", "PAUSED", "CANCELLING")
 """Types of the states of runs that have not ended."""
 
@@ -241,11 +242,28 @@ class PrefectRuns:
 
     async def tasks_of(self, run_ids: Sequence[str]) -> list[dict[str, Any]]:
         """The latest runs of tasks of some runs, at most 200."""
-        query = {
-            "flow_runs": {"id": {"any_": list(run_ids)}},
-            "sort": "END_TIME_DESC",
-            "limit": _PAGE,
+        return await self._tasks({"flow_runs": {"id": {"any_": list(run_ids)}}}, 0)
+
+    async def tasks_since(self, time: str) -> list[dict[str, Any]]:
+        """The latest runs of tasks of this service's runs, at most 2000.
+
+        Args:
+            time: A time in ISO 8601 after which they started.
+        """
+        wanted = {
+            "flow_runs": _wanted((), (), ""),
+            "task_runs": {"start_time": {"after_": time}},
         }
+        found: list[dict[str, Any]] = []
+        while len(found) < _MOST_TASKS:
+            page = await self._tasks(wanted, len(found))
+            found += page
+            if len(page) < _PAGE:
+                break
+        return found
+
+    async def _tasks(self, wanted: dict[str, Any], offset: int) -> list[dict[str, Any]]:
+        query = {**wanted, "sort": "END_TIME_DESC", "limit": _PAGE, "offset": offset}
         answer = await self._request("POST", "/task_runs/filter", json=query)
         return list(answer.json()) if answer.status_code == 200 else []
 

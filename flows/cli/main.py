@@ -111,7 +111,9 @@ def _add_service(commands: argparse._SubParsersAction[_Parser]) -> None:
         help="how long runs are waited for (%(default)s); exit code 1 if some are left",
     )
     drain.add_argument("--resume", action="store_true", help="take runs again instead")
-    for sub in (ui, worker, drain):
+    doctor = commands.add_parser("doctor", help="say what this installation lacks")
+    doctor.add_argument("--json", action="store_true", help="for programs")
+    for sub in (ui, worker, drain, doctor):
         sub.add_argument("--verbose", action="store_true", help="tracebacks")
 
 
@@ -196,6 +198,7 @@ _MODULES = {
     "ui": "flows.cli.service_commands",
     "worker": "flows.cli.service_commands",
     "drain": "flows.cli.service_commands",
+    "doctor": "flows.cli.service_commands",
 }
 """Where each command is, as a function of its name."""
 _STOPPED = "tyre3d: stopped; what is finished is kept, run again to go on\n"

@@ -12,6 +12,7 @@ from tqdm import tqdm
 from configs.locations import printable
 
 if TYPE_CHECKING:
+    from flows.support.doctor import Check
     from tasks.batch.manifest import Entry
     from tasks.storage.prune import Pruned
 
@@ -128,4 +129,15 @@ def models_table(entries: Sequence[Mapping[str, str]]) -> str:
     rows += [
         (e["name"], e["kind"], e["here"], e["licence"], e["digest"], e["source"]) for e in entries
     ]
+    return _table(rows)
+
+
+def checks_table(checks: Sequence[Check]) -> str:
+    """What an installation lacks, and what to do about it."""
+    rows = [("", "what", "found")]
+    for check in checks:
+        sign = {"ok": "ok", "warning": "note", "problem": "FAIL"}[check.level]
+        rows.append((sign, check.name, printable(check.found)))
+        if check.advice:
+            rows.append(("", "", f"-> {printable(check.advice)}"))
     return _table(rows)

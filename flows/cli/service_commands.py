@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import math
 import os
 import sys
@@ -11,7 +12,8 @@ import time
 
 from flows.cli.commands import prepare
 from flows.cli.local_server import check_server
-from flows.cli.output import pruned_in_words
+from flows.cli.output import checks_table, pruned_in_words
+from flows.support.logs import log_json
 from flows.support.own_server import (
     PASSWORD_FILE,
     closed,
@@ -83,11 +85,14 @@ def prune(options: argparse.Namespace) -> int:
 
 def worker(options: argparse.Namespace) -> int:
     """Take runs of a pool; SIGTERM or Ctrl-C lets those that it has come to their end."""
-    prepare(load_settings(), verbose=True)
+    settings = load_settings()
+    prepare(settings, verbose=True)
     use_own_password()
     check_server()
     from flows.support.worker import serve
 
+    if settings.log_json:
+        log_json()
     return asyncio.run(
         serve(options.pool, options.limit, options.name, healthcheck=options.healthcheck)
     )
@@ -110,3 +115,20 @@ def drain(options: argparse.Namespace) -> int:
         return 1
     sys.stdout.write(f"{options.pool}: paused; nothing runs\n")
     return 0
+
+
+def doctor(options: argparse.Namespace) -> int:
+    """Say what this installation lacks; the exit code is 0 only if nothing will fail."""
+    settings = load_settings()
+    prepare(settings, verbose=options.verbose)
+    from flows.support.doctor import check_server as ask_server
+    from flows.support.doctor import examine
+
+    checks = examine(settings, ask_server)
+    healthy = all(check.level != "problem" for check in checks)
+    if options.json:
+        told = {"healthy": healthy, "checks": [check.to_dict() for check in checks]}
+        sys.stdout.write(f"{json.dumps(told, indent=2)}\n")
+    else:
+        sys.stdout.write(checks_table(checks))
+    return 0 if healthy else 1

@@ -86,8 +86,9 @@ class Prefect:
         return httpx.Response(200, json=run)
 
     def _tasks_of(self, body: dict[str, Any]) -> list[dict[str, Any]]:
-        ids = body["flow_runs"]["id"]["any_"]
-        return [t for run_id in ids for t in self.tasks.get(run_id, [])][: body["limit"]]
+        ids = body["flow_runs"].get("id", {}).get("any_", self.tasks)
+        found = [t for run_id in ids for t in self.tasks.get(run_id, [])]
+        return found[body["offset"] : body["offset"] + body["limit"]]
 
     def _filtered(self, body: dict[str, Any]) -> list[dict[str, Any]]:
         wanted = body["flow_runs"]

@@ -841,6 +841,9 @@ def test_figures_for_prometheus(
             place = {"output_glb_path": str(tmp_path / "out" / f"{state}.glb")}
             job = (await api.post("/reconstruct", json=body | place)).json()["job_id"]
             prefect.set(job, state, message)
+        task = {"name": "merge-tyre", "state_name": "Completed", "total_run_time": 2.0}
+        cached = {"name": "infer-tyre", "state_name": "Cached", "total_run_time": 0.01}
+        prefect.tasks[job] = [task] * 300 + [cached] * 5
         answer = await api.get("/metrics")
         assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
         told = dict(x.rsplit(" ", 1) for x in answer.text.splitlines() if not x.startswith("#"))
@@ -850,6 +853,13 @@ def test_figures_for_prometheus(
         assert told['tyre3d_failures_1d{code="crashed"}'] == "1"
         assert told['tyre3d_failures_1d{code="video-empty"}'] == "1"
         assert int(told["tyre3d_queue_age_seconds"]) > 0
+        assert told['tyre3d_stage_seconds_1d{stage="merge"}'] == "2.000"
+        assert 'tyre3d_stage_seconds_1d{stage="infer"}' not in told
+        assert told['tyre3d_stage_runs_1d{stage="merge",state="completed"}'] == "300"
+        assert told['tyre3d_stage_runs_1d{stage="infer",state="cached"}'] == "5"
+        for place in ("input:0", "output:0"):
+            free = int(told[f'tyre3d_disk_free_bytes{{place="{place}"}}'])
+            assert 0 < free <= int(told[f'tyre3d_disk_bytes{{place="{place}"}}'])
         del api.headers["Authorization"]
         assert (await api.get("/metrics")).status_code == 401
 

@@ -1,0 +1,69 @@
+"""Logs as JSON."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from flows.support.logs import JsonFormatter, about, log_json
+
+
+@pytest.fixture
+def loggers() -> Iterator[None]:
+    """Loggers as they are, and afterwards again."""
+    names = ("", "tyre3d", "prefect", "uvicorn", "fastapi")
+    before = {name: list(logging.getLogger(name).handlers) for name in names}
+    yield
+    for name, handlers in before.items():
+        logging.getLogger(name).handlers[:] = handlers
+
+
+def record(message: str, *args: object, **extra: object) -> logging.LogRecord:
+    made = logging.LogRecord("tyre3d.x", logging.WARNING, "x.py", 1, message, args, None)
+    vars(made).update(extra)
+    return made
+
+
+def test_a_line_is_one_object_with_what_it_is_about() -> None:
+    with about(tyre="my tyre", run="r", job=""):
+        with about(job="j"):
+            told = json.loads(JsonFormatter().format(record("a\n%s", "b\x1b[2J\u202e")))
+        outside = json.loads(JsonFormatter().format(record("a", flow_run_id="r2")))
+    assert told["message"] == "a\nb\x1b[2J\u202e"
+    assert (told["level"], told["logger"]) == ("warning", "tyre3d.x")
+    assert (told["tyre"], told["run"], told["job"]) == ("my tyre", "r", "j")
+    assert outside["run"] == "r2"
+    assert "job" not in outside
+    assert "tyre" not in json.loads(JsonFormatter().format(record("a")))
+
+
+def test_a_line_stays_one_line_whatever_stands_in_it() -> None:
+    line = JsonFormatter().format(record("a\r\nb\u2028c\x85d \ud800", job="17"))
+    assert len(line.splitlines()) == 1
+    assert line.isascii()
+    assert json.loads(line)["job"] == "17"
+
+
+def test_an_error_is_told_with_where_it_arose() -> None:
+    try:
+        raise ValueError("of the tests")
+    except ValueError as exc:
+        made = record("failed", exc_info=(type(exc), exc, exc.__traceback__))
+    assert "ValueError: of the tests" in json.loads(JsonFormatter().format(made))["error"]
+
+
+@pytest.mark.usefixtures("loggers")
+def test_everything_that_a_process_logs_is_json_and_told_once() -> None:
+    out, old = io.StringIO(), io.StringIO()
+    for name in ("", "tyre3d", "prefect"):
+        logging.getLogger(name).addHandler(logging.StreamHandler(old))
+    log_json(out)
+    for name in ("tyre3d.stages", "prefect.worker", "another.library"):
+        logging.getLogger(name).error("told by %s", name)
+    lines = [json.loads(line) for line in out.getvalue().splitlines()]
+    assert [x["logger"] for x in lines] == ["tyre3d.stages", "prefect.worker", "another.library"]
+    assert old.getvalue() == ""
