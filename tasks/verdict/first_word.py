@@ -103,11 +103,13 @@ def _pictures(figures: dict[str, float], config: InspectConfig) -> Iterable[Reas
         )
     if figures["cut_off_share"] > config.max_cut_off:
         whole = figures["cut_off_share"] < 1.0
-        seldom = f"in {1 - figures['cut_off_share']:.0%} of the frames only" if whole else "never"
+        share = (
+            f"the tyre is wholly in the picture in {1 - figures['cut_off_share']:.0%} of the frames"
+        )
         yield Reason(
             "film-cut-off",
             "review" if whole else "fail",
-            f"the tyre is {seldom} wholly in the picture",
+            f"{share} only" if whole else "the tyre is never wholly in the picture",
             "Step back until the whole tyre is in the picture, with some room around it",
         )
     if figures["others"] > config.max_others:
