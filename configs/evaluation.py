@@ -7,7 +7,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from configs.presets import DEFAULT_PRESET, Motion
+from configs.presets import DEFAULT_PRESET, DEFAULT_SESSION, Motion
 
 Kind = Literal["easy", "hard", "spin", "turntable", "one-face"]
 """Kinds of film: an orbit in a colourful room; a phone's walk in a workshop, past stands, buckets
@@ -42,4 +42,5 @@ class EvaluationRequest(BaseModel):
         DEFAULT_PRESET, validate_default=True, description="preset of the reconstruction"
     )
     model: str = Field("tyre-mini", description="name or folder of the reconstruction's model")
+    session: str = Field(DEFAULT_SESSION, description="background removal, by name")
     out: Path = Field(Path("work/eval"), description="folder of videos, meshes, scores and report")
