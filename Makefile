@@ -22,7 +22,6 @@ $(VENV)/.ready: pyproject.toml requirements.lock requirements-dev.lock
 	@touch $@
 
 demo: setup ## Make a mesh of the sample video: prints stages, seconds and where the files are
-	$(BIN)/tyre3d models fetch u2netp
 	-$(BIN)/tyre3d models fetch xfeat
 	$(BIN)/tyre3d reconstruct tests/data/sample_tyre.mp4 --out out
 
@@ -33,11 +32,9 @@ test: setup ## Run the default tests: offline, no GPU, no services
 	$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile
 
 e2e: setup ## Run everything for real: Prefect, workers, S3, the API, a killed worker (minutes)
-	$(BIN)/tyre3d models fetch u2netp
 	$(BIN)/python -m pytest -m services tests/deployments/test_end_to_end.py
 
 recovery: setup ## Kill, starve and restart what runs, one after the other; all tests with services
-	$(BIN)/tyre3d models fetch u2netp
 	$(BIN)/python -m pytest -m services tests/deployments
 
 fuzz: setup ## Try requests, damaged files and functions sixty times as long as the tests do
@@ -57,7 +54,7 @@ bench: setup ## Measure everything that docs/benchmarks.md tells (an hour or so)
 	$(BIN)/python -m bench
 
 eval: setup ## Score the whole pipeline on films of five kinds with known geometry (three hours or so)
-	$(BIN)/tyre3d models fetch u2netp xfeat
+	$(BIN)/tyre3d models fetch xfeat
 	PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS=300 $(BIN)/python -m flows.evaluate
 
 train: setup ## Train the bundled model into work/training; goes on where it was stopped

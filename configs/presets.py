@@ -26,6 +26,6 @@ PRESETS: dict[str, Preset] = {
 }
 DEFAULT_PRESET = "balanced"
 DEFAULT_DIAMETER_MM = 720.0
-DEFAULT_SESSION = "u2netp"
+DEFAULT_SESSION = "tyre-segmenter"
 FEATURES = "xfeat"
 """The learned image features, used where their weights were fetched."""

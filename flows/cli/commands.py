@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from configs.locations import as_location, inside, stem_of
-from configs.presets import DEFAULT_SESSION, FEATURES
+from configs.presets import FEATURES
 from configs.request import ReconstructOptions, ReconstructRequest
 from configs.settings import Settings
 from flows.cli.local_server import LocalServer, check_server
@@ -181,7 +181,7 @@ def models(options: argparse.Namespace) -> int:
     if options.action == "list":
         sys.stdout.write(models_table(inventory(settings.models_dir)))
         return 0
-    for name in options.names or (DEFAULT_SESSION, FEATURES):
+    for name in options.names or (FEATURES,):
         path = fetch(name, settings.models_dir)
         sys.stdout.write(f"{name}: {path}\n")
     return 0

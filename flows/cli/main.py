@@ -47,7 +47,7 @@ def build_parser() -> argparse.ArgumentParser:
     actions = models.add_subparsers(dest="action", required=True, metavar="ACTION")
     listing = actions.add_parser("list", help="what there is, from where, and whether it is here")
     fetch = actions.add_parser("fetch", help="download weights and check their digests")
-    default = f"default: {DEFAULT_SESSION} {FEATURES}"
+    default = f"default: {FEATURES}"
     fetch.add_argument("names", nargs="*", metavar="NAME", help=default)
     for sub in (listing, fetch):
         sub.add_argument("--verbose", action="store_true", help="log for debugging")
