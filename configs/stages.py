@@ -400,6 +400,12 @@ class JudgeConfig(StageConfig):
     mesh_beyond_masks: Limits = _limits(
         0.04, 0.12, "area of the mesh outside held-out masks, of the mask, median"
     )
+    masks_cut: Limits = _limits(
+        0.12, 0.4, "area that was cut off the masks to suit the fitted tyre, of the tyre's, median"
+    )
+    masks_filled: Limits = _limits(
+        0.05, 0.15, "area that was filled in the masks, of the tyre's, median"
+    )
     photo_agreement: Limits = _limits(
         0.5, 0.2, "correlation of held-out photos with the mesh's colours, median"
     )

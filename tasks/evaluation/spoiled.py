@@ -212,9 +212,11 @@ FAULTS: dict[str, Fault] = {
     "dark": Fault(_coloured(lambda c: 0.1 * c), _codes("film-dark")),
     "overexposed": Fault(_coloured(lambda c: 8.0 * c + 60.0), _codes("film-overexposed")),
     "still": Fault(_still, _codes("film-no-motion")),
-    "stand": Fault(_each(_stand), _codes("masks-hold-more", "film-not-round")),
-    "hand": Fault(_each(_hand), _codes("masks-hold-more", "film-not-round")),
-    "half masks": Fault(_each(_half_mask), _codes("masks-lack-parts", "film-not-round")),
+    "stand": Fault(_each(_stand), _codes("masks-hold-more", "masks-cut", "film-not-round")),
+    "hand": Fault(_each(_hand), _codes("masks-hold-more", "masks-cut", "film-not-round")),
+    "half masks": Fault(
+        _each(_half_mask), _codes("masks-lack-parts", "masks-filled", "film-not-round")
+    ),
     "other tyre": Fault(_each(_others), _codes("film-others", "film-not-round")),
     "two films": Fault(_joined, _codes("film-cut", "frames-lost")),
     "mirrored": Fault(_mirrored, _codes("frames-lost", "film-cut", "photos-off")),

@@ -30,7 +30,8 @@ def _produce(
 ) -> Record:
     """Judge the mesh."""
     candidates = Frames.read(work.open(frames))
-    alphas = Masks.read(work.open(masks)).paths()
+    rectified = work.open(masks)
+    alphas = Masks.read(rectified).paths()
     estimate = PoseEstimate.read(work.open(poses))
     evidence = gather_evidence(
         load_mesh(work.open(mesh)),
@@ -40,6 +41,7 @@ def _produce(
         Selection.read(work.open(selection)).held_out,
         len(candidates.candidates),
         config,
+        rectified.record.get("figures"),
     )
     before = Judgement.from_dict(work.open(inspection).record)
     record = judge(evidence, estimate, config, before.reasons).to_dict()

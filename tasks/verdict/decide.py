@@ -82,6 +82,20 @@ def _outlines(evidence: Evidence, config: JudgeConfig) -> Iterable[Reason]:
         "Film before a ground that is lighter than rubber, in even light",
     )
     yield from _limited(
+        figures["masks_cut"],
+        config.masks_cut,
+        "masks-cut",
+        lambda v: f"the outlines held {v:.0%} more than the fitted tyre, which was cut off",
+        "Film the tyre with nothing touching it; compare mesh and film",
+    )
+    yield from _limited(
+        figures["masks_filled"],
+        config.masks_filled,
+        "masks-filled",
+        lambda v: f"the outlines lacked {v:.0%} of the fitted tyre, which was filled",
+        "Keep what stands between camera and tyre out of the picture; compare mesh and film",
+    )
+    yield from _limited(
         figures["silhouette_iou"],
         config.silhouette_iou,
         "outlines-off",

@@ -59,6 +59,7 @@ def gather_evidence(
     held_out: Sequence[int],
     total: int,
     config: JudgeConfig,
+    corrections: Mapping[str, float] | None = None,
 ) -> Evidence:
     """Measure what speaks for and against a mesh.
 
@@ -70,8 +71,11 @@ def gather_evidence(
         held_out: Frames that the merge did not use; without any, some that it used stand in.
         total: Number of candidate frames.
         config: Sizes and thresholds.
+        corrections: Figures of the masks' correction by the fitted tyre, if they were corrected:
+            masks and mesh then agree with that tyre; what was corrected speaks for or against it.
     """
     compute_repeatably()
+    corrections = corrections or {}
     posed = sorted(set(poses.cameras) & set(frame_paths) & set(alpha_paths))
     judges = [i for i in held_out if i in posed] or posed[:: max(1, len(posed) // 6)]
     cameras = {i: _camera_of_mesh(poses.cameras[i], mesh.from_world) for i in judges}
@@ -89,6 +93,8 @@ def gather_evidence(
         "silhouette_iou_worst": min((f.iou for f in fits), default=nan),
         "mesh_beyond_masks": _median([f.beyond for f in fits]),
         "masks_beyond_mesh": _median([f.missing for f in fits]),
+        "masks_cut": corrections.get("mask_excess_median", nan),
+        "masks_filled": corrections.get("mask_lack_median", nan),
         "photo_agreement": _median(agreements),
         "posed_share": len(poses.cameras) / max(total, 1),
         "seen_arc_deg": way.seen_deg,

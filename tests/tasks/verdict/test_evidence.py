@@ -29,6 +29,7 @@ def look(
     mesh: MergedMesh | None = None,
     poses: PoseEstimate | None = None,
     spoil: str = "",
+    corrections: dict[str, float] | None = None,
 ) -> tuple[Evidence, Judgement]:
     """Evidence and judgement on a mesh of a drum of which 16 frames were made."""
     cameras = orbit(16)
@@ -43,7 +44,7 @@ def look(
         cv2.imwrite(str(path), alpha)
     estimated = poses or estimate(cameras)
     evidence = gather_evidence(
-        mesh or drum(), estimated, photos, alphas, HELD_OUT, 16, JudgeConfig()
+        mesh or drum(), estimated, photos, alphas, HELD_OUT, 16, JudgeConfig(), corrections
     )
     return evidence, judge(evidence, estimated, JudgeConfig())
 
@@ -80,6 +81,25 @@ def test_masks_that_lack_half_the_tyre_fail(tmp_path: Path) -> None:
     _, judgement = look(tmp_path, spoil="half")
     assert judgement.verdict == "fail"
     assert "masks-lack-parts" in {r.code for r in judgement.reasons}
+
+
+@pytest.mark.parametrize(
+    ("share", "code", "verdict"),
+    [
+        ("excess", "masks-cut", "review"),
+        ("excess", "masks-cut", "fail"),
+        ("lack", "masks-filled", "review"),
+        ("lack", "masks-filled", "fail"),
+    ],
+)
+def test_masks_that_only_agree_since_they_were_corrected_are_told(
+    tmp_path: Path, share: str, code: str, verdict: str
+) -> None:
+    amount = {"review": 0.13, "fail": 0.5} if share == "excess" else {"review": 0.06, "fail": 0.2}
+    _, judgement = look(tmp_path, corrections={f"mask_{share}_median": amount[verdict]})
+    assert judgement.verdict == verdict
+    assert [r.code for r in judgement.reasons] == [code]
+    assert look(tmp_path, corrections={f"mask_{share}_median": 0.02})[1].verdict == "pass"
 
 
 def test_another_pattern_than_the_photos_show_fails(tmp_path: Path) -> None:
