@@ -19,7 +19,8 @@ from tasks.imaging.srgb import linear_from_srgb
 
 _MAGIC, _VERSION, _JSON, _BIN = 0x46546C67, 2, 0x4E4F534A, 0x004E4942
 _ARRAY_BUFFER, _INDEX_BUFFER = 34962, 34963
-_FLOAT, _USHORT, _UINT = 5126, 5123, 5125
+BYTE, SHORT, USHORT, UINT, FLOAT = 5120, 5122, 5123, 5125, 5126
+"""Types of components, as glTF numbers them."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class GlbMesh:
     attributes: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
 
-class _Buffer:
+class GlbBuffer:
     """Collects accessors, each in a view of its own, aligned to four bytes."""
 
     def __init__(self) -> None:
@@ -50,18 +51,35 @@ class _Buffer:
         self.accessors: list[dict[str, Any]] = []
 
     def add(self, array: NDArray[Any], kind: str, component: int, **extra: Any) -> int:
-        content = np.ascontiguousarray(array).tobytes()
-        target = _INDEX_BUFFER if component == _UINT else _ARRAY_BUFFER
-        self.views.append(
-            {
-                "buffer": 0,
-                "byteOffset": len(self.data),
-                "byteLength": len(content),
-                "target": target,
-            }
-        )
+        """Add an attribute of the vertices, ``(V,)`` or ``(V, N)``, or indices of any shape.
+
+        Elements of an attribute begin at multiples of four bytes, as glTF wants; an array whose
+        are shorter is padded.
+
+        Args:
+            array: Values of the component's type, little-endian.
+            kind: Type of the accessor, such as ``VEC3``.
+            component: Component's type, as glTF numbers it.
+            extra: Further properties of the accessor.
+
+        Returns:
+            The accessor's index.
+        """
+        indices = kind == "SCALAR" and component in (UINT, USHORT) and "normalized" not in extra
+        view = {"buffer": 0, "byteOffset": len(self.data)}
+        if indices:
+            content, count = np.ascontiguousarray(array).tobytes(), array.size
+            view["target"] = _INDEX_BUFFER
+        else:
+            rows = array.reshape(len(array), -1)
+            short = -rows.shape[1] * rows.itemsize % 4 // rows.itemsize
+            if short:
+                rows = np.pad(rows, ((0, 0), (0, short)))
+                view["byteStride"] = rows.shape[1] * rows.itemsize
+            content, count = np.ascontiguousarray(rows).tobytes(), len(rows)
+            view["target"] = _ARRAY_BUFFER
+        self.views.append({**view, "byteLength": len(content)})
         self.data += content + b"\0" * (-len(content) % 4)
-        count = array.size if component == _UINT else len(array)
         self.accessors.append(
             {
                 "bufferView": len(self.views) - 1,
@@ -73,6 +91,12 @@ class _Buffer:
         )
         return len(self.accessors) - 1
 
+    def add_file(self, content: bytes) -> int:
+        """Add a file, such as an image; returns the index of its view."""
+        self.views.append({"buffer": 0, "byteOffset": len(self.data), "byteLength": len(content)})
+        self.data += content + b"\0" * (-len(content) % 4)
+        return len(self.views) - 1
+
 
 def encode_glb(mesh: GlbMesh, *, name: str, generator: str, extras: Mapping[str, Any]) -> bytes:
     """The bytes of a GLB with one node.
@@ -83,7 +107,7 @@ def encode_glb(mesh: GlbMesh, *, name: str, generator: str, extras: Mapping[str,
         generator: Value of ``asset.generator``.
         extras: Value of ``asset.extras``, plain JSON types.
     """
-    buffer = _Buffer()
+    buffer = GlbBuffer()
     vertices = mesh.vertices.astype("<f4")
     opaque = np.ones((len(vertices), 4))
     opaque[:, :3] = linear_from_srgb(mesh.colours / 255.0)
@@ -91,18 +115,18 @@ def encode_glb(mesh: GlbMesh, *, name: str, generator: str, extras: Mapping[str,
         "POSITION": buffer.add(
             vertices,
             "VEC3",
-            _FLOAT,
+            FLOAT,
             min=[float(v) for v in vertices.min(axis=0)],
             max=[float(v) for v in vertices.max(axis=0)],
         ),
-        "NORMAL": buffer.add(mesh.normals.astype("<f4"), "VEC3", _FLOAT),
+        "NORMAL": buffer.add(mesh.normals.astype("<f4"), "VEC3", FLOAT),
         "COLOR_0": buffer.add(
-            np.rint(opaque * 65535).astype("<u2"), "VEC4", _USHORT, normalized=True
+            np.rint(opaque * 65535).astype("<u2"), "VEC4", USHORT, normalized=True
         ),
     }
     for key, values in mesh.attributes.items():
-        attributes[f"_{key.upper()}"] = buffer.add(values.astype("<f4"), "SCALAR", _FLOAT)
-    indices = buffer.add(mesh.faces.astype("<u4").reshape(-1), "SCALAR", _UINT)
+        attributes[f"_{key.upper()}"] = buffer.add(values.astype("<f4"), "SCALAR", FLOAT)
+    indices = buffer.add(mesh.faces.astype("<u4").reshape(-1), "SCALAR", UINT)
     document = {
         "asset": {"version": "2.0", "generator": generator, "extras": dict(extras)},
         "scene": 0,
@@ -124,16 +148,21 @@ def encode_glb(mesh: GlbMesh, *, name: str, generator: str, extras: Mapping[str,
         "bufferViews": buffer.views,
         "buffers": [{"byteLength": len(buffer.data)}],
     }
+    return pack_glb(document, bytes(buffer.data))
+
+
+def pack_glb(document: Mapping[str, Any], data: bytes) -> bytes:
+    """A GLB of its JSON document and its binary chunk, whose length is a multiple of four."""
     text = json.dumps(document, separators=(",", ":"), sort_keys=True, allow_nan=False).encode()
     text += b" " * (-len(text) % 4)
-    total = 12 + 8 + len(text) + 8 + len(buffer.data)
+    total = 12 + 8 + len(text) + 8 + len(data)
     return b"".join(
         [
             struct.pack("<III", _MAGIC, _VERSION, total),
             struct.pack("<II", len(text), _JSON),
             text,
-            struct.pack("<II", len(buffer.data), _BIN),
-            bytes(buffer.data),
+            struct.pack("<II", len(data), _BIN),
+            data,
         ]
     )
 

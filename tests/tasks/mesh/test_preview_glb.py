@@ -1,0 +1,187 @@
+"""The preview: small, valid, near the mesh that it stands for, and honest about how near."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import trimesh
+
+from configs.stages import ExportConfig
+from tasks.imaging.images import encode_image
+from tasks.mesh.export import export_glb
+from tasks.mesh.glb import FLOAT, UINT, GlbBuffer, document_of, pack_glb
+from tasks.mesh.merged import MergedMesh
+from tasks.mesh.preview_glb import preview_glb
+from tasks.mesh.reading import read_glb
+from tasks.mesh.simplified import deviation, simplify
+from tests.support.gltf import assert_valid
+from tests.tasks.mesh.test_export import torus
+
+
+def fine() -> MergedMesh:
+    """A torus of 16,000 faces whose lower half no frame saw, red to green along x."""
+    shape = trimesh.creation.torus(0.27, 0.09, major_sections=128, minor_sections=64)
+    points = np.asarray(shape.vertices, np.float32)
+    share = np.clip(points[:, 0] / 0.72 + 0.5, 0, 1)
+    colours = np.stack([255 * (1 - share), 255 * share, 0 * share], axis=1).astype(np.uint8)
+    below = points[:, 1] < 0
+    return MergedMesh(
+        points,
+        np.asarray(shape.faces, np.int32),
+        colours,
+        np.where(below, 0, 7).astype(np.uint8),
+        np.where(below, 0.004, 0.001).astype(np.float32),
+        below,
+    )
+
+
+@pytest.fixture(scope="module")
+def full() -> bytes:
+    return export_glb(fine(), {"verdict": "fail", "warnings": ["long"] * 99}, ExportConfig())
+
+
+@pytest.mark.parametrize("max_bytes", [60_000, 150_000])
+def test_it_is_small_and_near(full: bytes, max_bytes: int, tmp_path: Path) -> None:
+    made = preview_glb(full, max_bytes)
+    assert 0.8 * max_bytes < len(made.content) <= max_bytes
+    again = trimesh.load(io.BytesIO(made.content), file_type="glb", force="mesh", process=False)
+    assert again.faces.shape == (made.num_faces, 3)
+    assert again.is_watertight
+    assert again.volume == pytest.approx(2 * np.pi**2 * 0.27 * 0.09**2, rel=0.01)
+    assert made.lost.mean_mm <= made.lost.p99_mm <= made.lost.max_mm < 3.0
+    radius = np.hypot(again.vertices[:, 0], again.vertices[:, 1]) - 0.27
+    off_mm = 1000 * np.abs(np.hypot(radius, again.vertices[:, 2]) - 0.09)
+    assert off_mm.max() < made.lost.max_mm + 0.3
+    path = tmp_path / "t.glb"
+    path.write_bytes(made.content)
+    assert_valid(path)
+
+
+def test_attributes_are_those_of_the_place(full: bytes) -> None:
+    made = read_glb(preview_glb(full, 80_000).content)
+    clear = np.abs(made.vertices[:, 1]) > 0.02
+    below = made.vertices[clear, 1] < 0
+    np.testing.assert_array_equal(made.attributes["inferred"][clear], below)
+    np.testing.assert_array_equal(made.attributes["seen_by"][clear], np.where(below, 0, 7))
+    np.testing.assert_allclose(
+        made.attributes["disagreement"][clear], np.where(below, 0.004, 0.001), atol=1e-6
+    )
+    assert made.colours is not None
+    x = made.vertices[:, 0]
+    assert made.colours[x < -0.3, 0].min() > 0.5 > made.colours[x > 0.3, 0].max()
+    outwards = made.vertices - 0.27 * made.vertices * [1, 1, 0] / np.linalg.norm(
+        made.vertices[:, :2], axis=1, keepdims=True
+    )
+    outwards /= np.linalg.norm(outwards, axis=1, keepdims=True)
+    assert made.normals is not None
+    assert (made.normals * outwards).sum(axis=1).min() > 0.97
+
+
+def test_it_says_what_it_stands_for_and_what_it_lost(full: bytes) -> None:
+    made = preview_glb(full, 80_000)
+    document = document_of(made.content)
+    extras = document["asset"]["extras"]
+    assert extras["verdict"] == "fail"
+    assert "warnings" not in extras
+    assert extras["preview"]["max_mm"] == made.lost.max_mm
+    assert document["nodes"][0]["name"] == "tyre (verdict: fail)"
+    assert made.figures()["error_max_mm"] == round(made.lost.max_mm, 4)
+
+
+def test_a_small_mesh_is_kept_whole() -> None:
+    made = preview_glb(export_glb(torus(), {}, ExportConfig()), 600_000)
+    assert made.num_faces == len(torus().faces)
+    assert made.lost.max_mm < 1e-6
+
+
+def test_what_does_not_fit_is_refused(full: bytes) -> None:
+    with pytest.raises(ValueError, match="fits into 2500 bytes"):
+        preview_glb(full, 2500)
+
+
+def textured() -> bytes:
+    """A fine sheet in two charts that meet at x = 0.5: one shows the red, one the blue half."""
+    steps = np.linspace(0, 1, 41)
+    parts, uvs, faces, start = [], [], [], 0
+    for chart in range(2):
+        x, y = np.meshgrid(0.5 * chart + 0.5 * steps, steps, indexing="ij")
+        parts.append(np.stack([x.ravel(), y.ravel(), 0.05 * np.sin(6 * x.ravel())], axis=1))
+        uvs.append(np.stack([0.25 + 0.5 * chart + 0 * x.ravel(), y.ravel()], axis=1))
+        corner = start + np.arange(40 * 41).reshape(40, 41)[:, :40].ravel()
+        faces += [np.stack([corner, corner + 41, corner + 1], axis=1)]
+        faces += [np.stack([corner + 1, corner + 41, corner + 42], axis=1)]
+        start += 41 * 41
+    image = np.zeros((64, 64, 3), np.uint8)
+    image[:, :32], image[:, 32:] = (0, 0, 200), (200, 0, 0)
+    vertices, uv = np.concatenate(parts), np.concatenate(uvs)
+    buffer = GlbBuffer()
+    bounds = {"min": vertices.min(axis=0).tolist(), "max": vertices.max(axis=0).tolist()}
+    attributes = {
+        "POSITION": buffer.add(vertices.astype("<f4"), "VEC3", FLOAT, **bounds),
+        "TEXCOORD_0": buffer.add(uv.astype("<f4"), "VEC2", FLOAT),
+    }
+    indices = buffer.add(np.concatenate(faces).astype("<u4"), "SCALAR", UINT)
+    view = buffer.add_file(encode_image(".png", image))
+    surface = {"baseColorTexture": {"index": 0}}
+    document = {
+        "asset": {"version": "2.0"},
+        "scene": 0,
+        "scenes": [{"nodes": [0]}],
+        "nodes": [{"mesh": 0}],
+        "meshes": [{"primitives": [{"attributes": attributes, "indices": indices, "material": 0}]}],
+        "materials": [{"pbrMetallicRoughness": surface}],
+        "textures": [{"source": 0}],
+        "images": [{"bufferView": view, "mimeType": "image/png"}],
+        "accessors": buffer.accessors,
+        "bufferViews": buffer.views,
+        "buffers": [{"byteLength": len(buffer.data)}],
+    }
+    return pack_glb(document, bytes(buffer.data))
+
+
+def test_charts_of_a_texture_stay_whole(tmp_path: Path) -> None:
+    content = textured()
+    made = preview_glb(content, 60_000)
+    again = read_glb(made.content)
+    assert made.num_faces < len(read_glb(content).faces)
+    assert again.texture is not None
+    image = cv2.imdecode(np.frombuffer(again.texture, np.uint8), cv2.IMREAD_COLOR)
+    assert image is not None
+    assert image.shape == (64, 64, 3)
+    assert again.uv is not None
+    middles = again.vertices[again.faces].mean(axis=1)[:, 0]
+    charts = again.uv[again.faces][..., 0]
+    np.testing.assert_allclose(np.ptp(charts, axis=1), 0, atol=1e-6)
+    np.testing.assert_allclose(charts[:, 0], np.where(middles < 0.5, 0.25, 0.75), atol=1e-6)
+    rim = np.unique(again.vertices[np.abs(again.vertices[:, 0] - 0.5) < 1e-4][:, 1].round(4))
+    assert len(rim) == 41, "both charts keep every vertex of the seam"
+    path = tmp_path / "t.glb"
+    path.write_bytes(made.content)
+    assert_valid(path)
+
+
+def test_distances_are_those_to_the_surface() -> None:
+    sheet = np.array([[0.0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]])
+    faces = np.array([[0, 1, 2], [0, 2, 3]], np.int32)
+    points = np.array([[0.3, 0.4, 0.001], [0.7, 0.2, -0.002], [0.5, 0.5, 0.003]])
+    told = deviation(points, sheet, faces)
+    assert told.mean_mm == pytest.approx(2.0)
+    assert told.max_mm == pytest.approx(3.0)
+
+
+def test_means_are_of_what_was_merged() -> None:
+    mesh = replace(fine())
+    simple = simplify(mesh.vertices.astype(float), mesh.faces, 2000)
+    assert len(simple.faces) == 2000
+    ones = simple.mean_of(np.ones(len(mesh.vertices)))
+    np.testing.assert_allclose(ones, 1.0)
+    places = simple.mean_of(mesh.vertices.astype(float))
+    assert np.linalg.norm(places - simple.vertices, axis=1).max() < 0.05
+    nearest = simple.nearest_of(mesh.vertices.astype(float), mesh.vertices.astype(float))
+    own = np.linalg.norm(nearest - simple.vertices, axis=1)
+    assert own.max() < 0.02
