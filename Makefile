@@ -31,6 +31,13 @@ ui: setup ## Start Prefect's server with its UI on http://127.0.0.1:4200, behind
 test: setup ## Run the default tests: offline, no GPU, no services
 	$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile
 
+test-browser: setup ## Try the reports in chromium (Debian's package; npm ci brings what drives it)
+	$(BIN)/python -m pytest -m browser
+
+viewer: ## Bundle the reports' viewer anew, of viewer/src and three.js
+	npm ci
+	npm run build:viewer
+
 e2e: setup ## Run everything for real: Prefect, workers, S3, the API, a killed worker (minutes)
 	$(BIN)/python -m pytest -m services tests/deployments/test_end_to_end.py
 
@@ -78,4 +85,4 @@ lock: setup ## Write the locks anew, with hashes; versions that are locked stay
 sbom: setup ## Write a bill of what is shipped, with licences: work/sbom.cdx.json (CycloneDX)
 	$(BIN)/python -m deployments.sbom work/sbom.cdx.json
 
-.PHONY: help setup demo ui test e2e recovery fuzz load deploy api bench eval train train-fuser train-segmenter check lock sbom
+.PHONY: help setup demo ui test test-browser viewer e2e recovery fuzz load deploy api bench eval train train-fuser train-segmenter check lock sbom

@@ -86,3 +86,15 @@ def metadata_of(glb: str | Path) -> str | Path:
     """Where the metadata of a GLB lie: beside it."""
     parent, _ = parent_and_name(glb)
     return inside(parent, f"{stem_of(glb)}.json")
+
+
+def report_of(glb: str | Path) -> str | Path:
+    """Where the report on a GLB lies: beside it."""
+    parent, _ = parent_and_name(glb)
+    return inside(parent, f"{stem_of(glb)}.html")
+
+
+def preview_of(glb: str | Path) -> str | Path:
+    """Where the small GLB that stands for a GLB lies: beside it."""
+    parent, _ = parent_and_name(glb)
+    return inside(parent, f"{stem_of(glb)}.preview.glb")

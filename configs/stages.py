@@ -39,6 +39,7 @@ class StageName(StrEnum):
     MERGE = "merge"
     JUDGE = "judge"
     EXPORT = "export"
+    REPORT = "report"
 
 
 class StageConfig(BaseModel):
@@ -448,3 +449,21 @@ class ExportConfig(StageConfig):
     failed_mark: str = Field(
         "verdict: fail", min_length=1, description="what the name of a mesh that failed holds"
     )
+
+
+class ReportConfig(StageConfig):
+    """What the report on a tyre holds, and how large its mesh is."""
+
+    preview_bytes: int = Field(
+        600_000, ge=20_000, le=5_000_000, description="bound of the preview GLB, bytes"
+    )
+    chosen_px: int = Field(
+        400, ge=32, le=2048, description="longest side of a chosen frame's picture"
+    )
+    thumbnail_px: int = Field(
+        200, ge=32, le=1024, description="longest side of the other frames' pictures"
+    )
+    max_thumbnails: int = Field(
+        64, ge=0, le=1000, description="other frames that are pictured, evenly in time"
+    )
+    jpeg_quality: int = Field(80, ge=1, le=100, description="of all pictures")

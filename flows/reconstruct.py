@@ -13,7 +13,7 @@ from typing import Any
 from prefect import flow
 from prefect.runtime import flow_run as this_run
 
-from configs.locations import as_location, metadata_of
+from configs.locations import as_location, metadata_of, preview_of, report_of
 from configs.request import ReconstructRequest
 from configs.settings import Settings
 from configs.stages import (
@@ -26,12 +26,14 @@ from configs.stages import (
     MergeConfig,
     PoseConfig,
     RectifyConfig,
+    ReportConfig,
     SelectConfig,
 )
 from flows.infer import remote_tasks
 from flows.support.first_word import advised_by, tell_first_word
 from flows.support.logs import logged_run
 from flows.support.progress import report_to_prefect
+from flows.support.report import MISSING, Reported, page_of, reported
 from flows.support.runner import Runner
 from flows.support.settings import load_settings
 from flows.support.summary import publish_summary
@@ -50,6 +52,7 @@ from tasks.stages.extract_frames import EXTRACT, Source
 from tasks.stages.infer_codes import INFER
 from tasks.stages.inspect_frames import INSPECT
 from tasks.stages.judge_mesh import JUDGE
+from tasks.stages.make_report import REPORT
 from tasks.stages.merge_fields import MERGE
 from tasks.stages.rectify_views import RECTIFY
 from tasks.stages.remove_backgrounds import REMOVE_BACKGROUNDS
@@ -105,7 +108,7 @@ def run_stages(request: ReconstructRequest, settings: Settings) -> dict[str, Any
         posing = PoseConfig(motion=request.motion)
         choosing = SelectConfig(num_frames=request.chosen_frames)
         merging = MergeConfig(mc_resolution=request.resolution, diameter_mm=request.diameter_mm)
-        exporting = ExportConfig()
+        judging, exporting = JudgeConfig(), ExportConfig()
 
         frames = run(EXTRACT, ExtractConfig(), source=source)
         inspection = run(INSPECT, inspecting, frames=frames, weights=background)
@@ -132,7 +135,7 @@ def run_stages(request: ReconstructRequest, settings: Settings) -> dict[str, Any
         )
         judged = run(
             JUDGE,
-            JudgeConfig(),
+            judging,
             frames=views,
             masks=views,
             inspection=inspection,
@@ -154,10 +157,27 @@ def run_stages(request: ReconstructRequest, settings: Settings) -> dict[str, Any
         )
         exported = run(EXPORT, exporting, mesh=mesh, provenance=provenance)
 
+        def make_report() -> ArtifactRef:
+            return run(
+                REPORT,
+                ReportConfig(),
+                frames=views,
+                masks=views,
+                poses=poses,
+                selection=selection,
+                mesh=mesh,
+                exported=exported,
+                gap_deg=judging.gap_deg,
+            )
+
+        report = reported(make_report, store)
+
     written = store.open(exported)
     glb = (written.folder / GLB_FILE).read_bytes()
-    metadata = _metadata(request, device, run, written.record, glb)
-    write_result(request.glb_path, glb, metadata, settings)
+    metadata = _metadata(request, device, run, written.record, glb, report)
+    page = page_of(request.stem, metadata, report)
+    shown = (page, report.preview) if page and report else None
+    write_result(request.glb_path, glb, metadata, settings, shown)
     publish_summary(
         request.stem, metadata, store, frames=views, selection=selection, exported=exported
     )
@@ -202,9 +222,18 @@ def _metadata(
     run: Runner,
     exported: dict[str, Any],
     glb: bytes,
+    report: Reported | None,
 ) -> dict[str, Any]:
     """What lies beside the GLB, in plain JSON types."""
     extras = exported["extras"]
+    shown: dict[str, Any] = {"warnings": [*extras["warnings"], MISSING]}
+    if report is not None:
+        shown = {
+            "report_path": str(report_of(request.glb_path)),
+            "preview_path": str(preview_of(request.glb_path)),
+            "preview": report.figures,
+            "thumbnail": report.content.get("thumbnail", ""),
+        }
     metadata = {
         "output_path": str(request.glb_path),
         "metadata_path": str(metadata_of(request.glb_path)),
@@ -218,6 +247,9 @@ def _metadata(
         "device": device,
         "preset": request.preset,
         **extras,
+        "parameters": dict(run.parameters),
+        "code": {**extras["code"], "stages": dict(run.versions)},
+        **shown,
         "stages": [vars(o) for o in run.outcomes],
         "seconds": round(sum(o.seconds for o in run.outcomes), 3),
         "made_at": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -15,7 +15,12 @@ ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 PACKAGES = ("configs", "flows", "tasks", "tsr")
 NOT_IMPORTED = {"einops", "transformers"}
-BROUGHT_ALONG = {"botocore", "onnxruntime", "starlette"}  # by s3fs, rembg[cpu] and FastAPI
+BROUGHT_ALONG = {
+    "botocore",
+    "markupsafe",
+    "onnxruntime",
+    "starlette",
+}  # by s3fs, Jinja2, rembg[cpu], FastAPI
 ONLY_FOR_TRAINING = {"matplotlib"}  # a requirement of development
 BUILD = "import sys; from setuptools.build_meta import build_wheel; build_wheel(sys.argv[1])"
 

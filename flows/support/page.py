@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import cv2
-
 from configs.locations import printable
 from tasks.imaging.contact_sheet import contact_sheet
-from tasks.imaging.images import Image, encode_image
+from tasks.imaging.images import Image
 from tasks.mesh.preview import VIEWS
+from tasks.report.content import data_uri
 
+_QUALITY = 82
+"""Of the page's JPEGs."""
 _FIGURES = {
     "watertight": "closed (1: yes)",
     "silhouette_iou": "overlap with the frames' outlines, mean",
@@ -23,12 +23,6 @@ _FIGURES = {
     "width_mm": "width, mm",
     "volume_m3": "volume, m³",
 }
-
-
-def data_uri(image: Image, quality: int = 82) -> str:
-    """The image as a ``data:`` address, which a browser shows without asking anyone."""
-    content = encode_image(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return "data:image/jpeg;base64," + base64.b64encode(content).decode()
 
 
 def escaped(text: str) -> str:
@@ -58,11 +52,11 @@ def summary(
         "",
         *(f"- **Retake:** {line}" for line in metadata["retake"]),
         "",
-        f"![The mesh: {', '.join(VIEWS)}]({data_uri(views)})",
+        f"![The mesh: {', '.join(VIEWS)}]({data_uri(views, _QUALITY)})",
         "",
         f"*The mesh: {', '.join(VIEWS)}; lightened.*",
         "",
-        f"![The frames given to the network]({data_uri(sheet)})",
+        f"![The frames given to the network]({data_uri(sheet, _QUALITY)})",
         "",
         "*The frames given to the network.*",
         "",

@@ -105,13 +105,15 @@ def _in_bucket(uri: str, settings: Settings) -> list[str]:
 def _named(uris: list[str]) -> list[Source]:
     """Names of results: the inputs' stems; where two are the same, with a digest of the path.
 
-    A tyre that is called as the manifest is gets a digest, too.
+    A tyre that is called as the manifest is, or as another's preview is, gets a digest, too.
     """
     stems = [stem_of(uri) for uri in uris]
     counts = Counter(stem.lower() for stem in stems)
     return [
         renamed(Source(stem, uri))
-        if counts[stem.lower()] > 1 or f"{stem.lower()}.json" == MANIFEST_NAME
+        if counts[stem.lower()] > 1
+        or f"{stem.lower()}.json" == MANIFEST_NAME
+        or stem.lower().endswith(".preview")
         else Source(stem, uri)
         for uri, stem in zip(uris, stems, strict=True)
     ]

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from configs.locations import inside, metadata_of, parent_and_name
+from configs.locations import inside, metadata_of, parent_and_name, preview_of, report_of
 from configs.settings import Settings
 from tasks.core.errors import InputError, StorageError
 from tasks.storage.open import open_storage
@@ -18,6 +18,8 @@ METADATA_MARK = "metadata_path"
 """A key of all metadata, by which they are told from other JSON files."""
 MANIFEST_MARK = "tyres"
 """A key of all manifests of batches, likewise."""
+PAGE_MARK = b'<meta name="generator" content="Tyre3D '
+"""What all reports hold, likewise."""
 
 
 class Results:
@@ -79,17 +81,33 @@ def results_beside(glb: Path | str, settings: Settings) -> tuple[Results, str]:
 
 
 def check_writable(glb: Path | str, settings: Settings) -> None:
-    """Make sure that a GLB and its metadata can be written, and replace nothing of others.
+    """Make sure that a GLB and what lies beside it can be written, and replace nothing of others.
 
     Raises:
         InputError: ``output-unwritable``, ``output-foreign``.
         StorageError: As :meth:`Results.check`.
     """
     results, name = results_beside(glb, settings)
-    metadata = parent_and_name(metadata_of(glb))[1]
-    for each in (name, metadata):  # either name may be too long, or a folder's
+    metadata, report, preview = (
+        parent_and_name(of(glb))[1] for of in (metadata_of, report_of, preview_of)
+    )
+    for each in (name, metadata, report, preview):  # any name may be too long, or a folder's
         results.check(each)
     check_replaceable(results, metadata)
+    check_page_replaceable(results, report)
+    if results.read(parent_and_name(metadata_of(preview_of(glb)))[1]) is not None:
+        raise _foreign(results, preview)  # the result of a tyre that is called so
+
+
+def check_page_replaceable(results: Results, name: str) -> None:
+    """Make sure that no page is replaced that is not one of ours.
+
+    Raises:
+        InputError: ``output-foreign``.
+    """
+    content = results.read(name)
+    if content is not None and PAGE_MARK not in content[:4096]:
+        raise _foreign(results, name)
 
 
 def check_replaceable(results: Results, name: str, mark: str = METADATA_MARK) -> None:
@@ -111,12 +129,16 @@ def check_replaceable(results: Results, name: str, mark: str = METADATA_MARK) ->
     except (ValueError, TypeError, RecursionError):
         ours = False
     if not ours:
-        raise InputError(
-            "output-foreign",
-            stage="export",
-            what=f"{results.location(name)} is there already, and is something else",
-            advice="Move it away, or choose another folder or name",
-        )
+        raise _foreign(results, name)
+
+
+def _foreign(results: Results, name: str) -> InputError:
+    return InputError(
+        "output-foreign",
+        stage="export",
+        what=f"{results.location(name)} is there already, and is something else",
+        advice="Move it away, or choose another folder or name",
+    )
 
 
 def finite(value: Any) -> Any:
@@ -131,9 +153,26 @@ def finite(value: Any) -> Any:
 
 
 def write_result(
-    location: Path | str, glb: bytes, metadata: Mapping[str, Any], settings: Settings
+    location: Path | str,
+    glb: bytes,
+    metadata: Mapping[str, Any],
+    settings: Settings,
+    report: tuple[str, bytes] | None = None,
 ) -> None:
-    """Write GLB and metadata beside each other, the GLB last."""
+    """Write what a user gets, side by side, the GLB last.
+
+    Args:
+        location: Where the GLB goes.
+        glb: The GLB.
+        metadata: What is said of it.
+        settings: How S3 is reached.
+        report: The report's page and the preview GLB, where they could be made.
+    """
     results, name = results_beside(location, settings)
     text = json.dumps(metadata, indent=2, ensure_ascii=False, allow_nan=False).encode() + b"\n"
-    results.write({parent_and_name(metadata_of(location))[1]: text, name: glb})
+    files = {parent_and_name(metadata_of(location))[1]: text}
+    if report is not None:
+        page, preview = report
+        files[parent_and_name(report_of(location))[1]] = page.encode("utf-8", "backslashreplace")
+        files[parent_and_name(preview_of(location))[1]] = preview
+    results.write({**files, name: glb})

@@ -275,5 +275,6 @@ mount -o remount,size=64m {home}
     assert {x.split()[1] for x in lines if x.startswith("kept")} == set(STAGES[:done])
     states = stages_of(out / "full.json")
     assert [states[s] for s in STAGES] == ["Cached"] * done + ["Completed"] * (len(STAGES) - done)
-    assert sorted(p.name for p in out.iterdir()) == ["full.glb", "full.json"]
+    files = ["full.glb", "full.html", "full.json", "full.preview.glb"]
+    assert sorted(p.name for p in out.iterdir()) == files
     assert is_whole((out / "full.glb").read_bytes())

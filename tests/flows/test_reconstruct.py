@@ -98,7 +98,8 @@ def test_glb_and_metadata(cut_out_folder: Path, tmp_path: Path, tiny_model: Path
     metadata = run(cut_out_folder, tmp_path, tiny_model)
     path = Path(metadata["output_path"])
     assert set(states(metadata).values()) == {"Completed"}
-    assert sorted(p.name for p in path.parent.iterdir()) == ["tyre.glb", "tyre.json"]
+    files = ["tyre.glb", "tyre.html", "tyre.json", "tyre.preview.glb"]
+    assert sorted(p.name for p in path.parent.iterdir()) == files
     text = path.with_suffix(".json").read_text()
     assert json.loads(text, parse_constant=pytest.fail) == metadata
     assert metadata["figures"]["unknown"] is None
@@ -109,8 +110,9 @@ def test_glb_and_metadata(cut_out_folder: Path, tmp_path: Path, tiny_model: Path
     first, *between, last = extras["warnings"]
     assert (first, last) == ("poses are fake", "merge is fake")
     assert all(w.startswith("masks of ") for w in between), "the discs are not where fakes say"
-    assert set(extras["code"]["stages"]) == set(STAGES)
-    assert set(extras["parameters"]) == set(STAGES)
+    made_by = set(STAGES) - {"report"}  # what is told of a mesh is no part of it
+    assert set(extras["code"]["stages"]) == set(extras["parameters"]) == made_by
+    assert set(metadata["code"]["stages"]) == set(metadata["parameters"]) == set(STAGES)
     assert metadata["num_vertices"] > 0
     assert metadata["num_faces"] > 0
     assert_valid(path)
@@ -151,7 +153,7 @@ def test_the_same_bytes_elsewhere_are_the_same_input(
     copy = tmp_path / "copy.mp4"
     copy.write_bytes(video.read_bytes())
     again = states(run(copy, tmp_path, tiny_model, session="test"))
-    assert [s for s, state in again.items() if state == "Completed"] == ["export"]
+    assert [s for s, state in again.items() if state == "Completed"] == ["export", "report"]
 
 
 @pytest.mark.parametrize("damage", ["delete", "change"])

@@ -6,6 +6,7 @@ from tasks.stages.extract_frames import EXTRACT
 from tasks.stages.infer_codes import INFER
 from tasks.stages.inspect_frames import INSPECT
 from tasks.stages.judge_mesh import JUDGE
+from tasks.stages.make_report import REPORT
 from tasks.stages.merge_fields import MERGE
 from tasks.stages.rectify_views import RECTIFY
 from tasks.stages.remove_backgrounds import REMOVE_BACKGROUNDS
@@ -22,4 +23,5 @@ PIPELINE = (
     MERGE,
     JUDGE,
     EXPORT,
+    REPORT,
 )

@@ -1,0 +1,177 @@
+"""What a report shows beside the metadata: frames as pictures, cameras, coverage."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+
+from configs.stages import ReportConfig
+from tasks.geometry.camera import Camera
+from tasks.geometry.similarity import Similarity
+from tasks.imaging.images import Image, encode_image, read_image, read_mask
+from tasks.imaging.masks import foreground
+from tasks.imaging.resizing import bounded
+from tasks.matting.quality import Masks
+from tasks.poses.record import PoseEstimate
+from tasks.selection.choose import Selection, Verdict
+from tasks.verdict.coverage import way_of
+from tasks.video.frames import Frames, evenly
+
+_OUTLINE = (106, 200, 40)  # BGR: stands out from rubber, asphalt and skin alike
+_THUMBNAIL_PX = 112
+_FAR = 0.22
+"""Depth of a camera's pyramid in the view, of the tyre's radius."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One candidate frame as the report tells of it.
+
+    Args:
+        index: Index of the candidate.
+        kind: ``chosen``, ``held-out`` or ``other``.
+        reason: Why it was taken, or why not.
+        time_s: Its time in the film, seconds.
+        source: Number of the frame in the film, or the name of the picture.
+        sharpness: As the selection measured it; None where no mask was usable.
+        angle_deg: Round the tyre from the first frame; None where its pose is unknown.
+        picture: A ``data:`` address; empty where there are too many frames to show all.
+    """
+
+    index: int
+    kind: str
+    reason: str
+    time_s: float
+    source: str
+    sharpness: float | None
+    angle_deg: float | None
+    picture: str = ""
+
+
+def gather_content(
+    frames: Frames,
+    masks: Masks,
+    poses: PoseEstimate,
+    selection: Selection,
+    from_world: Similarity,
+    config: ReportConfig,
+    gap_deg: float,
+) -> dict[str, Any]:
+    """What the report shows, in plain JSON types.
+
+    Args:
+        frames: The candidate frames, rectified.
+        masks: Their masks, likewise.
+        poses: The cameras.
+        selection: What became of every candidate.
+        from_world: World of the cameras to the frame of the mesh.
+        config: Sizes of pictures.
+        gap_deg: Arcs without a frame that are wider are shown as gaps.
+
+    Returns:
+        ``frames`` (:class:`Shown` each), ``cameras``, ``coverage``, ``is_film``.
+    """
+    way = way_of(poses)
+    alphas = masks.paths()
+    shown, others = [], [v.index for v in selection.verdicts if not v.taken]
+    pictured = {others[k] for k in evenly(len(others), config.max_thumbnails)}
+    for verdict, candidate in zip(selection.verdicts, frames.candidates, strict=True):
+        picture = ""
+        if verdict.taken or verdict.index in pictured:
+            longest = config.chosen_px if verdict.taken else config.thumbnail_px
+            image = bounded(read_image(frames.path(verdict.index)), longest)
+            if verdict.index in alphas:
+                image = _outlined(image, bounded(read_mask(alphas[verdict.index]), longest))
+            picture = data_uri(image, config.jpeg_quality)
+        shown.append(
+            Shown(
+                verdict.index,
+                _kind(verdict),
+                verdict.reason,
+                candidate.time_s,
+                candidate.source,
+                verdict.scores.sharpness if verdict.scores else None,
+                way.angles_deg.get(verdict.index),
+                picture,
+            )
+        )
+    kinds = {frame.index: frame.kind for frame in shown}
+    return {
+        "frames": [asdict(frame) for frame in shown],
+        "cameras": [
+            {"index": index, "kind": kinds[index], **_pyramid(camera, from_world, poses)}
+            for index, camera in sorted(poses.cameras.items())
+        ],
+        "coverage": {
+            "gaps_deg": way.gaps(gap_deg),
+            "seen_deg": way.seen_deg,
+            "parts": [way.faces_at(angle) for angle in range(0, 360, 5)],
+            "spins": poses.motion == "spin",
+        },
+        "is_film": all(candidate.source.isdecimal() for candidate in frames.candidates),
+    }
+
+
+def pictures_of(views: Image, config: ReportConfig) -> dict[str, str]:
+    """The mesh as a picture and as a thumbnail.
+
+    Args:
+        views: The mesh from three sides, side by side (:func:`tasks.mesh.preview.preview`).
+        config: Quality of the JPEGs.
+
+    Returns:
+        ``picture`` and ``thumbnail``, ``data:`` addresses.
+    """
+    side = views.shape[0]
+    slanted = views[:, side : 2 * side]
+    return {
+        "picture": data_uri(views, config.jpeg_quality),
+        "thumbnail": data_uri(bounded(slanted, _THUMBNAIL_PX), config.jpeg_quality),
+    }
+
+
+def data_uri(image: Image, quality: int) -> str:
+    """The image as a ``data:`` address, which a browser shows without asking anyone.
+
+    Args:
+        image: ``(H, W, 3)`` BGR.
+        quality: Of the JPEG, 1 to 100.
+    """
+    content = encode_image(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return "data:image/jpeg;base64," + base64.b64encode(content).decode()
+
+
+def _kind(verdict: Verdict) -> str:
+    return "chosen" if verdict.taken else "held-out" if verdict.held_out else "other"
+
+
+def _outlined(image: Image, alpha: Image) -> Image:
+    """The image with its mask's outline, so that a person sees what was taken for the tyre."""
+    drawn = image.copy()
+    mask = foreground(alpha).astype(np.uint8)
+    contours, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
+    width = max(1, round(max(image.shape[:2]) / 200))
+    cv2.drawContours(drawn, contours, -1, _OUTLINE, width, cv2.LINE_AA)
+    return drawn
+
+
+def _pyramid(camera: Camera, from_world: Similarity, poses: PoseEstimate) -> Mapping[str, Any]:
+    """Eye and image corners of a camera in the frame of the mesh, metres."""
+    far = _FAR * from_world.scale * poses.tyre.radius
+    corners = np.array(
+        [[0, 0], [camera.width, 0], [camera.width, camera.height], [0, camera.height]], float
+    )
+    rays = camera.rays(corners)
+    rays = far * rays / (rays @ camera.rotation[2])[:, None]  # all to the same depth
+    eye = from_world.apply(camera.centre[None])[0]
+    tips = eye + rays @ from_world.rotation.T
+    return {"eye": _rounded(eye), "corners": [_rounded(tip) for tip in tips]}
+
+
+def _rounded(values: Any) -> list[float]:
+    return [round(float(v), 4) for v in values]

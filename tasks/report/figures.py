@@ -1,0 +1,163 @@
+"""Figures of a run in words: what each means, in which unit, and from which value on it counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Format = Callable[[float], str]
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What a figure means.
+
+    Args:
+        label: Its name in words.
+        meaning: What it says, in a sentence.
+        told: Its value with its unit.
+    """
+
+    label: str
+    meaning: str
+    told: Format
+
+
+@dataclass(frozen=True)
+class Row:
+    """A figure as the report tells it; ``limits`` is empty where none is set."""
+
+    name: str
+    label: str
+    value: str
+    meaning: str
+    limits: str = ""
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.1f} %"
+
+
+def _unit(pattern: str) -> Format:
+    return lambda value: pattern.format(value)
+
+
+def _yes(value: float) -> str:
+    return "yes" if value else "no"
+
+
+_count, _plain, _millimetres = _unit("{:.0f}"), _unit("{:.3f}"), _unit("{:.1f} mm")
+_degrees, _of_size = _unit("{:.1f}°"), _unit("{:.2f} %")
+
+MEANINGS: Mapping[str, Meaning] = {
+    "silhouette_iou": Meaning(
+        "Overlap with outlines",
+        "how well the mesh covers the tyre in frames that it was not made of; 1 is all",
+        _plain,
+    ),
+    "silhouette_iou_worst": Meaning("Overlap, worst frame", "likewise, in the worst frame", _plain),
+    "masks_beyond_mesh": Meaning(
+        "Beside the mesh",
+        "area that the pictures' outlines hold and the mesh does not: a stand, a hand",
+        _percent,
+    ),
+    "mesh_beyond_masks": Meaning(
+        "Beyond the outlines", "area of the mesh that the pictures' outlines lack", _percent
+    ),
+    "photo_agreement": Meaning(
+        "Agreement with photos",
+        "correlation of the mesh's colours with photos kept aside; 1 is the same",
+        _plain,
+    ),
+    "held_out_frames": Meaning(
+        "Frames kept aside", "by which the mesh is judged; the merge did not see them", _count
+    ),
+    "posed_share": Meaning("Frames placed", "share of the frames whose camera was found", _percent),
+    "seen_arc_deg": Meaning(
+        "Filmed arc", "how much of the way round the tyre was filmed", _degrees
+    ),
+    "outer_face_seen": Meaning("Outer face seen", "share that a frame saw", _percent),
+    "inner_face_seen": Meaning("Inner face seen", "share that a frame saw", _percent),
+    "tread_seen": Meaning("Tread seen", "share that a frame saw", _percent),
+    "share_inferred": Meaning(
+        "Inferred surface",
+        "share that no frame saw; it comes from symmetry and from the network",
+        _percent,
+    ),
+    "outer_face_cosine": Meaning(
+        "Outer face, how frontal", "cosine of the best view of it; 1 is frontal", _plain
+    ),
+    "inner_face_cosine": Meaning("Inner face, how frontal", "likewise", _plain),
+    "halves_axle_deg": Meaning(
+        "Axle, two halves apart",
+        "angle between the axles that even and odd frames give",
+        _unit("{:.2f}°"),
+    ),
+    "halves_centre_percent": Meaning(
+        "Centre, two halves apart", "likewise for the centre, of the diameter", _of_size
+    ),
+    "halves_outline_percent": Meaning(
+        "Outline, two halves apart", "likewise for the outline, of the diameter", _of_size
+    ),
+    "scale_spread_percent": Meaning(
+        "Spread of the scale", "how far the sizes differ that single frames give", _of_size
+    ),
+    "width_ratio": Meaning("Width over diameter", "tyres have 0.15 to 0.75", _plain),
+    "axle_lean_deg": Meaning("Lean of the axle", "angle of the axle to the horizontal", _degrees),
+    "bodies": Meaning("Bodies", "separate pieces of the surface; a tyre is one", _count),
+    "watertight": Meaning("Closed", "whether the surface has no holes", _yes),
+    "width_mm": Meaning(
+        "Width", "along the axle, at the scale of the diameter given", _unit("{:.1f} mm")
+    ),
+    "volume_m3": Meaning("Volume", "that the surface encloses", _unit("{:.4f} m³")),
+    "disagreement_median_mm": Meaning(
+        "Disagreement", "spread between the surfaces of single frames, median", _unit("{:.2f} mm")
+    ),
+    "outline_residual_px": Meaning(
+        "Residual of the outlines",
+        "of the fitted solid, in pixels of the masks",
+        _unit("{:.2f} px"),
+    ),
+    "frames_fused": Meaning("Frames fused", "whose fields the network gave", _count),
+    "outlier_masks": Meaning("Masks left out", "that agreed with no others", _count),
+    "symmetry_order": Meaning(
+        "Order of symmetry", "how often the rim's pattern repeats round the axle", _count
+    ),
+    "symmetry_kept": Meaning(
+        "Kept of what does not repeat",
+        "share of what differs round the axle that was kept",
+        _percent,
+    ),
+}
+
+_JUDGED = {"outer_face_seen": "face_seen", "inner_face_seen": "face_seen"}
+_ONLY_COUNTS = {"faces", "vertices"}
+
+
+def rows_of(metadata: Mapping[str, Any]) -> list[Row]:
+    """All figures of a run, those that it was judged by first; unknown ones under their name."""
+    judged = metadata.get("parameters", {}).get("judge", {})
+    figures = {**metadata["evidence"], **metadata["figures"]}
+    figures |= dict(metadata["evidence"])  # where both have one, the one that was judged
+    known = [name for name in MEANINGS if name in figures]
+    others = sorted(set(figures) - set(MEANINGS) - _ONLY_COUNTS)
+    return [_row(name, figures[name], judged) for name in (*known, *others)]
+
+
+def _row(name: str, value: float | None, judged: Mapping[str, Any]) -> Row:
+    meaning = MEANINGS.get(name)
+    if meaning is None:
+        return Row(name, name, "–" if value is None else f"{value:.4g}", "")
+    told = "–" if value is None else meaning.told(value)
+    return Row(name, meaning.label, told, meaning.meaning, _limits(name, judged, meaning))
+
+
+def _limits(name: str, judged: Mapping[str, Any], meaning: Meaning) -> str:
+    limits = judged.get(_JUDGED.get(name, name))
+    if limits is None:
+        return ""
+    if isinstance(limits, Mapping):
+        review, fail = (meaning.told(limits[level]) for level in ("review", "fail"))
+        return f"review at {review}, fail at {fail}"
+    return f"review at {meaning.told(limits)}"

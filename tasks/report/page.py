@@ -1,0 +1,222 @@
+"""The report on one tyre: an HTML page that holds all it shows, and asks nobody for anything.
+
+All texts are escaped by the template engine, whoever wrote them; and the page's own security policy
+lets one script run, known by its digest, and forbids every request.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from importlib.metadata import version as package_version
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import jinja2
+from markupsafe import Markup
+
+from configs.locations import parent_and_name, printable
+from tasks.report.charts import coverage_chart, sharpness_chart
+from tasks.report.figures import rows_of
+
+_ASSETS = Path(__file__).parent / "assets"
+SENTENCES = {
+    "pass": "The mesh can be used.",
+    "review": "A person should look at the mesh before it is used.",
+    "fail": "The mesh must not be used.",
+}
+_PARTS = (
+    ("outer_face_seen", "outer face"),
+    ("inner_face_seen", "inner face"),
+    ("tread_seen", "tread"),
+)
+
+
+def report_page(
+    name: str,
+    metadata: Mapping[str, Any],
+    content: Mapping[str, Any],
+    preview: bytes,
+) -> str:
+    """The page.
+
+    Args:
+        name: The tyre's name, in anybody's words.
+        metadata: What lies beside the GLB.
+        content: From :func:`tasks.report.content.gather_content`; besides, if there are any,
+            ``picture``: a ``data:`` address of the mesh from three sides, and ``flattened``:
+            pictures of the unrolled tyre with ``title``, ``caption`` and ``picture``.
+        preview: The preview GLB.
+    """
+    frames = [_told(frame, film=content["is_film"]) for frame in content["frames"]]
+    kinds = {k: [f for f in frames if f["kind"] == k] for k in ("chosen", "held-out", "other")}
+    coverage = content["coverage"]
+    name = printable(name)
+    return render(
+        "report.html.j2",
+        name=name,
+        verdict=metadata["verdict"],
+        sentence=SENTENCES[metadata["verdict"]],
+        facts=_facts(metadata),
+        reasons=metadata["reasons"],
+        retake=metadata["retake"],
+        warnings=[printable(text) for text in metadata["warnings"]],
+        parts=_parts(metadata),
+        picture=content.get("picture", ""),
+        flattened=content.get("flattened", []),
+        frame_count=len(frames),
+        chosen=kinds["chosen"],
+        held_out=kinds["held-out"],
+        others=kinds["other"],
+        refusals=Counter(f["reason"] for f in kinds["other"]).most_common(),
+        card=_card,
+        coverage=Markup(coverage_chart(content)),  # numbers and words of ours alone
+        coverage_note=_coverage_note(coverage),
+        gaps=coverage["gaps_deg"],
+        sharpness=Markup(sharpness_chart(content)),  # likewise
+        rows=rows_of(metadata),
+        stages=_stages(metadata),
+        seconds=metadata["seconds"],
+        origin=_origin(metadata, len(preview)),
+        parameters=list(_parameters(metadata["parameters"])),
+        versions=sorted(metadata["code"]["stages"].items()),
+        data={"name": name, "cameras": content["cameras"]},
+        mesh=base64.b64encode(preview).decode(),
+        script_name="viewer.js",
+        footer=f"Made {metadata['made_at']} by Tyre3D {metadata['code']['tyre3d']}. "
+        "This file holds all that it shows; it loads nothing.",
+    )
+
+
+def render(template: str, *, script_name: str, **values: Any) -> str:
+    """A page of a template, with style sheet and one script, whose digest its policy names.
+
+    Args:
+        template: Name of the template among the assets.
+        script_name: Name of the script there.
+        values: What the template shows; texts are escaped.
+    """
+    script = _asset(script_name)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return (
+        _templates()
+        .get_template(template)
+        .render(
+            style=Markup(_asset("style.css")),
+            script=Markup(script),
+            script_digest=f"sha256-{digest}",
+            generator=f"Tyre3D {package_version('tyre3d')}",
+            **values,
+        )
+    )
+
+
+@functools.cache
+def _templates() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_ASSETS),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+@functools.cache
+def _asset(name: str) -> str:
+    """A file of ours; scripts end no script element."""
+    text = (_ASSETS / name).read_text(encoding="utf-8")
+    if "</script" in text.lower():
+        raise ValueError(f"{name} would end the element that holds it")
+    return text.strip()
+
+
+def _card(frame: Mapping[str, Any]) -> Markup:
+    return Markup(_templates().get_template("frame.html.j2").render(frame=frame))
+
+
+def _told(frame: Mapping[str, Any], *, film: bool) -> dict[str, Any]:
+    moment = f"{frame['time_s']:.1f} s" if film else printable(frame["source"])
+    angle = frame["angle_deg"]
+    return {**frame, "place": moment if angle is None else f"{moment}, {angle % 360:.0f}°"}
+
+
+def _facts(metadata: Mapping[str, Any]) -> list[str]:
+    low, high = metadata["bounds_m"]
+    width = 1000 * (high[2] - low[2])
+    return [
+        f"{metadata['scale']['nominal_diameter_mm']:.0f} mm diameter (given), {width:.0f} mm wide",
+        f"{metadata['num_faces']:,} faces".replace(",", " "),
+        f"{metadata['num_frames']} frames, {metadata['poses']['motion']}",
+        f"model {printable(metadata['model']['name'])}",
+        f"preset {metadata['preset']}",
+    ]
+
+
+def _parts(metadata: Mapping[str, Any]) -> list[dict[str, Any]]:
+    evidence = metadata["evidence"]
+    shares = [(label, evidence[key]) for key, label in _PARTS if evidence.get(key) is not None]
+    return [{"label": label, "percent": round(100 * share)} for label, share in shares]
+
+
+def _coverage_note(coverage: Mapping[str, Any]) -> str:
+    if coverage["spins"]:
+        return (
+            "Seen along the axle: every dot is a frame, at the angle by which the tyre had turned."
+        )
+    return (
+        "Seen from above: every dot is a frame, at its angle round the tyre from the first one, in "
+        "the direction of the walk. The ring tells which part is seen from there."
+    )
+
+
+def _stages(metadata: Mapping[str, Any]) -> list[dict[str, Any]]:
+    longest = max((s["seconds"] for s in metadata["stages"]), default=0.0) or 1.0
+    return [
+        {**stage, "percent": round(100 * stage["seconds"] / longest)}
+        for stage in metadata["stages"]
+    ]
+
+
+def _origin(metadata: Mapping[str, Any], preview_bytes: int) -> list[tuple[str, Any]]:
+    """Labels and values, where the full files are linked by their names."""
+    preview = metadata["preview"]
+    lost = (
+        f"{preview['num_faces']} faces, {preview_bytes / 1e6:.2f} MB; the full mesh is "
+        f"{preview['error_mean_mm']:.2f} mm from it in the mean, {preview['error_p99_mm']:.2f} mm "
+        f"at the 99th percentile, {preview['error_max_mm']:.2f} mm at most"
+    )
+    return [
+        ("input", f"{printable(metadata['input']['name'])}, sha256 {metadata['input']['sha256']}"),
+        (
+            "model",
+            f"{printable(metadata['model']['name'])} "
+            f"({printable(metadata['model']['chosen_because'])}), "
+            f"sha256 {metadata['model']['sha256']}",
+        ),
+        ("full mesh", _link(metadata["output_path"])),
+        ("its sha256", metadata["glb_sha256"]),
+        ("metadata", _link(metadata["metadata_path"])),
+        ("mesh on this page", lost),
+        ("poses", f"{metadata['poses']['method']}, {metadata['poses']['motion']}"),
+        ("device", f"{metadata['device']}, Python {metadata['python']}"),
+        ("run", metadata["run_id"] or "–"),
+    ]
+
+
+def _link(location: str) -> Markup:
+    """The name of a file that lies beside the page, as a link to it."""
+    name = parent_and_name(Path(location) if "://" not in location else location)[1]
+    escaped = Markup.escape(printable(name))
+    return Markup(f'<a href="{quote(name, errors="surrogateescape")}">{escaped}</a>')
+
+
+def _parameters(parameters: Mapping[str, Mapping[str, Any]]) -> Iterable[tuple[str, str, str]]:
+    for stage, values in parameters.items():
+        for name, value in values.items():
+            yield stage, name, value if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,73 @@
+"""The report in a real browser: it shows the tyre, obeys its buttons, and asks nobody.
+
+Not among the default tests, for it needs a browser: ``make test-browser``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.support.browser import told_by_browser
+from tests.tasks.report.scene import report_of
+
+pytestmark = pytest.mark.browser
+NAME = """a "tyre" <script>alert(1)</script>"""
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    page = tmp_path_factory.mktemp("page") / "tyre.html"
+    page.write_text(report_of(page.parent / "film", NAME), encoding="utf-8")
+    return told_by_browser("browser.mjs", page)
+
+
+def apart(told: dict[str, Any], one: str, other: str, where: str = "middle") -> float:
+    """How far two views' mean colours are apart, of 255."""
+    views = told["views"]
+    return float(np.abs(np.subtract(views[one][where], views[other][where])).max())
+
+
+def test_the_canvas_shows_the_tyre(told: dict[str, Any]) -> None:
+    assert told["state"] == "ready"
+    view = told["views"]["photo"]
+    assert np.abs(np.subtract(view["middle"], view["edge"])).max() > 40, "drum and ground differ"
+    assert 0.2 < view["dark"] < 0.8
+
+
+def test_nothing_is_asked_and_nothing_goes_wrong(told: dict[str, Any]) -> None:
+    assert told["said"] == []
+    others = [url for url in told["asked"][1:] if not url.startswith(("data:", "blob:"))]
+    assert told["asked"][0].startswith("file:")
+    assert others == []
+
+
+def test_colours_follow_the_buttons(told: dict[str, Any]) -> None:
+    assert told["pressed"]["provenance"] == ["provenance"]
+    assert told["pressed"]["disagreement"] == ["disagreement"]
+    assert told["pressed"]["photo"] == ["photo"]
+    assert told["pressed"]["key"] == "true"
+    assert apart(told, "mode provenance", "photo") > 20
+    assert apart(told, "mode disagreement", "mode provenance") > 20
+    assert apart(told, "mode photo", "photo") < 2
+    assert told["vertices"] is not None, "without a texture there is one kind of colours"
+
+
+def test_wireframe_cameras_section_and_frames(told: dict[str, Any]) -> None:
+    assert apart(told, "wireframe", "photo") > 5
+    assert told["views"]["cameras"]["dark"] < 0.6 * told["views"]["photo"]["dark"], "from afar"
+    red, green, _ = told["views"]["section across"]["middle"]
+    assert red > green + 40, "the cut is seen"
+    assert told["statuses"]["from a frame"] == "Seen from where frame 0 was filmed"
+    assert apart(told, "turned by keys", "photo") > 2
+
+
+def test_the_mesh_can_be_carried_away(told: dict[str, Any]) -> None:
+    assert told["saved"].endswith(".preview.glb")
+
+
+def test_no_page_is_wider_than_its_window(told: dict[str, Any]) -> None:
+    assert told["width"] <= 900
+    assert told["phone"] <= 360

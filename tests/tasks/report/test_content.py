@@ -1,0 +1,92 @@
+"""What a report shows: cameras where they were, pictures of all frames, the gaps."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from configs.stages import ReportConfig
+from tasks.report.content import pictures_of
+from tests.tasks.report.scene import CHOSEN, COUNT, HELD_OUT, REFUSED, cameras, content_of
+
+
+@pytest.fixture(scope="module")
+def content(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return content_of(tmp_path_factory.mktemp("film"))
+
+
+def decoded(uri: str) -> np.ndarray[Any, Any]:
+    head, _, text = uri.partition(",")
+    assert head == "data:image/jpeg;base64"
+    image = cv2.imdecode(np.frombuffer(base64.b64decode(text), np.uint8), cv2.IMREAD_COLOR)
+    assert image is not None
+    return np.asarray(image)
+
+
+def test_cameras_stand_in_the_frame_of_the_mesh(content: dict[str, Any]) -> None:
+    for told, camera in zip(content["cameras"], cameras(), strict=True):
+        np.testing.assert_allclose(told["eye"], camera.centre, atol=2e-4)
+        middle = np.mean(told["corners"], axis=0) - told["eye"]
+        inwards = -np.array(told["eye"]) / np.linalg.norm(told["eye"])
+        assert middle @ inwards / np.linalg.norm(middle) > 0.9999
+        upper = np.array(told["corners"][0]) - told["corners"][3]
+        assert upper[1] > 0, "the image's upper edge is the upper one"
+
+
+def test_every_frame_is_told_of(content: dict[str, Any]) -> None:
+    frames = content["frames"]
+    kinds = {
+        kind: [f["index"] for f in frames if f["kind"] == kind] for kind in ("chosen", "held-out")
+    }
+    assert kinds == {"chosen": list(CHOSEN), "held-out": list(HELD_OUT)}
+    assert frames[REFUSED]["sharpness"] is None
+    assert frames[2]["sharpness"] == 3.0
+    assert frames[4]["angle_deg"] == pytest.approx(4 * 270 / COUNT, abs=0.1)
+    config = ReportConfig()
+    for frame in frames:
+        longest = config.chosen_px if frame["kind"] == "chosen" else config.thumbnail_px
+        assert max(decoded(frame["picture"]).shape) == min(longest, 320)
+
+
+def test_what_was_taken_for_the_tyre_is_outlined(content: dict[str, Any]) -> None:
+    def green(image: np.ndarray[Any, Any]) -> int:
+        blue, middle, red = (image[..., k].astype(int) for k in range(3))
+        return int((middle > np.maximum(blue, red) + 40).sum())
+
+    assert green(decoded(content["frames"][0]["picture"])) > 100
+    assert green(decoded(content["frames"][REFUSED]["picture"])) == 0
+
+
+def test_gaps_are_told(content: dict[str, Any]) -> None:
+    coverage = content["coverage"]
+    ((low, high),) = coverage["gaps_deg"]
+    assert low == pytest.approx(270 * (COUNT - 1) / COUNT, abs=0.5)
+    assert high == pytest.approx(360, abs=0.5)
+    assert coverage["seen_deg"] == pytest.approx(low, abs=0.5)
+    assert len(coverage["parts"]) == 72
+    assert coverage["parts"][0] == "outer face"
+    assert coverage["parts"][36] == "inner face"
+
+
+def test_the_thumbnail_is_the_view_at_a_slant() -> None:
+    views = np.zeros((240, 720, 3), np.uint8)
+    views[:, 240:480] = (0, 0, 200)
+    pictures = pictures_of(views, ReportConfig())
+    thumbnail = decoded(pictures["thumbnail"])
+    assert thumbnail.shape == (112, 112, 3)
+    np.testing.assert_allclose(thumbnail.mean(axis=(0, 1)), (0, 0, 200), atol=3)
+    assert decoded(pictures["picture"]).shape == (240, 720, 3)
+
+
+def test_only_so_many_are_pictured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "tests.tasks.report.scene.ReportConfig", lambda: ReportConfig(max_thumbnails=2)
+    )
+    pictured = [f["index"] for f in content_of(tmp_path)["frames"] if f["picture"]]
+    assert len(pictured) == len(CHOSEN) + 2
+    assert set(CHOSEN) < set(pictured)

@@ -1,0 +1,168 @@
+"""The report's page: complete, of one file, and safe from whoever names a tyre."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html.parser
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tasks.storage.results import PAGE_MARK
+from tests.tasks.report.scene import CHOSEN, COUNT, report_of
+
+EVIL = """<script>alert("x")</script>'"&<img src=x onerror=alert(1)>"""
+ELEMENTS = {
+    "section",
+    "ul",
+    "ol",
+    "li",
+    "table",
+    "tbody",
+    "main",
+    "figure",
+    "details",
+    "svg",
+    "div",
+}
+LOADS = {
+    "src": {"data"},
+    "srcset": set(),
+    "poster": set(),
+    "data": set(),
+    "action": set(),
+    "background": set(),
+}
+"""Attributes that make a browser load something, and the kinds of addresses that load nothing."""
+
+
+class Reader(html.parser.HTMLParser):
+    """Notes elements, their texts and what is not closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+        self.open: list[str] = []
+        self.wrong: list[str] = []
+        self.scripts: dict[str, str] = {}
+        self._script: str | None = None
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        attributes = dict(attrs)
+        self.elements.append((tag, attributes))
+        if tag in ELEMENTS:
+            self.open.append(tag)
+        if tag == "script":
+            self._script = attributes.get("id") or "code"
+            self.scripts[self._script] = ""
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in ELEMENTS and (not self.open or self.open.pop() != tag):
+            self.wrong.append(tag)
+        if tag == "script":
+            self._script = None
+
+    def handle_data(self, data: str) -> None:
+        if self._script is not None:
+            self.scripts[self._script] += data
+        else:
+            self.texts.append(data)
+
+
+def read(page: str) -> Reader:
+    reader = Reader()
+    reader.feed(page)
+    reader.close()
+    return reader
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return report_of(tmp_path_factory.mktemp("report"), "tyre 7")
+
+
+def test_the_page_is_whole(page: str) -> None:
+    reader = read(page)
+    assert reader.open == reader.wrong == []
+    text = " ".join(" ".join(reader.texts).split())
+    for said in (
+        "tyre 7",
+        "A person should look at the mesh",
+        "only about 270° were filmed",
+        "film again between 245° and 360°",
+        "mind <b>this</b>",
+        "no <tyre> & more",
+        "Coverage by angle",
+        "Sharpness over time",
+        "review at 200.0°, fail at 75.0°",
+        "novel",
+        "ab" * 32,
+        "a-run",
+    ):
+        assert said in text, said
+    frames = [a["data-frame"] for t, a in reader.elements if t == "button" and "data-frame" in a]
+    assert sorted(frames, key=int) == [str(i) for i in range(COUNT)]
+    assert frames[: len(CHOSEN)] == [str(i) for i in CHOSEN]
+    assert PAGE_MARK in page.encode()[:4096]
+    assert len(page) < 5_000_000
+
+
+def test_nothing_is_loaded_from_elsewhere(page: str) -> None:
+    reader = read(page)
+    for tag, attributes in reader.elements:
+        assert tag not in {"link", "iframe", "object", "embed", "base"}
+        for name, value in attributes.items():
+            if name in LOADS:
+                assert (value or "").partition(":")[0] in LOADS[name], (tag, name)
+            assert not name.startswith("on"), "a handler in the page"
+    links = [a["href"] or "" for t, a in reader.elements if t == "a"]
+    assert sorted(links) == ["#verdict", "tyre%207.glb", "tyre%207.json"]
+    style = page[page.index("<style>") : page.index("</style>")]
+    assert "url(" not in style
+    assert "@import" not in style
+
+
+def test_the_policy_lets_one_script_run_and_nothing_be_asked(page: str) -> None:
+    reader = read(page)
+    (policy,) = [a["content"] for _, a in reader.elements if "http-equiv" in a]
+    rules = dict(rule.strip().partition(" ")[::2] for rule in (policy or "").split(";"))
+    assert rules["default-src"] == "'none'"
+    digest = hashlib.sha256(reader.scripts["code"].encode()).digest()
+    assert rules["script-src"] == f"'sha256-{base64.b64encode(digest).decode()}'"
+    assert rules["connect-src"] == "blob: data:"  # by which textures reach the viewer
+    assert "http" not in (policy or "")
+
+
+def test_the_licence_of_what_is_inside_stands_in_the_page(page: str) -> None:
+    code = read(page).scripts["code"]
+    assert re.search(r"three\.js \d+\.\d+\.\d+", code[:100])
+    assert "The MIT License" in code[:200]
+    assert "Permission is hereby granted" in code[:400]
+
+
+def test_the_mesh_and_the_cameras_are_in_the_page(page: str) -> None:
+    scripts = read(page).scripts
+    content = base64.b64decode(scripts["mesh-data"], validate=True)
+    assert content[:4] == b"glTF"
+    assert int.from_bytes(content[8:12], "little") == len(content)
+    told = json.loads(scripts["report-data"])
+    assert [c["index"] for c in told["cameras"]] == list(range(COUNT))
+    assert told["name"] == "tyre 7"
+
+
+def test_names_are_shown_as_they_are_and_run_nothing(tmp_path: Path) -> None:
+    reader = read(report_of(tmp_path, EVIL))
+    assert [t for t, _ in reader.elements].count("script") == 3
+    assert all(not name.startswith("on") for _, a in reader.elements for name in a)
+    assert EVIL in "".join(reader.texts)
+    assert json.loads(reader.scripts["report-data"])["name"] == EVIL
+
+
+def test_bytes_that_are_no_text_are_written_out(tmp_path: Path) -> None:
+    page = report_of(tmp_path, "tyre\udcff\u202e\x00")
+    assert "tyre\\udcff\\u202e\\x00" in page
+    page.encode()

@@ -1,0 +1,31 @@
+// Starts the viewer of a report: reads what the page holds, shows the mesh, joins it to the buttons.
+
+import { readMesh } from './mesh.js';
+import { Stage } from './stage.js';
+import { connect } from './panel.js';
+
+const FAULT = 'The 3D view cannot be shown here; the picture stands in for it.';
+
+async function start() {
+  const place = document.getElementById('viewer');
+  if (!place) return;
+  try {
+    const data = JSON.parse(document.getElementById('report-data').textContent);
+    const bytes = decode(document.getElementById('mesh-data').textContent);
+    const stage = new Stage(document.getElementById('canvas'), await readMesh(bytes), data.cameras);
+    connect(stage, place, bytes, data);
+    place.dataset.state = 'ready';
+    stage.draw();
+  } catch (error) {
+    place.dataset.state = 'failed';
+    document.getElementById('viewer-status').textContent = FAULT;
+    console.warn(String(error));
+  }
+}
+
+function decode(text) {
+  const binary = atob(text.trim());
+  return Uint8Array.from(binary, (character) => character.charCodeAt(0));
+}
+
+start();

@@ -1,0 +1,226 @@
+// The scene: mesh, light, cameras of the frames, a plane that cuts. Drawn only when something moved.
+
+import {
+  AmbientLight,
+  BackSide,
+  BufferAttribute,
+  BufferGeometry,
+  DirectionalLight,
+  HemisphereLight,
+  LineBasicMaterial,
+  LineSegments,
+  Mesh,
+  MeshBasicMaterial,
+  MeshStandardMaterial,
+  PerspectiveCamera,
+  Plane,
+  Scene,
+  Vector3,
+  WebGLRenderer,
+  WireframeGeometry,
+} from 'three';
+import { OrbitControls } from 'three/addons/controls/OrbitControls.js';
+import { colouring } from './mesh.js';
+
+const START = new Vector3(0.75, 0.38, 1);
+const CUT = '#d46a6a';
+const LIGHT = 2.2;
+
+export class Stage {
+  constructor(canvas, mesh, cameras) {
+    this.canvas = canvas;
+    this.mesh = mesh;
+    this.radius = mesh.geometry.boundingSphere.radius;
+    this.renderer = new WebGLRenderer({ canvas, antialias: true, alpha: true });
+    this.renderer.setPixelRatio(Math.min(window.devicePixelRatio, 2));
+    this.renderer.localClippingEnabled = true;
+    this.scene = new Scene();
+    this.camera = new PerspectiveCamera(35, 1, 0.02 * this.radius, 60 * this.radius);
+    this.controls = new OrbitControls(this.camera, canvas);
+    this.controls.addEventListener('change', () => this.draw());
+    this.plane = new Plane(new Vector3(0, 0, -1), 0);
+    this.lights();
+    this.bodies();
+    this.frames(cameras);
+    this.look(START);
+    new ResizeObserver(() => this.draw()).observe(canvas);
+  }
+
+  lights() {
+    this.sky = new HemisphereLight('#ffffff', '#9a948c', 1);
+    this.fill = new AmbientLight('#ffffff', 1);
+    this.lamp = new DirectionalLight('#ffffff', 1);
+    this.lamp.position.set(-0.6, 0.8, 1);
+    this.camera.add(this.lamp);
+    this.scene.add(this.sky, this.fill, this.camera);
+    this.light(1);
+  }
+
+  bodies() {
+    const { geometry } = this.mesh;
+    this.material = new MeshStandardMaterial({ roughness: 0.85, vertexColors: true });
+    this.inside = new MeshBasicMaterial({ color: CUT, side: BackSide });
+    this.lines = new LineBasicMaterial({ color: '#1fb6a6', transparent: true, opacity: 0.55 });
+    this.body = new Mesh(geometry, this.material);
+    this.interior = new Mesh(geometry, this.inside);
+    this.interior.visible = false;
+    this.wires = null;
+    this.scene.add(this.body, this.interior);
+    this.colour('photo');
+  }
+
+  // Cameras as small pyramids: the frames that the network saw, those kept aside, the others.
+  frames(cameras) {
+    this.pyramids = [];
+    const kinds = { chosen: ['#e8853d', 1], 'held-out': ['#1fb6a6', 1], other: ['#8d9299', 0.5] };
+    for (const [kind, [colour, opacity]] of Object.entries(kinds)) {
+      const points = cameras.filter((c) => c.kind === kind).flatMap(pyramid);
+      if (!points.length) continue;
+      const shape = new BufferGeometry();
+      shape.setAttribute('position', new BufferAttribute(new Float32Array(points), 3));
+      const material = new LineBasicMaterial({ color: colour, transparent: true, opacity });
+      const lines = new LineSegments(shape, material);
+      lines.visible = false;
+      this.pyramids.push(lines);
+      this.scene.add(lines);
+    }
+    this.reach = cameras.reduce((far, c) => Math.max(far, Math.hypot(...c.eye)), this.radius);
+  }
+
+  // How the mesh is coloured: photo, vertices, provenance or disagreement. Returns the legend.
+  colour(mode) {
+    const textured = mode === 'photo' && this.mesh.map;
+    const { colours, legend } = colouring(this.mesh, mode);
+    this.mesh.geometry.setAttribute('color', new BufferAttribute(colours, 3));
+    this.material.map = textured ? this.mesh.map : null;
+    this.material.vertexColors = !textured;
+    this.material.needsUpdate = true;
+    this.draw();
+    return legend;
+  }
+
+  wireframe(shown) {
+    if (shown && !this.wires) {
+      this.wires = new LineSegments(new WireframeGeometry(this.mesh.geometry), this.lines);
+      this.scene.add(this.wires);
+    }
+    if (this.wires) this.wires.visible = shown;
+    this.draw();
+  }
+
+  showFrames(shown) {
+    for (const lines of this.pyramids) lines.visible = shown;
+    if (shown && this.camera.position.length() < 1.6 * this.reach) {
+      this.look(this.camera.position.clone(), 2.4 * this.reach);
+    } else if (!shown) this.look(this.camera.position.clone());
+    this.draw();
+  }
+
+  // A cut across the axle at a share of the half width, or along it at an angle in degrees.
+  section(kind, place) {
+    if (kind === 'across') {
+      const box = this.mesh.geometry.boundingBox ?? this.box();
+      this.plane.normal.set(0, 0, -1);
+      this.plane.constant = place * box.max.z;
+    } else if (kind === 'along') {
+      const angle = Math.PI * place;
+      this.plane.normal.set(-Math.cos(angle), Math.sin(angle), 0);
+      this.plane.constant = 0;
+    }
+    const planes = kind === 'none' ? [] : [this.plane];
+    for (const material of [this.material, this.inside, this.lines]) {
+      material.clippingPlanes = planes;
+    }
+    this.interior.visible = kind !== 'none';
+    this.draw();
+  }
+
+  box() {
+    this.mesh.geometry.computeBoundingBox();
+    return this.mesh.geometry.boundingBox;
+  }
+
+  light(strength) {
+    this.sky.intensity = 0.9 * LIGHT * strength;
+    this.fill.intensity = 0.5 * LIGHT * strength;
+    this.lamp.intensity = 1.3 * LIGHT * strength;
+    this.draw();
+  }
+
+  // From a direction, at a distance: by default the one from which the tyre fills the view.
+  look(direction, distance) {
+    const narrow = Math.min(1, this.camera.aspect || 1);
+    const half = Math.tan((this.camera.fov * Math.PI) / 360) * narrow;
+    const fits = (1.06 * this.radius) / Math.sin(Math.atan(half));
+    this.camera.position.copy(direction).setLength(distance ?? fits);
+    this.controls.target.set(0, 0, 0);
+    this.controls.update();
+    this.draw();
+  }
+
+  reset() {
+    this.look(START);
+  }
+
+  // From where a frame was filmed.
+  lookFrom(eye) {
+    const place = new Vector3(...eye);
+    this.look(place, Math.max(place.length(), 1.3 * this.radius));
+  }
+
+  orbit(right, up) {
+    const { position } = this.camera;
+    const turned = position.clone().applyAxisAngle(this.camera.up, -right);
+    const across = new Vector3().crossVectors(this.camera.up, turned).normalize();
+    const tilted = turned.clone().applyAxisAngle(across, -up);
+    if (Math.abs(tilted.clone().normalize().y) < 0.995) turned.copy(tilted);
+    this.look(turned, position.length());
+  }
+
+  zoom(factor) {
+    const distance = this.camera.position.length() * factor;
+    const bounded = Math.min(Math.max(distance, 1.1 * this.radius), 20 * this.radius);
+    this.look(this.camera.position.clone(), bounded);
+  }
+
+  fit() {
+    const { clientWidth: width, clientHeight: height } = this.canvas;
+    if (!width || !height) return false;
+    const ratio = this.renderer.getPixelRatio();
+    if (
+      this.canvas.width !== Math.floor(width * ratio) ||
+      this.canvas.height !== Math.floor(height * ratio)
+    ) {
+      this.renderer.setSize(width, height, false);
+      this.camera.aspect = width / height;
+      this.camera.updateProjectionMatrix();
+    }
+    return true;
+  }
+
+  draw() {
+    if (this.waiting) return;
+    this.waiting = true;
+    requestAnimationFrame(() => this.drawNow());
+  }
+
+  drawNow() {
+    this.waiting = false;
+    if (this.fit()) this.renderer.render(this.scene, this.camera);
+  }
+
+  // The picture that is shown, as a PNG.
+  picture() {
+    this.drawNow();
+    return new Promise((resolve) => this.canvas.toBlob(resolve, 'image/png'));
+  }
+}
+
+// Lines from the eye to the corners of the image, and round it.
+function pyramid({ eye, corners }) {
+  const lines = [];
+  corners.forEach((corner, k) => {
+    lines.push(...eye, ...corner, ...corner, ...corners[(k + 1) % corners.length]);
+  });
+  return lines;
+}
