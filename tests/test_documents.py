@@ -15,7 +15,7 @@ from deployments.api.settings import ApiSettings
 ROOT = Path(__file__).parents[1]
 LISTED = subprocess.run(["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, text=True)
 DOCUMENTS = sorted(LISTED.stdout.split()) or ["README.md"]
-SOURCE = ("bench", "configs", "deployments", "docs", "flows", "tasks", "tests", "tsr")
+SOURCE = ("bench", "configs", "deployments", "docs", "flows", "tasks", "tests", "tsr", "viewer")
 FOLDERS = "|".join(SOURCE)
 EXAMPLES = {"tasks/mesh/smoothing.py", "tasks/stages/smooth_mesh.py"}
 """Files that a reader of docs/contributing.md would add."""

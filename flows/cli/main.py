@@ -8,6 +8,7 @@ import logging
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NoReturn, get_args
 
 from configs.locations import as_location
@@ -52,8 +53,73 @@ def build_parser() -> argparse.ArgumentParser:
     for sub in (listing, fetch):
         sub.add_argument("--verbose", action="store_true", help="log for debugging")
     _add_prune(commands.add_parser("prune", help="delete artifacts that were not used for long"))
+    _add_results(commands)
     _add_service(commands)
     return parser
+
+
+def _add_results(commands: argparse._SubParsersAction[_Parser]) -> None:
+    """The commands for what a run left."""
+    view = commands.add_parser("view", help="open the report on a tyre or a batch in the browser")
+    serve = "serve it on 127.0.0.1 until Ctrl-C instead, for a browser that cannot reach the file"
+    view.add_argument("--serve", action="store_true", help=serve)
+    view.add_argument(
+        "--port", type=int, default=0, help="with --serve (default: one that is free)"
+    )
+    info = commands.add_parser("info", help="tell what is in a GLB")
+    info.add_argument("--json", action="store_true", help="as JSON")
+    render = commands.add_parser(
+        "render", help="make a picture or a turntable of a GLB; needs no GPU and no screen"
+    )
+    out = "picture (.png, .jpg) or turntable (.mp4)"
+    render.add_argument("--out", required=True, type=Path, metavar="FILE", help=out)
+    size = "in pixels, even numbers (default: 720x720)"
+    render.add_argument("--size", type=size_of, default=(720, 720), metavar="WxH", help=size)
+    render.add_argument(
+        "--colours",
+        choices=("photo", "provenance", "disagreement"),
+        default="photo",
+        help="what the colours tell (default: %(default)s)",
+    )
+    side = "degrees from the outer face to the right, of a picture (%(default)s)"
+    render.add_argument("--azimuth", type=float, default=37.0, metavar="DEG", help=side)
+    lift = "degrees above the axle (%(default)s)"
+    render.add_argument("--elevation", type=_elevation, default=17.0, metavar="DEG", help=lift)
+    turn = "of one turn of a turntable (%(default)s)"
+    render.add_argument("--seconds", type=_seconds, default=4.0, metavar="S", help=turn)
+    known = "a GLB, its JSON or report, the name of all three, or a folder; s3:// as well"
+    for sub in (view, info, render):
+        sub.add_argument("result", metavar="RESULT", help=known)
+        sub.add_argument("--verbose", action="store_true", help="tracebacks")
+
+
+def size_of(text: str) -> tuple[int, int]:
+    """Width and height of a size such as ``1280x720``: even, as films need them."""
+    width, _, height = text.lower().partition("x")
+    if not (width.isdecimal() and height.isdecimal()):
+        raise argparse.ArgumentTypeError(f"{text}: give a size such as 1280x720")
+    sides = int(width), int(height)
+    if any(side % 2 or not 16 <= side <= 4096 for side in sides):
+        raise argparse.ArgumentTypeError(f"{text}: give even numbers from 16 to 4096")
+    return sides
+
+
+def _elevation(text: str) -> float:
+    return _between(text, -89.0, 89.0)
+
+
+def _seconds(text: str) -> float:
+    return _between(text, 0.5, 60.0)
+
+
+def _between(text: str, low: float, high: float) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not low <= value <= high:
+        raise argparse.ArgumentTypeError(f"{text}: give a number from {low:g} to {high:g}")
+    return value
 
 
 def _add_prune(parser: argparse.ArgumentParser) -> None:
@@ -194,6 +260,9 @@ _MODULES = {
     "announce": "flows.cli.commands",
     "models": "flows.cli.commands",
     "batch": "flows.cli.batch_command",
+    "view": "flows.cli.result_commands",
+    "info": "flows.cli.result_commands",
+    "render": "flows.cli.result_commands",
     "prune": "flows.cli.service_commands",
     "ui": "flows.cli.service_commands",
     "worker": "flows.cli.service_commands",

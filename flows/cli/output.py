@@ -90,6 +90,8 @@ def stage_table(metadata: Mapping[str, Any], start_s: float) -> str:
     )
     text += "".join(f"warning   {line}\n" for line in metadata["warnings"])
     text += f"GLB       {metadata['output_path']}\nmetadata  {metadata['metadata_path']}\n"
+    if "report_path" in metadata:
+        text += f"report    {metadata['report_path']}\n"
     return text + verdict_lines(metadata)
 
 
@@ -141,3 +143,39 @@ def checks_table(checks: Sequence[Check]) -> str:
         if check.advice:
             rows.append(("", "", f"-> {printable(check.advice)}"))
     return _table(rows)
+
+
+def info_lines(told: Mapping[str, Any]) -> str:
+    """What is in a GLB.
+
+    Args:
+        told: From :func:`tasks.report.info.info_of`.
+    """
+    unchanged = {None: "", True: " (as its metadata say)", False: " (NOT the one of its metadata)"}
+    texture = told["texture"]
+    size = " × ".join(f"{side:.1f}" for side in told["size_mm"])
+    rows = [
+        ("GLB", f"{told['file']}, {told['bytes'] / 1e6:.2f} MB"),
+        ("sha256", f"{told['sha256']}{unchanged[told['unchanged']]}"),
+        ("mesh", f"{told['num_vertices']} vertices, {told['num_faces']} faces"),
+        ("size", f"{size} mm (x, y, z)"),
+        ("holds", ", ".join(told["attributes"])),
+    ]
+    if texture is not None:
+        pixels = f"{texture['width_px']} × {texture['height_px']} pixels"
+        rows.append(("texture", f"{pixels}, {texture['bytes'] / 1e6:.2f} MB"))
+    if told["extensions"]:
+        rows.append(("extends", ", ".join(told["extensions"])))
+    if told["share_inferred"] is not None:
+        rows.append(("inferred", f"{told['share_inferred']:.1%} of the vertices"))
+    if "model" in told:
+        rows.append(("model", f"{told['model']['name']}, sha256 {told['model']['sha256']}"))
+    if "input" in told:
+        rows.append(("input", f"{told['input']['name']}, sha256 {told['input']['sha256']}"))
+    if told["generator"]:
+        rows.append(("made by", told["generator"]))
+    text = "".join(f"{label:<9} {printable(value)}\n" for label, value in rows)
+    text += "".join(f"warning   {printable(line)}\n" for line in told.get("warnings", []))
+    if "verdict" in told:
+        text += verdict_lines({"reasons": [], "retake": [], **told})
+    return text

@@ -21,6 +21,7 @@ import jinja2
 from markupsafe import Markup
 
 from configs.locations import parent_and_name, printable
+from tasks.mesh.colouring import PALETTE
 from tasks.report.charts import coverage_chart, sharpness_chart
 from tasks.report.figures import rows_of
 
@@ -85,7 +86,7 @@ def report_page(
         origin=_origin(metadata, len(preview)),
         parameters=list(_parameters(metadata["parameters"])),
         versions=sorted(metadata["code"]["stages"].items()),
-        data={"name": name, "cameras": content["cameras"]},
+        data={"name": name, "cameras": content["cameras"], "palette": PALETTE},
         mesh=base64.b64encode(preview).decode(),
         script_name="viewer.js",
         footer=f"Made {metadata['made_at']} by Tyre3D {metadata['code']['tyre3d']}. "

@@ -12,7 +12,8 @@ async function start() {
   try {
     const data = JSON.parse(document.getElementById('report-data').textContent);
     const bytes = decode(document.getElementById('mesh-data').textContent);
-    const stage = new Stage(document.getElementById('canvas'), await readMesh(bytes), data.cameras);
+    const mesh = await readMesh(bytes, data.palette);
+    const stage = new Stage(document.getElementById('canvas'), mesh, data.cameras);
     connect(stage, place, bytes, data);
     place.dataset.state = 'ready';
     stage.draw();

@@ -3,13 +3,8 @@
 import { BufferAttribute, Color } from 'three';
 import { GLTFLoader } from 'three/addons/loaders/GLTFLoader.js';
 
-export const INFERRED = '#e8853d';
-export const SEEN = ['#d5e4f2', '#9ecae1', '#4a98c9', '#1c5f9e', '#08306b'];
-export const SPREAD = ['#2c7bb6', '#7fb8d4', '#f7f3c9', '#f2a65a', '#c42b2b'];
-const BODY = '#8d9299';
-
 // three.js writes the names of attributes of one's own in lower case.
-export async function readMesh(bytes) {
+export async function readMesh(bytes, palette) {
   const gltf = await new GLTFLoader().parseAsync(bytes.buffer, '');
   let found = null;
   gltf.scene.updateMatrixWorld(true);
@@ -32,6 +27,7 @@ export async function readMesh(bytes) {
     seenBy: valuesOf(geometry, '_seen_by'),
     inferred: valuesOf(geometry, '_inferred'),
     disagreement: valuesOf(geometry, '_disagreement'),
+    palette,
     count: geometry.getAttribute('position').count,
   };
 }
@@ -58,30 +54,32 @@ function valuesOf(geometry, name) {
 export function colouring(mesh, mode) {
   if (mode === 'provenance') return provenance(mesh);
   if (mode === 'disagreement') return disagreement(mesh);
-  return { colours: mesh.photo ?? painted(mesh.count, () => BODY), legend: [] };
+  return { colours: mesh.photo ?? painted(mesh.count, () => mesh.palette.body), legend: [] };
 }
 
 function provenance(mesh) {
+  const { inferred, seen } = mesh.palette;
   const most = mesh.seenBy ? mesh.seenBy.reduce((a, b) => Math.max(a, b), 1) : 1;
   const colours = painted(mesh.count, (i) => {
-    if (mesh.inferred && mesh.inferred[i] > 0.5) return INFERRED;
-    return along(SEEN, mesh.seenBy ? (mesh.seenBy[i] - 1) / Math.max(most - 1, 1) : 1);
+    if (mesh.inferred && mesh.inferred[i] > 0.5) return inferred;
+    return along(seen, mesh.seenBy ? (mesh.seenBy[i] - 1) / Math.max(most - 1, 1) : 1);
   });
-  const legend = [{ colour: INFERRED, text: 'inferred: no frame saw it' }];
-  SEEN.forEach((colour, k) => {
-    const frames = Math.round(1 + (k / (SEEN.length - 1)) * (most - 1));
-    legend.push({ colour, text: `seen by ${frames}` });
+  const legend = [{ colour: inferred, text: 'inferred: no frame saw it' }];
+  seen.forEach((colour, k) => {
+    const frames = Math.round(1 + (k / (seen.length - 1)) * (most - 1));
+    legend.push({ colour, text: `seen by ${frames} ${frames === 1 ? 'frame' : 'frames'}` });
   });
   return { colours, legend };
 }
 
 function disagreement(mesh) {
+  const { spread } = mesh.palette;
   const sorted = Float32Array.from(mesh.disagreement ?? [0]).sort();
   const top = Math.max(sorted[Math.floor(0.98 * (sorted.length - 1))], 1e-6);
-  const colours = painted(mesh.count, (i) => along(SPREAD, (mesh.disagreement?.[i] ?? 0) / top));
-  const legend = SPREAD.map((colour, k) => {
-    const millimetres = (1000 * top * k) / (SPREAD.length - 1);
-    const more = k === SPREAD.length - 1 ? ' or more' : '';
+  const colours = painted(mesh.count, (i) => along(spread, (mesh.disagreement?.[i] ?? 0) / top));
+  const legend = spread.map((colour, k) => {
+    const millimetres = (1000 * top * k) / (spread.length - 1);
+    const more = k === spread.length - 1 ? ' or more' : '';
     return { colour, text: `${millimetres.toPrecision(2)} mm${more}` };
   });
   return { colours, legend };

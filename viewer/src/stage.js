@@ -25,6 +25,7 @@ import { colouring } from './mesh.js';
 const START = new Vector3(0.75, 0.38, 1);
 const CUT = '#d46a6a';
 const LIGHT = 2.2;
+const PLAIN_LIGHT = 0.55; // rubber wants a light in which the colours of the other ways are white
 
 export class Stage {
   constructor(canvas, mesh, cameras) {
@@ -53,7 +54,8 @@ export class Stage {
     this.lamp.position.set(-0.6, 0.8, 1);
     this.camera.add(this.lamp);
     this.scene.add(this.sky, this.fill, this.camera);
-    this.light(1);
+    this.strength = 1;
+    this.photographic = true;
   }
 
   bodies() {
@@ -95,7 +97,8 @@ export class Stage {
     this.material.map = textured ? this.mesh.map : null;
     this.material.vertexColors = !textured;
     this.material.needsUpdate = true;
-    this.draw();
+    this.photographic = mode === 'photo' || mode === 'vertices';
+    this.light(this.strength);
     return legend;
   }
 
@@ -141,9 +144,11 @@ export class Stage {
   }
 
   light(strength) {
-    this.sky.intensity = 0.9 * LIGHT * strength;
-    this.fill.intensity = 0.5 * LIGHT * strength;
-    this.lamp.intensity = 1.3 * LIGHT * strength;
+    this.strength = strength;
+    const light = LIGHT * strength * (this.photographic ? 1 : PLAIN_LIGHT);
+    this.sky.intensity = 0.9 * light;
+    this.fill.intensity = 0.5 * light;
+    this.lamp.intensity = 1.3 * light;
     this.draw();
   }
 

@@ -1,0 +1,110 @@
+"""The commands for what a run left: ``tyre3d info``, ``view`` and ``render``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from configs.settings import Settings
+from flows.cli.output import info_lines
+from flows.support.settings import load_settings
+from tasks.core.errors import InputError
+
+
+def info(options: argparse.Namespace) -> int:
+    """Tell what is in a GLB: counts, size, where it comes from, the verdict."""
+    from tasks.report.found import find_result
+    from tasks.report.info import info_of
+
+    told = info_of(find_result(options.result, load_settings()))
+    if options.json:
+        sys.stdout.write(json.dumps(told, indent=2, ensure_ascii=False) + "\n")
+    else:
+        sys.stdout.write(info_lines(told))
+    return 0
+
+
+def view(options: argparse.Namespace) -> int:
+    """Open a report in the browser, or serve it to this machine until Ctrl-C."""
+    from tasks.report.found import find_page
+
+    settings = load_settings()
+    name, page = find_page(options.result, settings)
+    if options.serve:
+        from flows.cli.page_server import serve_page
+
+        return serve_page(name, page.content, options.port)
+    return _open(page.path or _copied(name, page.content, settings))
+
+
+def _copied(name: str, content: bytes, settings: Settings) -> Path:
+    """A page of a bucket, where a browser finds it."""
+    folder = settings.home / "reports"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / name
+    path.write_bytes(content)
+    return path
+
+
+def _open(path: Path) -> int:
+    import webbrowser
+
+    address = path.as_uri()
+    if webbrowser.open(address):
+        sys.stdout.write(f"{address}\n")
+        return 0
+    sys.stderr.write(
+        f"tyre3d: no browser could be started here. Open {path} on a machine that has one, "
+        "or serve it: tyre3d view --serve\n"
+    )
+    return 1
+
+
+def render(options: argparse.Namespace) -> int:
+    """Make a picture (PNG, JPEG) or a turntable (MP4) of a GLB; no GPU, no window."""
+    out: Path = options.out
+    if out.suffix.lower() not in (*PICTURES, FILM):
+        raise _bad(f"--out {out.name}: pictures end in .png or .jpg, turntables in .mp4")
+    width, height = options.size
+    from tasks.report.found import find_result, mesh_of
+
+    mesh = mesh_of(find_result(options.result, load_settings()))
+    from tasks.mesh.picture import Studio
+    from tasks.storage.base import storage_errors
+
+    studio = Studio(mesh, options.colours)
+    with storage_errors(str(out)):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        if out.suffix.lower() == FILM:
+            _write_film(out, studio, options)
+        else:
+            import cv2
+
+            from tasks.imaging.images import write_image
+
+            picture = studio.picture(options.azimuth, options.elevation, width, height)
+            write_image(out, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    sys.stdout.write(f"{out}\n")
+    return 0
+
+
+def _write_film(out: Path, studio: Any, options: argparse.Namespace) -> None:
+    from tasks.synthetic.scenes.encoding import encode_video
+
+    (width, height), count = options.size, round(FPS * options.seconds)
+    frames = studio.turntable(options.elevation, width, height, count)
+    kbit_s = BITS_PER_PIXEL * width * height * FPS / 1000.0
+    encode_video(out, frames, fps=FPS, codec="h264", kbit_s=kbit_s)
+
+
+PICTURES, FILM = (".png", ".jpg", ".jpeg"), ".mp4"
+FPS = 24.0
+BITS_PER_PIXEL = 0.15
+"""Of a turntable: its picture changes slowly."""
+
+
+def _bad(what: str) -> InputError:
+    return InputError("bad-option", stage="start", what=what, advice="See: tyre3d render --help")

@@ -1,0 +1,132 @@
+"""What a run left, by whatever name a person gives it: GLB, JSON, page, folder, bare name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from configs.locations import as_location, inside, metadata_of, parent_and_name, report_of, stem_of
+from configs.settings import Settings
+from tasks.core.errors import InputError
+from tasks.mesh.reading import ReadMesh, read_glb
+from tasks.storage.results import PAGE_MARK, Results
+
+_PREVIEW = ".preview.glb"
+_SUFFIXES = (".json", ".html")
+BATCH_PAGE = "batch.html"
+
+
+@dataclass(frozen=True)
+class FoundResult:
+    """A GLB, and what lies beside it.
+
+    Args:
+        location: Where the GLB lies.
+        glb: Its content.
+        metadata: What is said of it; empty where nothing lies beside it.
+    """
+
+    location: Path | str
+    glb: bytes
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Page:
+    """A report's page; ``path`` is None where it lies in a bucket."""
+
+    content: bytes
+    path: Path | None
+
+
+def find_result(text: str, settings: Settings) -> FoundResult:
+    """The result that a person names.
+
+    Args:
+        text: A GLB, its JSON or its report, the name of all three without a suffix, or a folder
+            with one result; s3:// as well.
+        settings: How S3 is reached.
+
+    Raises:
+        InputError: ``result-missing`` where there is none, or several.
+        StorageError: S3 does not answer.
+    """
+    location = _glb_of(text)
+    folder, name = parent_and_name(location)
+    results = Results(folder, settings)
+    glb = results.read(name)
+    if glb is None:
+        raise _missing(f"there is no {location}", "Name a GLB, or a folder with one")
+    beside = results.read(parent_and_name(metadata_of(location))[1])
+    return FoundResult(location, glb, _parsed(beside))
+
+
+def find_page(text: str, settings: Settings) -> tuple[str, Page]:
+    """Name and content of the report that a person names; of a folder, of its batch if it has one.
+
+    Raises:
+        InputError: ``result-missing``.
+    """
+    location = as_location(text)
+    if isinstance(location, Path) and (location / BATCH_PAGE).is_file():
+        location = location / BATCH_PAGE
+    elif parent_and_name(location)[1] != BATCH_PAGE:
+        location = report_of(_glb_of(text))
+    folder, name = parent_and_name(location)
+    content = Results(folder, settings).read(name)
+    if content is None or PAGE_MARK not in content[:4096]:
+        raise _missing(
+            f"there is no report {location}",
+            "Run the same command again: finished stages are not repeated, and a report is made",
+        )
+    return name, Page(content, location if isinstance(location, Path) else None)
+
+
+def mesh_of(result: FoundResult) -> ReadMesh:
+    """The mesh of a result.
+
+    Raises:
+        InputError: ``glb-unreadable``.
+    """
+    try:
+        return read_glb(result.glb)
+    except ValueError as exc:
+        raise InputError(
+            "glb-unreadable",
+            stage="start",
+            what=f"{result.location}: {exc}",
+            advice="Name a GLB that Tyre3D wrote, whole and uncompressed",
+        ) from exc
+
+
+def _glb_of(text: str) -> Path | str:
+    location = as_location(text)
+    if isinstance(location, Path) and location.is_dir():
+        found = [p for p in sorted(location.glob("*.glb")) if not p.name.endswith(_PREVIEW)]
+        if len(found) != 1:
+            names = ", ".join(p.name for p in found[:5]) + (", ..." if len(found) > 5 else "")
+            what = f"{location} holds {names}" if found else f"{location} holds no GLB"
+            raise _missing(what, "Name one result")
+        return found[0]
+    folder, name = parent_and_name(location)
+    if name.lower().endswith(".glb"):
+        return location
+    for suffix in _SUFFIXES:
+        if name.lower().endswith(suffix):
+            return inside(folder, f"{name[: -len(suffix)]}.glb")
+    return inside(folder, f"{stem_of(location)}.glb")
+
+
+def _parsed(content: bytes | None) -> dict[str, Any]:
+    """Metadata, empty where there are none that can be read."""
+    try:
+        return dict(json.loads(content or b"{}"))
+    except (ValueError, TypeError, RecursionError):
+        return {}
+
+
+def _missing(what: str, advice: str) -> InputError:
+    return InputError("result-missing", stage="start", what=what, advice=advice)

@@ -1,0 +1,180 @@
+"""``tyre3d info``, ``view`` and ``render``: whatever a result is called, and what is not one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from configs.settings import Settings
+from configs.stages import ExportConfig
+from flows.cli.main import main, size_of
+from flows.cli.page_server import page_server
+from tasks.mesh.export import export_glb
+from tasks.storage.results import PAGE_MARK, write_result
+from tests.tasks.mesh.test_export import torus
+
+PROVENANCE = {
+    "input": {"name": "film\x1b.mp4", "sha256": "ab"},
+    "model": {"name": "tiny", "sha256": "cd"},
+    "verdict": "review",
+    "reasons": [{"code": "c", "level": "review", "message": "it wobbles", "advice": "Film more"}],
+    "retake": ["film again"],
+    "warnings": ["a warning"],
+}
+PAGE = PAGE_MARK.decode() + '0">\n<p>the page</p>'
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    glb = export_glb(torus(), PROVENANCE, ExportConfig())
+    metadata = {"metadata_path": "", "glb_sha256": hashlib.sha256(glb).hexdigest()}
+    write_result(tmp_path / "out/tyre 1.glb", glb, metadata, Settings(), (PAGE, glb))
+    return tmp_path / "out"
+
+
+@pytest.mark.parametrize(
+    "name", ["", "tyre 1.glb", "tyre 1.json", "tyre 1.html", "tyre 1", "tyre 1.preview.glb"]
+)
+def test_info_tells_what_is_in_it(out: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info", str(out / name), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    glb = (out / "tyre 1.glb").read_bytes()
+    assert told["sha256"] == hashlib.sha256(glb).hexdigest()
+    assert told["unchanged"] is (None if "preview" in name else True)
+    assert (told["num_vertices"], told["num_faces"]) == (288, 576)
+    np.testing.assert_allclose(told["size_mm"], (720, 720, 180), atol=1)
+    assert told["share_inferred"] == 0.5
+    assert told["texture"] is None
+    assert {"COLOR_0", "_SEEN_BY", "_INFERRED", "_DISAGREEMENT"} < set(told["attributes"])
+    assert {key: told[key] for key in PROVENANCE} == PROVENANCE
+
+
+def test_info_for_people(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (out / "tyre 1.json").write_text('{"glb_sha256": "of another"}')
+    assert main(["info", str(out)]) == 0
+    text = capsys.readouterr().out
+    assert "(NOT the one of its metadata)" in text
+    assert "288 vertices, 576 faces" in text
+    assert "film\\x1b.mp4" in text
+    assert text.index("warning   a warning") < text.index("verdict   review")
+    assert text.endswith("reason    [c] it wobbles. Film more\nretake    film again\n")
+
+
+@pytest.mark.parametrize(
+    ("command", "name", "said"),
+    [
+        ("info", "no.glb", "[result-missing]"),
+        ("info", "empty", "[result-missing]"),
+        ("info", "two", "holds a.glb, b.glb"),
+        ("info", "broken.glb", "[glb-unreadable]"),
+        ("render", "broken.glb", "[glb-unreadable]"),
+        ("view", "broken.glb", "[result-missing]"),
+        ("view", "foreign", "[result-missing]"),
+    ],
+)
+def test_what_is_no_result_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str, name: str, said: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "two").mkdir()
+    for file in ("two/a.glb", "two/b.glb", "broken.glb", "foreign.html"):
+        (tmp_path / file).write_bytes(b"not a mesh, not a page of ours")
+    options = ["--out", str(tmp_path / "x.png")] if command == "render" else []
+    assert main([command, str(tmp_path / name), *options]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert said in captured.err
+    assert len(captured.err.splitlines()) == 1
+
+
+def test_render_makes_a_picture(out: Path, tmp_path: Path) -> None:
+    path = tmp_path / "new/x.png"
+    assert main(["render", str(out), "--out", str(path), "--size", "64x48"]) == 0
+    image = cv2.imread(str(path))
+    assert image is not None
+    assert image.shape == (48, 64, 3)
+    assert image.min() < 90 < 180 < image.max(), "dark rubber on a light ground"
+
+
+def test_render_makes_a_turntable(out: Path, tmp_path: Path) -> None:
+    path = tmp_path / "x.mp4"
+    size = ["--size", "48x48", "--seconds", "0.5"]
+    assert main(["render", str(out), "--out", str(path), "--colours", "provenance", *size]) == 0
+    film = cv2.VideoCapture(str(path))
+    count = 0
+    while film.read()[0]:
+        count += 1
+    assert count == 12
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--size", "63x48"], ["--size", "big"], ["--elevation", "90"], ["--seconds", "nan"]],
+)
+def test_bad_options_of_render(options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["render", "x.glb", "--out", "x.png", *options])
+    assert stop.value.code == 2
+    assert "[usage]" in capsys.readouterr().err
+    assert size_of("1280X720") == (1280, 720)
+
+
+def test_render_refuses_other_kinds_of_files(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["render", str(out), "--out", "x.gif"]) == 2
+    assert "[bad-option]" in capsys.readouterr().err
+
+
+def test_view_opens_the_page(
+    out: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", lambda address: opened.append(address) or True)
+    assert main(["view", str(out)]) == 0
+    (out / "batch.html").write_text(PAGE)
+    assert main(["view", str(out)]) == 0
+    assert main(["view", str(out / "tyre 1.glb")]) == 0
+    tyre, batch = ((out / n).as_uri() for n in ("tyre 1.html", "batch.html"))
+    assert opened == [tyre, batch, tyre]
+    monkeypatch.setattr("webbrowser.open", lambda _: False)
+    assert main(["view", str(out)]) == 1
+    assert "--serve" in capsys.readouterr().err
+
+
+def test_the_page_is_served_to_this_machine_alone() -> None:
+    with page_server("a b.html", b"<p>the page</p>", 0) as server:
+        host, port = server.server_address[:2]
+        assert host == "127.0.0.1"
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+
+        def asked(path: str, name: str = f"127.0.0.1:{port}") -> bytes:
+            request = urllib.request.Request(
+                f"http://127.0.0.1:{port}{path}", headers={"Host": name}
+            )
+            opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+            with opener.open(request, timeout=30) as answer:
+                return bytes(answer.read())
+
+        assert asked("/") == asked("/a%20b.html") == b"<p>the page</p>"
+        for path, name in (("/../etc/passwd", f"127.0.0.1:{port}"), ("/", "evil.example:80")):
+            with pytest.raises(urllib.error.HTTPError, match="404"):
+                asked(path, name)
+        server.shutdown()
+
+
+def test_what_tells_of_a_file_loads_nothing_heavy() -> None:
+    program = "import sys, flows.cli.result_commands, tasks.report.info; print(*sys.modules)"
+    answer = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    loaded = set(answer.stdout.split())
+    assert not loaded & {"prefect", "torch", "cv2", "trimesh", "scipy", "jinja2", "av"}
