@@ -29,6 +29,11 @@ from tasks.poses.features.keypoints import IndexArray, KeyPoints
 
 FloatArray = NDArray[np.float64]
 
+_VERIFYING_TRIALS = 2000
+"""Samples at most in which a pair's geometry is looked for, COLMAP's 10,000 otherwise. They find it
+where two fifths of the matches are right; pairs of fewer cost most of the stage's time, and of the
+inliers of an orbit they bring 0.2 %."""
+
 
 @dataclass(frozen=True)
 class Matches:
@@ -162,6 +167,8 @@ class SfmSession:
         geometry = pycolmap.TwoViewGeometryOptions()
         geometry.ransac.random_seed = self.config.seed
         geometry.min_num_inliers = 12 if self.low_contrast else 15
+        if not self.low_contrast:
+            geometry.ransac.max_num_trials = _VERIFYING_TRIALS
         geometry.filter_stationary_matches = self.masked  # what the fixed camera sees at rest
         geometry.stationary_matches_max_error = 1.5
         pycolmap.verify_matches(self.database, listing, geometry)
