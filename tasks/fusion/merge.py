@@ -17,6 +17,7 @@ import torch
 
 from configs.stages import MergeConfig, StageName
 from tasks.core.errors import ReconstructionError
+from tasks.core.parallel import in_threads
 from tasks.core.repeatable import compute_repeatably
 from tasks.fusion.decision.fuse import FusedField, fuse_learned, fuse_weighted
 from tasks.fusion.decision.network import Fuser
@@ -178,8 +179,9 @@ def gather(
     cameras = {i: placement.camera(c) for i, c in poses.cameras.items()}
 
     def sweep(grid: CylinderGrid) -> dict[int, PhotoConsistency]:
-        found = {s: photo_consistency(grid, cameras, frame_paths, s) for s in (1, -1)}
-        return {side: c for side, c in found.items() if c is not None}
+        sides = (1, -1)
+        found = in_threads(lambda s: photo_consistency(grid, cameras, frame_paths, s), sides)
+        return {side: c for side, c in zip(sides, found, strict=True) if c is not None}
 
     posed = _pose_fields(fields, chosen, poses, placement)
     trusted = [v for v in views if v.index not in fit.outliers]

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from configs.presets import Motion, MotionHint
 from configs.stages import PoseConfig, StageName
 from tasks.core.errors import ReconstructionError
+from tasks.core.parallel import in_threads
 from tasks.core.repeatable import compute_repeatably
 from tasks.geometry.camera import Camera
 from tasks.poses.features.detector import LearnedDetector
@@ -270,8 +271,9 @@ def _fitting(hypothesis: Hypothesis, motions: Sequence[Motion]) -> Hypothesis:
 
 def _outlines(alpha_paths: Mapping[int, Path]) -> dict[int, Outline]:
     """Outlines of the frames that show an object; refuses a video with hardly any."""
-    found = {i: read_outline(p) for i, p in sorted(alpha_paths.items())}
-    outlines = {i: o for i, o in found.items() if o is not None and o.valid.mean() > 0.5}
+    paths = dict(sorted(alpha_paths.items()))
+    found = zip(paths, in_threads(read_outline, paths.values()), strict=True)
+    outlines = {i: o for i, o in found if o is not None and o.valid.mean() > 0.5}
     if len(outlines) < MIN_FRAMES:
         raise ReconstructionError(
             "poses-no-tyre",

@@ -115,15 +115,21 @@ def polygon_coverage(polygon: FloatArray, shape: tuple[int, ...]) -> Alpha:
     corners = np.roll(corners, -int(corners[:, 1].argmin()), axis=0)
     lowest = int(corners[:, 1].argmax())
     one, other = corners[: lowest + 1], np.vstack([corners[lowest:], corners[:1]])[::-1]
-    y = (np.arange(height * _SUBROWS) + 0.5) / _SUBROWS
+    # only the pixels about the polygon: the others are empty
+    size = (width, height)
+    x0, y0 = np.clip(np.floor(corners.min(axis=0)), 0, size).astype(int)
+    x1, y1 = np.clip(np.ceil(corners.max(axis=0)), 0, size).astype(int)
+    y = y0 + (np.arange((y1 - y0) * _SUBROWS) + 0.5) / _SUBROWS
     ends = np.stack([np.interp(y, c[:, 1], c[:, 0]) for c in (one, other)])  # (2, H * _SUBROWS)
     left, right = ends.min(axis=0)[:, None], ends.max(axis=0)[:, None]
     beside = (y < corners[0, 1]) | (y > corners[lowest, 1])
-    x = np.arange(width)
+    x = np.arange(x0, x1)
     covered = np.clip(np.minimum(right, x + 1) - np.maximum(left, x), 0.0, 1.0)
     covered[beside] = 0.0
-    share = covered.reshape(height, _SUBROWS, width).mean(axis=1)
-    return np.asarray((255.0 * share).round(), dtype=np.uint8)
+    share = covered.reshape(y1 - y0, _SUBROWS, x1 - x0).mean(axis=1)
+    out = np.zeros((height, width), np.uint8)
+    out[y0:y1, x0:x1] = (255.0 * share).round()
+    return out
 
 
 def warnings_of(faults: Collection[MaskFaults], config: RectifyConfig) -> list[str]:

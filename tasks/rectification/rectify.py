@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from configs.stages import RectifyConfig, StageName
+from tasks.core.parallel import in_threads
 from tasks.core.progress import report
 from tasks.core.repeatable import compute_repeatably
 from tasks.imaging.images import read_image, read_mask, write_image
@@ -71,9 +72,32 @@ def rectify_views(
         config: Parameters of the stage.
     """
     compute_repeatably()
-    written: list[Candidate] = []
+    _straighten(frames, masks, poses, folder, config)
+    outlines = _outlines(Masks(folder, masks.masks), poses)
+    solid = _refined(outlines, poses)
+    judged, faults = _judged(masks, folder, poses, outlines, solid, config)
+    if sum(m.usable for m in judged) < config.min_usable * len(masks.usable):
+        # hardly any frame would be left: filled masks are better than none
+        judged = [replace(m, refused=o.refused) for m, o in zip(judged, masks.masks, strict=True)]
+    warnings = warnings_of(faults.values(), config)
+    if solid is None and outlines:
+        warnings = ["the masks agree too little with the fitted solid to be corrected by it"]
+    return RectifiedViews(
+        Frames(folder, tuple(frames.candidates)),
+        Masks(folder, tuple(judged)),
+        _figures(faults),
+        tuple(warnings),
+    )
+
+
+def _straighten(
+    frames: Frames, masks: Masks, poses: PoseEstimate, folder: Path, config: RectifyConfig
+) -> None:
+    """Write frames and masks as pinhole cameras see them."""
     camera = next(iter(poses.cameras.values()))  # those behind a lens differ by their poses only
-    for frame, mask in zip(frames.candidates, masks.masks, strict=True):
+
+    def straighten(pair: tuple[Candidate, Mask]) -> None:
+        frame, mask = pair
         files = [f for f in (mask.file, mask.parts) if f]
         if poses.lens.is_pinhole:
             _copy(frames.path(frame.index), folder / frame.file)
@@ -86,38 +110,43 @@ def rectify_views(
                 seen = read_mask(masks.folder / file)
                 straight = poses.lens.undistort_image(seen, camera, labels=file == mask.parts)
                 _write(folder / file, straight, config)
-        written.append(frame)
-        report(StageName.RECTIFY, len(written), 2 * len(frames.candidates))
-    outlines = _outlines(Masks(folder, masks.masks), poses)
-    solid = _refined(outlines, poses)
+
+    pairs = zip(frames.candidates, masks.masks, strict=True)
+    for done, _ in enumerate(in_threads(straighten, pairs), start=1):
+        report(StageName.RECTIFY, done, 2 * len(masks.masks))
+
+
+def _judged(
+    masks: Masks,
+    folder: Path,
+    poses: PoseEstimate,
+    outlines: Mapping[int, Outline],
+    solid: Solid | None,
+    config: RectifyConfig,
+) -> tuple[list[Mask], dict[int, MaskFaults]]:
+    """The masks, corrected where there is a solid to judge them by, and their faults by index."""
+
+    def correct(mask: Mask) -> tuple[Mask, MaskFaults | None]:
+        if solid is None or mask.index not in outlines:
+            return mask, None
+        view = Views([poses.cameras[mask.index]], [outlines[mask.index]])
+        return _corrected(mask, folder, view, solid, config)
+
     judged: list[Mask] = []
     faults: dict[int, MaskFaults] = {}
-    for mask in masks.masks:
-        corrected = mask
-        if solid is not None and mask.index in outlines:
-            camera = poses.cameras[mask.index]
-            view = Views([camera], [outlines[mask.index]])
-            corrected, faults[mask.index] = _corrected(mask, folder, view, solid, config)
-        judged.append(corrected)
-        report(StageName.RECTIFY, len(written) + len(judged), 2 * len(masks.masks))
-    if sum(m.usable for m in judged) < config.min_usable * len(masks.usable):
-        # hardly any frame would be left: filled masks are better than none
-        judged = [replace(m, refused=o.refused) for m, o in zip(judged, masks.masks, strict=True)]
-    warnings = warnings_of(faults.values(), config)
-    if solid is None and outlines:
-        warnings = ["the masks agree too little with the fitted solid to be corrected by it"]
-    return RectifiedViews(
-        Frames(folder, tuple(written)),
-        Masks(folder, tuple(judged)),
-        _figures(faults),
-        tuple(warnings),
-    )
+    for mask, found in in_threads(correct, masks.masks):
+        judged.append(mask)
+        if found is not None:
+            faults[mask.index] = found
+        report(StageName.RECTIFY, len(masks.masks) + len(judged), 2 * len(masks.masks))
+    return judged, faults
 
 
 def _outlines(masks: Masks, poses: PoseEstimate) -> dict[int, Outline]:
     """Outlines of the usable masks of posed frames, by index."""
-    found = {i: read_outline(p) for i, p in masks.paths().items() if i in poses.cameras}
-    return {i: outline for i, outline in found.items() if outline is not None}
+    paths = {i: p for i, p in masks.paths().items() if i in poses.cameras}
+    found = zip(paths, in_threads(read_outline, paths.values()), strict=True)
+    return {i: outline for i, outline in found if outline is not None}
 
 
 def _refined(outlines: Mapping[int, Outline], poses: PoseEstimate) -> Solid | None:

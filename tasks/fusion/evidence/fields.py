@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from tasks.core.parallel import in_threads
 from tasks.fusion.grid import CylinderGrid, Field
 from tasks.geometry.camera import Camera
 from tasks.geometry.similarity import Similarity
@@ -141,8 +142,8 @@ def visibility_weights(
     nodes = coarse.points().astype(np.float64)
     radius = float(grid.radii[-1])
     step = 2.0 * coarse.step
-    outs = []
-    for posed in fields:
+
+    def weights_of(posed: PosedField) -> FloatArray:
         towards = posed.camera.centre - nodes
         towards /= np.linalg.norm(towards, axis=1, keepdims=True)
         solid = np.zeros(len(nodes))
@@ -156,8 +157,9 @@ def visibility_weights(
             solid[rows] += step * coarse.sample(occupied, p[rows])
         weight = np.exp(-np.maximum(solid - step, 0.0) / (0.08 * radius))
         full = weight.reshape(coarse.shape)
-        outs.append(floor + (1.0 - floor) * _double(full, grid.shape))
-    return np.stack(outs).astype(np.float32)
+        return floor + (1.0 - floor) * _double(full, grid.shape)
+
+    return np.stack(list(in_threads(weights_of, fields))).astype(np.float32)
 
 
 def frame_overlaps(values: NDArray[np.float32], grid: CylinderGrid, fused: Field) -> FloatArray:

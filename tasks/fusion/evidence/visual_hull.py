@@ -11,10 +11,14 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.core.parallel import in_threads
 from tasks.fusion.views import View
 from tasks.imaging.sampling import sample_bilinear
 
 Field = NDArray[np.float32]
+
+_POINTS = 1 << 16
+"""Points looked at together; a frame's arrays for them stay in the cache."""
 
 
 def visual_hull_distance(
@@ -34,6 +38,17 @@ def visual_hull_distance(
     Returns:
         ``(N,)`` float32 metres, positive inside; the ``outliers + 1``-th smallest over the frames.
     """
+
+    def distance(part: NDArray[np.float32]) -> Field:
+        return _hull_distance(part, views, outliers=outliers, margin_px=margin_px)
+
+    parts = [points[k : k + _POINTS] for k in range(0, max(len(points), 1), _POINTS)]
+    return np.concatenate(list(in_threads(distance, parts)))
+
+
+def _hull_distance(
+    points: NDArray[np.float32], views: Sequence[View], *, outliers: int, margin_px: float
+) -> Field:
     lowest = [np.full(len(points), np.inf, np.float32) for _ in range(outliers + 1)]
     exact = points.astype(np.float64)
     for view in views:

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.core.parallel import in_threads
 from tasks.fusion.evidence.fields import PosedField
 from tasks.fusion.surface.marching import TriangleMesh
 from tasks.fusion.surface.visibility import caster_of, depth_map
@@ -69,7 +70,9 @@ def colour_surface(
     weights = np.zeros((len(indices), n), np.float32)
     samples = np.zeros((len(indices), n, 3), np.uint8)
     sharpness = np.ones(len(indices))
-    for row, index in enumerate(indices):
+
+    def look(row: int) -> None:
+        index = indices[row]
         image = read_image(frame_paths[index])[..., ::-1]
         image = bounded(image, longest_px)
         height, width = image.shape[:2]
@@ -88,6 +91,9 @@ def colour_surface(
         )
         weights[row, rows] = cosine[rows] ** 2
         sharpness[row] = _sharpness(image, depth.hits)
+
+    for _ in in_threads(look, range(len(indices))):
+        pass
     weights *= (sharpness / max(float(sharpness.max()), 1e-6)).astype(np.float32)[:, None]
     seen_by = np.minimum((weights > 0).sum(axis=0), 255).astype(np.uint8)
     blended = _blend(samples, weights, best)
