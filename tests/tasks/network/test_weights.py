@@ -233,7 +233,7 @@ def test_features_are_optional_but_never_damaged(
 def test_weights_without_any_source_are_not_registered() -> None:
     for entry in MODELS.values():
         weights: Weights = entry.weights
-        assert (BUNDLED / entry.name).is_dir() or weights.urls or weights.wheels or entry.hub
+        assert (BUNDLED / entry.name).is_dir() or weights.fetched or entry.hub
         assert all(url.startswith("https://") for url in weights.urls)
 
 
