@@ -26,14 +26,15 @@ from configs.locations import inside, printable
 from configs.request import BatchRequest, ReconstructRequest
 from configs.settings import Settings
 from flows.reconstruct import reconstruct
+from flows.support.batch_page import write_page
 from flows.support.deployment_runs import RunWatch, pause, retry_while_unavailable
 from flows.support.settings import load_settings
 from tasks.batch.manifest import Entry, Manifest, completed, fingerprint
-from tasks.batch.sources import MANIFEST_NAME, Source, find_sources, renamed
+from tasks.batch.sources import MANIFEST_NAME, PAGE_NAME, Source, find_sources, renamed
 from tasks.core.errors import InputError, Tyre3dError
 from tasks.core.failures import Failure, failure_of_error, failure_of_state
 from tasks.storage.inputs import input_mark
-from tasks.storage.results import MANIFEST_MARK, Results, check_replaceable
+from tasks.storage.results import MANIFEST_MARK, Results, check_page_replaceable, check_replaceable
 
 _Start = Callable[[ReconstructRequest, str, str], Awaitable[FlowRun]]
 _log = logging.getLogger("tyre3d.batch")
@@ -67,6 +68,7 @@ def run_batch(request: BatchRequest, settings: Settings, batch_id: str) -> Manif
     results = Results(request.out_dir, settings)
     results.check(MANIFEST_NAME)
     check_replaceable(results, MANIFEST_NAME, MANIFEST_MARK)
+    check_page_replaceable(results, PAGE_NAME)
     sources = find_sources(request.inputs, settings)
     with results.lock("batch") as locked:
         if not locked:
@@ -86,6 +88,7 @@ def run_batch(request: BatchRequest, settings: Settings, batch_id: str) -> Manif
                 work.run_here(source)
         else:
             asyncio.run(work.run_by_deployment(sources, request.deployment))
+        write_page(str(PurePosixPath(str(request.out_dir)).name), manifest, results)
     return manifest
 
 

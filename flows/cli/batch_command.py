@@ -34,12 +34,18 @@ def batch(options: argparse.Namespace) -> int:
     request = validated(BatchRequest, "batch", fields)
 
     from tasks.batch.manifest import latest_entries
-    from tasks.batch.sources import MANIFEST_NAME, find_sources
-    from tasks.storage.results import MANIFEST_MARK, Results, check_replaceable
+    from tasks.batch.sources import MANIFEST_NAME, PAGE_NAME, find_sources
+    from tasks.storage.results import (
+        MANIFEST_MARK,
+        Results,
+        check_page_replaceable,
+        check_replaceable,
+    )
 
     results = Results(request.out_dir, settings)
     results.check(MANIFEST_NAME)
     check_replaceable(results, MANIFEST_NAME, MANIFEST_MARK)
+    check_page_replaceable(results, PAGE_NAME)
     sources = find_sources(request.inputs, settings)
     server = LocalServer(lost=server_lost)
     server.start()

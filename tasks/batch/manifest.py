@@ -133,13 +133,15 @@ class Manifest:
         states = [e.state for e in self.entries.values()]
         return {s: states.count(s) for s in ("completed", "failed", "pending")}
 
+    def all_entries(self) -> list[Entry]:
+        """The entries, and after them earlier ones of other tyres."""
+        kept = {n: e for n, e in self.before.items() if n not in self.entries}
+        return [*self.entries.values(), *kept.values()]
+
     def write(self) -> None:
         """Write the file, completely or not at all; earlier entries of other tyres are kept."""
-        kept = {n: e for n, e in self.before.items() if n not in self.entries}
-        content = {
-            "counts": self.counts(),
-            "tyres": [asdict(e) for e in [*self.entries.values(), *kept.values()]],
-        }
+        tyres = [asdict(e) for e in self.all_entries()]
+        content = {"counts": self.counts(), "tyres": tyres}
         text = json.dumps(finite(content), indent=2, ensure_ascii=False) + "\n"
         # half characters, of names that are no UTF-8, are written as JSON writes them
         self._results.write({MANIFEST_NAME: text.encode("utf-8", "backslashreplace")})

@@ -21,6 +21,7 @@ from tasks.storage.inputs import pictures_in
 from tasks.storage.open import open_storage
 
 MANIFEST_NAME = "batch.json"
+PAGE_NAME = "batch.html"
 
 
 @dataclass(frozen=True)

@@ -65,6 +65,12 @@ MEANINGS: Mapping[str, Meaning] = {
     "mesh_beyond_masks": Meaning(
         "Beyond the outlines", "area of the mesh that the pictures' outlines lack", _percent
     ),
+    "masks_cut": Meaning(
+        "Cut from the outlines", "area that was no part of a solid of revolution, median", _percent
+    ),
+    "masks_filled": Meaning(
+        "Filled in the outlines", "area that they lacked of the solid, median", _percent
+    ),
     "photo_agreement": Meaning(
         "Agreement with photos",
         "correlation of the mesh's colours with photos kept aside; 1 is the same",

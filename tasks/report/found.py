@@ -10,13 +10,13 @@ from typing import Any
 
 from configs.locations import as_location, inside, metadata_of, parent_and_name, report_of, stem_of
 from configs.settings import Settings
+from tasks.batch.sources import PAGE_NAME
 from tasks.core.errors import InputError
 from tasks.mesh.reading import ReadMesh, read_glb
 from tasks.storage.results import PAGE_MARK, Results
 
 _PREVIEW = ".preview.glb"
 _SUFFIXES = (".json", ".html")
-BATCH_PAGE = "batch.html"
 
 
 @dataclass(frozen=True)
@@ -71,9 +71,9 @@ def find_page(text: str, settings: Settings) -> tuple[str, Page]:
         InputError: ``result-missing``.
     """
     location = as_location(text)
-    if isinstance(location, Path) and (location / BATCH_PAGE).is_file():
-        location = location / BATCH_PAGE
-    elif parent_and_name(location)[1] != BATCH_PAGE:
+    if isinstance(location, Path) and (location / PAGE_NAME).is_file():
+        location = location / PAGE_NAME
+    elif parent_and_name(location)[1] != PAGE_NAME:
         location = report_of(_glb_of(text))
     folder, name = parent_and_name(location)
     content = Results(folder, settings).read(name)

@@ -117,7 +117,9 @@ def test_a_batch_from_bucket_to_bucket_outlives_a_killed_worker(stack: Stack, s3
         assert entries[good]["glb"] == f"s3://tyres/meshes/{good}.glb"
         assert is_whole(files.cat_file(entries[good]["glb"]))
     found = sorted(f.rpartition("/")[2] for f in files.find("tyres/meshes"))
-    assert found == ["batch.json", "first.glb", "first.json", "second.glb", "second.json"]
+    ends = ("glb", "html", "json", "preview.glb")
+    files_of = [f"{good}.{end}" for good in ("first", "second") for end in ends]
+    assert found == ["batch.html", "batch.json", *files_of]
     disturbed = run["name"].removeprefix("reconstruct-")
     assert entries[disturbed]["attempts"] == 2
     infers = stack.runs(name={"any_": ["infer-first", "infer-second"]})

@@ -101,9 +101,9 @@ def test_a_long_queue_outlives_many_killed_workers(stack: Stack, say: Any) -> No
     assert completed == {f"reconstruct-{name}": 1 for name, fine in good.items() if fine}
     assert all(is_whole((out / f"{name}.glb").read_bytes()) for name, fine in good.items() if fine)
     visible = {p.name for p in out.iterdir() if not p.name.startswith(".")}
-    assert visible == {f"{n}{s}" for n in good if good[n] for s in (".glb", ".json")} | {
-        "batch.json"
-    }
+    ends = (".glb", ".html", ".json", ".preview.glb")
+    results = {f"{name}{end}" for name, fine in good.items() if fine for end in ends}
+    assert visible == results | {"batch.json", "batch.html"}
     assert killed >= VIDEOS // KILL_EVERY - 1
     say(f"{VIDEOS} videos, {killed} workers killed: {dict(states)}, {seconds:.0f} s")
 

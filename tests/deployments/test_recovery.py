@@ -66,7 +66,8 @@ class Tyre:
         assert self.stack.end(self.name) == 0, self.stack.log(self.name)
         (entry,) = json.loads((self.out / "batch.json").read_text())["tyres"]
         visible = sorted(p.name for p in self.out.iterdir() if not p.name.startswith("."))
-        assert visible == ["batch.json", f"{self.name}.glb", f"{self.name}.json"]
+        ends = ("glb", "html", "json", "preview.glb")
+        assert visible == ["batch.html", "batch.json", *(f"{self.name}.{end}" for end in ends)]
         assert is_whole((self.out / f"{self.name}.glb").read_bytes())
         return dict(entry)
 
