@@ -12,8 +12,9 @@ SHARES: dict[str, float] = {
     StageName.RECTIFY: 0.02,
     StageName.SELECT: 0.02,
     StageName.INFER: 0.16,
-    StageName.MERGE: 0.17,
+    StageName.MERGE: 0.14,
     StageName.JUDGE: 0.02,
+    StageName.ATLAS: 0.03,
     StageName.EXPORT: 0.01,
     StageName.REPORT: 0.01,
 }

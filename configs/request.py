@@ -47,6 +47,7 @@ class ReconstructOptions(BaseModel):
     diameter_mm: DiameterMm = DEFAULT_DIAMETER_MM
     motion: MotionHint = "auto"
     session: str = Field(DEFAULT_SESSION, description="background removal, by name")
+    atlas: bool = Field(False, description="whether flattened pictures are put beside the GLB")
 
     @property
     def chosen_frames(self) -> int:

@@ -38,6 +38,7 @@ class StageName(StrEnum):
     INFER = "infer"
     MERGE = "merge"
     JUDGE = "judge"
+    ATLAS = "atlas"
     EXPORT = "export"
     REPORT = "report"
 
@@ -442,10 +443,42 @@ class JudgeConfig(StageConfig):
     )
 
 
+class AtlasConfig(StageConfig):
+    """How the surface is unrolled and coloured."""
+
+    texels_per_pixel: float = Field(
+        1.25, ge=0.25, le=4.0, description="texels for a pixel of the frames, in each direction"
+    )
+    min_around_px: int = Field(256, ge=64, le=8192, description="least texels round the tyre")
+    max_around_px: int = Field(4096, ge=64, le=8192, description="most texels round the tyre")
+    chart_coarseness: float = Field(
+        1.5, ge=0.5, le=8.0, description="side of a texel off the outer surface, over one on it"
+    )
+    min_cosine: float = Field(
+        0.15, ge=0.0, lt=1.0, description="frames that see a place more aslant are not asked"
+    )
+    edge_margin: float = Field(
+        0.004,
+        gt=0.0,
+        le=0.1,
+        description="what lies closer to a mask's outline gives no colour, of the longest side",
+    )
+    local_colour_m: float = Field(
+        0.006,
+        gt=0.0,
+        le=0.1,
+        description="standard deviation of the window in which frames are brought to the same "
+        "colour, metres",
+    )
+    best: int = Field(3, ge=1, le=16, description="frames that give a place its detail")
+
+
 class ExportConfig(StageConfig):
     """How the mesh is written."""
 
     node_name: str = Field("tyre", min_length=1, description="name of the node in the GLB")
+    texture: bool = Field(True, description="whether the GLB has a texture of its colours")
+    texture_quality: int = Field(90, ge=50, le=100, description="quality of its JPEG")
     failed_mark: str = Field(
         "verdict: fail", min_length=1, description="what the name of a mesh that failed holds"
     )

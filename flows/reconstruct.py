@@ -17,6 +17,7 @@ from configs.locations import as_location, metadata_of, preview_of, report_of
 from configs.request import ReconstructRequest
 from configs.settings import Settings
 from configs.stages import (
+    AtlasConfig,
     ExportConfig,
     ExtractConfig,
     InferConfig,
@@ -37,6 +38,8 @@ from flows.support.report import MISSING, Reported, page_of, reported
 from flows.support.runner import Runner
 from flows.support.settings import load_settings
 from flows.support.summary import publish_summary
+from tasks.atlas.flattened import flat_files
+from tasks.atlas.record import load_atlas
 from tasks.network.device import pick_device
 from tasks.network.weights import (
     BackgroundWeights,
@@ -57,6 +60,7 @@ from tasks.stages.merge_fields import MERGE
 from tasks.stages.rectify_views import RECTIFY
 from tasks.stages.remove_backgrounds import REMOVE_BACKGROUNDS
 from tasks.stages.select_frames import SELECT
+from tasks.stages.unroll_atlas import ATLAS
 from tasks.storage.artifacts import ArtifactRef, open_store
 from tasks.storage.inputs import local_input
 from tasks.storage.results import check_writable, finite, write_result
@@ -143,6 +147,15 @@ def run_stages(request: ReconstructRequest, settings: Settings) -> dict[str, Any
             selection=selection,
             mesh=mesh,
         )
+        atlas = run(
+            ATLAS,
+            AtlasConfig(),
+            frames=views,
+            masks=views,
+            poses=poses,
+            selection=selection,
+            mesh=mesh,
+        )
         run.state(EXPORT, exporting)
         provenance = _provenance(
             request,
@@ -155,7 +168,7 @@ def run_stages(request: ReconstructRequest, settings: Settings) -> dict[str, Any
             selection=selection,
             judged=judged,
         )
-        exported = run(EXPORT, exporting, mesh=mesh, provenance=provenance)
+        exported = run(EXPORT, exporting, mesh=mesh, atlas=atlas, provenance=provenance)
 
         def make_report() -> ArtifactRef:
             return run(
@@ -175,9 +188,11 @@ def run_stages(request: ReconstructRequest, settings: Settings) -> dict[str, Any
     written = store.open(exported)
     glb = (written.folder / GLB_FILE).read_bytes()
     metadata = _metadata(request, device, run, written.record, glb, report)
+    beside = flat_files(load_atlas(store.open(atlas))) if request.atlas else {}
+    metadata["atlas_files"] = [f"{request.stem}{suffix}" for suffix in beside]
     page = page_of(request.stem, metadata, report)
     shown = (page, report.preview) if page and report else None
-    write_result(request.glb_path, glb, metadata, settings, shown)
+    write_result(request.glb_path, glb, metadata, settings, shown, beside)
     publish_summary(
         request.stem, metadata, store, frames=views, selection=selection, exported=exported
     )
@@ -241,6 +256,7 @@ def _metadata(
         "run_id": str(this_run.id or ""),
         "num_vertices": exported["num_vertices"],
         "num_faces": exported["num_faces"],
+        "num_written_vertices": exported["num_written_vertices"],
         "bounds_m": exported["bounds_m"],
         "figures": exported["figures"],
         "num_frames": len(extras["frames"]),

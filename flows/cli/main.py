@@ -252,6 +252,11 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help=f"background removal (default: {DEFAULT_SESSION})",
     )
+    parser.add_argument(
+        "--atlas",
+        action="store_true",
+        help="also write both sidewalls and the tread, laid flat, as PNG with their scale",
+    )
     parser.add_argument("--verbose", action="store_true", help="log for debugging, tracebacks")
 
 

@@ -62,6 +62,10 @@ _MEDIANS: dict[str, tuple[str, ...]] = {
     "chamfer_seen_side": ("fused", "seen_side", "chamfer"),
     "f2_seen_side": ("fused", "seen_side", "f2"),
     "silhouette_iou": ("silhouette_iou",),
+    "psnr_vertices": ("appearance", "vertices"),
+    "psnr_texture": ("appearance", "texture"),
+    "psnr_vertices_gain": ("appearance", "vertices_gain"),
+    "psnr_texture_gain": ("appearance", "texture_gain"),
     "seconds": ("seconds",),
 }
 """Figures of which the median over the films is told, and where a film's record has them."""
@@ -164,6 +168,7 @@ _COLUMNS: dict[str, tuple[tuple[str, ...], int]] = {
     "seen side Chamfer %": (("fused", "seen_side", "chamfer"), 2),
     "F 2 % there": (("fused", "seen_side", "f2"), 2),
     "width %": (("fused", "width_percent"), 1),
+    "PSNR dB": (("appearance", "texture"), 1),
     "seconds": (("seconds",), 0),
 }
 """Columns of the table: where a film's record has the figure, and its decimals."""

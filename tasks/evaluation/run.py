@@ -14,6 +14,8 @@ import numpy as np
 import trimesh
 
 from configs.stages import StageName
+from tasks.atlas.record import load_atlas
+from tasks.evaluation.appearance import score_appearance
 from tasks.evaluation.masks import MaskScores, film_scores, score_mask, true_labels
 from tasks.evaluation.metrics import Truth, align_rigidly, score_surface
 from tasks.evaluation.subject import (
@@ -31,14 +33,17 @@ from tasks.geometry.camera import Camera
 from tasks.imaging.images import read_grey, read_mask
 from tasks.imaging.masks import foreground
 from tasks.matting.quality import Masks
+from tasks.mesh.merged import load_mesh
 from tasks.network.codes import SceneCodes
 from tasks.network.load import load_model
 from tasks.network.weights import ChosenModel
 from tasks.poses.record import PoseEstimate
+from tasks.selection.choose import Selection
 from tasks.storage.artifacts import Artifact, ArtifactStore
 from tasks.synthetic.scenes.truth import VideoTruth
 from tasks.synthetic.tyres.imported_wheels import ImportedWheel
 from tasks.synthetic.tyres.tyre import Tyre
+from tasks.video.frames import Frames
 
 
 @dataclass(frozen=True)
@@ -103,7 +108,8 @@ def score_run(
         "masks": film_scores(_mask_scores(masks, frames, filmed)),
         "poses": {"method": poses.method, "motion": poses.motion, **pose_scores.to_dict()},
         "silhouette_iou": metadata["figures"].get("silhouette_iou"),
-        "fused": score_result(trimesh.load_mesh(glb), truth, pose_scores.to_truth, seen),
+        "fused": score_result(_closed(glb), truth, pose_scores.to_truth, seen),
+        "appearance": _appearance(store, metadata, poses),
         "seen_share": float(seen.mean()),
         "verdict": metadata["verdict"],
         "reasons": [reason["code"] for reason in metadata["reasons"]],
@@ -113,6 +119,29 @@ def score_run(
         coded = SceneCodes.read(artifact_of(store, metadata, StageName.INFER))
         scores |= _baselines(truth, poses, pose_scores, alphas, coded, cameras, chosen)
     return scores
+
+
+def _closed(glb: Path) -> trimesh.Trimesh:
+    """The mesh of a GLB, closed where the texture cut it open."""
+    mesh = trimesh.load_mesh(glb)
+    mesh.merge_vertices(merge_tex=True, merge_norm=True)
+    return mesh
+
+
+def _appearance(
+    store: ArtifactStore, metadata: Mapping[str, Any], poses: PoseEstimate
+) -> dict[str, float]:
+    """How much the mesh looks like the frames that the merge held out."""
+    views = artifact_of(store, metadata, StageName.RECTIFY)
+    alphas = Masks.read(views).paths()
+    return score_appearance(
+        load_mesh(artifact_of(store, metadata, StageName.MERGE)),
+        load_atlas(artifact_of(store, metadata, StageName.ATLAS)),
+        poses.cameras,
+        Frames.read(views).paths(alphas),
+        alphas,
+        Selection.read(artifact_of(store, metadata, StageName.SELECT)).held_out,
+    )
 
 
 def _mask_scores(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+
+from tasks.geometry.camera import Camera
 
 FloatArray = NDArray[np.float64]
 
@@ -34,3 +36,10 @@ class Similarity:
             self.rotation @ first.rotation,
             self.scale * self.rotation @ first.translation + self.translation,
         )
+
+
+def camera_moved(camera: Camera, place: Similarity) -> Camera:
+    """The same camera, posed in the frame that a similarity leads to."""
+    rotation = camera.rotation @ place.rotation.T
+    centre = place.apply(camera.centre[None])[0]
+    return replace(camera, rotation=rotation, translation=-rotation @ centre)

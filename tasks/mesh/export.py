@@ -7,22 +7,34 @@ from collections.abc import Mapping
 from importlib.metadata import version as package_version
 from typing import Any
 
+import cv2
 import numpy as np
 
 from configs.stages import ExportConfig, StageName
+from tasks.atlas.record import TyreAtlas
 from tasks.core.errors import ReconstructionError
-from tasks.mesh.glb import GlbMesh, document_of, encode_glb
+from tasks.imaging.images import encode_image
+from tasks.mesh.glb import GlbMesh, Texture, document_of, encode_glb
 from tasks.mesh.merged import MergedMesh
 from tasks.mesh.normals import vertex_normals
 
 
-def export_glb(mesh: MergedMesh, provenance: Mapping[str, Any], config: ExportConfig) -> bytes:
+def export_glb(
+    mesh: MergedMesh,
+    provenance: Mapping[str, Any],
+    config: ExportConfig,
+    atlas: TyreAtlas | None = None,
+) -> bytes:
     """The GLB of a merged mesh.
+
+    Where the texture cuts the surface open, vertices are written once for each side of the cut, at
+    the same position: merged by position, the surface is the mesh's.
 
     Args:
         mesh: Mesh in the tyre frame: metres, Y up, axle +Z, as glTF requires.
         provenance: Value of ``asset.extras``, plain JSON types.
         config: Parameters of the stage.
+        atlas: Of this mesh, for the texture; None for colours at the vertices alone.
 
     Raises:
         ReconstructionError: ``mesh-empty`` or ``mesh-broken``.
@@ -30,16 +42,18 @@ def export_glb(mesh: MergedMesh, provenance: Mapping[str, Any], config: ExportCo
     _check(mesh)
     normals = vertex_normals(mesh.vertices, mesh.faces)
     normals[~normals.any(axis=1)] = (0.0, 0.0, 1.0)  # glTF has no other than unit normals
+    source = slice(None) if atlas is None else atlas.layout.source
     written = GlbMesh(
-        mesh.vertices,
-        mesh.faces,
-        normals.astype(np.float32),
-        mesh.colours,
+        mesh.vertices[source],
+        mesh.faces if atlas is None else atlas.layout.faces,
+        normals.astype(np.float32)[source],
+        mesh.colours[source],
         {
-            "seen_by": mesh.seen_by,
-            "disagreement": mesh.disagreement,
-            "inferred": mesh.inferred,
+            "seen_by": mesh.seen_by[source],
+            "disagreement": mesh.disagreement[source],
+            "inferred": mesh.inferred[source],
         },
+        None if atlas is None else _texture(atlas, config),
     )
     content = encode_glb(
         written,
@@ -47,8 +61,22 @@ def export_glb(mesh: MergedMesh, provenance: Mapping[str, Any], config: ExportCo
         generator=f"Tyre3D {package_version('tyre3d')}",
         extras=provenance,
     )
-    _reload(content, mesh)
+    _reload(content, written)
     return content
+
+
+def _texture(atlas: TyreAtlas, config: ExportConfig) -> Texture:
+    """The atlas's colours as a JPEG, hue as fine as brightness: letterings are coloured."""
+    layout = atlas.layout
+    options = [
+        cv2.IMWRITE_JPEG_QUALITY,
+        config.texture_quality,
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
+    ]
+    image = encode_image(".jpg", np.ascontiguousarray(atlas.colours[..., ::-1]), options)
+    size = np.array([layout.width, layout.height], np.float32)
+    return Texture(layout.uv / size, image)
 
 
 def _node_name(provenance: Mapping[str, Any], config: ExportConfig) -> str:
@@ -72,11 +100,12 @@ def _check(mesh: MergedMesh) -> None:
         raise _broken("mesh-broken", "faces of the merged surface point nowhere")
 
 
-def _reload(content: bytes, mesh: MergedMesh) -> None:
+def _reload(content: bytes, written: GlbMesh) -> None:
     """Read back what is about to be published, with another library, and count."""
     import trimesh
 
     document_of(content)
     again: Any = trimesh.load(io.BytesIO(content), file_type="glb", force="mesh", process=False)
-    if again.vertices.shape != mesh.vertices.shape or again.faces.shape != mesh.faces.shape:
+    shapes = (again.vertices.shape, again.faces.shape)
+    if shapes != (written.vertices.shape, written.faces.shape):
         raise _broken("glb-broken", "the written GLB does not read back")

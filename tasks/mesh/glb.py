@@ -1,7 +1,8 @@
 """Write one mesh as binary glTF 2.0.
 
 Colours go out as 16-bit linear values: eight bits are too few for black rubber, whose linear
-values lie below 3 of 255.
+values lie below 3 of 255. Beside a texture they are an attribute of our own, ``_COLOR_0``: a viewer
+multiplies ``COLOR_0`` with the texture, as glTF has it, and black rubber would be black twice.
 """
 
 from __future__ import annotations
@@ -21,6 +22,23 @@ _MAGIC, _VERSION, _JSON, _BIN = 0x46546C67, 2, 0x4E4F534A, 0x004E4942
 _ARRAY_BUFFER, _INDEX_BUFFER = 34962, 34963
 BYTE, SHORT, USHORT, UINT, FLOAT = 5120, 5122, 5123, 5125, 5126
 """Types of components, as glTF numbers them."""
+_LINEAR, _LINEAR_MIPMAP_LINEAR, _REPEAT, _CLAMP_TO_EDGE = 9729, 9987, 10497, 33071
+
+
+@dataclass(frozen=True)
+class Texture:
+    """A picture of a mesh's colours, and where its vertices lie in it.
+
+    Args:
+        uv: ``(V, 2)`` float32, from the picture's left and top edge, in its widths and heights;
+            beyond the right edge the picture repeats.
+        image: Content of a JPEG or PNG file, sRGB.
+        mime_type: ``image/jpeg`` or ``image/png``.
+    """
+
+    uv: NDArray[np.float32]
+    image: bytes
+    mime_type: str = "image/jpeg"
 
 
 @dataclass(frozen=True)
@@ -33,6 +51,7 @@ class GlbMesh:
         normals: ``(V, 3)`` unit.
         colours: ``(V, 3)`` uint8, sRGB.
         attributes: ``(V,)`` each, by name; written as float32 under ``_NAME``.
+        texture: Colours finer than those of the vertices; None for none.
     """
 
     vertices: NDArray[np.float32]
@@ -40,6 +59,7 @@ class GlbMesh:
     normals: NDArray[np.float32]
     colours: NDArray[np.uint8]
     attributes: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    texture: Texture | None = None
 
 
 class GlbBuffer:
@@ -120,12 +140,14 @@ def encode_glb(mesh: GlbMesh, *, name: str, generator: str, extras: Mapping[str,
             max=[float(v) for v in vertices.max(axis=0)],
         ),
         "NORMAL": buffer.add(mesh.normals.astype("<f4"), "VEC3", FLOAT),
-        "COLOR_0": buffer.add(
+        "COLOR_0" if mesh.texture is None else "_COLOR_0": buffer.add(
             np.rint(opaque * 65535).astype("<u2"), "VEC4", USHORT, normalized=True
         ),
     }
     for key, values in mesh.attributes.items():
         attributes[f"_{key.upper()}"] = buffer.add(values.astype("<f4"), "SCALAR", FLOAT)
+    if mesh.texture is not None:
+        attributes["TEXCOORD_0"] = buffer.add(mesh.texture.uv.astype("<f4"), "VEC2", FLOAT)
     indices = buffer.add(mesh.faces.astype("<u4").reshape(-1), "SCALAR", UINT)
     document = {
         "asset": {"version": "2.0", "generator": generator, "extras": dict(extras)},
@@ -138,12 +160,7 @@ def encode_glb(mesh: GlbMesh, *, name: str, generator: str, extras: Mapping[str,
                 "primitives": [{"attributes": attributes, "indices": indices, "material": 0}],
             }
         ],
-        "materials": [
-            {
-                "name": "rubber",
-                "pbrMetallicRoughness": {"metallicFactor": 0.0, "roughnessFactor": 0.9},
-            }
-        ],
+        **_materials(mesh.texture, buffer),
         "accessors": buffer.accessors,
         "bufferViews": buffer.views,
         "buffers": [{"byteLength": len(buffer.data)}],
@@ -165,6 +182,28 @@ def pack_glb(document: Mapping[str, Any], data: bytes) -> bytes:
             data,
         ]
     )
+
+
+def _materials(texture: Texture | None, buffer: GlbBuffer) -> dict[str, Any]:
+    """The parts of the document that say how the surface looks."""
+    surface: dict[str, Any] = {"metallicFactor": 0.0, "roughnessFactor": 0.9}
+    if texture is None:
+        return {"materials": [{"name": "rubber", "pbrMetallicRoughness": surface}]}
+    surface["baseColorTexture"] = {"index": 0}
+    view = buffer.add_file(texture.image)
+    return {
+        "materials": [{"name": "rubber", "pbrMetallicRoughness": surface}],
+        "textures": [{"source": 0, "sampler": 0}],
+        "images": [{"name": "colours", "bufferView": view, "mimeType": texture.mime_type}],
+        "samplers": [
+            {
+                "magFilter": _LINEAR,
+                "minFilter": _LINEAR_MIPMAP_LINEAR,
+                "wrapS": _REPEAT,
+                "wrapT": _CLAMP_TO_EDGE,
+            }
+        ],
+    }
 
 
 def document_of(content: bytes) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from configs.stages import ExportConfig, StageName
+from tasks.atlas.record import load_atlas, texture_record
 from tasks.imaging.images import write_image
 from tasks.mesh.export import export_glb
 from tasks.mesh.merged import MergedMesh, load_mesh
@@ -21,17 +22,28 @@ _log = logging.getLogger("tyre3d")
 
 
 def _produce(
-    work: Workspace, config: ExportConfig, *, mesh: ArtifactRef, provenance: Mapping[str, Any]
+    work: Workspace,
+    config: ExportConfig,
+    *,
+    mesh: ArtifactRef,
+    atlas: ArtifactRef,
+    provenance: Mapping[str, Any],
 ) -> Record:
     """Write the GLB with its provenance, and a preview."""
     merged = load_mesh(work.open(mesh))
-    extras = {**provenance, "warnings": [*provenance["warnings"], *merged.warnings]}
-    (work.folder / GLB_FILE).write_bytes(export_glb(merged, extras, config))
+    unrolled = load_atlas(work.open(atlas)) if config.texture else None
+    extras = {
+        **provenance,
+        "warnings": [*provenance["warnings"], *merged.warnings],
+        "texture": texture_record(unrolled) if unrolled else None,
+    }
+    (work.folder / GLB_FILE).write_bytes(export_glb(merged, extras, config, unrolled))
     _write_preview(work.folder / PREVIEW_FILE, merged)
     bounds = (merged.vertices.min(axis=0), merged.vertices.max(axis=0))
     return {
         "num_vertices": len(merged.vertices),
         "num_faces": len(merged.faces),
+        "num_written_vertices": len(unrolled.layout.source if unrolled else merged.vertices),
         "bounds_m": [[round(float(v), 6) for v in corner] for corner in bounds],
         "extras": extras,
         "figures": merged.figures,

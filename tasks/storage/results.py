@@ -9,7 +9,14 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from configs.locations import inside, metadata_of, parent_and_name, preview_of, report_of
+from configs.locations import (
+    inside,
+    metadata_of,
+    parent_and_name,
+    preview_of,
+    report_of,
+    stem_of,
+)
 from configs.settings import Settings
 from tasks.core.errors import InputError, StorageError
 from tasks.storage.open import open_storage
@@ -158,6 +165,7 @@ def write_result(
     metadata: Mapping[str, Any],
     settings: Settings,
     report: tuple[str, bytes] | None = None,
+    beside: Mapping[str, bytes] | None = None,
 ) -> None:
     """Write what a user gets, side by side, the GLB last.
 
@@ -167,10 +175,12 @@ def write_result(
         metadata: What is said of it.
         settings: How S3 is reached.
         report: The report's page and the preview GLB, where they could be made.
+        beside: Other files, by what is added to the GLB's name without its suffix.
     """
     results, name = results_beside(location, settings)
+    others = {f"{stem_of(location)}{suffix}": c for suffix, c in (beside or {}).items()}
     text = json.dumps(metadata, indent=2, ensure_ascii=False, allow_nan=False).encode() + b"\n"
-    files = {parent_and_name(metadata_of(location))[1]: text}
+    files = {**others, parent_and_name(metadata_of(location))[1]: text}
     if report is not None:
         page, preview = report
         files[parent_and_name(report_of(location))[1]] = page.encode("utf-8", "backslashreplace")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from configs.stages import JudgeConfig
 from tasks.core.repeatable import compute_repeatably
 from tasks.geometry.camera import Camera
 from tasks.geometry.ray_caster import RayCaster
-from tasks.geometry.similarity import Similarity
+from tasks.geometry.similarity import camera_moved
 from tasks.imaging.images import read_image, read_mask
 from tasks.imaging.masks import foreground, largest_filled
 from tasks.imaging.resizing import bounded
@@ -78,7 +78,7 @@ def gather_evidence(
     corrections = corrections or {}
     posed = sorted(set(poses.cameras) & set(frame_paths) & set(alpha_paths))
     judges = [i for i in held_out if i in posed] or posed[:: max(1, len(posed) // 6)]
-    cameras = {i: _camera_of_mesh(poses.cameras[i], mesh.from_world) for i in judges}
+    cameras = {i: camera_moved(poses.cameras[i], mesh.from_world) for i in judges}
     fits, agreements = _held_out(mesh, cameras, frame_paths, alpha_paths, config)
     outlines = {i: o for i in posed if (o := read_outline(alpha_paths[i])) is not None}
     halves = compare_halves(poses.cameras, outlines, poses.tyre)
@@ -137,13 +137,6 @@ def _held_out(
         fits.append(compare_silhouette(largest_filled(predicted.hits), largest_filled(mask)))
         agreements.append(photo_agreement(predicted, photo, mask))
     return fits, agreements
-
-
-def _camera_of_mesh(camera: Camera, from_world: Similarity) -> Camera:
-    """The same camera, posed in the frame that a similarity leads to."""
-    centre = from_world.apply(camera.centre[None])[0]
-    rotation = camera.rotation @ from_world.rotation.T
-    return replace(camera, rotation=rotation, translation=-rotation @ centre)
 
 
 def count_bodies(mesh: MergedMesh) -> int:

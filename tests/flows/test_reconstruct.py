@@ -118,6 +118,21 @@ def test_glb_and_metadata(cut_out_folder: Path, tmp_path: Path, tiny_model: Path
     assert_valid(path)
 
 
+def test_flattened_pictures_lie_beside_the_glb_where_asked(
+    cut_out_folder: Path, tmp_path: Path, tiny_model: Path
+) -> None:
+    metadata = run(cut_out_folder, tmp_path, tiny_model, atlas=True)
+    folder = Path(metadata["output_path"]).parent
+    names = sorted(p.name for p in folder.iterdir())
+    assert names == sorted(["tyre.glb", "tyre.json", *metadata["atlas_files"]])
+    told = json.loads((folder / "tyre.atlas.json").read_text())
+    assert {f"tyre{p['suffix']}" for p in told["pictures"]} <= set(names)
+    texture = metadata["texture"]
+    assert texture["width_px"] * texture["degrees_per_px"] == pytest.approx(360, rel=1e-4)
+    assert metadata["num_written_vertices"] > metadata["num_vertices"]
+    assert document_of((folder / "tyre.glb").read_bytes())["asset"]["extras"]["texture"] == texture
+
+
 def test_what_was_left_out_is_told(cut_out_folder: Path, tmp_path: Path, tiny_model: Path) -> None:
     folder = tmp_path / "frames"
     shutil.copytree(cut_out_folder, folder)

@@ -1,8 +1,4 @@
-"""Colours of the surface: from the video frames, then the network, then the mean around the axle.
-
-Exposures are compensated by one gain per frame (Brown and Lowe, Automatic panoramic image stitching
-using invariant features, IJCV 74, 2007).
-"""
+"""Colours of the surface: from the frames, then the network, then the mean around the axle."""
 
 from __future__ import annotations
 
@@ -19,6 +15,7 @@ from tasks.fusion.evidence.fields import PosedField
 from tasks.fusion.surface.marching import TriangleMesh
 from tasks.fusion.surface.visibility import caster_of, depth_map
 from tasks.geometry.camera import Camera
+from tasks.imaging.exposure import frame_gains
 from tasks.imaging.images import read_image
 from tasks.imaging.resizing import bounded
 from tasks.imaging.sampling import sample_bilinear
@@ -125,28 +122,6 @@ def _blend(
     values = samples[chosen, columns].astype(np.float32) * gains[chosen][..., None]
     total = np.maximum(w.sum(axis=0), 1e-9)[:, None]
     return np.asarray((values * w[..., None]).sum(axis=0) / total, np.float32)
-
-
-def frame_gains(
-    samples: NDArray[np.uint8], weights: NDArray[np.float32], count: int = 4000
-) -> NDArray[np.float32]:
-    """One factor per frame, 0.7 to 1.4, that brings its samples to the median of all frames."""
-    n = samples.shape[1]
-    pick = np.linspace(0, n - 1, min(n, count)).astype(np.int64)
-    seen = weights[:, pick] > 0
-    luma = np.log(samples[:, pick].mean(axis=2) + 4.0)
-    gains = np.zeros(len(samples))
-    for _ in range(3):
-        compensated = np.where(seen, luma + gains[:, None], np.nan)
-        shared = seen.sum(axis=0) >= 2
-        if not shared.any():
-            break
-        middle = np.nanmedian(compensated[:, shared], axis=0)
-        for i in range(len(samples)):
-            own = seen[i, shared]
-            if own.sum() >= 20:
-                gains[i] -= float(np.median((compensated[i, shared] - middle)[own]))
-    return np.clip(np.exp(gains), 0.7, 1.4).astype(np.float32)
 
 
 def _fill_unseen(

@@ -11,7 +11,9 @@ import pytest
 import trimesh
 
 from configs.settings import Settings
-from configs.stages import ExportConfig
+from configs.stages import AtlasConfig, ExportConfig
+from tasks.atlas.make import make_atlas
+from tasks.atlas.record import TyreAtlas
 from tasks.core.errors import InputError, ReconstructionError, StorageError
 from tasks.geometry.similarity import Similarity
 from tasks.imaging.srgb import linear_from_srgb
@@ -21,6 +23,7 @@ from tasks.mesh.merged import MergedMesh, load_mesh, mesh_record, save_mesh
 from tasks.storage.artifacts import Artifact
 from tasks.storage.results import check_writable, write_result
 from tests.support.gltf import assert_valid
+from tests.tasks.atlas import scene
 
 
 def torus() -> MergedMesh:
@@ -82,6 +85,67 @@ def test_a_vertex_without_area_around_it_gets_some_unit_normal(tmp_path: Path) -
     (again,) = trimesh.load_scene(path, process=False).geometry.values()
     np.testing.assert_allclose(np.linalg.norm(again.vertex_normals, axis=1), 1.0, atol=1e-6)
     assert_valid(path)
+
+
+@pytest.fixture(scope="module")
+def textured(tmp_path_factory: pytest.TempPathFactory) -> tuple[MergedMesh, TyreAtlas, Path]:
+    """A torus whose texture is a filmed one's, and its GLB."""
+    folder = tmp_path_factory.mktemp("textured")
+    mesh = scene.torus(96)
+    filmed = scene.film(folder, mesh, count=5)
+    atlas = make_atlas(mesh, filmed.cameras, filmed.frames, filmed.alphas, AtlasConfig())
+    path = folder / "t.glb"
+    path.write_bytes(export_glb(mesh, {}, ExportConfig(), atlas))
+    return mesh, atlas, path
+
+
+def test_cut_open_for_a_texture_the_surface_is_the_same(
+    textured: tuple[MergedMesh, TyreAtlas, Path],
+) -> None:
+    mesh, atlas, path = textured
+    again = trimesh.load(path, force="mesh", process=False)
+    np.testing.assert_array_equal(again.faces, atlas.layout.faces)
+    np.testing.assert_array_equal(again.vertices[again.faces], mesh.vertices[mesh.faces])
+    assert not again.is_watertight
+    again.merge_vertices(merge_tex=True, merge_norm=True)
+    assert again.is_watertight
+    assert len(again.vertices) == len(mesh.vertices)
+    assert_valid(path)
+
+
+def test_each_point_of_the_texture_has_the_colour_of_its_place(
+    textured: tuple[MergedMesh, TyreAtlas, Path],
+) -> None:
+    """Read and sampled by another library, where frames saw the tyre."""
+    _, _, path = textured
+    again = trimesh.load(path, force="mesh", process=False)
+    found = again.visual.to_color().vertex_colors[:, :3].astype(float)
+    points = np.asarray(again.vertices)
+    front = (points[:, 2] > 0.05) & (np.hypot(points[:, 0], points[:, 1]) > 0.27)
+    error = np.abs(found - scene.true_colours(points)).max(axis=1)[front]
+    assert np.median(error) < 5
+    assert (error > 40).mean() < 0.1, "edges of the dashes alone"
+
+
+def test_beside_a_texture_vertices_keep_what_is_known_of_them(
+    textured: tuple[MergedMesh, TyreAtlas, Path],
+) -> None:
+    mesh, atlas, path = textured
+    document = document_of(path.read_bytes())
+    (primitive,) = document["meshes"][0]["primitives"]
+    names = set(primitive["attributes"])
+    known = {"POSITION", "NORMAL", "TEXCOORD_0", "_SEEN_BY", "_INFERRED", "_DISAGREEMENT"}
+    # as COLOR_0, viewers would multiply them with the texture
+    assert names == known | {"_COLOR_0"}
+    counts = {document["accessors"][a]["count"] for a in primitive["attributes"].values()}
+    assert counts == {len(atlas.layout.source)}
+    (image,) = document["images"]
+    assert image["mimeType"] == "image/jpeg"
+    (sampler,) = document["samplers"]
+    assert (sampler["wrapS"], sampler["wrapT"]) == (10497, 33071)
+    plain = document_of(export_glb(mesh, {}, ExportConfig()))
+    assert "COLOR_0" in plain["meshes"][0]["primitives"][0]["attributes"]
+    assert "images" not in plain
 
 
 @pytest.mark.parametrize("fault", ["empty", "nan", "faces"])

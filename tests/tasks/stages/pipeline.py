@@ -11,6 +11,7 @@ from tasks.stages.merge_fields import MERGE
 from tasks.stages.rectify_views import RECTIFY
 from tasks.stages.remove_backgrounds import REMOVE_BACKGROUNDS
 from tasks.stages.select_frames import SELECT
+from tasks.stages.unroll_atlas import ATLAS
 
 PIPELINE = (
     EXTRACT,
@@ -22,6 +23,7 @@ PIPELINE = (
     INFER,
     MERGE,
     JUDGE,
+    ATLAS,
     EXPORT,
     REPORT,
 )

@@ -48,7 +48,7 @@ def changed_stages(tree: Path, module: str, tmp_path: Path) -> set[str]:
 
 
 MATTING = {"inspect", "remove-backgrounds"}
-POSED = {"estimate-poses", "rectify", "select", "infer", "merge", "judge", "report"}
+POSED = {"estimate-poses", "rectify", "select", "infer", "merge", "judge", "atlas", "report"}
 VIDEO = {"extract", *MATTING, *POSED}
 
 
@@ -67,6 +67,9 @@ VIDEO = {"extract", *MATTING, *POSED}
         ("tasks.poses.fit_solid", {"estimate-poses", "rectify", "judge"}),
         ("tasks.rectification.rectify", {"rectify"}),
         ("tasks.fusion.decision.network", {"merge"}),
+        ("tasks.atlas.charts", {"atlas", "export", "report"}),
+        ("tasks.atlas.bake", {"atlas"}),
+        ("tasks.imaging.exposure", {"merge", "atlas"}),
         ("tasks.mesh.preview", {"export", "report"}),
         ("tasks.report.content", {"report"}),
         ("tasks.report.page", set()),

@@ -1,0 +1,101 @@
+"""The flattened pictures: unmirrored, upright, and of the scale that they say."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import cv2
+import numpy as np
+import pytest
+
+from configs.stages import AtlasConfig
+from tasks.atlas.flattened import flat_files, flat_parts
+from tasks.atlas.layout import lay_out
+from tasks.atlas.profile import fit_outer_profile
+from tasks.atlas.record import Provenance, TyreAtlas
+from tasks.atlas.texels import find_texels
+from tests.tasks.atlas.scene import RING, TUBE, torus
+
+
+@pytest.fixture(scope="module")
+def atlas() -> TyreAtlas:
+    """An atlas whose colours are the places of its texels: x, y, z."""
+    mesh = torus(96)
+    profile = fit_outer_profile(mesh.vertices, mesh.faces)
+    assert profile is not None
+    layout = lay_out(mesh.vertices, mesh.faces, profile, 0.003, AtlasConfig())
+    texels = find_texels(layout, np.zeros(len(layout.uv)))
+    colours = np.zeros((layout.height * layout.width, 3), np.uint8)
+    colours[texels.at] = np.rint(127 + 300 * texels.mixed(mesh.vertices))
+    known = np.zeros(layout.height * layout.width, np.uint8)
+    known[texels.at] = Provenance.MEASURED
+    shape = layout.height, layout.width
+    return TyreAtlas(
+        colours.reshape(*shape, 3),
+        known.reshape(shape),
+        known.reshape(shape),
+        layout,
+        profile.points,
+        {},
+    )
+
+
+def test_pixels_lie_where_the_scale_says(atlas: TyreAtlas) -> None:
+    files = flat_files(atlas)
+    told = json.loads(files[".atlas.json"])
+    names = [p["part"] for p in told["pictures"]]
+    assert names == ["outer-sidewall", "tread", "inner-sidewall"]
+    for picture in told["pictures"]:
+        image = cv2.imdecode(np.frombuffer(files[picture["suffix"]], np.uint8), cv2.IMREAD_COLOR)
+        assert image is not None
+        places = (image[..., ::-1].astype(float) - 127) / 300
+        height, width = image.shape[:2]
+        assert (height, width) == (picture["height_px"], picture["width_px"])
+        row, column = np.meshgrid([1, height // 2, height - 2], range(0, width, 11), indexing="ij")
+        angle = picture["first_column_deg"] + column * picture["degrees_per_column"]
+        seen = places[row, column]
+        clockwise = np.degrees(np.arctan2(seen[..., 0], seen[..., 1]))
+        apart = (clockwise - angle + 180) % 360 - 180
+        assert np.abs(apart).max() < 2
+        radius = np.hypot(seen[..., 0], seen[..., 1])
+        top, bottom = picture["radius_mm"]
+        np.testing.assert_allclose(1000 * radius[0], top, atol=12)
+        np.testing.assert_allclose(1000 * radius[-1], bottom, atol=12)
+        low, high = picture["height_along_axle_mm"]
+        assert abs(1000 * seen[0, :, 2].mean() - low) < 12
+        assert abs(1000 * seen[-1, :, 2].mean() - high) < 12
+
+
+def test_sidewalls_have_their_outside_up_and_run_clockwise_before_the_eye(
+    atlas: TyreAtlas,
+) -> None:
+    outer, tread, inner = flat_parts(atlas)
+    for wall in (outer, inner):
+        assert (np.diff(wall.section[:, 0]) < 1e-6).all(), "radius falls from top to bottom"
+    assert (np.diff(tread.section[:, 1]) > 0).all()
+    assert outer.clockwise
+    assert not inner.clockwise
+    rows = sum(len(p.colours) for p in (outer, tread, inner))
+    assert rows == atlas.layout.rows[1] - atlas.layout.rows[0]
+
+
+def test_scale_is_in_millimetres(atlas: TyreAtlas) -> None:
+    told = {p["part"]: p for p in json.loads(flat_files(atlas)[".atlas.json"])["pictures"]}
+    tread = told["tread"]
+    # 45° to either side of the tube
+    arc = TUBE * 1000 * math.pi / 2
+    assert tread["height_px"] * tread["mm_per_row"] == pytest.approx(arc, rel=0.1)
+    wall = told["outer-sidewall"]
+    around = 2000 * math.pi * wall["radius_mm"][0] / 1000
+    assert wall["mm_per_column_top"] * wall["width_px"] == pytest.approx(1000 * around, rel=1e-3)
+    assert wall["radius_mm"][0] / 1000 < RING + TUBE
+    assert wall["measured"] > 0.9
+
+
+def test_without_a_profile_there_are_no_pictures(atlas: TyreAtlas) -> None:
+    bare = TyreAtlas(
+        atlas.colours, atlas.views, atlas.provenance, atlas.layout, np.zeros((0, 2)), {}
+    )
+    assert flat_parts(bare) == []
+    assert list(flat_files(bare)) == [".atlas.json"]
