@@ -20,7 +20,7 @@ from tasks.geometry.ray_caster import RayCaster
 
 FloatArray = NDArray[np.float64]
 
-_CENTRE = 0.86
+_CENTRE = 0.82
 """Radius of the point that a section is seen from, outer radii: inside the rubber of most tyres."""
 _STEPS, _ANGLES = 721, 96
 """Rays of a section, from -180° to 180°, and sections round the axle."""
@@ -28,12 +28,12 @@ _QUANTILE = 0.8
 """Of the distances round the axle: the tops of a tread's blocks, but no outlier."""
 _MAX_SPREAD = 0.05
 """Distances round the axle may differ by so many outer radii, 10th to 90th percentile."""
-_MAX_JUMP = 0.012
-"""From one ray to the next distances may differ by so many outer radii."""
+_MAX_JUMP = 0.015
+"""Distances of three neighbouring rays may be so far from a straight line, outer radii."""
 _MIN_RADIUS = 0.5
 """The rubber ends outside this share of the outer radius."""
-_MIN_AXIAL = 0.4
-"""Below the tread normals have at least this axial part: less is the inside of a rim."""
+_SHOULDER, _MIN_AXIAL = 0.9, 0.4
+"""Below this share of the outer radius normals have this axial part, or are the rim's inside."""
 _SMOOTHING_M, _STEP_M = 0.003, 0.001
 _CENTIMETRES = 100.0
 """Rays are cast in centimetres: Embree's tolerances suit lengths around one."""
@@ -109,7 +109,8 @@ def fit_outer_profile(
     distance[~met] = 0.0
     low, typical, high = np.quantile(distance, (0.1, _QUANTILE, 0.9), axis=1)
     section = np.array([_CENTRE * reach, middle]) + typical[:, None] * towards
-    jump = np.abs(np.diff(typical, prepend=typical[0]))
+    jump = np.zeros(_STEPS)
+    jump[1:-1] = np.abs(np.diff(typical, n=2))
     sound = (
         (met.mean(axis=1) > 0.9)
         & (high - low < _MAX_SPREAD * reach)
@@ -127,7 +128,7 @@ def _without_rim(profile: OuterProfile, reach: float) -> OuterProfile:
     """The part that ends where the surface turns from the face to the inside of the rim."""
     radius, normal = profile.points[:, 0], profile.normals[:, 1]
     outwards = np.sign(np.arange(len(radius)) - int(radius.argmax())) * normal
-    ends = (radius < _CENTRE * reach) & (outwards < _MIN_AXIAL)
+    ends = (radius < _SHOULDER * reach) & (outwards < _MIN_AXIAL)
     first, last = _run_around(~ends, int(radius.argmax()))
     return OuterProfile(profile.points[first : last + 1])
 

@@ -57,6 +57,16 @@ def test_it_ends_where_the_rim_begins() -> None:
     assert found.length == pytest.approx(0.16 + 0.2 + 0.16, abs=0.02)
 
 
+def test_a_wide_tyre_with_low_sidewalls_is_followed_round_its_shoulders() -> None:
+    """Rays meet the edges of its tread very much aslant."""
+    section = np.array([(0.27, -0.19), (0.36, -0.19), (0.36, 0.19), (0.27, 0.19), (0.27, -0.19)])
+    shape = trimesh.creation.revolve(section, sections=128).subdivide_to_size(0.03)
+    found = fit_outer_profile(np.asarray(shape.vertices), np.asarray(shape.faces))
+    assert found is not None
+    assert found.points[[0, -1], 0].max() < 0.28
+    assert found.length == pytest.approx(0.38 + 2 * 0.09, abs=0.02)
+
+
 def test_a_box_has_none() -> None:
     box = trimesh.creation.box((0.2, 1.0, 0.2))
     assert fit_outer_profile(np.asarray(box.vertices), np.asarray(box.faces)) is None
