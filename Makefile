@@ -44,8 +44,11 @@ e2e: setup ## Run everything for real: Prefect, workers, S3, the API, a killed w
 recovery: setup ## Kill, starve and restart what runs, one after the other; all tests with services
 	$(BIN)/python -m pytest -m services tests/deployments
 
-fuzz: setup ## Try requests, damaged files and functions sixty times as long as the tests do
-	TYRE3D_TEST_FUZZ=60 $(BIN)/python -m pytest tests/deployments/test_fuzz_api.py
+fuzz: setup ## Try bad inputs, faults, requests and functions for long; writes docs/reliability.md
+	mkdir -p work && rm -f work/fuzz.jsonl
+	TYRE3D_TEST_FUZZ=$(or $(TIMES),60) TYRE3D_TEST_FUZZ_REPORT=work/fuzz.jsonl \
+	  $(BIN)/python -m pytest tests/corpus tests/deployments/test_fuzz_api.py; \
+	  $(BIN)/python -m tests.corpus work/fuzz.jsonl
 
 load: setup ## Measure a queue of 100 with workers killed, and 50 status requests a second
 	$(BIN)/python -m pytest -m slow tests/deployments/test_load.py

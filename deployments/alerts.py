@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient
@@ -15,6 +16,13 @@ NO_WORKER = "tyre3d: alert: a pool has no worker"
 OLD_QUEUE = "tyre3d: alert: the queue is old"
 ALERTS = (RUN_FAILED, NO_WORKER, OLD_QUEUE)
 _TAKEN = ("Pending", "Running", "Completed", "Failed", "Crashed", "Cancelling", "Cancelled")
+_ONCE: dict[str, Any] = {
+    "posture": Posture.Reactive,
+    "for_each": {"prefect.resource.id"},
+    "threshold": 1,
+    "within": timedelta(minutes=1),
+}
+"""A busy server looks at one event several times: one run, or pool, is told of once a minute."""
 _RUNBOOK = "What to do: docs/runbook.md"
 
 
@@ -51,14 +59,12 @@ def alerts(block: UUID, tag: str, pools: list[str], queue_age: timedelta) -> lis
         expect={"prefect.flow-run.Failed", "prefect.flow-run.Crashed"},
         match=of_runs,
         match_related=ours,
-        posture=Posture.Reactive,
-        threshold=1,
+        **_ONCE,
     )
     gone = EventTrigger(
         expect={"prefect.work-pool.not-ready"},
         match={"prefect.resource.id": ["prefect.work-pool.*"], "prefect.resource.name": pools},
-        posture=Posture.Reactive,
-        threshold=1,
+        **_ONCE,
     )
     waits = EventTrigger(
         after={"prefect.flow-run.Late"},

@@ -212,7 +212,13 @@ class TSRConfig:
 
         try:
             record = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
-        except (OSError, UnicodeDecodeError, YAMLError, OmegaConfBaseException) as exc:
+        except (
+            OSError,
+            RecursionError,  # nested too deeply
+            UnicodeDecodeError,
+            YAMLError,
+            OmegaConfBaseException,
+        ) as exc:
             raise ConfigError(f"{path}: cannot read the model's configuration: {exc}") from exc
         if not isinstance(record, dict):
             raise ConfigError(f"{path}: the model's configuration must be a mapping")

@@ -120,7 +120,7 @@ class Manifest:
         try:
             content = json.loads(self._results.read(MANIFEST_NAME) or b"")
             return {e["name"]: Entry(**e) for e in content["tyres"]}
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             return {}
 
     def put(self, entry: Entry) -> None:

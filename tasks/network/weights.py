@@ -275,7 +275,7 @@ def remembered_sha256(path: Path, memory: Path) -> str:
     name = f"{path.absolute()}|{stat.st_size}|{stat.st_mtime_ns}|{stat.st_ino}"
     try:
         known = dict(json.loads(memory.read_text()))
-    except (OSError, ValueError):
+    except (OSError, ValueError, TypeError, RecursionError):
         known = {}
     if name in known:
         return str(known[name])

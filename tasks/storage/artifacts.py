@@ -71,9 +71,20 @@ class _Manifest:
             body = json.loads(content or b"")
             if body.pop(_DIGEST) != hashlib.sha256(canonical(body)).hexdigest():
                 return None
-            return cls(body["folder"], body["files"], body["record"])
+            manifest = cls(body["folder"], body["files"], body["record"])
+            return manifest if manifest._is_sensible() else None
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
+
+    def _is_sensible(self) -> bool:
+        """Whether it is of the form that is written here, and names nothing outside its place."""
+        parts = [part for name in (self.folder, *self.files) for part in name.split("/")]
+        return (
+            isinstance(self.record, dict)
+            and not {"", ".", ".."} & set(parts)
+            and all(int(e["size"]) == e["size"] >= 0 for e in self.files.values())
+            and all(isinstance(e["sha256"], str) for e in self.files.values())
+        )
 
     @property
     def size(self) -> int:

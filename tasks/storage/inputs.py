@@ -80,6 +80,7 @@ def check_input(source: Path) -> None:
             cannot be handed to the libraries that read it.
     """
     check_name(source)
+    check_regular(source)
     with input_errors(source):
         if source.is_dir():
             pictures = pictures_in(source)
@@ -95,6 +96,21 @@ def check_input(source: Path) -> None:
         with source.open("rb") as file:
             if not file.read(1):
                 raise _empty(source)
+
+
+def check_regular(source: Path) -> None:
+    """Refuse pipes, sockets and devices: reading them may never end.
+
+    Raises:
+        InputError: ``input-unreadable``.
+    """
+    with input_errors(source):
+        if source.exists() and not source.is_file() and not source.is_dir():
+            raise bad_input(
+                "input-unreadable",
+                f"{source} is neither a file nor a folder",
+                "Copy what it brings into a file",
+            )
 
 
 def check_name(location: Path | str) -> None:
@@ -122,6 +138,7 @@ def input_digest(source: Path) -> str:
     Raises:
         InputError: If it is missing or unreadable.
     """
+    check_regular(source)
     with input_errors(source):
         if source.is_dir():
             listing = [(p.name, sha256_of(p)) for p in pictures_in(source)]

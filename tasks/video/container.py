@@ -14,6 +14,7 @@ from av.video.stream import VideoStream
 from configs.stages import ExtractConfig
 from tasks.core.errors import InputError
 from tasks.storage.inputs import bad_input
+from tasks.video.completeness import missing_share
 
 FORMATS = "asf,avi,dv,flv,h264,hevc,ivf,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mpeg,mpegts,mxf,ogg"
 """Containers that are opened, by FFmpeg's names: those that hold all of a video in one file.
@@ -105,10 +106,11 @@ def _explain(path: Path) -> InputError:
         file.seek(max(0, path.stat().st_size - (1 << 20)))
         tail = file.read()
     name = path.name
-    if head[4:8] == b"ftyp" and b"moov" not in head and b"moov" not in tail:
+    lacks_index = b"moov" not in head and b"moov" not in tail
+    if head[4:8] == b"ftyp" and (lacks_index or missing_share(path) > 0):
         return bad_input(
             "video-truncated",
-            f"{name} is cut off: its index is missing",
+            f"{name} is cut off: its index is missing, or a part of it",
             "Copy or export the video again",
         )
     if head.startswith(_AUDIO_HEADS) or (head[:4] == b"RIFF" and head[8:12] == b"WAVE"):

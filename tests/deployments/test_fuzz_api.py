@@ -9,6 +9,7 @@ import asyncio
 import itertools
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ from deployments.api.app import create_app
 from deployments.api.settings import ApiSettings
 from tests.deployments.service import TOKEN, runs_on
 from tests.deployments.stand_in import Prefect
-from tests.support.fuzz import examples
+from tests.support.fuzz import TIMES, examples, tell
 
 CHECKS = [
     not_a_server_error,
@@ -107,7 +108,7 @@ def test_every_answer_is_one_that_the_schema_promises(service: tuple[str, Servic
     url, told = service
     schema = schemathesis.openapi.from_url(f"{url}/openapi.json", headers=HEADERS)
     known = itertools.cycle(told.jobs)
-    sent = set()
+    sent: Counter[tuple[str, str, int]] = Counter()
     for found in schema.get_all_operations():
         operation = found.ok()
 
@@ -121,10 +122,11 @@ def test_every_answer_is_one_that_the_schema_promises(service: tuple[str, Servic
                     k: v for k, v in case.body.items() if k not in told.body("")
                 }
             answer = case.call(base_url=url, headers=HEADERS)
-            sent.add((case.method, case.path, answer.status_code))
+            sent[case.method, case.path, answer.status_code] += 1
             case.validate_response(answer, checks=CHECKS)
 
         ask()
+    tell("requests that schemathesis made of the schema", sent.total(), sent.total())
     assert ("POST", "/reconstruct", 202) in sent
     assert ("GET", "/reconstruct/status/{job_id}", 200) in sent
     assert {path for _, path, _ in sent} == set(schema)
@@ -148,3 +150,5 @@ def test_bodies_of_any_bytes_are_refused_in_one_shape(service: tuple[str, Servic
             assert set(answer.json()) == {"code", "message", "request_id", "fields"}
 
         ask()
+    number = 2 * EXAMPLES * TIMES
+    tell("requests with bodies of any bytes", number, number)
