@@ -56,6 +56,7 @@ def test_missing_weights_are_a_problem_and_the_advice_fetches_them(
 ) -> None:
     for name in ("U2NET_HOME", "HF_HOME"):
         monkeypatch.setenv(name, str(settings.home / "nothing"))
+    monkeypatch.setattr(doctor, "DEFAULT_SESSION", "u2netp")  # which is not bundled
     found = {c.name: c for c in doctor.examine(settings, lambda: iter(()))}
     assert found["model"].level == "ok"  # the bundled one
     assert found["weights"].level == "problem"
