@@ -26,15 +26,17 @@ from tasks.core.repeatable import compute_repeatably
 from tasks.geometry.camera import Camera
 from tasks.poses.features.detector import LearnedDetector
 from tasks.poses.film import Film
+from tasks.poses.fit_solid import fit_solid
 from tasks.poses.hypothesis import MIN_FRAMES, Hypothesis, judged, reconstructed, refusal
 from tasks.poses.motion import Background, name_motion, world_up
 from tasks.poses.outline import Outline, read_outline
 from tasks.poses.record import ObjectEstimate, PoseEstimate
 from tasks.poses.sfm import pairs_to_match
-from tasks.poses.solid import Solid
+from tasks.poses.solid import Solid, Views
 from tasks.poses.spin import follow_spin
 from tasks.poses.steady_orbit import steady_orbit
 from tasks.poses.steady_spin import outlines_alike, steady_spin
+from tasks.poses.turntable import follow_turntable
 
 __all__ = ["PoseConfig", "estimate_poses"]
 
@@ -75,6 +77,26 @@ def _about_axle(film: Film) -> Hypothesis:
     return hypothesis
 
 
+def _about_plate(film: Film) -> Hypothesis:
+    """One rotation about a plate's axis, before a camera at rest."""
+    if film.changes.background == "shaking":
+        return refusal("fixed-axis: the camera does not stand still")
+    session, config = film.tyre_alone, film.config
+    matches = session.raw_matches(pairs_to_match(session.indices, config))
+    found = follow_turntable(film.outlines, film.times_s, matches, config.prior_fov_deg)
+    if found is None:
+        return refusal("fixed-axis: too few points turn about one axis")
+    used = [i for i in found.cameras if i in film.outlines]
+    total = len(film.frame_paths)
+    if len(used) < max(MIN_FRAMES, config.min_registered_share * total):
+        return refusal(f"fixed-axis: points were followed in {len(used)} of {total} frames only")
+    solid = fit_solid(Views([found.cameras[i] for i in used], [film.outlines[i] for i in used]))
+    hypothesis = judged("fixed-axis", found.cameras, solid, film.outlines, total, config)
+    hypothesis.figures["reprojection_px"] = found.error_px
+    hypothesis.figures["sparse_points"] = float(found.points)
+    return hypothesis
+
+
 def _assume_orbit(film: Film) -> Hypothesis:
     """Cameras from the outlines alone: round the tyre at a steady rate."""
     fov_deg, total = film.config.prior_fov_deg, len(film.frame_paths)
@@ -104,8 +126,13 @@ def _believe(hypothesis: Hypothesis) -> str:
 
 
 def _must_turn_on_axle(hypothesis: Hypothesis) -> str:
-    """Repeated spokes mislead the matching: a path that is no turn about the axle is no spin's."""
+    """A path that is no turn about the axle is no spin's."""
     return "" if hypothesis.turns_on_axle() else "the tyre does not turn on its axle"
+
+
+def _must_turn_about_one_axis(hypothesis: Hypothesis) -> str:
+    """So does whatever a plate carries; the edges of masks and reflections mislead the matching."""
+    return "" if hypothesis.turns_about_one_axis() else "what moves does not turn about one axis"
 
 
 @dataclass(frozen=True)
@@ -137,8 +164,8 @@ RULES: dict[Motion, MotionRules] = {
     ),
     "turntable": MotionRules(
         still_background=True,
-        methods=(_tyre_alone,),
-        contradiction=_believe,
+        methods=(_about_plate, _tyre_alone),
+        contradiction=_must_turn_about_one_axis,
         last_resort=_assume_orbit,
     ),
     "free": MotionRules(
@@ -149,7 +176,7 @@ RULES: dict[Motion, MotionRules] = {
     ),
     "spin": MotionRules(
         still_background=True,
-        methods=(_about_axle, _tyre_alone),
+        methods=(_about_axle,),  # repeated spokes mislead structure from motion
         contradiction=_must_turn_on_axle,
         last_resort=_assume_spin,
         up_of_first_frame=True,

@@ -34,21 +34,55 @@ def wrapped(angle: FloatArray) -> FloatArray:
     return np.asarray(np.mod(angle + np.pi, 2 * np.pi) - np.pi)
 
 
-def support(turns: Turns, angles: FloatArray) -> float:
-    """How well matches turn as their frames do, summed."""
-    apart = np.concatenate([t - (angles[j] - angles[i]) for i, j, t in turns])
-    return float(np.exp(-0.5 * (wrapped(apart) / (0.5 * NEAR)) ** 2).sum())
+_CELLS = 1440
+"""Cells of a full turn in which matches are counted."""
 
 
-def steady_angles(turns: Turns, phase: FloatArray) -> FloatArray | None:
+class Votes:
+    """How many matches of each pair of frames turn by about an angle.
+
+    Args:
+        turns: For pairs of frames by position, the angles by which their matches turn.
+    """
+
+    def __init__(self, turns: Turns) -> None:
+        self.first = np.array([i for i, _, _ in turns], dtype=np.int64)
+        self.second = np.array([j for _, j, _ in turns], dtype=np.int64)
+        self.total = sum(len(t) for _, _, t in turns)
+        cells = np.zeros((len(turns), _CELLS))
+        for row, (_, _, turn) in zip(cells, turns, strict=True):
+            row += np.bincount(self._cell(turn), minlength=_CELLS)
+        apart = wrapped(2 * np.pi * np.arange(_CELLS) / _CELLS)
+        near = np.exp(-0.5 * (apart / (0.5 * NEAR)) ** 2)
+        spread = np.fft.rfft(cells, axis=1) * np.fft.rfft(near)
+        self._near = np.fft.irfft(spread, n=_CELLS, axis=1)  # (pairs, cells)
+
+    @staticmethod
+    def _cell(angle: FloatArray) -> NDArray[np.int64]:
+        return np.rint(angle * _CELLS / (2 * np.pi)).astype(np.int64) % _CELLS
+
+    def support(self, angles: FloatArray) -> FloatArray:
+        """How well matches turn as their frames do, summed.
+
+        Args:
+            angles: ``(..., N)`` how far the frames have turned.
+
+        Returns:
+            One number for each of the sequences.
+        """
+        apart = angles[..., self.second] - angles[..., self.first]
+        return np.asarray(self._near[np.arange(len(self.first)), self._cell(apart)].sum(axis=-1))
+
+
+def steady_angles(votes: Votes, phase: FloatArray) -> FloatArray | None:
     """Angles at the steady rate that the matches of all pairs support most."""
-    if sum(len(t) for _, _, t in turns) < MIN_ON_FACE * len(phase):
+    if votes.total < MIN_ON_FACE * len(phase):
         return None
     time = phase * (len(phase) - 1)
     bins = round(5 * _LARGEST_TURN / _BIN)
     rates = _BIN / 5 * np.arange(-bins, bins + 1)
-    best = max(rates, key=lambda rate: support(turns, rate * time))
-    return np.asarray(best * time)
+    angles = rates[:, None] * time
+    return np.asarray(angles[votes.support(angles).argmax()])
 
 
 def followed_angles(turns: Turns, phase: FloatArray) -> FloatArray | None:

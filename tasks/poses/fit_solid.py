@@ -143,7 +143,15 @@ def meeting_point(cameras: Sequence[Camera], pixels: Sequence[FloatArray]) -> Fl
     return np.asarray(point)
 
 
-def refine_solid(views: Views, start: Solid, *, scale: float = 4.0, steps: int = 60) -> Solid:
+def refine_solid(
+    views: Views,
+    start: Solid,
+    *,
+    scale: float = 4.0,
+    steps: int = 60,
+    known_axle: bool = False,
+    known_face: float = 0.0,
+) -> Solid:
     """Fit a solid to the contours from a start.
 
     Args:
@@ -151,14 +159,24 @@ def refine_solid(views: Views, start: Solid, *, scale: float = 4.0, steps: int =
         start: The start.
         scale: First scale of the weights, percent of the outlines' size: how far off the start is.
         steps: Most steps.
+        known_axle: Whether the start's axle, direction and place, is kept.
+        known_face: Besides, the plane of which face is kept: that towards the axle (1), that away
+            from it (-1) or none (0).
 
     Returns:
         The solid at which the steps came to rest.
     """
     solid = start
+    moves = np.eye(NUM_PARAMETERS)
+    if known_axle:  # along it alone
+        moves = np.column_stack([np.zeros(NUM_PARAMETERS), moves[:, 5:]])
+        moves[:3, 0] = start.axle
     for _ in range(steps):
+        if known_face:  # what is wider reaches farther on the other side
+            moves[:3, 0] = 0.0
+            moves[:3, 2] = -known_face * solid.half_width / solid.radius * solid.axle
         misfit = views.misfit(solid, derivatives=True)
-        x = _gauss_newton(solid, misfit, _weights(views, misfit, scale), scale)
+        x = _gauss_newton(solid, misfit, _weights(views, misfit, scale), scale, moves)
         solid = solid.moved(x)
         smallest = _noise(views, misfit)
         if scale <= smallest and float(np.abs(x[:7]).max()) < _AT_REST:
@@ -181,26 +199,40 @@ def _noise(views: Views, misfit: Misfit) -> float:
     return float(np.clip(2.5 * typical, *_SCALES))
 
 
-def _gauss_newton(solid: Solid, misfit: Misfit, weights: FloatArray, scale: float) -> FloatArray:
-    """One step ``(17,)``, weighted and with priors; falls stay within their bounds."""
-    jacobian = misfit.jacobian.reshape(-1, NUM_PARAMETERS)
+def _gauss_newton(
+    solid: Solid, misfit: Misfit, weights: FloatArray, scale: float, moves: FloatArray
+) -> FloatArray:
+    """One step ``(17,)``, weighted and with priors; falls stay within their bounds.
+
+    Args:
+        solid: Where it begins.
+        misfit: With derivatives.
+        weights: ``(N, P)`` of the contours' points.
+        scale: Of the weights, percent.
+        moves: ``(17, M)`` the ways in which the solid may move, the falls last.
+    """
+    jacobian = misfit.jacobian.reshape(-1, NUM_PARAMETERS) @ moves
     weighted = jacobian * weights.reshape(-1, 1)
     rows, values = _priors(solid)
+    rows = rows @ moves
     trust = _PRIOR_WEIGHT * scale**2 * max(float(weights.sum()), 1.0)
     left = weighted.T @ jacobian + trust * rows.T @ rows
     right = -weighted.T @ misfit.error.ravel() - trust * rows.T @ values
-    left[np.diag_indices(NUM_PARAMETERS)] += 1e-3 * np.diag(left) + 1e-9
+    count = len(right)
+    left[np.diag_indices(count)] += 1e-3 * np.diag(left) + 1e-9
     falls, most = solid.falls.ravel(), np.tile(MAX_FALLS, 2)
-    free = np.ones(NUM_PARAMETERS, dtype=bool)
+    free = np.ones(count, dtype=bool)
     while True:
-        x = np.zeros(NUM_PARAMETERS)
-        x[free] = np.linalg.solve(left[np.ix_(free, free)], right[free])
-        outward = ((falls <= 0.0) & (x[7:] < 0.0)) | ((falls >= most) & (x[7:] > 0.0))
+        step = np.zeros(count)
+        step[free] = np.linalg.solve(left[np.ix_(free, free)], right[free])
+        change = step[count - len(falls) :]
+        outward = ((falls <= 0.0) & (change < 0.0)) | ((falls >= most) & (change > 0.0))
         if not outward.any():
             break
-        free[7:] &= ~outward
+        free[count - len(falls) :] &= ~outward
+    x = moves @ step
     x[:7] = np.clip(x[:7], -_MAX_MOVE, _MAX_MOVE)
-    return x
+    return np.asarray(x)
 
 
 def _priors(solid: Solid) -> tuple[FloatArray, FloatArray]:

@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 from scipy.spatial.transform import Rotation
 
 from tasks.geometry.camera import Camera
@@ -34,8 +35,19 @@ _FOCAL_DEVIATION = 0.25
 """Standard deviation of the logarithm of the focal length about what is assumed of it."""
 
 _GLOBALS = 5  # log focal length, axis (2), centre (2)
+MIN_TRACK = 3
+"""Fewest frames that must see a point."""
+
+MOST_BENT = float(np.log(2.0))
+"""A logarithm of the focal length that is farther from what was assumed is no camera's: seen from
+the wrong side, a body turns as the right one does before a lens of endless length."""
+
+_COARSE = 1e-5
+"""Relative gain of a step that is not worth another one while outliers are being left out."""
+
 _STEPS = 60
 _CONVERGED = 1e-12
+"""Relative gain of a step after which there is no further one."""
 
 
 @dataclass(frozen=True)
@@ -105,17 +117,18 @@ class _Linear:
     by_point: FloatArray
 
 
-def _cross(a: FloatArray, b: FloatArray) -> FloatArray:
-    return np.cross(np.broadcast_to(a, b.shape), b)
+def _skew(a: FloatArray) -> FloatArray:
+    """The matrix that multiplies rows ``v`` from the right to give ``a x v``."""
+    x, y, z = a
+    return np.array([[0.0, z, -y], [-z, 0.0, x], [y, -x, 0.0]])
 
 
 def _linearise(model: FixedAxis, seen: Observations) -> _Linear:
     turns = Rotation.from_rotvec(model.angles[:, None] * model.axis).as_matrix()[seen.frame]
     hands = Rotation.from_rotvec(model.shake[:, :3]).as_matrix()[seen.frame]
     x = model.points[seen.point]
-    turned = np.einsum("kij,kj->ki", turns, x)
-    y = turned + model.centre
-    held = np.einsum("kij,kj->ki", hands, y)
+    turned = (turns @ x[:, :, None])[:, :, 0]
+    held = (hands @ (turned + model.centre)[:, :, None])[:, :, 0]
     z = held + model.shake[seen.frame, 3:]
     depth = z[:, 2]
     inverse = 1.0 / np.where(np.abs(depth) < 1e-6, 1e-6, depth)
@@ -125,17 +138,39 @@ def _linearise(model: FixedAxis, seen: Observations) -> _Linear:
     by_z[:, 0, 0] = by_z[:, 1, 1] = model.focal * inverse
     by_z[:, :, 2] = -model.focal * image * inverse[:, None]
     by_y = by_z @ hands
-    tilts = []
+    by_point = by_y @ turns
+    columns = [model.focal * image]
     for t in tangents(model.axis):  # exp(p) R exp(-p) for a small rotation p across the axis
-        moved = _cross(t, turned) - np.einsum("kij,kj->ki", turns, _cross(t, x))
-        tilts.append(np.einsum("kij,kj->ki", by_y, moved))
-    by_globals = np.stack(
-        [model.focal * image, *tilts, by_y[:, :, 0], by_y[:, :, 1]], axis=2
-    )  # (K, 2, 5)
-    by_angle = np.einsum("kij,kj->ki", by_y, _cross(model.axis, turned))
-    spun = [np.einsum("kij,kj->ki", by_z, _cross(e, held)) for e in np.eye(3)]
+        along, before = turned @ _skew(t), x @ _skew(t)
+        columns.append(
+            (by_y @ along[:, :, None])[:, :, 0] - (by_point @ before[:, :, None])[:, :, 0]
+        )
+    by_globals = np.stack([*columns, by_y[:, :, 0], by_y[:, :, 1]], axis=2)  # (K, 2, 5)
+    by_angle = (by_y @ (turned @ _skew(model.axis))[:, :, None])[:, :, 0]
+    spun = [(by_z @ (held @ _skew(e))[:, :, None])[:, :, 0] for e in np.eye(3)]
     by_shake = np.concatenate([np.stack(spun, axis=2), by_z], axis=2)  # (K, 2, 6)
-    return _Linear(residual, depth, by_globals, by_angle, by_shake, by_y @ turns)
+    return _Linear(residual, depth, by_globals, by_angle, by_shake, by_point)
+
+
+def triangulated(model: FixedAxis, seen: Observations, count: int) -> FloatArray:
+    """The points ``(count, 3)`` that are nearest to what was seen of them, by linear equations.
+
+    Args:
+        model: Angles, axis, centre and camera; its points do not count.
+        seen: Observations, at least two of each point.
+        count: Number of points.
+    """
+    turns = Rotation.from_rotvec(model.angles[:, None] * model.axis).as_matrix()
+    hands = Rotation.from_rotvec(model.shake[:, :3]).as_matrix()
+    rotation = (hands @ turns)[seen.frame]
+    shift = (hands @ model.centre + model.shake[:, 3:])[seen.frame]
+    image = (seen.pixel - model.principal) / model.focal
+    left = image[:, :, None] * rotation[:, 2:] - rotation[:, :2]  # (K, 2, 3)
+    right = shift[:, :2] - image * shift[:, 2:]
+    adder = _adder(seen.point, count)
+    squares = _sums(adder, left.transpose(0, 2, 1) @ left) + 1e-9 * np.eye(3)
+    product = _sums(adder, (left.transpose(0, 2, 1) @ right[:, :, None])[:, :, 0])
+    return np.asarray(np.linalg.solve(squares, product[:, :, None])[:, :, 0])
 
 
 def residuals_px(model: FixedAxis, seen: Observations) -> FloatArray:
@@ -152,16 +187,19 @@ def adjust(
     focal_prior: float,
     shaking: bool = False,
     fix_focal: bool = False,
+    converged: float = _CONVERGED,
 ) -> FixedAxis:
     """Bundle adjustment from a start; the first frame's angle is kept.
 
     Args:
         start: First guess of everything.
-        seen: Observations; some may be wrong. Each point needs two, each frame some.
+        seen: Observations; some may be wrong. Each point needs two, each frame some; no frame sees
+            a point twice.
         scale_px: Scale of Cauchy's loss, pixels.
         focal_prior: What the focal length is assumed to be, weakly, pixels.
         shaking: Whether the camera moves a little by itself.
         fix_focal: Whether to keep the focal length of the start.
+        converged: Relative gain of a step after which there is no further one.
 
     Returns:
         The model with the least cost that was found.
@@ -182,9 +220,63 @@ def adjust(
         gain = (cost - new_cost) / max(cost, 1e-300)
         model, cost, at = moved, new_cost, new_at
         damping = max(damping / 5.0, 1e-12)
-        if gain < _CONVERGED:
+        if gain < converged:
             break
     return model
+
+
+def adjust_robustly(
+    model: FixedAxis, seen: Observations, focal_prior: float, *, shaking: bool, fix_focal: bool
+) -> tuple[FixedAxis, Observations]:
+    """Adjust, leave out what does not agree, adjust again.
+
+    Args:
+        model: The start.
+        seen: Observations, many of which may be wrong.
+        focal_prior: What the focal length is assumed to be, weakly, pixels.
+        shaking: Whether the camera moves a little by itself.
+        fix_focal: Whether to keep the focal length of the start.
+
+    Returns:
+        The model, and the observations that agree with it, of points that enough frames see.
+    """
+    for scale, limit in ((6.0, 12.0), (2.0, 5.0), (1.0, 3.0)):
+        model = adjust(
+            model,
+            seen,
+            scale_px=scale,
+            focal_prior=focal_prior,
+            shaking=shaking,
+            fix_focal=fix_focal or scale > 2.0,
+            converged=_COARSE,
+        )
+        model, seen = _without_outliers(model, seen, limit)
+        if len(seen.frame) == 0:
+            return model, seen
+    model = adjust(
+        model,
+        seen,
+        scale_px=1.0,
+        focal_prior=focal_prior,
+        shaking=shaking,
+        fix_focal=fix_focal,
+        converged=_COARSE,
+    )
+    return model, seen
+
+
+def _without_outliers(
+    model: FixedAxis, seen: Observations, limit_px: float
+) -> tuple[FixedAxis, Observations]:
+    """Observations within a limit, of points that enough frames see; points numbered anew."""
+    kept = seen.chosen(residuals_px(model, seen) < limit_px)
+    often = np.bincount(kept.point, minlength=len(model.points)) >= MIN_TRACK
+    kept = kept.chosen(often[kept.point])
+    number = np.cumsum(often) - 1
+    return (
+        replace(model, points=model.points[often]),
+        Observations(kept.frame, number[kept.point], kept.pixel),
+    )
 
 
 def _cost(
@@ -201,6 +293,17 @@ def _cost(
     return cost, at
 
 
+def _adder(index: IntArray, count: int) -> csr_matrix:
+    """The matrix ``(count, K)`` that adds up rows of one index."""
+    return csr_matrix((np.ones(len(index)), (index, np.arange(len(index)))), (count, len(index)))
+
+
+def _sums(adder: csr_matrix, values: FloatArray) -> FloatArray:
+    """Sums ``(count, ...)`` of values ``(K, ...)``."""
+    flat = adder @ values.reshape(len(values), -1)
+    return np.asarray(flat).reshape(adder.shape[0], *values.shape[1:])
+
+
 class _System:
     """The normal equations about a model, the points eliminated on demand."""
 
@@ -214,36 +317,36 @@ class _System:
         shaking: bool,
         fix_focal: bool,
     ) -> None:
-        n, m, k = len(model.angles), len(model.points), len(seen.frame)
+        n, m = len(model.angles), len(model.points)
         self.model, self.shaking, self.n = model, shaking, n
         weight = 1.0 / (scale_px**2 + (at.residual**2).sum(axis=1))  # Cauchy
         weight = np.where(at.depth > 0.05, weight, 0.0)
         size = _GLOBALS + n + (6 * n if shaking else 0)
-        # The few columns that an observation touches, and where they stand.
-        blocks = [at.by_globals, at.by_angle[:, :, None]]
-        columns = [np.tile(np.arange(_GLOBALS), (k, 1)), _GLOBALS + seen.frame[:, None]]
+        own = at.by_angle[:, :, None]  # what belongs to the observation's frame alone
+        place = _GLOBALS + np.arange(n)[:, None]
         if shaking:
-            blocks.append(at.by_shake)
-            columns.append(_GLOBALS + n + 6 * seen.frame[:, None] + np.arange(6))
-        jacobian, column = np.concatenate(blocks, axis=2), np.concatenate(columns, axis=1)
-        weighted = jacobian * weight[:, None, None]
-        self.cameras = np.zeros((size, size))
-        np.add.at(
-            self.cameras,
-            (column[:, :, None], column[:, None, :]),
-            weighted.transpose(0, 2, 1) @ jacobian,
-        )
-        self.right = np.zeros(size)
-        np.add.at(self.right, column, -np.einsum("kic,ki->kc", weighted, at.residual))
-        by_point = at.by_point * weight[:, None, None]
-        self.points = np.zeros((m, 3, 3))
-        np.add.at(self.points, seen.point, by_point.transpose(0, 2, 1) @ at.by_point)
-        self.right_points = np.zeros((m, 3))
-        np.add.at(self.right_points, seen.point, -np.einsum("kic,ki->kc", by_point, at.residual))
+            own = np.concatenate([own, at.by_shake], axis=2)
+            place = np.hstack([place, _GLOBALS + n + 6 * np.arange(n)[:, None] + np.arange(6)])
+        both = np.concatenate([at.by_globals, own], axis=2)  # (K, 2, 5 + B)
+        weighted = (both * weight[:, None, None]).transpose(0, 2, 1)
+        of_frame, of_point = _adder(seen.frame, n), _adder(seen.point, m)
+        squares = _sums(of_frame, weighted @ both)  # (N, 5 + B, 5 + B)
+        gradient = _sums(of_frame, -(weighted @ at.residual[:, :, None])[:, :, 0])
+        self.cameras, self.right = np.zeros((size, size)), np.zeros(size)
+        self.cameras[:_GLOBALS, :_GLOBALS] = squares[:, :_GLOBALS, :_GLOBALS].sum(axis=0)
+        across = squares[:, :_GLOBALS, _GLOBALS:].transpose(1, 0, 2)  # (5, N, B)
+        self.cameras[:_GLOBALS, place] = across
+        self.cameras[place, :_GLOBALS] = across.transpose(1, 2, 0)
+        self.cameras[place[:, :, None], place[:, None, :]] = squares[:, _GLOBALS:, _GLOBALS:]
+        self.right[:_GLOBALS] = gradient[:, :_GLOBALS].sum(axis=0)
+        self.right[place] = gradient[:, _GLOBALS:]
+        by_point = (at.by_point * weight[:, None, None]).transpose(0, 2, 1)
+        self.points = _sums(of_point, by_point @ at.by_point)
+        self.right_points = _sums(of_point, -(by_point @ at.residual[:, :, None])[:, :, 0])
+        mixed = weighted @ at.by_point  # (K, 5 + B, 3)
         self.mixed = np.zeros((m, size, 3))
-        np.add.at(
-            self.mixed, (seen.point[:, None], column), weighted.transpose(0, 2, 1) @ at.by_point
-        )
+        self.mixed[:, :_GLOBALS] = _sums(of_point, mixed[:, :_GLOBALS])
+        self.mixed[seen.point[:, None], place[seen.frame]] = mixed[:, _GLOBALS:]
         self._priors(focal_prior)
         self.free = np.ones(size, dtype=bool)
         self.free[_GLOBALS] = False  # the first angle: the world turns with the body

@@ -64,6 +64,10 @@ class Hypothesis:
         complete = self.figures.get("registered_share", 0.0) >= CONVINCING_SHARE
         return not self.refused and complete and len(doubtful) <= 0.1 * len(self.agreements)
 
+    def turns_about_one_axis(self) -> bool:
+        """Whether the cameras turn about one axis of the world only."""
+        return turning_axis(list(self.cameras.values()))[1] > 0.97
+
     def turns_on_axle(self) -> bool:
         """Whether the cameras turn about the solid's axle only."""
         axis, share = turning_axis(list(self.cameras.values()))

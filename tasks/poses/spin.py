@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import least_squares
 from scipy.spatial.transform import Rotation
 
 from tasks.geometry.camera import Camera
@@ -21,13 +20,21 @@ from tasks.poses.face_turns import (
     MIN_ON_FACE,
     NEAR,
     Turns,
+    Votes,
     followed_angles,
     refined_angles,
     steady_angles,
-    support,
     wrapped,
 )
-from tasks.poses.fixed_axis import FixedAxis, Observations, adjust, residuals_px
+from tasks.poses.fit_solid import refine_solid
+from tasks.poses.fixed_axis import (
+    MIN_TRACK,
+    MOST_BENT,
+    FixedAxis,
+    Observations,
+    adjust_robustly,
+    residuals_px,
+)
 from tasks.poses.outline import DIRECTIONS, Outline
 from tasks.poses.sfm import Matches
 from tasks.poses.solid import TYPICAL_FALLS, Solid, Views
@@ -40,18 +47,31 @@ FloatArray = NDArray[np.float64]
 _SAME_RADIUS = 0.06
 """A point keeps its distance from the axle up to this, in radii of the tyre."""
 
-_MIN_TRACK = 3
-
 _MOVED = 0.012
 """A match that moves by less, as a share of the tyre's size, may be a reflection, which stays."""
 
-_AT_REST = np.radians(2.0)
+_AT_REST = np.radians(5.0)
 """So is one that turns by less; where the tyre turns slowly, frames farther apart tell."""
 
-_ROUNDS_OF_ASSUMED_LENS = 3
-"""So often the focal length is kept: a few points on wrong spokes bend it as suits them."""
+_LEAST_SWEEP = np.radians(60.0)
+"""What turns by less over the film is what stands still, matched badly: no spin."""
 
-_ROUNDS = 10
+_GROWN = 1.02
+"""By so much more must be followed for another round to be worth it."""
+
+_MANY = 40
+"""With so many points followed in each frame the focal length is found from the first round on."""
+
+_RATIOS = (0.25, 0.45, 0.7)
+"""Half widths over radii that are tried."""
+
+_BULGE = 0.8
+"""Share of a sidewall's points that lie no farther out than it bulges; the rest is noise."""
+
+_OUTERMOST = 0.9
+"""Radius of the outermost points of a face that are followed, in radii of the tyre."""
+
+_ROUNDS = 8
 """At most so often is the face followed, each time with the axle that was found before."""
 
 
@@ -136,17 +156,17 @@ def follow_spin(
     steadying = Steadying.of([outlines[i] for i in order], shaking=shaking)
     steadied = [steadying.outline(k, outlines[i]) for k, i in enumerate(order)]
     typical = median_outline(steadied)
+    film = [outlines[i] for i in order]
     found = []
     for side in (-1.0, 1.0):
         guess = _guess_of(*view_from(side, typical, fov_deg))
-        fit = _followed(
-            guess, order, phase, matches, steadying, [outlines[i] for i in order], shaking
-        )
+        fit = _followed(guess, order, phase, matches, steadying, film, shaking)
         if fit is not None:
             found.append(fit)
     if not found:
         return None
-    return max(found, key=lambda f: f.support)
+    best = max(found, key=lambda f: len(f.seen.frame))
+    return _turning(best, order, film)
 
 
 @dataclass(frozen=True)
@@ -179,6 +199,39 @@ def _guess_of(camera: Camera, solid: Solid) -> _Guess:
     return _Guess(camera.fx, np.array([camera.cx, camera.cy]), moved)
 
 
+@dataclass(frozen=True)
+class _Fit:
+    """A model and the observations that agree with it."""
+
+    model: FixedAxis
+    seen: Observations
+
+    def guess(self) -> _Guess:
+        """The model, its face the plane that most of its points lie near."""
+        model = self.model
+        heights = model.points @ model.axis
+        radius = float(np.quantile(self._radii(), 0.97)) / _OUTERMOST
+        face = model.centre + float(np.median(heights[self.seen.point])) * model.axis
+        side = -np.sign(face @ model.axis) or 1.0
+        half = 0.4 * radius  # any: the face alone counts
+        middle = face - side * half * model.axis
+        flat = np.zeros((2, len(TYPICAL_FALLS)))
+        solid = Solid(middle / middle[2], model.axis, radius / middle[2], half / middle[2], flat)
+        return _Guess(model.focal, model.principal, solid)
+
+    def face(self) -> FloatArray:
+        """``(3,)`` a point of the axis in the plane that the sidewall bulges to."""
+        model = self.model
+        heights, radii = model.points @ model.axis, self._radii()
+        outer = radii > 0.6 * np.quantile(radii, 0.97)
+        side = -np.sign(model.centre @ model.axis) or 1.0
+        reach = float(np.quantile(side * heights[outer], _BULGE))
+        return np.asarray(model.centre + side * reach * model.axis)
+
+    def _radii(self) -> FloatArray:
+        return np.asarray(np.linalg.norm(np.cross(self.model.points, self.model.axis), axis=1))
+
+
 def _followed(
     guess: _Guess,
     order: Sequence[int],
@@ -187,18 +240,20 @@ def _followed(
     steadying: Steadying,
     outlines: Sequence[Outline],
     shaking: bool,
-) -> Turning | None:
+) -> _Fit | None:
     """Follow the face, adjust, and follow it again with what was found."""
     angles: FloatArray | None = None
     prior = guess.focal
-    width, height = outlines[0].width, outlines[0].height
-    best: Turning | None = None
-    for done in range(_ROUNDS):
+    best: _Fit | None = None
+    free = False  # a few points on wrong spokes bend the focal length as suits them
+    for _ in range(_ROUNDS):
         turns, candidates = _turns(guess, order, matches, steadying, outlines)
-        guesses = [angles, steady_angles(turns, phase), followed_angles(turns, phase)]
+        votes = Votes(turns)
+        guesses = [angles, steady_angles(votes, phase), followed_angles(turns, phase)]
+        refined = [refined_angles(g, phase, turns) for g in guesses if g is not None]
         angles = max(
-            (refined_angles(g, phase, turns) for g in guesses if g is not None),
-            key=lambda g: support(turns, g),
+            (g for g in refined if abs(g[-1]) > _LEAST_SWEEP),
+            key=lambda g: float(votes.support(g)),
             default=None,
         )
         if angles is None:
@@ -207,39 +262,44 @@ def _followed(
         for m, (i, j, turn) in zip(candidates, turns, strict=True):
             good = np.abs(wrapped(turn - (angles[j] - angles[i]))) < NEAR
             believed.append(Matches(m.first, m.second, m.a[good], m.b[good]))
-        seen = join_matches(believed, order, least=_MIN_TRACK)
+        seen = join_matches(believed, order, least=MIN_TRACK)
         if len(seen.frame) < MIN_ON_FACE * len(order):
             return best
         start = _model_of(guess, angles, seen, steadying)
         if shaking:
             start = replace(start, shake=steadying.shake(start.focal))
-        model, kept = _adjusted(
-            start, seen, prior, shaking=shaking, fix_focal=done < _ROUNDS_OF_ASSUMED_LENS
-        )
-        told = np.bincount(kept.frame, minlength=len(order)) >= MIN_ON_FACE
-        known = [int(k) for k in np.flatnonzero(told)]
-        cameras = {order[k]: model.camera(k, width, height) for k in known}
-        views = Views(list(cameras.values()), [outlines[k] for k in known])
-        solid = solid_about(model.axis, model.centre, views)
-        if len(kept.frame) < MIN_ON_FACE * len(order):
+        fit = _Fit(*adjust_robustly(start, seen, prior, shaking=shaking, fix_focal=not free))
+        bent = abs(float(np.log(fit.model.focal / prior))) > MOST_BENT
+        rests = abs(float(fit.model.angles[-1])) < _LEAST_SWEEP
+        if len(fit.seen.frame) < MIN_ON_FACE * len(order) or bent or rests:
             return best
-        if (
-            best is not None
-            and done > _ROUNDS_OF_ASSUMED_LENS
-            and len(kept.frame) < 1.02 * best.support
-        ):
+        grown = best is None or len(fit.seen.frame) > _GROWN * len(best.seen.frame)
+        if grown or (best is not None and len(fit.seen.frame) > len(best.seen.frame)):
+            best = fit
+        if not grown and free:
             return best
-        best = Turning(
-            cameras,
-            solid,
-            float(np.median(residuals_px(model, kept))),
-            len(model.points),
-            len(kept.frame),
-            float(np.degrees(model.angles[-1])),
-        )
-        angles = model.angles
-        guess = _Guess(model.focal, model.principal, solid)
+        free = free or not grown or len(fit.seen.frame) > _MANY * len(order)
+        assert best is not None
+        angles, guess = best.model.angles, best.guess()
     return best
+
+
+def _turning(fit: _Fit, order: Sequence[int], outlines: Sequence[Outline]) -> Turning:
+    """Cameras of the frames in which points were followed, and the solid that they show."""
+    model, seen = fit.model, fit.seen
+    told = np.bincount(seen.frame, minlength=len(order)) >= MIN_ON_FACE
+    known = [int(k) for k in np.flatnonzero(told)]
+    width, height = outlines[0].width, outlines[0].height
+    cameras = {order[k]: model.camera(k, width, height) for k in known}
+    views = Views(list(cameras.values()), [outlines[k] for k in known])
+    return Turning(
+        cameras,
+        solid_about(model.axis, model.centre, fit.face(), views),
+        float(np.median(residuals_px(model, seen))),
+        len(model.points),
+        len(seen.frame),
+        float(np.degrees(model.angles[-1])),
+    )
 
 
 def _turns(
@@ -289,80 +349,27 @@ def _model_of(
     return FixedAxis(guess.focal, principal, axis, middle / depth, angles, points / depth, shake)
 
 
-def _adjusted(
-    model: FixedAxis, seen: Observations, focal_prior: float, *, shaking: bool, fix_focal: bool
-) -> tuple[FixedAxis, Observations]:
-    """Adjust, leave out what does not agree, adjust again."""
-    for scale, limit in ((6.0, 12.0), (2.0, 5.0), (1.0, 3.0)):
-        model = adjust(
-            model,
-            seen,
-            scale_px=scale,
-            focal_prior=focal_prior,
-            shaking=shaking,
-            fix_focal=fix_focal or scale > 2.0,
-        )
-        model, seen = _without_outliers(model, seen, limit)
-        if len(seen.frame) == 0:
-            return model, seen
-    model = adjust(
-        model, seen, scale_px=1.0, focal_prior=focal_prior, shaking=shaking, fix_focal=fix_focal
-    )
-    return model, seen
-
-
-def _without_outliers(
-    model: FixedAxis, seen: Observations, limit_px: float
-) -> tuple[FixedAxis, Observations]:
-    """Observations within a limit, of points that enough frames see; points numbered anew."""
-    kept = seen.chosen(residuals_px(model, seen) < limit_px)
-    often = np.bincount(kept.point, minlength=len(model.points)) >= _MIN_TRACK
-    kept = kept.chosen(often[kept.point])
-    number = np.cumsum(often) - 1
-    return (
-        replace(model, points=model.points[often]),
-        Observations(kept.frame, number[kept.point], kept.pixel),
-    )
-
-
-def solid_about(axis: FloatArray, point: FloatArray, views: Views) -> Solid:
+def solid_about(axis: FloatArray, point: FloatArray, face: FloatArray, views: Views) -> Solid:
     """The solid of revolution about a known axis that the outlines show.
+
+    From one place an outline tells the width badly; where the near face lies, its points tell.
 
     Args:
         axis: ``(3,)`` unit vector.
         point: ``(3,)`` any point of the axis.
+        face: ``(3,)`` a point in the plane of the face that is seen.
         views: Cameras and outlines.
     """
     few = views.subset(np.unique(np.linspace(0, len(views.cameras) - 1, 12).astype(np.intp)))
-    # Which point of the axis it is given is arbitrary: take the one that the outlines surround.
-    rays = [c.rays(o.centre[None])[0] for c, o in zip(few.cameras, few.outlines, strict=True)]
-    along = [
-        np.linalg.lstsq(np.stack([axis, -ray], axis=1), c.centre - point, rcond=None)[0][0]
-        for c, ray in zip(few.cameras, rays, strict=True)
-    ]
-    point = point + float(np.median(along)) * axis
-    distance = np.array([c.project(point[None])[0, 2] for c in few.cameras])
+    on_axis = point + ((face - point) @ axis) * axis
+    side = float(np.sign((few.cameras[0].centre - on_axis) @ axis)) or 1.0
+    distance = np.array([c.project(on_axis[None])[0, 2] for c in few.cameras])
     focal = np.array([c.fx for c in few.cameras])
-    radius = float(np.median(few.size * distance / focal)) / 2.0
-
-    def solid_at(x: FloatArray) -> Solid:
-        return Solid(
-            point + x[0] * radius * axis,
-            axis,
-            radius * float(np.exp(x[1])),
-            radius * float(np.exp(x[2])),
-            x[3:].reshape(2, -1),
-        )
-
-    def errors(x: FloatArray) -> FloatArray:
-        outline = few.residuals(solid_at(x), 2).ravel()
-        prior = np.concatenate(
-            [[(x[2] - x[1] - np.log(0.42)) / 0.5], x[3:] / np.tile(TYPICAL_FALLS, 2) - 1.0]
-        )
-        return np.concatenate([outline, 0.02 * np.sqrt(len(outline)) * prior])
-
-    x0 = np.concatenate([[0.0, 0.0, np.log(0.42)], np.tile(TYPICAL_FALLS, 2)])
-    low = np.concatenate([[-2.0, -1.0, -3.5], np.zeros(2 * len(TYPICAL_FALLS))])
-    high = np.concatenate([[2.0, 1.0, 0.7], np.full(2 * len(TYPICAL_FALLS), 0.15)])
-    best = least_squares(errors, x0, bounds=(low, high), loss="soft_l1", x_scale="jac", max_nfev=60)
-    return solid_at(best.x)
+    radius = 0.5 * float(np.median(few.size * distance / focal))
+    falls = np.stack([TYPICAL_FALLS, TYPICAL_FALLS])
+    starts = [
+        Solid(on_axis - side * ratio * radius * axis, axis, radius, ratio * radius, falls)
+        for ratio in _RATIOS
+    ]
+    fits = [refine_solid(few, s, scale=8.0, known_axle=True, known_face=side) for s in starts]
+    return max(fits, key=lambda s: float(few.agreement(s).score.mean()))

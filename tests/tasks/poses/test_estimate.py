@@ -58,7 +58,7 @@ def test_turntable_before_a_still_room(tmp_path: Path) -> None:
     video = write_video(tmp_path, "turntable", count=24)
     estimate = estimate_of(video, tmp_path)
     check(estimate, video)
-    assert (estimate.method, estimate.motion) == ("sfm-masked", "turntable")
+    assert (estimate.method, estimate.motion) == ("fixed-axis", "turntable")
 
 
 @pytest.mark.slow

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from tasks.poses.face_turns import (
     Turns,
+    Votes,
     followed_angles,
     refined_angles,
     steady_angles,
-    support,
     wrapped,
 )
 
@@ -51,7 +51,7 @@ def test_uneven_times_are_no_uneven_rate() -> None:
     time = np.array([0, 1, 3, 4, 6, 7, 9, 10, 12, 13, 15, 16, 18], dtype=np.float64)
     angles = np.radians(6.0) * time
     turns = matches_of(angles, spokes=12, right=0.6)
-    for guess in (followed_angles(turns, time / 18), steady_angles(turns, time / 18)):
+    for guess in (followed_angles(turns, time / 18), steady_angles(Votes(turns), time / 18)):
         assert guess is not None
         assert np.degrees(np.abs(guess - angles)).max() < 5.0
 
@@ -60,7 +60,9 @@ def test_the_right_angles_have_more_support_than_those_a_spoke_off() -> None:
     angles = slowing(20, 8.0, 8.0)
     turns = matches_of(angles, spokes=6, right=0.6)
     off = angles + 2 * np.pi / 6 * np.arange(20)
-    assert support(turns, angles) > 2 * support(turns, off)
+    right, wrong = Votes(turns).support(np.stack([angles, off]))
+    assert right > 2 * wrong
+    assert right == pytest.approx(0.6 * Votes(turns).total, rel=0.15)
 
 
 def test_a_closed_turn_spreads_what_the_steps_have_lost() -> None:
@@ -74,4 +76,4 @@ def test_a_closed_turn_spreads_what_the_steps_have_lost() -> None:
 def test_too_few_matches_say_nothing() -> None:
     phase = np.linspace(0, 1, 12)
     assert followed_angles([(0, 1, np.zeros(30))], phase) is None
-    assert steady_angles([(0, 1, np.zeros(30))], phase) is None
+    assert steady_angles(Votes([(0, 1, np.zeros(30))]), phase) is None
