@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
@@ -64,12 +66,29 @@ def encode(
     times_ms: Sequence[int] | None = None,
 ) -> None:
     """Write pictures to a stream; without times, a tenth of a second apart."""
-    for number, image in enumerate(images):
-        frame = VideoFrame.from_ndarray(image, format="rgb24")
-        frame.pts = times_ms[number] if times_ms else number * 1000 // RATE
-        frame.time_base = Fraction(1, 1000)
-        container.mux(stream.encode(frame))
-    container.mux(stream.encode(None))
+    with _scheduled_as_before():
+        for number, image in enumerate(images):
+            frame = VideoFrame.from_ndarray(image, format="rgb24")
+            frame.pts = times_ms[number] if times_ms else number * 1000 // RATE
+            frame.time_base = Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+@contextmanager
+def _scheduled_as_before() -> Iterator[None]:
+    """Undo what SVT-AV1 does as root: it makes the process that encodes a real-time one.
+
+    Whatever such a process starts leaves a core to nobody else, so that tests after it hang.
+    """
+    if not hasattr(os, "sched_getscheduler"):
+        yield
+        return
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, policy, parameters)
 
 
 def write_film(

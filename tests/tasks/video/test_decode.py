@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import av
@@ -174,3 +175,10 @@ def test_a_video_of_our_own_comes_back(tmp_path: Path) -> None:
 
 def test_the_library_notices_what_is_relied_upon() -> None:
     assert {"av1", "h264", "hevc", "vp9"} <= set(av.codec.codecs_available)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="Linux only")
+def test_filming_leaves_the_process_scheduled_as_it_was(tmp_path: Path) -> None:
+    before = os.sched_getscheduler(0)
+    write_film(tmp_path / "v.mp4", pictures(3), "libsvtav1")
+    assert os.sched_getscheduler(0) == before
