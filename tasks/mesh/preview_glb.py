@@ -1,5 +1,8 @@
 """A small GLB that stands for a full one on the web: fewer faces, quantised, texture reduced.
 
+Borders of a texture's charts stay where they are. Where there are so many of them that no mesh with
+its texture fits, vertex colours take the texture's place.
+
 Positions are 16-bit steps of the largest coordinate (hundredths of a millimetre on a tyre), normals
 8-bit (KHR_mesh_quantization, which every current viewer reads without a decoder). Attributes keep
 the names and units of the full file.
@@ -8,7 +11,7 @@ the names and units of the full file.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import cv2
@@ -68,8 +71,23 @@ def preview_glb(content: bytes, max_bytes: int) -> Preview:
     """
     full = read_glb(content)
     image = _small_texture(full, round(_TEXTURE_SHARE * max_bytes))
+    closed = _without_charts(full)
+    on_borders = 2 * (len(full.vertices) - len(closed.vertices))  # at least, and each stays
+    found = None
+    if full.uv is None or on_borders * _BYTES_PER_VERTEX + len(image or b"") < max_bytes:
+        found = _fitted(full, image, max_bytes)
+    if found is None and full.uv is not None:
+        found = _fitted(closed, None, max_bytes)
+    if found is None:
+        raise ValueError(f"no mesh fits into {max_bytes} bytes")
+    return found
+
+
+def _fitted(full: ReadMesh, image: bytes | None, max_bytes: int) -> Preview | None:
+    """The preview of as many faces as there is room for; None where there is none at all."""
     rest = max_bytes - len(image or b"") - 2048
     target = int(rest / (0.5 * _BYTES_PER_VERTEX + 6))  # half a vertex and three indices a face
+    fewest = len(full.vertices) + 1
     for _ in range(_ROUNDS):
         simple = simplify(full.vertices, full.faces, max(target, 4))
         written = _encode(full, simple, image, None)
@@ -77,8 +95,30 @@ def preview_glb(content: bytes, max_bytes: int) -> Preview:
             lost = deviation(full.vertices, simple.vertices, simple.faces)
             final = _encode(full, simple, image, lost)
             return Preview(final, len(simple.vertices), len(simple.faces), lost)
+        if len(simple.vertices) >= fewest:
+            break  # what is left are the borders of charts, which stay where they are
+        fewest = len(simple.vertices)
         target = int(0.95 * target * min(1.0, max_bytes / len(written)))
-    raise ValueError(f"no mesh fits into {max_bytes} bytes")
+    return None
+
+
+def _without_charts(full: ReadMesh) -> ReadMesh:
+    """The mesh without its texture, closed where charts cut it open; its vertices keep colours."""
+    vertices, first, place = np.unique(
+        full.vertices, axis=0, return_index=True, return_inverse=True
+    )
+    faces = place.reshape(-1)[full.faces]
+    whole = (faces != np.roll(faces, 1, axis=1)).all(axis=1)
+    return replace(
+        full,
+        vertices=vertices,
+        faces=faces[whole].astype(np.int32),
+        normals=None if full.normals is None else full.normals[first],
+        colours=None if full.colours is None else full.colours[first],
+        uv=None,
+        texture=None,
+        attributes={name: values[first] for name, values in full.attributes.items()},
+    )
 
 
 def _small_texture(full: ReadMesh, max_bytes: int) -> bytes | None:

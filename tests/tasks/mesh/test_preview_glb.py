@@ -185,3 +185,15 @@ def test_means_are_of_what_was_merged() -> None:
     nearest = simple.nearest_of(mesh.vertices.astype(float), mesh.vertices.astype(float))
     own = np.linalg.norm(nearest - simple.vertices, axis=1)
     assert own.max() < 0.02
+
+
+def test_where_the_borders_of_charts_leave_no_room_the_charts_go() -> None:
+    content = textured()
+    made = preview_glb(content, 9_000)
+    again = read_glb(made.content)
+    assert len(made.content) <= 9_000
+    assert again.texture is None
+    assert again.uv is None
+    seam = np.abs(again.vertices[:, 0] - 0.5) < 1e-4
+    assert len(np.unique(again.vertices[seam][:, 1].round(4))) == seam.sum(), "each place once"
+    assert made.lost.max_mm < 5.0
