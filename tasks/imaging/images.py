@@ -122,6 +122,12 @@ def encode_image(suffix: str, image: NDArray[Any], options: Sequence[int] = ()) 
     return content.tobytes()
 
 
+def decode_embedded(content: bytes) -> Image | None:
+    """The BGR image ``(H, W, 3)`` of a file inside another; None if it is none that can be read."""
+    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    return None if image is None else np.asarray(image, np.uint8)
+
+
 def with_jpeg_losses(image: NDArray[np.uint8], quality: int) -> Image:
     """The image ``(H, W, 3)`` as it comes back from a JPEG of a quality, 1 to 100."""
     _, packed = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])

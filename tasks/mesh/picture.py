@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from tasks.geometry.camera import Camera, look_at
 from tasks.geometry.ray_caster import RayCaster
+from tasks.imaging.images import decode_embedded
 from tasks.imaging.srgb import linear_from_srgb, srgb_from_linear
 from tasks.mesh.colouring import Colouring, coloured
 from tasks.mesh.normals import vertex_normals
@@ -136,7 +137,7 @@ def _texture_of(mesh: ReadMesh) -> FloatArray | None:
     """The texture, linear RGB ``(H, W, 3)``; None where there is none that can be read."""
     if mesh.texture is None:
         return None
-    image = cv2.imdecode(np.frombuffer(mesh.texture, np.uint8), cv2.IMREAD_COLOR)
+    image = decode_embedded(mesh.texture)
     if image is None:
         return None
     return linear_from_srgb(image[..., ::-1].astype(np.float64) / 255.0)

@@ -17,7 +17,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from tasks.imaging.images import encode_image
+from tasks.imaging.images import decode_embedded, encode_image
 from tasks.imaging.resizing import bounded
 from tasks.mesh.glb import BYTE, FLOAT, SHORT, UINT, USHORT, GlbBuffer, pack_glb
 from tasks.mesh.normals import vertex_normals
@@ -125,7 +125,7 @@ def _small_texture(full: ReadMesh, max_bytes: int) -> bytes | None:
     """The texture as a JPEG of bounded size; None where there is none that can be read."""
     if full.texture is None:
         return None
-    image = cv2.imdecode(np.frombuffer(full.texture, np.uint8), cv2.IMREAD_COLOR)
+    image = decode_embedded(full.texture)
     if image is None:
         return None
     for side in (2048, 1448, 1024, 724, 512, 256):

@@ -6,8 +6,6 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from tasks.report.found import FoundResult, mesh_of
 
 
@@ -59,9 +57,9 @@ def _texture(content: bytes | None) -> dict[str, Any] | None:
     """Size of the base-colour texture; pixels are 0 where its file cannot be decoded."""
     if content is None:
         return None
-    import cv2
+    from tasks.imaging.images import decode_embedded
 
-    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    image = decode_embedded(content)
     height, width = (0, 0) if image is None else image.shape[:2]
     return {"bytes": len(content), "width_px": width, "height_px": height}
 
