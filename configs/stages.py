@@ -74,7 +74,7 @@ class InspectConfig(StageConfig):
     """
 
     looked_at: int = Field(16, ge=3, le=64, description="frames whose background is removed")
-    session: str = Field(DEFAULT_SESSION, description="name of rembg's session")
+    session: str = Field(DEFAULT_SESSION, description="background removal, by name")
     precision: Precision = Field(
         "auto", description="arithmetic of the network; auto: bf16 where it is native"
     )
@@ -498,5 +498,8 @@ class ReportConfig(StageConfig):
     )
     max_thumbnails: int = Field(
         64, ge=0, le=1000, description="other frames that are pictured, evenly in time"
+    )
+    flattened_px: int = Field(
+        2400, ge=64, le=8192, description="longest side of the sidewalls and the tread laid flat"
     )
     jpeg_quality: int = Field(80, ge=1, le=100, description="of all pictures")

@@ -179,6 +179,7 @@ def run_stages(request: ReconstructRequest, settings: Settings) -> dict[str, Any
                 poses=poses,
                 selection=selection,
                 mesh=mesh,
+                atlas=atlas,
                 exported=exported,
                 gap_deg=judging.gap_deg,
             )

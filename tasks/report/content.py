@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,6 +11,8 @@ import cv2
 import numpy as np
 
 from configs.stages import ReportConfig
+from tasks.atlas.flattened import FlatPart
+from tasks.atlas.record import Provenance
 from tasks.geometry.camera import Camera
 from tasks.geometry.similarity import Similarity
 from tasks.imaging.images import Image, encode_image, read_image, read_mask
@@ -133,6 +135,31 @@ def pictures_of(views: Image, config: ReportConfig) -> dict[str, str]:
         "picture": data_uri(views, config.jpeg_quality),
         "thumbnail": data_uri(bounded(slanted, _THUMBNAIL_PX), config.jpeg_quality),
     }
+
+
+def flattened_of(parts: Sequence[FlatPart], config: ReportConfig) -> list[dict[str, str]]:
+    """Sidewalls and tread laid flat, as the page shows them.
+
+    Args:
+        parts: The parts; none where the outer surface has no profile.
+        config: Size and quality of the JPEGs.
+
+    Returns:
+        ``title``, ``caption`` and ``picture``, a ``data:`` address, of each.
+    """
+    return [
+        {
+            "title": part.name.replace("-", " ").capitalize(),
+            "caption": f"360° from left to right, "
+            f"{'clockwise' if part.clockwise else 'anticlockwise'} as the outer face is seen; "
+            f"{np.mean(part.provenance == Provenance.MEASURED):.0%} seen by frames",
+            "picture": data_uri(
+                bounded(np.ascontiguousarray(part.colours[..., ::-1]), config.flattened_px),
+                config.jpeg_quality,
+            ),
+        }
+        for part in parts
+    ]
 
 
 def data_uri(image: Image, quality: int) -> str:

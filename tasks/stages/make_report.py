@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 
 from configs.stages import ReportConfig, StageName
+from tasks.atlas.flattened import flat_parts
+from tasks.atlas.record import load_atlas
 from tasks.imaging.images import read_image
 from tasks.matting.quality import Masks
 from tasks.mesh.merged import load_mesh
 from tasks.mesh.preview_glb import preview_glb
 from tasks.poses.record import PoseEstimate
-from tasks.report.content import gather_content, pictures_of
+from tasks.report.content import flattened_of, gather_content, pictures_of
 from tasks.selection.choose import Selection
 from tasks.stages.export_glb import GLB_FILE, PREVIEW_FILE
 from tasks.stages.stage import Record, Stage, Workspace
@@ -34,6 +36,7 @@ def _produce(
     poses: ArtifactRef,
     selection: ArtifactRef,
     mesh: ArtifactRef,
+    atlas: ArtifactRef,
     exported: ArtifactRef,
     gap_deg: float,
 ) -> Record:
@@ -50,6 +53,7 @@ def _produce(
         config,
         gap_deg,
     )
+    content["flattened"] = flattened_of(flat_parts(load_atlas(work.open(atlas))), config)
     if PREVIEW_FILE in export.files:
         content |= pictures_of(read_image(export.folder / PREVIEW_FILE), config)
     (work.folder / CONTENT_FILE).write_text(json.dumps(content))

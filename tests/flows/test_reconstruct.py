@@ -128,6 +128,9 @@ def test_flattened_pictures_lie_beside_the_glb_where_asked(
     assert names == plain | set(metadata["atlas_files"])
     told = json.loads((folder / "tyre.atlas.json").read_text())
     assert {f"tyre{p['suffix']}" for p in told["pictures"]} <= names
+    page = (folder / "tyre.html").read_text()
+    titles = [p["part"].replace("-", " ").capitalize() for p in told["pictures"]]
+    assert all(f"<strong>{title}</strong>" in page for title in titles)
     texture = metadata["texture"]
     assert texture["width_px"] * texture["degrees_per_px"] == pytest.approx(360, rel=1e-4)
     assert metadata["num_written_vertices"] > metadata["num_vertices"]

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 from configs.stages import ReportConfig
-from tasks.report.content import pictures_of
+from tasks.atlas.flattened import FlatPart
+from tasks.atlas.record import Provenance
+from tasks.report.content import flattened_of, pictures_of
 from tests.tasks.report.scene import CHOSEN, COUNT, HELD_OUT, REFUSED, cameras, content_of
 
 
@@ -90,3 +92,19 @@ def test_only_so_many_are_pictured(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     pictured = [f["index"] for f in content_of(tmp_path)["frames"] if f["picture"]]
     assert len(pictured) == len(CHOSEN) + 2
     assert set(CHOSEN) < set(pictured)
+
+
+def test_parts_laid_flat_are_shown_with_what_frames_saw_of_them() -> None:
+    colours = np.zeros((30, 400, 3), np.uint8)
+    colours[:, :200] = (200, 30, 30)  # RGB: the left half is red
+    provenance = np.full((30, 400), int(Provenance.SYMMETRY), np.uint8)
+    provenance[:, :100] = int(Provenance.MEASURED)
+    part = FlatPart("inner-sidewall", colours, provenance, False, np.zeros((30, 2)))
+    (told,) = flattened_of([part], ReportConfig(flattened_px=200))
+    assert told["title"] == "Inner sidewall"
+    assert "anticlockwise as the outer face is seen; 25% seen" in told["caption"]
+    image = decoded(told["picture"])
+    assert image.shape == (15, 200, 3)
+    np.testing.assert_allclose(image[:, :90].mean(axis=(0, 1)), (30, 30, 200), atol=6)
+    assert image[:, 110:].max() < 12
+    assert flattened_of([], ReportConfig()) == []
