@@ -60,6 +60,13 @@ class Settings(BaseSettings):
         le=86400,
         description="how long a request is repeated while S3 is away",
     )
+    server_idle_s: float = Field(
+        default=600.0,
+        ge=0,
+        le=1e6,
+        description="how long the local Prefect server stays up after the last command; "
+        "0: it ends with the command",
+    )
     log_json: bool = Field(
         default=False, description="whether workers, their runs and the API log JSON lines"
     )

@@ -38,8 +38,6 @@ from flows.support.report import MISSING, Reported, page_of, reported
 from flows.support.runner import Runner
 from flows.support.settings import load_settings
 from flows.support.summary import publish_summary
-from tasks.atlas.flattened import flat_files
-from tasks.atlas.record import load_atlas
 from tasks.network.device import pick_device
 from tasks.network.weights import (
     BackgroundWeights,
@@ -47,8 +45,6 @@ from tasks.network.weights import (
     choose_model,
     feature_weights,
 )
-from tasks.poses.record import PoseEstimate
-from tasks.selection.choose import Selection
 from tasks.stages.estimate_poses import ESTIMATE_POSES
 from tasks.stages.export_glb import EXPORT, GLB_FILE
 from tasks.stages.extract_frames import EXTRACT, Source
@@ -61,11 +57,10 @@ from tasks.stages.rectify_views import RECTIFY
 from tasks.stages.remove_backgrounds import REMOVE_BACKGROUNDS
 from tasks.stages.select_frames import SELECT
 from tasks.stages.unroll_atlas import ATLAS
-from tasks.storage.artifacts import ArtifactRef, open_store
+from tasks.storage.artifacts import ArtifactRef, ArtifactStore, open_store
 from tasks.storage.inputs import local_input
 from tasks.storage.results import check_writable, finite, write_result
 from tasks.verdict.record import Judgement
-from tasks.video.frames import Frames
 
 _log = logging.getLogger("tyre3d")
 
@@ -189,15 +184,21 @@ def run_stages(request: ReconstructRequest, settings: Settings) -> dict[str, Any
     written = store.open(exported)
     glb = (written.folder / GLB_FILE).read_bytes()
     metadata = _metadata(request, device, run, written.record, glb, report)
-    beside = flat_files(load_atlas(store.open(atlas))) if request.atlas else {}
+    beside = _flattened(store, atlas) if request.atlas else {}
     metadata["atlas_files"] = [f"{request.stem}{suffix}" for suffix in beside]
     page = page_of(request.stem, metadata, report)
     shown = (page, report.preview) if page and report else None
     write_result(request.glb_path, glb, metadata, settings, shown, beside)
-    publish_summary(
-        request.stem, metadata, store, frames=views, selection=selection, exported=exported
-    )
+    publish_summary(request.stem, metadata, report.content if report else {})
     return metadata
+
+
+def _flattened(store: ArtifactStore, atlas: ArtifactRef) -> dict[str, bytes]:
+    """The flattened pictures, by what is added to the mesh's name."""
+    from tasks.atlas.flattened import flat_files
+    from tasks.atlas.record import load_atlas
+
+    return flat_files(load_atlas(store.open(atlas)))
 
 
 def _provenance(
@@ -213,19 +214,20 @@ def _provenance(
     judged: ArtifactRef,
 ) -> dict[str, Any]:
     """Where the mesh comes from; it stands in the GLB and in the metadata."""
-    estimate = PoseEstimate.read(run.store.open(poses))
+    estimate = run.store.open(poses).record["poses"]
+    verdicts = run.store.open(selection).record["verdicts"]
     return {
         "model": {"name": model.name, "sha256": model.digest, "chosen_because": model.reason},
         "input": {"name": source.path.name, "sha256": source.digest},
         "parameters": dict(run.parameters),
         "code": {"tyre3d": package_version("tyre3d"), "stages": dict(run.versions)},
-        "frames": Selection.read(run.store.open(selection)).chosen,
-        "poses": {"method": estimate.method, "motion": estimate.motion},
+        "frames": [v["index"] for v in verdicts if v["taken"]],
+        "poses": {name: estimate[name] for name in ("method", "motion")},
         "frame_of_reference": {"unit": "metre", "up": "+Y", "axle": "+Z", "origin": "centre"},
         "scale": {"nominal_diameter_mm": request.diameter_mm},
         "warnings": [
-            *Frames.read(run.store.open(frames)).warnings,
-            *estimate.warnings,
+            *run.store.open(frames).record["warnings"],
+            *estimate["warnings"],
             *run.store.open(views).record["warnings"],
         ],
         **run.store.open(judged).record,

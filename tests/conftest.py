@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+os.environ.setdefault("TYRE3D_SERVER_IDLE_S", "0")
+"""Commands of the tests leave no server behind."""
 GOLDEN = Path(__file__).parent / "golden"
 
 

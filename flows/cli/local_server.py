@@ -1,8 +1,9 @@
-"""A Prefect server for the time of one command, where no other is configured.
+"""A Prefect server for commands, where no other is configured.
 
 Prefect would start one by itself, but only when the first flow runs, and wait for it. Here it is
-started first of all, so that it comes up while weights and the input are looked at. It shares the
-user's database with a server that others may reach, so that it is closed like that one.
+started first of all, so that it comes up while weights and the input are looked at, and stays up
+for the next commands (:mod:`flows.support.kept_server`). It shares the user's database with a
+server that others may reach, so that it is closed like that one.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from flows.support.kept_server import LOG_FILE, Lease, kept_server, kind
 from flows.support.own_server import (
     closed,
     is_loopback,
@@ -154,13 +156,17 @@ class LocalServer:
     """The server of this command; does nothing where one is configured or the user's own runs.
 
     Args:
-        lost: Called, on another thread, if the server that this object started dies.
+        lost: Called, on another thread, if the server that this object found or started dies.
+        idle_s: How long the server stays up for further commands once none uses it; 0: it is
+            started for this command alone, and ends with it.
     """
 
-    def __init__(self, lost: Callable[[], None] | None = None) -> None:
+    def __init__(self, lost: Callable[[], None] | None = None, idle_s: float = 0.0) -> None:
         self._process: subprocess.Popen[bytes] | None = None
+        self._lease: Lease | None = None
         self._url = ""
         self._lost = lost
+        self._idle_s = idle_s
         self._stopped = threading.Event()
 
     def start(self) -> None:
@@ -179,16 +185,54 @@ class LocalServer:
             os.environ["PREFECT_API_URL"] = own
             os.environ.setdefault("PREFECT_API_AUTH_STRING", own_password())
             return
+        if self._idle_s > 0 and self._share():
+            return
+        self._start_private()
+
+    def _share(self) -> bool:
+        """Use the server that is kept, or start it; false where this cannot be."""
+        try:
+            self._lease = Lease.take()
+            password = own_password()
+        except OSError as exc:  # a folder without locks, or that is full
+            _log.debug("no server can be kept: %s", exc)
+            return False
+        kept = kept_server()
+        if kept is None:
+            self._process = self._start_kept(password)
+        elif kept[1] != kind() or not _answers(kept[0], _ANSWERS_WITHIN_S):
+            _log.debug("the server at %s is none for this command", kept[0])
+            self._lease.give_back()
+            self._lease = None
+            return False
+        os.environ["PREFECT_API_AUTH_STRING"] = password
+        if kept is not None:
+            self._url = os.environ["PREFECT_API_URL"] = kept[0]
+        return True
+
+    def _start_kept(self, password: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "flows.cli.server_process"]
+        with (prefect_home() / LOG_FILE).open("w") as log:
+            return subprocess.Popen(
+                [*command, "keep", str(self._idle_s), kind()],
+                env=_environment(password),
+                cwd=prefect_home(),  # of the command's folder nothing is used, nor is it kept busy
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def _start_private(self) -> None:
         with contextlib.closing(socket.socket()) as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         self._url = f"http://127.0.0.1:{port}/api"
         password = new_password()
-        environment = {**os.environ, **_SERVER_ENV, **closed(password, "http://127.0.0.1")}
         self._process = start_child(
             "flows.cli.server_process",
             str(port),
-            env=environment,
+            env=_environment(password),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
@@ -202,40 +246,62 @@ class LocalServer:
         Raises:
             ResourceError: If it does not come up.
         """
-        if self._process is None:
+        if self._lease is None and self._process is None:
             return
         # Prefect imports it with its first flow; here it costs nothing, as the server starts.
         importlib.import_module("fastapi.encoders")
         end = time.monotonic() + _READY_WITHIN_S
-        while not _answers(self._url):
-            if self._process.poll() is not None or time.monotonic() > end:
+        while not self._is_ready():
+            if not self._is_alive() or time.monotonic() > end:
                 raise ResourceError(
                     "server-start",
                     stage="start",
                     what="Prefect's local server does not start",
-                    advice="Run: prefect server start, and see what it says",
+                    advice=self._advice(),
                 )
             time.sleep(0.05)
+        if self._lease is not None:
+            self._process = None  # it is everybody's now
         if self._lost is not None:
-            threading.Thread(
-                target=self._watch, args=(self._process, self._lost), daemon=True
-            ).start()
+            threading.Thread(target=self._watch, args=(self._lost,), daemon=True).start()
 
-    def _watch(self, process: subprocess.Popen[bytes], lost: Callable[[], None]) -> None:
+    def _is_ready(self) -> bool:
+        if self._lease is not None:
+            kept = kept_server()  # another command's, where both started one at once
+            if kept is None or kept[1] != kind():
+                return False
+            self._url = os.environ["PREFECT_API_URL"] = kept[0]
+        return _answers(self._url)
+
+    def _is_alive(self) -> bool:
+        """Whether the server lives; one that is kept may be another process than was started."""
+        if self._process is not None and self._process.poll() is None:
+            return True
+        return self._lease is not None and kept_server() is not None
+
+    def _advice(self) -> str:
+        if self._lease is not None:
+            return f"What it said is in {prefect_home() / LOG_FILE}"
+        return "Run: prefect server start, and see what it says"
+
+    def _watch(self, lost: Callable[[], None]) -> None:
         while not self._stopped.wait(_LOOK_S):
-            if process.poll() is not None and not self._stopped.is_set():
+            if not self._is_alive() and not self._stopped.is_set():
                 lost()
                 return
 
     def stop(self) -> None:
-        """Stop it, if this object started it."""
+        """Stop it, if this object started it for itself; one that is kept is left to others."""
         self._stopped.set()
-        if self._process is None:
-            return
-        if "prefect" in sys.modules:
+        if (self._process or self._lease) and "prefect" in sys.modules:
             from prefect.logging.handlers import APILogHandler
 
             APILogHandler().flush()
+        if self._lease is not None:
+            self._lease.give_back()
+            self._lease = self._process = None
+        if self._process is None:
+            return
         self._process.terminate()
         try:
             self._process.wait(timeout=10)
@@ -245,3 +311,7 @@ class LocalServer:
         if self._process.stdin is not None:
             self._process.stdin.close()
         self._process = None
+
+
+def _environment(password: str) -> dict[str, str]:
+    return {**os.environ, **_SERVER_ENV, **closed(password, "http://127.0.0.1")}

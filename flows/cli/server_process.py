@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import signal
 import socket
 import sys
+import threading
 from collections.abc import Iterator
 from importlib.metadata import version as package_version
 from pathlib import Path
@@ -14,7 +16,8 @@ from typing import IO
 
 import uvicorn
 
-from flows.support.own_server import prefect_home
+from flows.support.kept_server import kept_place, wait_until_unused
+from flows.support.own_server import own_server, prefect_home
 
 
 class _Server(uvicorn.Server):
@@ -42,23 +45,48 @@ def _turn(folder: Path) -> Iterator[IO[str]]:
 
 
 def main() -> None:
-    """Serve on the port that is given as the only argument."""
+    """Serve on the port that is given, or be the server that is kept: ``keep SECONDS KIND``."""
+    # the check of one kind of address, which no run needs, takes a second to import
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+    if sys.argv[1] == "keep":
+        _keep(float(sys.argv[2]), sys.argv[3])
+    else:
+        _serve("127.0.0.1", int(sys.argv[1]))
+
+
+def _keep(idle_s: float, of_kind: str) -> None:
+    """Serve until nobody has used this server for so long."""
+    with contextlib.closing(socket.socket()) as listening:
+        listening.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/api"
+        with kept_place(url, of_kind) as kept:
+            if kept:
+                threading.Thread(target=_end_unused, args=(idle_s,), daemon=True).start()
+                _serve("127.0.0.1", 0, [listening])
+
+
+def _end_unused(idle_s: float) -> None:
+    wait_until_unused(idle_s, lambda: own_server(alive=True) is not None)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _serve(host: str, port: int, sockets: list[socket.socket] | None = None) -> None:
     config = uvicorn.Config(
         "prefect.server.api.server:create_app",
         factory=True,
-        host="127.0.0.1",
-        port=int(sys.argv[1]),
+        host=host,
+        port=port,
         log_level="critical",
         lifespan="on",
     )
     server = _Server(config)
     made = prefect_home() / f".tyre3d-database-{package_version('prefect')}"
     if made.exists() or os.environ.get("PREFECT_API_DATABASE_CONNECTION_URL"):
-        server.run()
+        server.run(sockets)
         return
     with _turn(made.parent) as turn:
         server.made, server.turn = made, turn
-        server.run()
+        server.run(sockets)
 
 
 if __name__ == "__main__":

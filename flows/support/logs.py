@@ -91,11 +91,13 @@ def logged_run(tyre: str, *, as_json: bool) -> Iterator[None]:
         tyre: Name of the tyre.
         as_json: Whether the process logs JSON.
     """
-    from prefect.runtime import deployment, flow_run
+    from flows.support.progress import is_deployed
 
-    if deployment.id is None or not as_json:
+    if not as_json or not is_deployed():
         yield
         return
+    from prefect.runtime import flow_run
+
     log_json()
     run = str(flow_run.id or "")
     of_job = [tag.partition(":")[2] for tag in flow_run.tags if tag.startswith("job:")]

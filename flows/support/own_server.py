@@ -112,7 +112,7 @@ def place_held(url: str) -> Iterator[bool]:
     path = prefect_home() / _PLACE_FILE
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+") as file:
-        if not _locked(file.fileno()):
+        if not locked(file.fileno()):
             yield False
             return
         os.set_inheritable(file.fileno(), True)
@@ -122,8 +122,8 @@ def place_held(url: str) -> Iterator[bool]:
         yield True
 
 
-def _locked(file: int) -> bool:
-    """Lock an open file, over the moments for which others look at the lock."""
+def locked(file: int) -> bool:
+    """Whether an open file could be locked, over the moments for which others look at the lock."""
     for pause_s in (0.0, 0.1, 0.3):
         time.sleep(pause_s)
         with contextlib.suppress(BlockingIOError):

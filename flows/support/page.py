@@ -7,13 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from configs.locations import printable
-from tasks.imaging.contact_sheet import contact_sheet
-from tasks.imaging.images import Image
-from tasks.mesh.preview import VIEWS
-from tasks.report.content import data_uri
 
-_QUALITY = 82
-"""Of the page's JPEGs."""
 _FIGURES = {
     "watertight": "closed (1: yes)",
     "silhouette_iou": "overlap with the frames' outlines, mean",
@@ -30,19 +24,15 @@ def escaped(text: str) -> str:
     return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", printable(text))
 
 
-def summary(
-    tyre: str, metadata: Mapping[str, Any], frames: Mapping[int, Image], views: Image
-) -> str:
+def summary(tyre: str, metadata: Mapping[str, Any], content: Mapping[str, Any]) -> str:
     """A page of Markdown with pictures.
 
     Args:
         tyre: Its name.
         metadata: Metadata of the run.
-        frames: The chosen frames, by index.
-        views: The mesh from the sides in ``VIEWS`` (:func:`tasks.mesh.preview.preview`).
+        content: What the report shows beside them; its pictures are shown here, too.
     """
     reasons = metadata["reasons"]
-    sheet = contact_sheet(list(frames.values()), [f"frame {index}" for index in frames])
     lines = [
         f"# {escaped(tyre)}",
         "",
@@ -52,14 +42,7 @@ def summary(
         "",
         *(f"- **Retake:** {line}" for line in metadata["retake"]),
         "",
-        f"![The mesh: {', '.join(VIEWS)}]({data_uri(views, _QUALITY)})",
-        "",
-        f"*The mesh: {', '.join(VIEWS)}; lightened.*",
-        "",
-        f"![The frames given to the network]({data_uri(sheet, _QUALITY)})",
-        "",
-        "*The frames given to the network.*",
-        "",
+        *_pictures(content),
         *_table(("figure", "value"), _figures(metadata)),
         "",
         *(f"- **Warning:** {escaped(text)}" for text in metadata["warnings"]),
@@ -72,6 +55,17 @@ def summary(
         f"GLB: {escaped(metadata['output_path'])}",
     ]
     return "\n".join(lines)
+
+
+def _pictures(content: Mapping[str, Any]) -> list[str]:
+    lines = []
+    if picture := content.get("picture"):
+        lines += [f"![The mesh]({picture})", "", "*The mesh from three sides; lightened.*", ""]
+    chosen = [frame for frame in content.get("frames", ()) if frame["kind"] == "chosen"]
+    if chosen:
+        shown = [f"![Frame {frame['index']}]({frame['picture']})" for frame in chosen]
+        lines += [" ".join(shown), "", "*The frames given to the network.*", ""]
+    return lines
 
 
 def _figures(metadata: Mapping[str, Any]) -> list[tuple[str, str]]:

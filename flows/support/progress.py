@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from uuid import UUID
 
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
-from prefect.runtime import deployment
+from prefect.context import FlowRunContext
 
 from configs.progress import SHARES, share_before
 from tasks.core.progress import listening
@@ -48,13 +48,20 @@ class RunProgress:
             _log.debug("progress could not be published: %s", exc)
 
 
+def is_deployed() -> bool:
+    """Whether the run comes from a deployment; `prefect.runtime` would ask the server."""
+    context = FlowRunContext.get()
+    run = context.flow_run if context is not None else None
+    return run is not None and run.deployment_id is not None
+
+
 @contextlib.contextmanager
 def report_to_prefect() -> Iterator[None]:
     """Within this block stages report to Prefect, where the run comes from a deployment.
 
     A run of one's own shell has its progress there, and is spared the requests.
     """
-    if deployment.id is None:
+    if not is_deployed():
         yield
         return
     _log.setLevel(logging.INFO)  # Prefect adds its handler to the logger, and no level

@@ -6,22 +6,15 @@ The palette is here alone: the viewer in reports is given it, so that pictures a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from tasks.imaging.srgb import linear_from_srgb
+from tasks.mesh.palette import PALETTE
 from tasks.mesh.reading import FloatArray, ReadMesh
 
 Colouring = Literal["photo", "provenance", "disagreement"]
-
-PALETTE: dict[str, Any] = {
-    "body": "#8d9299",
-    "inferred": "#e8853d",
-    "seen": ["#d5e4f2", "#9ecae1", "#4a98c9", "#1c5f9e", "#08306b"],
-    "spread": ["#2c7bb6", "#7fb8d4", "#f7f3c9", "#f2a65a", "#c42b2b"],
-}
-"""Of a surface without colours; of what no frame saw; by number of frames; by disagreement."""
 
 TOP_PERCENTILE = 98.0
 """Of the disagreement, what has the last colour of its ramp."""

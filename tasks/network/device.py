@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 from tasks.core.errors import ResourceError
+
+_DRIVERS = ("/dev/nvidiactl", "/dev/nvmap", "/dev/dxg", "/dev/kfd")
+"""What Linux has where torch can find a GPU: NVIDIA's driver, that of its boards, WSL's, AMD's."""
 
 
 def pick_device(requested: str, default: str = "auto") -> str:
@@ -19,9 +24,11 @@ def pick_device(requested: str, default: str = "auto") -> str:
     Raises:
         ResourceError: ``device-missing`` if the device is not available.
     """
-    import torch
-
     device = default if requested == "auto" else requested
+    if device == "cpu" or (device == "auto" and not _may_have_gpu()):
+        return "cpu"
+    import torch  # a second that a run whose stages are all there has no other use for
+
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     available["cpu"] = True
     if device == "auto":
@@ -34,6 +41,10 @@ def pick_device(requested: str, default: str = "auto") -> str:
             advice="Use --device auto (or unset TRIPOSR_DEVICE)",
         )
     return device
+
+
+def _may_have_gpu() -> bool:
+    return sys.platform != "linux" or any(Path(name).exists() for name in _DRIVERS)
 
 
 @contextlib.contextmanager

@@ -21,7 +21,7 @@ import jinja2
 from markupsafe import Markup
 
 from configs.locations import parent_and_name, printable
-from tasks.mesh.colouring import PALETTE
+from tasks.mesh.palette import PALETTE
 from tasks.report.charts import coverage_chart, sharpness_chart
 from tasks.report.figures import rows_of
 

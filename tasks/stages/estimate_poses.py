@@ -5,12 +5,9 @@ from __future__ import annotations
 import json
 
 from configs.stages import PoseConfig, StageName
-from tasks.matting.quality import Masks
 from tasks.network.weights import WeightsFile
-from tasks.poses.apart import estimate_poses
 from tasks.stages.stage import Record, Stage, Workspace
 from tasks.storage.artifacts import ArtifactRef
-from tasks.video.frames import Frames
 
 
 def _produce(
@@ -22,6 +19,10 @@ def _produce(
     features: WeightsFile | None,
 ) -> Record:
     """Estimate the cameras of the candidate frames that have a usable mask."""
+    from tasks.matting.quality import Masks
+    from tasks.poses.apart import estimate_poses
+    from tasks.video.frames import Frames
+
     candidates = Frames.read(work.open(frames))
     alphas = Masks.read(work.open(masks)).paths()
     estimate = estimate_poses(

@@ -5,16 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from configs.stages import ExportConfig, StageName
-from tasks.atlas.record import load_atlas, texture_record
-from tasks.imaging.images import write_image
-from tasks.mesh.export import export_glb
-from tasks.mesh.merged import MergedMesh, load_mesh
-from tasks.mesh.preview import preview
 from tasks.stages.stage import Record, Stage, Workspace
 from tasks.storage.artifacts import ArtifactRef
+
+if TYPE_CHECKING:
+    from tasks.mesh.merged import MergedMesh
 
 GLB_FILE = "mesh.glb"
 PREVIEW_FILE = "preview.png"
@@ -30,6 +28,10 @@ def _produce(
     provenance: Mapping[str, Any],
 ) -> Record:
     """Write the GLB with its provenance, and a preview."""
+    from tasks.atlas.record import load_atlas, texture_record
+    from tasks.mesh.export import export_glb
+    from tasks.mesh.merged import load_mesh
+
     merged = load_mesh(work.open(mesh))
     unrolled = load_atlas(work.open(atlas)) if config.texture else None
     extras = {
@@ -51,6 +53,9 @@ def _produce(
 
 
 def _write_preview(path: Path, mesh: MergedMesh) -> None:
+    from tasks.imaging.images import write_image
+    from tasks.mesh.preview import preview
+
     try:
         write_image(path, preview(mesh))
     except Exception as exc:  # noqa: BLE001  the mesh is there, whatever becomes of its picture

@@ -8,7 +8,6 @@ from pathlib import Path
 from configs.stages import ExtractConfig, StageName
 from tasks.stages.stage import Record, Stage, Workspace
 from tasks.storage.inputs import input_digest
-from tasks.video.extraction import extract_frames
 
 
 @dataclass(frozen=True)
@@ -26,6 +25,8 @@ class Source:
 
 def _produce(work: Workspace, config: ExtractConfig, *, source: Source) -> Record:
     """Extract the candidate frames."""
+    from tasks.video.extraction import extract_frames
+
     return extract_frames(source.path, work.folder, config).record()
 
 

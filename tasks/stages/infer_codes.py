@@ -3,17 +3,9 @@
 from __future__ import annotations
 
 from configs.stages import InferConfig, StageName
-from tasks.geometry.crop import CodedFrame
-from tasks.imaging.images import read_image, read_mask
-from tasks.matting.quality import Masks
-from tasks.network.codes import SceneCodes
-from tasks.network.inference import cut_out, infer_codes
-from tasks.network.load import load_model
 from tasks.network.weights import ChosenModel
-from tasks.selection.choose import Selection
 from tasks.stages.stage import Record, Stage, Workspace
 from tasks.storage.artifacts import ArtifactRef
-from tasks.video.frames import Frames
 
 
 def _produce(
@@ -26,6 +18,15 @@ def _produce(
     model: ChosenModel,
 ) -> Record:
     """Run the reconstruction network on the chosen frames."""
+    from tasks.geometry.crop import CodedFrame
+    from tasks.imaging.images import read_image, read_mask
+    from tasks.matting.quality import Masks
+    from tasks.network.codes import SceneCodes
+    from tasks.network.inference import cut_out, infer_codes
+    from tasks.network.load import load_model
+    from tasks.selection.choose import Selection
+    from tasks.video.frames import Frames
+
     candidates, judged = Frames.read(work.open(frames)), Masks.read(work.open(masks))
     alphas = judged.paths()
     crops = {m.index: m.crop for m in judged.usable if m.crop is not None}

@@ -6,22 +6,23 @@ import json
 
 from configs.stages import InspectConfig, StageName
 from tasks.core.progress import report
-from tasks.core.repeatable import compute_repeatably
-from tasks.imaging.images import read_image, read_thumb
-from tasks.matting.removal import mattes
-from tasks.matting.sessions import open_session
 from tasks.network.weights import BackgroundWeights
 from tasks.stages.stage import Record, Stage, Workspace
 from tasks.storage.artifacts import ArtifactRef
-from tasks.verdict.first_word import first_word
-from tasks.verdict.glimpse import glimpse_of, movement_of
-from tasks.video.frames import Frames, evenly
 
 
 def _produce(
     work: Workspace, config: InspectConfig, *, frames: ArtifactRef, weights: BackgroundWeights
 ) -> Record:
     """Look at light, sharpness, outline and movement."""
+    from tasks.core.repeatable import compute_repeatably
+    from tasks.imaging.images import read_image, read_thumb
+    from tasks.matting.removal import mattes
+    from tasks.matting.sessions import open_session
+    from tasks.verdict.first_word import first_word
+    from tasks.verdict.glimpse import glimpse_of, movement_of
+    from tasks.video.frames import Frames, evenly
+
     compute_repeatably()
     candidates = Frames.read(work.open(frames))
     everyone = candidates.candidates

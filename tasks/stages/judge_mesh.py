@@ -5,16 +5,9 @@ from __future__ import annotations
 import json
 
 from configs.stages import JudgeConfig, StageName
-from tasks.matting.quality import Masks
-from tasks.mesh.merged import load_mesh
-from tasks.poses.record import PoseEstimate
-from tasks.selection.choose import Selection
 from tasks.stages.stage import Record, Stage, Workspace
 from tasks.storage.artifacts import ArtifactRef
-from tasks.verdict.decide import judge
-from tasks.verdict.evidence import gather_evidence
 from tasks.verdict.record import Judgement
-from tasks.video.frames import Frames
 
 
 def _produce(
@@ -29,6 +22,14 @@ def _produce(
     mesh: ArtifactRef,
 ) -> Record:
     """Judge the mesh."""
+    from tasks.matting.quality import Masks
+    from tasks.mesh.merged import load_mesh
+    from tasks.poses.record import PoseEstimate
+    from tasks.selection.choose import Selection
+    from tasks.verdict.decide import judge
+    from tasks.verdict.evidence import gather_evidence
+    from tasks.video.frames import Frames
+
     candidates = Frames.read(work.open(frames))
     rectified = work.open(masks)
     alphas = Masks.read(rectified).paths()

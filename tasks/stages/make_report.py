@@ -9,19 +9,9 @@ from __future__ import annotations
 import json
 
 from configs.stages import ReportConfig, StageName
-from tasks.atlas.flattened import flat_parts
-from tasks.atlas.record import load_atlas
-from tasks.imaging.images import read_image
-from tasks.matting.quality import Masks
-from tasks.mesh.merged import load_mesh
-from tasks.mesh.preview_glb import preview_glb
-from tasks.poses.record import PoseEstimate
-from tasks.report.content import flattened_of, gather_content, pictures_of
-from tasks.selection.choose import Selection
 from tasks.stages.export_glb import GLB_FILE, PREVIEW_FILE
 from tasks.stages.stage import Record, Stage, Workspace
 from tasks.storage.artifacts import ArtifactRef
-from tasks.video.frames import Frames
 
 CONTENT_FILE = "content.json"
 PREVIEW_GLB_FILE = "preview.glb"
@@ -41,6 +31,17 @@ def _produce(
     gap_deg: float,
 ) -> Record:
     """Gather what the report shows, and write the preview of the mesh."""
+    from tasks.atlas.flattened import flat_parts
+    from tasks.atlas.record import load_atlas
+    from tasks.imaging.images import read_image
+    from tasks.matting.quality import Masks
+    from tasks.mesh.merged import load_mesh
+    from tasks.mesh.preview_glb import preview_glb
+    from tasks.poses.record import PoseEstimate
+    from tasks.report.content import flattened_of, gather_content, pictures_of
+    from tasks.selection.choose import Selection
+    from tasks.video.frames import Frames
+
     export = work.open(exported)
     preview = preview_glb((export.folder / GLB_FILE).read_bytes(), config.preview_bytes)
     (work.folder / PREVIEW_GLB_FILE).write_bytes(preview.content)

@@ -3,19 +3,9 @@
 from __future__ import annotations
 
 from configs.stages import MergeConfig, StageName
-from tasks.fusion.decision.network import load_fuser
-from tasks.fusion.merge import merge_fields
-from tasks.matting.quality import Masks
-from tasks.mesh.merged import mesh_record, save_mesh
-from tasks.network.codes import SceneCodes
-from tasks.network.device import enough_memory
-from tasks.network.load import load_model
 from tasks.network.weights import ChosenModel, WeightsFile
-from tasks.poses.record import PoseEstimate
-from tasks.selection.choose import Selection
 from tasks.stages.stage import Record, Stage, Workspace
 from tasks.storage.artifacts import ArtifactRef
-from tasks.video.frames import Frames
 
 
 def _produce(
@@ -31,6 +21,17 @@ def _produce(
     fuser: WeightsFile | None,
 ) -> Record:
     """Fuse the frames' fields, their photos and outlines into one closed surface."""
+    from tasks.fusion.decision.network import load_fuser
+    from tasks.fusion.merge import merge_fields
+    from tasks.matting.quality import Masks
+    from tasks.mesh.merged import mesh_record, save_mesh
+    from tasks.network.codes import SceneCodes
+    from tasks.network.device import enough_memory
+    from tasks.network.load import load_model
+    from tasks.poses.record import PoseEstimate
+    from tasks.selection.choose import Selection
+    from tasks.video.frames import Frames
+
     candidates = Frames.read(work.open(frames))
     unseen = Selection.read(work.open(selection)).held_out
     paths = Masks.read(work.open(masks)).paths()

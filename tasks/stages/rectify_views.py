@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from configs.stages import RectifyConfig, StageName
-from tasks.matting.quality import Masks
-from tasks.poses.record import PoseEstimate
-from tasks.rectification.rectify import rectify_views
 from tasks.stages.stage import Record, Stage, Workspace
 from tasks.storage.artifacts import ArtifactRef
-from tasks.video.frames import Frames
 
 
 def _produce(
@@ -20,6 +16,11 @@ def _produce(
     poses: ArtifactRef,
 ) -> Record:
     """Write frames and masks as later stages use them; one artifact holds both."""
+    from tasks.matting.quality import Masks
+    from tasks.poses.record import PoseEstimate
+    from tasks.rectification.rectify import rectify_views
+    from tasks.video.frames import Frames
+
     candidates, judged = Frames.read(work.open(frames)), Masks.read(work.open(masks))
     estimate = PoseEstimate.read(work.open(poses))
     return rectify_views(candidates, judged, estimate, work.folder, config).record()

@@ -6,14 +6,8 @@ import json
 
 from configs.stages import SelectConfig, StageName
 from tasks.core.progress import report
-from tasks.imaging.images import read_image, read_mask
-from tasks.matting.quality import Masks
-from tasks.poses.record import PoseEstimate
-from tasks.selection.choose import select_frames
-from tasks.selection.scores import measure
 from tasks.stages.stage import Record, Stage, Workspace
 from tasks.storage.artifacts import ArtifactRef
-from tasks.video.frames import Frames
 
 
 def _produce(
@@ -25,6 +19,13 @@ def _produce(
     poses: ArtifactRef,
 ) -> Record:
     """Choose frames that are sharp, well exposed, whole, and spread around the tyre."""
+    from tasks.imaging.images import read_image, read_mask
+    from tasks.matting.quality import Masks
+    from tasks.poses.record import PoseEstimate
+    from tasks.selection.choose import select_frames
+    from tasks.selection.scores import measure
+    from tasks.video.frames import Frames
+
     candidates, judged = Frames.read(work.open(frames)), Masks.read(work.open(masks))
     estimate = PoseEstimate.read(work.open(poses))
     alphas = judged.paths()

@@ -3,15 +3,8 @@
 from __future__ import annotations
 
 from configs.stages import AtlasConfig, StageName
-from tasks.atlas.make import make_atlas
-from tasks.atlas.record import atlas_record, save_atlas
-from tasks.matting.quality import Masks
-from tasks.mesh.merged import load_mesh
-from tasks.poses.record import PoseEstimate
-from tasks.selection.choose import Selection
 from tasks.stages.stage import Record, Stage, Workspace
 from tasks.storage.artifacts import ArtifactRef
-from tasks.video.frames import Frames
 
 
 def _produce(
@@ -25,6 +18,14 @@ def _produce(
     mesh: ArtifactRef,
 ) -> Record:
     """Unroll the surface, and colour it by the frames that the mesh is not judged by."""
+    from tasks.atlas.make import make_atlas
+    from tasks.atlas.record import atlas_record, save_atlas
+    from tasks.matting.quality import Masks
+    from tasks.mesh.merged import load_mesh
+    from tasks.poses.record import PoseEstimate
+    from tasks.selection.choose import Selection
+    from tasks.video.frames import Frames
+
     unseen = Selection.read(work.open(selection)).held_out
     paths = Masks.read(work.open(masks)).paths()
     alphas = {index: path for index, path in paths.items() if index not in unseen}

@@ -19,8 +19,8 @@ import trimesh
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
-import tasks.stages.estimate_poses
-import tasks.stages.merge_fields
+import tasks.fusion.merge
+import tasks.poses.apart
 from configs.request import ReconstructRequest
 from configs.stages import StageName
 from flows.reconstruct import reconstruct, reconstruct_tyre_3d
@@ -71,8 +71,8 @@ def fake_merge(
 @pytest.fixture(autouse=True)
 def _surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_model: Path) -> None:
     monkeypatch.setenv("TYRE3D_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(tasks.stages.estimate_poses, "estimate_poses", fake_poses)
-    monkeypatch.setattr(tasks.stages.merge_fields, "merge_fields", fake_merge)
+    monkeypatch.setattr(tasks.poses.apart, "estimate_poses", fake_poses)
+    monkeypatch.setattr(tasks.fusion.merge, "merge_fields", fake_merge)
 
 
 def run(source: Path, tmp_path: Path, model: Path, **options: Any) -> dict[str, Any]:
@@ -162,12 +162,10 @@ def test_what_was_done_is_not_done_again(
 def test_the_same_bytes_elsewhere_are_the_same_input(
     video: Path, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import tasks.stages.inspect_frames
-    import tasks.stages.remove_backgrounds
+    import tasks.matting.sessions
     from tests.tasks.matting.test_removal import Threshold
 
-    for stage in (tasks.stages.inspect_frames, tasks.stages.remove_backgrounds):
-        monkeypatch.setattr(stage, "open_session", lambda *_: Threshold())
+    monkeypatch.setattr(tasks.matting.sessions, "open_session", lambda *_: Threshold())
     run(video, tmp_path, tiny_model, session="test")
     copy = tmp_path / "copy.mp4"
     copy.write_bytes(video.read_bytes())
@@ -204,9 +202,7 @@ def test_results_are_kept_when_prefect_forgets(
 ) -> None:
     """The artifact store alone suffices: nothing complete is computed twice."""
     run(cut_out_folder, tmp_path, tiny_model)
-    monkeypatch.setattr(
-        tasks.stages.merge_fields, "merge_fields", lambda *_: pytest.fail("merged twice")
-    )
+    monkeypatch.setattr(tasks.fusion.merge, "merge_fields", lambda *_: pytest.fail("merged twice"))
     from prefect.settings import PREFECT_TASKS_REFRESH_CACHE, temporary_settings
 
     with temporary_settings({PREFECT_TASKS_REFRESH_CACHE: True}):
@@ -252,7 +248,7 @@ def test_the_first_word_is_told_and_advises_errors(
     def no_poses(*_: Any, **__: Any) -> PoseEstimate:
         raise ReconstructionError("poses-failed", stage="x", what="none found", advice="Texture!")
 
-    monkeypatch.setattr(tasks.stages.estimate_poses, "estimate_poses", no_poses)
+    monkeypatch.setattr(tasks.poses.apart, "estimate_poses", no_poses)
     with pytest.raises(ReconstructionError, match="poses-failed") as caught:
         run(cut_out_folder, tmp_path, tiny_model)
     assert caught.value.what.startswith("none found; ")
@@ -288,7 +284,7 @@ def test_only_what_may_pass_is_tried_again(
             raise StorageError("storage-failed", stage="x", what="the disk blinked", advice="")
         return fake_poses(*args)
 
-    monkeypatch.setattr(tasks.stages.estimate_poses, "estimate_poses", flaky)
+    monkeypatch.setattr(tasks.poses.apart, "estimate_poses", flaky)
     run(cut_out_folder, tmp_path, tiny_model)
     assert len(calls) == 2
 
@@ -296,7 +292,7 @@ def test_only_what_may_pass_is_tried_again(
         calls.append(1)
         raise InputError("no-tyre", stage="x", what="nothing", advice="")
 
-    monkeypatch.setattr(tasks.stages.estimate_poses, "estimate_poses", never)
+    monkeypatch.setattr(tasks.poses.apart, "estimate_poses", never)
     calls.clear()
     with pytest.raises(InputError, match="no-tyre"):
         run(cut_out_folder, tmp_path, tiny_model, motion="spin")
@@ -315,12 +311,10 @@ def test_a_run_shows_pictures_and_tells_of_its_stages(
     with get_client(sync_client=True) as client:
         wanted = ArtifactFilter(key=ArtifactFilterKey(any_=["tyre-tyre"]))
         (page,) = client.read_artifacts(artifact_filter=wanted, limit=1)
-    assert str(page.data).count("data:image/jpeg") == 2
+    assert str(page.data).count("data:image/jpeg") == 5, "the mesh and four frames"
 
 
-@pytest.mark.parametrize(
-    "what", ["flows.support.summary.summary", "tasks.stages.export_glb.preview"]
-)
+@pytest.mark.parametrize("what", ["flows.support.summary.summary", "tasks.mesh.preview.preview"])
 def test_a_run_succeeds_without_its_pictures(
     what: str,
     cut_out_folder: Path,

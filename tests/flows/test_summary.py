@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import base64
 import re
+from typing import Any
 
 import cv2
 import numpy as np
 import trimesh
 
 from flows.support.page import summary
-from tasks.imaging.images import Image
 from tasks.mesh.merged import MergedMesh
 from tasks.mesh.preview import preview, render
+from tasks.report.content import data_uri
 
 
 def _mesh() -> MergedMesh:
@@ -51,8 +52,14 @@ METADATA = {
 }
 
 
-def _frames(count: int) -> dict[int, Image]:
-    return {i: np.full((90, 160, 3), 10 * i, np.uint8) for i in range(count)}
+def _content(count: int) -> dict[str, Any]:
+    """What a report shows: the mesh, chosen frames and one that was not chosen."""
+    frames = [np.full((90, 160, 3), 10 * i, np.uint8) for i in range(count + 1)]
+    shown = [
+        {"index": i, "kind": "chosen" if i < count else "other", "picture": data_uri(frame, 80)}
+        for i, frame in enumerate(frames)
+    ]
+    return {"picture": data_uri(preview(_mesh()), 80), "frames": shown}
 
 
 def test_the_mesh_is_seen_from_where_the_eye_is() -> None:
@@ -68,12 +75,12 @@ def test_the_mesh_is_seen_from_where_the_eye_is() -> None:
 
 
 def test_the_page_holds_pictures_and_figures() -> None:
-    page = summary("tyre", METADATA, _frames(3), preview(_mesh()))
+    page = summary("tyre", METADATA, _content(3))
     coded = re.findall(r"!\[[^\]]+\]\(data:image/jpeg;base64,([A-Za-z0-9+/=]+)\)", page)
     raw = [np.frombuffer(base64.b64decode(text), np.uint8) for text in coded]
-    views, sheet = (cv2.imdecode(content, cv2.IMREAD_COLOR) for content in raw)
+    views, *frames = (cv2.imdecode(content, cv2.IMREAD_COLOR) for content in raw)
     assert views.shape == (240, 720, 3)
-    assert sheet.shape == (150, 600, 3), "three frames in a row"
+    assert [frame.shape for frame in frames] == 3 * [(90, 160, 3)]
     assert len(page) < 200_000
     assert "| size x, y, z, mm | 720 × 720 × 180 |" in page
     assert "| share of the surface that no frame saw | 0.25 |" in page
@@ -87,9 +94,7 @@ def test_the_page_holds_pictures_and_figures() -> None:
 
 def test_a_name_brings_no_link_image_or_tag_into_the_page() -> None:
     name = "![x](http://evil/i.png) <img src=http://evil> [a](b) `c`\x1b[2J"
-    page = summary(
-        name, METADATA | {"output_path": f"/out/{name}.glb"}, _frames(1), preview(_mesh())
-    )
+    page = summary(name, METADATA | {"output_path": f"/out/{name}.glb"}, _content(1))
     for line in (page.splitlines()[0], page.splitlines()[-1]):
         assert "\x1b" not in line
         assert re.search(r"(?<!\\)[!\[\]<>`]", line) is None, line

@@ -7,8 +7,9 @@ import pytest
 from numpy.typing import NDArray
 
 from configs.stages import ExportConfig
-from tasks.mesh.colouring import PALETTE, coloured
+from tasks.mesh.colouring import coloured
 from tasks.mesh.export import export_glb
+from tasks.mesh.palette import PALETTE
 from tasks.mesh.picture import Studio
 from tasks.mesh.reading import ReadMesh, read_glb
 from tests.tasks.mesh.test_preview_glb import fine, textured

@@ -16,6 +16,7 @@ def test_a_request_counts_before_the_installations_device() -> None:
 
 
 def test_the_first_available_device_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tasks.network.device._may_have_gpu", lambda: True)
     for cuda, mps, expected in (
         (True, True, "cuda"),
         (False, True, "mps"),
@@ -42,3 +43,13 @@ def test_the_installations_device_is_a_setting(monkeypatch: pytest.MonkeyPatch) 
     assert Settings().device == "auto"
     monkeypatch.setenv("TRIPOSR_DEVICE", "cuda:1")
     assert Settings().device == "cuda:1"
+
+
+def test_torch_is_not_asked_where_there_is_no_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setattr("tasks.network.device._DRIVERS", ("/dev/null/none",))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: pytest.fail("it was asked"))
+    assert pick_device("auto") == "cpu"
+    monkeypatch.setattr("tasks.network.device._DRIVERS", ("/dev/null",))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert pick_device("auto") == "cuda"

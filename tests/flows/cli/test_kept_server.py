@@ -1,0 +1,183 @@
+"""The server that stays up: found by the next command, and gone when nobody uses it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from flows.cli import local_server
+from flows.cli.local_server import LocalServer
+from flows.support import kept_server as kept
+from flows.support.kept_server import Lease, kept_place, kind, wait_until_unused
+from flows.support.own_server import own_password, place_held, prefect_home
+
+URL = "http://127.0.0.1:9/api"
+
+
+@pytest.fixture(autouse=True)
+def _surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PREFECT_API_URL", "PREFECT_API_AUTH_STRING", "PREFECT_API_KEY"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "prefect"))
+    monkeypatch.setenv("PREFECT_PROFILES_PATH", str(tmp_path / "profiles.toml"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(local_server, "_LOOK_S", 0.02)
+    monkeypatch.setattr(local_server, "_ANSWERS_WITHIN_S", 0.2)
+    monkeypatch.setattr(kept, "_LOOK_S", 0.02)
+
+
+class _Process:
+    """A server's process that does nothing."""
+
+    stdin = None
+    ended: int | None = None
+
+    def poll(self) -> int | None:
+        return self.ended
+
+    def terminate(self) -> None:
+        self.ended = -15
+
+    def wait(self, timeout: float) -> None:
+        """It has ended."""
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
+    """What servers were started with."""
+    calls: list[tuple[str, ...]] = []
+
+    def start(*arguments: str) -> _Process:
+        calls.append(arguments)
+        return _Process()
+
+    monkeypatch.setattr(local_server.subprocess, "Popen", lambda c, **_: start(*c[3:]))
+    monkeypatch.setattr(local_server, "start_child", lambda *_, **__: start("private"))
+    return calls
+
+
+def soon(holds: Callable[[], bool]) -> bool:
+    end = time.monotonic() + 60
+    while not holds() and time.monotonic() < end:
+        time.sleep(0.01)
+    return holds()
+
+
+def test_the_server_of_an_earlier_command_is_found(
+    started: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local_server, "_answers", lambda *_: True)
+    prefect_home().mkdir()
+    with kept_place(URL, kind()) as mine:
+        assert mine
+        server = LocalServer(idle_s=60)
+        server.start()
+        server.wait()
+        assert os.environ["PREFECT_API_URL"] == URL
+        assert os.environ["PREFECT_API_AUTH_STRING"] == own_password()
+        server.stop()
+        with kept_place(URL, kind()) as second:
+            assert not second
+    assert started == []
+
+
+@pytest.mark.parametrize("why", ["other release", "hangs", "no locks"])
+def test_a_command_has_its_own_server_where_the_one_that_is_kept_is_none_for_it(
+    why: str, started: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local_server, "_answers", lambda *_: why != "hangs")
+    if why == "no locks":
+        monkeypatch.setattr(kept.fcntl, "flock", lambda *_: (_ for _ in ()).throw(OSError(95, "")))
+    prefect_home().mkdir()
+    with (prefect_home() / "tyre3d-local.json").open("w") as file:
+        json.dump({"url": URL, "kind": "x" if why == "other release" else kind()}, file)
+        file.flush()
+        if why != "no locks":
+            kept.fcntl.flock(file, kept.fcntl.LOCK_EX)
+        server = LocalServer(idle_s=60)
+        server.start()
+        server.stop()
+    assert started == [("private",)]
+    assert os.environ["PREFECT_API_URL"] != URL
+
+
+def test_it_is_started_where_none_is_alive_and_its_death_is_noticed(
+    started: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local_server, "_answers", lambda *_: True)
+    prefect_home().mkdir()
+    (prefect_home() / "tyre3d-local.json").write_text(json.dumps({"url": URL, "kind": kind()}))
+    lost = threading.Event()
+    server = LocalServer(lost.set, 60)
+    server.start()
+    assert started == [("keep", "60", kind())]
+    with kept_place(URL, kind()) as alive:
+        assert alive
+        server.wait()
+        assert not lost.wait(0.2)
+    assert lost.wait(60)
+    server.stop()
+
+
+def test_it_ends_when_nobody_used_it_for_long(tmp_path: Path) -> None:
+    prefect_home().mkdir()
+    with kept_place(URL, kind()):
+        lease = Lease.take()
+        waiting = threading.Thread(target=wait_until_unused, args=(0.1, lambda: False))
+        waiting.start()
+        time.sleep(0.4)
+        assert waiting.is_alive()
+        lease.give_back()
+        assert soon(lambda: not waiting.is_alive())
+        assert kept.kept_server() is None, "whoever comes now finds none"
+        with kept_place(URL, kind()) as next_one:
+            assert next_one, "and may start the next one while this one ends"
+
+
+def test_it_makes_room_for_the_server_with_the_ui() -> None:
+    prefect_home().mkdir()
+    with kept_place(URL, kind()), place_held("http://127.0.0.1:4200/api"):
+        wait_until_unused(1e6, lambda: kept.kept_server() is not None)
+    assert kept.kept_server() is None
+
+
+def test_it_ends_with_its_folder(tmp_path: Path) -> None:
+    prefect_home().mkdir()
+    with kept_place(URL, kind()):
+        waiting = threading.Thread(target=wait_until_unused, args=(1e6, lambda: False))
+        waiting.start()
+        (prefect_home() / "tyre3d-local.json").unlink()
+        assert soon(lambda: not waiting.is_alive())
+
+
+def test_servers_of_other_settings_are_of_another_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = kind()
+    monkeypatch.setenv("PREFECT_API_URL", URL)
+    assert kind() == before
+    monkeypatch.setenv("PREFECT_API_DATABASE_CONNECTION_URL", "sqlite+aiosqlite:////elsewhere.db")
+    assert kind() != before
+
+
+def test_a_run_whose_stages_are_all_there_imports_no_heavy_library() -> None:
+    code = (
+        "import sys, flows.reconstruct\n"
+        "print(*{'torch', 'cv2', 'scipy', 'skimage', 'trimesh', 'av'} & set(sys.modules))"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=True,
+    )
+    assert told.stdout.strip() == ""
