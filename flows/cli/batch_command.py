@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import json
+import logging
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 from configs.request import BatchRequest
 from flows.cli.commands import REFUSED, TAG, mesh_options, prepare, server_lost, validated
 from flows.cli.local_server import LocalServer
-from flows.cli.output import ProgressLines, batch_table
+from flows.cli.output import batch_table
 from flows.support.settings import load_settings
 
 SOME_FAILED = 1
@@ -19,7 +22,7 @@ SOME_FAILED = 1
 def batch(options: argparse.Namespace) -> int:
     """Make every tyre; the exit code is 0 only if all have a result that may be used."""
     settings = load_settings()
-    prepare(settings, verbose=options.verbose)
+    prepare(settings, verbose=options.verbose, quiet=options.quiet)
     from tasks.storage.inputs import check_name
 
     for place in (*options.inputs, options.out):
@@ -47,7 +50,7 @@ def batch(options: argparse.Namespace) -> int:
     check_replaceable(results, MANIFEST_NAME, MANIFEST_MARK)
     check_page_replaceable(results, PAGE_NAME)
     sources = find_sources(request.inputs, settings)
-    server = LocalServer(lost=server_lost)
+    server = LocalServer(server_lost, settings.server_idle_s)
     server.start()
     try:
         if request.deployment is None:
@@ -57,12 +60,21 @@ def batch(options: argparse.Namespace) -> int:
             if any(_is_film(source.location) for source in sources):
                 background_weights(request.options.session, settings.models_dir)
         from prefect import tags
+        from tqdm.contrib.logging import logging_redirect_tqdm
 
         from flows.batch import batch as flow
-        from tasks.core.progress import listening
+        from flows.cli.pace import remembered
+        from flows.cli.progress import shown_progress
 
         server.wait()
-        with ProgressLines(sys.stderr) as lines, listening(lines), tags(TAG):
+        options_of = request.options
+        kind = f"{options_of.chosen_frames} frames at {options_of.resolution}"
+        expected = remembered(settings.home, kind)
+        with (
+            logging_redirect_tqdm([logging.getLogger("tyre3d")]),
+            shown_progress(sys.stderr, expected, quiet=options.quiet),
+            tags(TAG),
+        ):
             state = flow(request, return_state=True)
     finally:
         server.stop()
@@ -70,7 +82,11 @@ def batch(options: argparse.Namespace) -> int:
     if isinstance(error, BaseException):  # no manifest was made
         raise error
     entries = latest_entries(results)
-    sys.stdout.write(batch_table(entries, state.message or ""))
+    if options.json:
+        told = {"message": state.message, "tyres": [asdict(entry) for entry in entries]}
+        sys.stdout.write(f"{json.dumps(told, indent=2, ensure_ascii=False)}\n")
+    elif not options.quiet:
+        sys.stdout.write(batch_table(entries, state.message or ""))
     if not state.is_completed():
         return SOME_FAILED
     return REFUSED if any(entry.verdict == "fail" for entry in entries) else 0

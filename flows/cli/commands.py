@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import os
 import sys
@@ -18,7 +19,8 @@ from configs.presets import FEATURES
 from configs.request import ReconstructOptions, ReconstructRequest
 from configs.settings import Settings
 from flows.cli.local_server import LocalServer, check_server
-from flows.cli.output import ProgressLines, models_table, stage_table
+from flows.cli.output import models_table, stage_table
+from flows.support.database import what_is_wrong
 from flows.support.own_server import ask_loopback_directly, prefect_home, use_own_password
 from flows.support.settings import first_error, load_settings
 from tasks.core.errors import InputError, ResourceError
@@ -37,13 +39,14 @@ _ENVIRONMENT = {
 }
 
 
-def prepare(settings: Settings, *, verbose: bool) -> None:
+def prepare(settings: Settings, *, verbose: bool, quiet: bool = False) -> None:
     """Set up logging and the environment of the libraries before any of them is imported."""
+    # the check of one kind of address, which no run needs, takes a second to import
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     ask_loopback_directly()
-    if not _can_write(prefect_home()):
-        os.environ["PREFECT_HOME"] = str(settings.home / "prefect")
+    moved = _move_from_unusable(settings)
     results = settings.home / "results"
     os.environ.setdefault("PREFECT_LOCAL_STORAGE_PATH", str(results))
     os.environ.setdefault("PREFECT_RESULTS_LOCAL_STORAGE_PATH", str(results))
@@ -54,9 +57,35 @@ def prepare(settings: Settings, *, verbose: bool) -> None:
     log = logging.getLogger("tyre3d")
     log.handlers[:] = [handler]
     log.propagate = False
-    log.setLevel(logging.DEBUG if verbose else logging.INFO)
+    log.setLevel(logging.DEBUG if verbose else logging.ERROR if quiet else logging.INFO)
     if not verbose:  # a person sees progress and a table
         logging.getLogger("tyre3d.stages").setLevel(logging.WARNING)
+    if moved:
+        log.warning("%s", moved)
+
+
+def _move_from_unusable(settings: Settings) -> str:
+    """Take a folder of our own for Prefect where the user's cannot be used; what to tell of it."""
+    home = prefect_home()
+    wrong = what_is_wrong(home) if (writable := _can_write(home)) else ""
+    if writable and not wrong:
+        return ""
+    ours = settings.home / "prefect"
+    if home == ours:
+        raise ResourceError(
+            "server-start",
+            stage="start",
+            what=f"Prefect's database {home / 'prefect.db'} {wrong or 'cannot be written'}",
+            advice="Move it away (runs are recorded in it, results are not), or name another "
+            "folder by PREFECT_HOME",
+        )
+    if (home / "profiles.toml").is_file():
+        os.environ.setdefault("PREFECT_PROFILES_PATH", str(home / "profiles.toml"))
+    os.environ["PREFECT_HOME"] = str(ours)
+    return wrong and (
+        f"Prefect's database {home / 'prefect.db'} {wrong}: runs are recorded in {ours} "
+        "(PREFECT_HOME names another folder)"
+    )
 
 
 def _can_write(folder: Path) -> bool:
@@ -105,8 +134,9 @@ def reconstruct(options: argparse.Namespace) -> int:
     """``tyre3d reconstruct``."""
     started = time.perf_counter()
     settings = load_settings()
-    prepare(settings, verbose=options.verbose)
-    from tasks.core.progress import listening
+    prepare(settings, verbose=options.verbose, quiet=options.quiet)
+    from flows.cli.pace import remember, remembered
+    from flows.cli.progress import shown_progress
     from tasks.storage.inputs import check_input, check_name
     from tasks.storage.results import check_writable
 
@@ -120,7 +150,7 @@ def reconstruct(options: argparse.Namespace) -> int:
     if isinstance(request.input, Path):
         check_input(request.input)
     check_writable(request.glb_path, settings)
-    server = LocalServer(lost=server_lost)
+    server = LocalServer(server_lost, settings.server_idle_s)
     server.start()
     try:
         flow = _ready(request, settings, server)
@@ -129,16 +159,21 @@ def reconstruct(options: argparse.Namespace) -> int:
         from tqdm.contrib.logging import logging_redirect_tqdm
 
         log = logging.getLogger("tyre3d")
+        kind = f"{request.chosen_frames} frames at {request.resolution}"
+        expected = remembered(settings.home, kind)
         with (
-            ProgressLines(sys.stderr) as lines,
             logging_redirect_tqdm([log]),
-            listening(lines),
+            shown_progress(sys.stderr, expected, quiet=options.quiet),
             tags(TAG),
         ):
             metadata = flow(request, request.stem)
     finally:
         server.stop()
-    sys.stdout.write(stage_table(metadata, start_s))
+    remember(settings.home, kind, metadata["stages"])
+    if options.json:
+        sys.stdout.write(f"{json.dumps(metadata, indent=2, ensure_ascii=False)}\n")
+    elif not options.quiet:
+        sys.stdout.write(stage_table(metadata, start_s))
     return REFUSED if metadata["verdict"] == "fail" else 0
 
 
@@ -179,7 +214,10 @@ def models(options: argparse.Namespace) -> int:
     from tasks.network.fetch import fetch, inventory
 
     if options.action == "list":
-        sys.stdout.write(models_table(inventory(settings.models_dir)))
+        known = inventory(settings.models_dir)
+        sys.stdout.write(
+            f"{json.dumps(known, indent=2)}\n" if options.json else models_table(known)
+        )
         return 0
     for name in options.names or (FEATURES,):
         path = fetch(name, settings.models_dir)

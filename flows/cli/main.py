@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import atexit
 import importlib
 import logging
+import os
 import signal
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn, get_args
+from typing import TYPE_CHECKING, Any, NoReturn, get_args
 
 from configs.locations import as_location
 from configs.presets import (
@@ -21,11 +24,32 @@ from configs.presets import (
     Device,
     MotionHint,
 )
+from flows.cli.colours import painted
+from flows.cli.examples import EXAMPLES, EXIT_CODES, examples_of
 from flows.cli.streams import keep_speaking
+
+if TYPE_CHECKING:
+    from tasks.core.errors import Tyre3dError
+
+
+class _Version(argparse.Action):
+    """Prints the version, which costs an import, only where it is asked for."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **options: Any) -> None:
+        super().__init__(option_strings, argparse.SUPPRESS, nargs=0, **options)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object, **__: object) -> NoReturn:
+        from importlib.metadata import version
+
+        sys.stdout.write(f"tyre3d {version('tyre3d')}\n")
+        parser.exit()
 
 
 class _Parser(argparse.ArgumentParser):
     """Says what was wrong in one line, with a stable code like all other errors."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"formatter_class": argparse.RawDescriptionHelpFormatter, **options})
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"tyre3d: [usage] {message}. Run: {self.prog} --help\n")
@@ -34,8 +58,11 @@ class _Parser(argparse.ArgumentParser):
 def build_parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = _Parser(
-        prog="tyre3d", description="Videos of tyres in, one audited 3D mesh (GLB) per tyre out."
+        prog="tyre3d",
+        description="Videos of tyres in, one audited 3D mesh (GLB) per tyre out.",
+        epilog=f"{examples_of('reconstruct')}\n{EXIT_CODES}",
     )
+    parser.add_argument("--version", action=_Version, help="show the version")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_reconstruct(commands.add_parser("reconstruct", help="make a GLB from a video"))
     _add_batch(commands.add_parser("batch", help="make a GLB from each of many videos"))
@@ -47,6 +74,7 @@ def build_parser() -> argparse.ArgumentParser:
     models = commands.add_parser("models", help="fetch and list weights")
     actions = models.add_subparsers(dest="action", required=True, metavar="ACTION")
     listing = actions.add_parser("list", help="what there is, from where, and whether it is here")
+    listing.add_argument("--json", action="store_true", help="as JSON")
     fetch = actions.add_parser("fetch", help="download weights and check their digests")
     default = f"default: {FEATURES}"
     fetch.add_argument("names", nargs="*", metavar="NAME", help=default)
@@ -55,6 +83,14 @@ def build_parser() -> argparse.ArgumentParser:
     _add_prune(commands.add_parser("prune", help="delete artifacts that were not used for long"))
     _add_results(commands)
     _add_service(commands)
+    completion = commands.add_parser("completion", help="print a script that completes commands")
+    completion.add_argument("shell", choices=("bash", "zsh", "tcsh"))
+    completion.add_argument("--verbose", action="store_true", help="tracebacks")
+    for listed in commands._choices_actions:
+        sub = commands.choices[listed.dest]
+        sub.description = listed.help
+        if listed.dest in EXAMPLES:
+            sub.epilog = examples_of(listed.dest)
     return parser
 
 
@@ -136,6 +172,7 @@ def _add_prune(parser: argparse.ArgumentParser) -> None:
         help="the least recently used, until so much is left, such as 50G",
     )
     parser.add_argument("--dry-run", action="store_true", help="tell only what would go")
+    parser.add_argument("--json", action="store_true", help="as JSON")
     parser.add_argument("--verbose", action="store_true", help="log for debugging")
 
 
@@ -257,7 +294,14 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="also write both sidewalls and the tread, laid flat, as PNG with their scale",
     )
-    parser.add_argument("--verbose", action="store_true", help="log for debugging, tracebacks")
+    parser.add_argument(
+        "--json", action="store_true", help="print the result, or the error, as JSON"
+    )
+    said = parser.add_mutually_exclusive_group()
+    said.add_argument(
+        "--quiet", action="store_true", help="say nothing but errors, and JSON where it is asked"
+    )
+    said.add_argument("--verbose", action="store_true", help="log for debugging, tracebacks")
 
 
 _MODULES = {
@@ -273,6 +317,7 @@ _MODULES = {
     "worker": "flows.cli.service_commands",
     "drain": "flows.cli.service_commands",
     "doctor": "flows.cli.service_commands",
+    "completion": "flows.cli.completion",
 }
 """Where each command is, as a function of its name."""
 _STOPPED = "tyre3d: stopped; what is finished is kept, run again to go on\n"
@@ -300,8 +345,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Tyre3dError as exc:
         if options.verbose:
             logging.getLogger("tyre3d").exception("failed")
-        sys.stderr.write(f"tyre3d: {exc}\n")
-        return exc.exit_code
+        return _failed(exc, options)
     except KeyboardInterrupt:
         sys.stderr.write(_STOPPED)
         return 128 + signal.SIGINT
@@ -311,13 +355,34 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as exc:
         if options.verbose:
             logging.getLogger("tyre3d").exception("failed")
+        advice = "This is a fault of Tyre3D; run again with --verbose and report what it prints"
         kind = type(exc).__name__
-        sys.stderr.write(
-            f"tyre3d: [internal] {kind}: {exc}. This is a fault of Tyre3D; "
-            "run again with --verbose and report what it prints\n"
-        )
-        return 1
+        return _failed(Tyre3dError("internal", stage=kind, what=str(exc), advice=advice), options)
+
+
+def _failed(error: Tyre3dError, options: argparse.Namespace) -> int:
+    """Say what was wrong in one line, and as JSON where this was asked for; the exit code."""
+    from tasks.core.failures import failure_of_error
+
+    sys.stderr.write(f"{painted('tyre3d:', 'red', sys.stderr)} {error}\n")
+    if getattr(options, "json", False):
+        import json
+
+        failure = failure_of_error(error)
+        told = {**failure.to_dict(), "retryable": failure.retryable, "exit_code": error.exit_code}
+        sys.stdout.write(f"{json.dumps({'error': told}, indent=2)}\n")
+    return error.exit_code
+
+
+def run() -> NoReturn:
+    """The command as a process: it ends at once, without a half second of clearing up memory."""
+    code = main()
+    threading._shutdown()  # type: ignore[attr-defined]  # as Python itself ends: threads first
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run()

@@ -1,68 +1,18 @@
-"""What a person sees: progress while stages run, tables at the end."""
+"""What a person reads at the end of a command: tables."""
 
 from __future__ import annotations
 
-import time
+import sys
 from collections.abc import Mapping, Sequence
-from types import TracebackType
-from typing import IO, TYPE_CHECKING, Any
-
-from tqdm import tqdm
+from typing import TYPE_CHECKING, Any
 
 from configs.locations import printable
+from flows.cli.colours import OF_VERDICT, painted
 
 if TYPE_CHECKING:
     from flows.support.doctor import Check
     from tasks.batch.manifest import Entry
     from tasks.storage.prune import Pruned
-
-
-class ProgressLines:
-    """A listener of progress: a bar on a terminal, a line when a stage begins in a log."""
-
-    def __init__(self, out: IO[str]) -> None:
-        self._out = out
-        self._terminal = out.isatty()
-        self._stage = ""
-        self._bar: tqdm[None] | None = None
-        self._started = time.monotonic()
-
-    def __enter__(self) -> ProgressLines:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._close()
-
-    def _close(self) -> None:
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
-
-    def __call__(self, stage: str, done: int, total: int) -> None:
-        """Show that ``stage`` has done ``done`` of ``total`` steps (0: unknown)."""
-        if stage != self._stage:
-            self._stage = stage
-            self._close()
-            if self._terminal:
-                self._bar = tqdm(
-                    desc=f"{stage:<19}",
-                    file=self._out,
-                    leave=False,
-                    bar_format="{desc} {bar:30} {n_fmt}/{total_fmt} {elapsed}",
-                )
-            else:
-                seconds = time.monotonic() - self._started
-                self._out.write(f"{seconds:7.1f} s  {stage}\n")
-                self._out.flush()
-        if self._bar is not None:
-            self._bar.total = total or None
-            self._bar.n = done
-            self._bar.refresh()
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:
@@ -96,8 +46,10 @@ def stage_table(metadata: Mapping[str, Any], start_s: float) -> str:
 
 
 def verdict_lines(metadata: Mapping[str, Any]) -> str:
-    """The verdict with its reasons, and what to film again."""
-    text = f"verdict   {metadata['verdict']}\n"
+    """The verdict with its reasons, and what to film again; on a terminal in its colour."""
+    verdict = metadata["verdict"]
+    colour = OF_VERDICT.get(verdict, "bold")
+    text = f"verdict   {painted(verdict, colour, sys.stdout)}\n"
     for reason in metadata["reasons"]:
         text += f"reason    [{reason['code']}] {reason['message']}. {reason['advice']}\n"
     return text + "".join(f"retake    {line}\n" for line in metadata["retake"])

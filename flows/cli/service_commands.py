@@ -9,6 +9,7 @@ import math
 import os
 import sys
 import time
+from dataclasses import asdict
 
 from flows.cli.commands import prepare
 from flows.cli.local_server import check_server
@@ -79,7 +80,12 @@ def prune(options: argparse.Namespace) -> int:
         keep_size=math.inf if options.keep_size is None else options.keep_size,
         dry_run=options.dry_run,
     )
-    sys.stdout.write(f"{pruned_in_words(pruned, dry_run=options.dry_run)}\n")
+    if options.json:
+        sys.stdout.write(
+            f"{json.dumps({**asdict(pruned), 'dry_run': options.dry_run}, indent=2)}\n"
+        )
+    else:
+        sys.stdout.write(f"{pruned_in_words(pruned, dry_run=options.dry_run)}\n")
     return 0
 
 

@@ -1,0 +1,117 @@
+"""Progress while stages run: one bar on a terminal, a line when a stage begins in a log."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from typing import IO
+
+from tqdm import tqdm
+
+from flows.cli.pace import Pace
+from tasks.core.progress import Listener, listening
+
+_REDRAWN_EVERY_S = 0.5
+_FORMAT = "{desc} {bar:30} {percentage:3.0f} % {elapsed}{postfix}"
+
+
+@contextlib.contextmanager
+def shown_progress(
+    out: IO[str], expected: Mapping[str, float], *, quiet: bool = False
+) -> Iterator[None]:
+    """Within this block the progress of stages is shown.
+
+    Args:
+        out: Where.
+        expected: Seconds that each stage took in earlier runs; empty: not known.
+        quiet: Whether nothing is shown.
+    """
+    if quiet:
+        yield
+    elif out.isatty():
+        with Bar(out, expected) as bar, listening(bar):
+            yield
+    else:
+        with listening(lines(out)):
+            yield
+
+
+def lines(out: IO[str]) -> Listener:
+    """A listener that writes a line when a stage begins."""
+    started, last = time.monotonic(), ""
+
+    def tell(stage: str, done: int, total: int) -> None:
+        nonlocal last
+        if stage != last:
+            last = stage
+            out.write(f"{time.monotonic() - started:7.1f} s  {stage}\n")
+            out.flush()
+
+    return tell
+
+
+class Bar:
+    """A listener that shows one bar for the whole run, and the time that is left.
+
+    Args:
+        out: A terminal.
+        expected: Seconds that each stage took in earlier runs; empty: not known.
+    """
+
+    def __init__(self, out: IO[str], expected: Mapping[str, float]) -> None:
+        self._expected = expected
+        self._pace = Pace(expected)
+        self._stage = ""
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._bar = tqdm(
+            total=1.0, file=out, leave=False, bar_format=_FORMAT, desc=f"{'start':<19}"
+        )
+        self._clock = threading.Thread(target=self._tick, daemon=True)
+
+    def __enter__(self) -> Bar:
+        self._clock.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._clock.join()
+        self._bar.close()
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Show that ``stage`` has done ``done`` of ``total`` steps (0: unknown)."""
+        with self._lock:
+            now = time.monotonic()
+            if stage != self._stage:
+                if stage == "extract" and self._stage:  # the next tyre of a batch
+                    self._pace = Pace(self._expected)
+                    self._bar.reset()
+                self._stage = stage
+                self._pace.begin(stage, now)
+            self._pace.step(done / total if total else 0.0)
+            self._draw(now)
+
+    def _tick(self) -> None:
+        while not self._ended.wait(_REDRAWN_EVERY_S):
+            with self._lock:
+                self._draw(time.monotonic())
+
+    def _draw(self, now: float) -> None:
+        left = self._pace.left_s(now)
+        self._bar.n = self._pace.share(now)
+        if self._stage:
+            self._bar.set_description_str(_named(self._stage), refresh=False)
+        self._bar.set_postfix_str("" if left is None else f"{in_words(left)} left", refresh=False)
+        self._bar.refresh()
+
+
+def _named(stage: str) -> str:
+    return f"{stage:<19}"
+
+
+def in_words(seconds: float) -> str:
+    """Minutes and seconds."""
+    whole = round(seconds)
+    return f"{whole // 60}:{whole % 60:02d}"
