@@ -188,7 +188,7 @@ def run_stages(request: ReconstructRequest, settings: Settings) -> dict[str, Any
     metadata["atlas_files"] = [f"{request.stem}{suffix}" for suffix in beside]
     page = page_of(request.stem, metadata, report)
     shown = (page, report.preview) if page and report else None
-    write_result(request.glb_path, glb, metadata, settings, shown, beside)
+    metadata["files"] = write_result(request.glb_path, glb, metadata, settings, shown, beside)
     publish_summary(request.stem, metadata, report.content if report else {})
     return metadata
 

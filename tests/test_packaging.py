@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 PACKAGES = ("configs", "flows", "tasks", "tsr")
-NOT_IMPORTED = {"einops", "transformers"}
+NOT_IMPORTED = {"einops", "sqlalchemy", "transformers", "websockets"}
 BROUGHT_ALONG = {
     "botocore",
     "markupsafe",

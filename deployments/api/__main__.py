@@ -50,6 +50,7 @@ def main() -> int:
         access_log=False,
         timeout_graceful_shutdown=_END_WITHIN_S,
         limit_concurrency=settings.max_connections,
+        ws_max_size=settings.max_body_bytes,
     )
     return 0
 

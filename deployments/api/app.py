@@ -11,16 +11,17 @@ from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request, Response, WebSocket
+from fastapi import Path as InPath
 from fastapi.responses import StreamingResponse
 from fastapi.security import HTTPBearer
 from starlette.middleware.cors import CORSMiddleware
 
 from deployments.api.callbacks import Callbacks
-from deployments.api.downloads import CONDITIONS, GLB_TYPE, glb_response
+from deployments.api.downloads import CONDITIONS, TYPES, file_response
 from deployments.api.errors import REQUEST_ID, ApiError, Refusal, add_handlers
 from deployments.api.gate import Gate, allowed
-from deployments.api.jobs import ENDED, Jobs
+from deployments.api.jobs import Jobs
 from deployments.api.metrics import TEXT_TYPE, metrics
 from deployments.api.models import (
     Health,
@@ -33,10 +34,10 @@ from deployments.api.models import (
 )
 from deployments.api.prefect_runs import PrefectRuns
 from deployments.api.settings import ApiSettings
+from deployments.api.streams import as_events, changes, serve_socket
 from deployments.api.tokens import Client, Tokens
-from deployments.api.uploads import receive_upload
+from deployments.api.uploads import FORM_BODY, VIDEO_BODY, receive_body, receive_form
 
-_KEEP_ALIVE_S = 15.0
 _HEALTHY_FOR_S = 2.0
 _LISTED = 50
 _Answers = dict[int | str, dict[str, Any]]
@@ -47,12 +48,12 @@ _REFUSALS: _Answers = {
     404: {"model": Refusal, "description": "There is no such job"},
     413: {"model": Refusal, "description": "The body is too large"},
     422: {"model": Refusal, "description": "A field is not valid, or a path is refused"},
+    429: {"model": Refusal, "description": "Too many ask or wait; see Retry-After"},
     500: {"model": Refusal, "description": "A fault of the service"},
     502: {"model": Refusal, "description": "Prefect's server refuses what it should take"},
     503: {"model": Refusal, "description": "Prefect's server does not answer; see Retry-After"},
 }
 _CONFLICT: _Answers = {409: {"model": Refusal, "description": "Another job or file is in the way"}}
-_BUSY: _Answers = {429: {"model": Refusal, "description": "Too many wait; see Retry-After"}}
 _GONE: _Answers = {410: {"model": Refusal, "description": "The result was replaced since"}}
 _EVENT = {
     "type": "object",
@@ -68,14 +69,18 @@ _EVENTS: _Answers = {
         "content": {"text/event-stream": {"schema": _EVENT}},
     }
 }
-_GLB: _Answers = {
-    200: {"content": {GLB_TYPE: {}}},
-    206: {"description": "The part that Range names", "content": {GLB_TYPE: {}}},
+_CONTENT: dict[str, Any] = {kind.partition(";")[0]: {} for kind in TYPES.values()}
+_FILE: _Answers = {
+    200: {"description": "The file", "content": _CONTENT},
+    206: {"description": "The part that Range names", "content": _CONTENT},
     304: {"description": "It is what If-None-Match names"},
     416: {"description": "Range lies outside"},
 }
 _log = logging.getLogger("tyre3d.api")
 _Reader = Annotated[Client, Depends(allowed("read"))]
+_Name = Annotated[
+    str, InPath(pattern=r"^[a-z0-9][a-z0-9.-]{0,99}$", examples=["mesh.glb", "report.html"])
+]
 _Submitter = Annotated[Client, Depends(allowed("submit"))]
 
 
@@ -125,7 +130,13 @@ def create_app(settings: ApiSettings, runs: PrefectRuns | None = None) -> FastAP
     app.include_router(_job_routes(jobs, settings), dependencies=needs_token)
     app.include_router(_upload_routes(settings), dependencies=needs_token)
     app.include_router(_metrics_routes(prefect, settings), dependencies=needs_token)
-    app.add_middleware(Gate, max_bytes=settings.max_body_bytes, tokens=tokens)
+    app.include_router(_socket_routes(jobs, tokens, settings))
+    app.add_middleware(
+        Gate,
+        max_bytes=settings.max_body_bytes,
+        tokens=tokens,
+        rate_per_s=settings.rate_per_s,
+    )
     app.add_middleware(  # before the gate: a browser asks whether it may ask, without a token
         CORSMiddleware,
         allow_origins=settings.origins,
@@ -173,7 +184,7 @@ def _health_routes(prefect: PrefectRuns) -> APIRouter:
 def _job_routes(jobs: Jobs, settings: ApiSettings) -> APIRouter:
     routes = APIRouter(prefix="/reconstruct", responses=_REFUSALS)
 
-    @routes.post("", status_code=202, responses=_CONFLICT | _BUSY)
+    @routes.post("", status_code=202, responses=_CONFLICT)
     async def start(
         body: ReconstructBody,
         response: Response,
@@ -207,20 +218,39 @@ def _job_routes(jobs: Jobs, settings: ApiSettings) -> APIRouter:
     async def events(job_id: UUID, client: _Reader) -> StreamingResponse:
         """The status of a job as server-sent events, at each change until the job ends."""
         await jobs.status(job_id, client.owner)
-        stream = _changes(jobs, job_id, client.owner, settings.poll_s)
+        stream = as_events(changes(jobs, job_id, client.owner, settings.poll_s))
         headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
         return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
 
-    @routes.get("/{job_id}/mesh.glb", response_class=Response, responses=_GLB | _CONFLICT | _GONE)
-    async def mesh(job_id: UUID, request: Request, client: _Reader) -> Response:
-        """The GLB of a completed job; Range and If-None-Match are heeded."""
-        content, digest = await jobs.glb(job_id, client.owner)
-        return glb_response(content, digest, request.headers)
+    @routes.get("/{job_id}/{name}", response_class=Response, responses=_FILE | _CONFLICT | _GONE)
+    async def file(job_id: UUID, name: _Name, request: Request, client: _Reader) -> Response:
+        """A file of a completed job: mesh.glb, metadata.json, and what its status lists besides.
+
+        These are report.html, preview.glb and, where the request asked for the atlas, atlas.json
+        and its pictures. Range, If-Range and If-None-Match are heeded.
+        """
+        content, digest = await jobs.file(job_id, client.owner, name)
+        return file_response(name, content, digest, request.headers)
 
     @routes.delete("/{job_id}", status_code=202)
     async def cancel(job_id: UUID, client: _Submitter) -> JobStatus:
         """Cancel a job; one that has ended stays as it is."""
         return await jobs.cancel(job_id, client.owner)
+
+    return routes
+
+
+def _socket_routes(jobs: Jobs, tokens: Tokens, settings: ApiSettings) -> APIRouter:
+    routes = APIRouter()
+
+    @routes.websocket("/reconstruct/events/{job_id}")
+    async def socket(job_id: UUID, socket: WebSocket) -> None:
+        """The changes that events tell; pages of listed origins alone may open it."""
+        origin = socket.headers.get("origin")
+        if origin is not None and origin not in settings.origins:
+            await socket.close()  # before it is accepted: the handshake is answered 403
+            return
+        await serve_socket(socket, job_id, jobs, tokens, settings.poll_s)
 
     return routes
 
@@ -233,7 +263,7 @@ def _metrics_routes(prefect: PrefectRuns, settings: ApiSettings) -> APIRouter:
         for number, root in enumerate(listed)
         if isinstance(root, Path)
     }
-    routes = APIRouter(responses={k: _REFUSALS[k] for k in (401, 403, 503)})
+    routes = APIRouter(responses={k: _REFUSALS[k] for k in (401, 403, 429, 503)})
 
     @routes.get(
         "/metrics",
@@ -251,35 +281,14 @@ def _metrics_routes(prefect: PrefectRuns, settings: ApiSettings) -> APIRouter:
 def _upload_routes(settings: ApiSettings) -> APIRouter:
     routes = APIRouter(responses=_REFUSALS | _CONFLICT)
 
-    @routes.put("/uploads/{name}", status_code=201)
+    @routes.put("/uploads/{name}", status_code=201, openapi_extra=VIDEO_BODY)
     async def upload(name: str, request: Request, _: _Submitter) -> Uploaded:
         """Bring a video, the body, below the first root of inputs; its path starts a job."""
-        return await receive_upload(name, request, settings)
+        return await receive_body(name, request, settings)
+
+    @routes.post("/uploads", status_code=201, openapi_extra=FORM_BODY)
+    async def upload_form(request: Request, _: _Submitter) -> Uploaded:
+        """Bring a video likewise, as the one file of a form; its name there is the video's."""
+        return await receive_form(request, settings)
 
     return routes
-
-
-async def _changes(
-    jobs: Jobs, job_id: UUID, owner: str | None, poll_s: float
-) -> AsyncIterator[str]:
-    yield "retry: 2000\n\n"
-    sent, quiet_s = "", 0.0
-    while True:
-        try:
-            status = await jobs.status(job_id, owner)
-        except ApiError as exc:
-            if exc.status != 503:
-                return
-            text, ended = sent, False
-        else:
-            text, ended = status.model_dump_json(), status.status in ENDED
-        if text != sent:
-            yield f"event: status\ndata: {text}\n\n"
-            sent, quiet_s = text, 0.0
-        elif quiet_s >= _KEEP_ALIVE_S:
-            yield ": still here\n\n"
-            quiet_s = 0.0
-        if ended:
-            return
-        await asyncio.sleep(poll_s)
-        quiet_s += poll_s

@@ -1,42 +1,56 @@
-"""A GLB over HTTP: whole or in part, or not at all where the client has it."""
+"""A file of a job over HTTP: whole or in part, or not at all where the client has it."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import PurePosixPath
 
 from fastapi import Response
 
-GLB_TYPE = "model/gltf-binary"
+TYPES = {
+    ".glb": "model/gltf-binary",
+    ".html": "text/html; charset=utf-8",
+    ".json": "application/json",
+    ".png": "image/png",
+}
+_PROTECTED = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "sandbox allow-scripts allow-downloads",
+    "Cache-Control": "private, no-cache",
+}
+"""A report is a page with scripts: none of it may act as a page of the service's origin."""
 CONDITIONS = ("Range", "If-Range", "If-None-Match")
 """Headers that are heeded."""
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
 
-def glb_response(content: bytes, digest: str, asked: Mapping[str, str]) -> Response:
-    """The answer to a request for a GLB.
+def file_response(name: str, content: bytes, digest: str, asked: Mapping[str, str]) -> Response:
+    """The answer to a request for a file.
 
     Args:
-        content: The GLB.
+        name: Its name, whose suffix is one of ``TYPES``, or else tells nothing.
+        content: The file.
         digest: Its sha256, which is its ETag.
         asked: Headers of the request: ``If-None-Match``, ``Range``, ``If-Range``.
     """
     tag = f'"{digest}"'
-    headers = {"ETag": tag, "Accept-Ranges": "bytes", "Cache-Control": "private, no-cache"}
+    headers = {"ETag": tag, "Accept-Ranges": "bytes", **_PROTECTED}
+    kind = TYPES.get(PurePosixPath(name).suffix, "application/octet-stream")
     known = [part.strip().removeprefix("W/") for part in asked.get("if-none-match", "").split(",")]
     if tag in known or "*" in known:
         return Response(status_code=304, headers=headers)
     if "range" not in asked or asked.get("if-range", tag) != tag:
-        return Response(content, media_type=GLB_TYPE, headers=headers)
+        return Response(content, media_type=kind, headers=headers)
     part = part_of(asked["range"], len(content))
     if part is None:  # other units, or several parts: the whole is always right
-        return Response(content, media_type=GLB_TYPE, headers=headers)
+        return Response(content, media_type=kind, headers=headers)
     first, last = part
     if first > last:
         outside = headers | {"Content-Range": f"bytes */{len(content)}"}
         return Response(status_code=416, headers=outside)
     headers["Content-Range"] = f"bytes {first}-{last}/{len(content)}"
-    return Response(content[first : last + 1], 206, headers, GLB_TYPE)
+    return Response(content[first : last + 1], 206, headers, kind)
 
 
 def part_of(told: str, size: int) -> tuple[int, int] | None:

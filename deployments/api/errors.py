@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
 
 REQUEST_ID = "X-Request-Id"
 _log = logging.getLogger("tyre3d.api")
@@ -70,7 +71,7 @@ def refusal(request: Request, error: ApiError, fields: Sequence[FieldError] = ()
     return JSONResponse(told.model_dump(), error.status, headers)
 
 
-def request_id(request: Request) -> str:
+def request_id(request: HTTPConnection) -> str:
     """The id that the request was given."""
     return str(getattr(request.state, "request_id", ""))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
@@ -12,13 +13,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deployments.api.bodies import bounded_body
 from deployments.api.errors import REQUEST_ID, ApiError, refusal
+from deployments.api.rate import Rate
 from deployments.api.tokens import Client, Tokens
 from deployments.api.tokens import Scope as TokenScope
 
 OPEN_PATHS = ("/health", "/live")
 """Paths that need no token."""
-UPLOADS = "/uploads/"
-"""Below it bodies are films, which are written to a disk as they arrive."""
+UPLOADS = "/uploads"
+"""There and below it bodies are films, which are written to a disk as they arrive."""
 
 
 class Gate:
@@ -28,20 +30,23 @@ class Gate:
         app: What lies behind it.
         max_bytes: Bound of a body.
         tokens: Those that are valid.
+        rate_per_s: Requests a second of one client; 0: as many as come.
     """
 
-    def __init__(self, app: ASGIApp, max_bytes: int, tokens: Tokens) -> None:
+    def __init__(self, app: ASGIApp, max_bytes: int, tokens: Tokens, rate_per_s: float) -> None:
         self._app = app
         self._max_bytes = max_bytes
         self._tokens = tokens
+        self._rate = Rate(rate_per_s, time.monotonic)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request, as ASGI has it."""
-        if scope["type"] != "http":
+        number = uuid4().hex
+        if scope["type"] != "lifespan":
+            scope.setdefault("state", {})["request_id"] = number
+        if scope["type"] != "http":  # whoever opens a WebSocket is asked for the token there
             await self._app(scope, receive, send)
             return
-        number = uuid4().hex
-        scope.setdefault("state", {})["request_id"] = number
 
         async def numbered(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -51,8 +56,9 @@ class Gate:
         request = Request(scope, receive)
         try:
             if scope["path"] not in OPEN_PATHS:
-                scope["state"]["client"] = self._client(request)
-            if not scope["path"].startswith(UPLOADS):
+                client = scope["state"]["client"] = self._client(request)
+                self._rate.take(client.name)
+            if scope["path"] != UPLOADS and not scope["path"].startswith(f"{UPLOADS}/"):
                 receive = _replayed(await bounded_body(request, self._max_bytes), receive)
         except ApiError as exc:
             await refusal(request, exc)(scope, receive, numbered)
@@ -60,11 +66,16 @@ class Gate:
         await self._app(scope, receive, numbered)
 
     def _client(self, request: Request) -> Client:
-        kind, _, sent = request.headers.get("authorization", "").partition(" ")
-        client = self._tokens.client_of(sent.strip())
-        if kind.lower() != "bearer" or client is None:
+        client = self._tokens.client_of(bearer(request.headers.get("authorization", "")))
+        if client is None:
             raise ApiError(401, "not-allowed", "Send Authorization: Bearer and the token")
         return client
+
+
+def bearer(header: str) -> str:
+    """The token that a header ``Authorization`` bears; empty where it bears none."""
+    kind, _, sent = header.partition(" ")
+    return sent.strip() if kind.lower() == "bearer" else ""
 
 
 def allowed(scope: TokenScope) -> Callable[[Request], Client]:

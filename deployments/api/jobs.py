@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from configs.locations import as_location, metadata_of, parent_and_name
+from configs.locations import as_location, metadata_of, parent_and_name, stem_of
 from configs.request import ReconstructRequest
 from configs.settings import Settings
 from deployments.api.callback_rules import LABEL, PENDING, callback_state, check_callback
@@ -33,6 +33,10 @@ from tasks.core.failures import Failure, failure_of_state
 from tasks.storage.results import Results, check_replaceable
 
 ENDED = ("completed", "failed")
+GLB, METADATA = "mesh.glb", "metadata.json"
+"""Names that the files of all jobs have over the API."""
+_SUFFIXES = {GLB: ".glb", METADATA: ".json", "report.html": ".html"}
+"""What follows the stem of the GLB in their names; of others it is a point and the name."""
 _MAX_METADATA_BYTES = 4_000_000
 _MAX_CACHED = 2000
 """Statuses in the cache from which on those that are too old are removed."""
@@ -183,17 +187,26 @@ class Jobs:
         self._cache = {k: v for k, v in self._cache.items() if k[0] != job_id}
         return await self.status(job_id, owner)
 
-    async def glb(self, job_id: UUID, owner: str | None) -> tuple[bytes, str]:
-        """The GLB of a completed job, and its sha256.
+    async def file(self, job_id: UUID, owner: str | None, name: str) -> tuple[bytes, str]:
+        """A file that a completed job made, and its sha256.
+
+        Args:
+            job_id: The job.
+            owner: The client that it must belong to; None: any.
+            name: As the job's status lists it.
 
         Raises:
-            ApiError: 409 if the job has not been completed, 410 if its GLB is no longer there.
+            ApiError: 404 if it made no such file, 409 if it has not been completed, 410 if what
+                lies there is no longer what it made.
         """
         status = await self.status(job_id, owner)
         if status.status != "completed":
             raise ApiError(409, "not-completed", f"The job is {status.status}")
         attempts = await self._attempts(await self._runs.find(job_id))
-        found = await asyncio.to_thread(self._result, attempts)
+        found, known = await asyncio.to_thread(self._file, attempts, name)
+        if known is not None and name not in known:
+            made = f"it made {', '.join(known)}"
+            raise ApiError(404, "file-unknown", f"This job made no file of that name; {made}")
         if found is None:
             message = "What lies there is no longer what this job made, or cannot be read here"
             raise ApiError(410, "result-replaced", message)
@@ -260,6 +273,7 @@ class Jobs:
             judged = {name: metadata.get(name) for name in ("verdict", "reasons", "retake")}
             details |= {"progress": 1.0, "metadata": metadata, **judged}
             details["result_is_there"] = found is not None
+            details["files"] = list(_files(attempts, found)) if found is not None else None
         elif status == "failed":
             details["error"] = JobError(**_failure(run).to_dict())
         return JobStatus(
@@ -285,35 +299,44 @@ class Jobs:
             return None
         digest, now = str(found.get("glb_sha256")), time.monotonic()
         if self._unchanged.get(digest, 0.0) < now:
-            if self._result(attempts) is None:
+            if self._file(attempts, GLB)[0] is None:
                 return None
             if len(self._unchanged) > _MAX_CACHED:
                 self._unchanged = {k: v for k, v in self._unchanged.items() if v >= now}
             self._unchanged[digest] = now + _UNCHANGED_FOR_S
         return found
 
-    def _result(self, attempts: list[dict[str, Any]]) -> tuple[bytes, str] | None:
-        """GLB and its sha256, likewise, read anew."""
+    def _file(
+        self, attempts: list[dict[str, Any]], name: str
+    ) -> tuple[tuple[bytes, str] | None, list[str] | None]:
+        """A file and its sha256, read anew, and the names of all; None for what is not there."""
         found = self._stated(attempts)
+        if found is None:
+            return None, None
+        files = _files(attempts, found)
+        if name not in files:
+            return None, list(files)
         try:
-            results, name = self._place(attempts)
-            content = results.read(name)
-        except (Tyre3dError, ValueError, ApiError):
-            return None
-        if found is None or content is None:
-            return None
-        digest = hashlib.sha256(content).hexdigest()
-        return (content, digest) if digest == found.get("glb_sha256") else None
+            results, _ = self._place(attempts)
+            content = results.read(files[name])
+        except (Tyre3dError, ApiError):
+            return None, list(files)
+        digest = hashlib.sha256(content or b"").hexdigest()
+        if name == METADATA:  # which cannot state its own digest, but who wrote it
+            sound = content is not None and _states(content, attempts) is not None
+        else:
+            stated = {**(found.get("files") or {}), _glb_name(attempts): found.get("glb_sha256")}
+            sound = digest == stated.get(files[name])
+        return ((content, digest) if content is not None and sound else None), list(files)
 
     def _stated(self, attempts: list[dict[str, Any]]) -> dict[str, Any] | None:
         """The metadata that lie there, if a run of this job wrote them."""
         try:
             results, name = self._place(attempts)
             text = results.read(parent_and_name(metadata_of(name))[1])
-            metadata = dict(json.loads((text or b"")[:_MAX_METADATA_BYTES]))
-        except (Tyre3dError, ValueError, TypeError, RecursionError, ApiError):
+        except (Tyre3dError, ApiError):
             return None
-        return metadata if metadata.get("run_id") in [run["id"] for run in attempts] else None
+        return _states(text or b"", attempts)
 
     def _place(self, attempts: list[dict[str, Any]]) -> tuple[Results, str]:
         """Folder and name of the GLB.
@@ -324,6 +347,29 @@ class Jobs:
         glb = as_location(attempts[0]["parameters"]["request"]["glb_path"])
         folder, name = parent_and_name(below(glb, self._settings.output_roots, "the result"))
         return Results(folder, Settings()), name
+
+
+def _states(text: bytes, attempts: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """Metadata, if one of these runs wrote them."""
+    try:
+        found = dict(json.loads(text[:_MAX_METADATA_BYTES]))
+    except (ValueError, TypeError, RecursionError):
+        return None
+    return found if found.get("run_id") in [run["id"] for run in attempts] else None
+
+
+def _glb_name(attempts: list[dict[str, Any]]) -> str:
+    return parent_and_name(as_location(attempts[0]["parameters"]["request"]["glb_path"]))[1]
+
+
+def _files(attempts: list[dict[str, Any]], metadata: dict[str, Any]) -> dict[str, str]:
+    """Names in the folder of results by names over the API, which are the same for every tyre."""
+    glb = _glb_name(attempts)
+    stem, known = stem_of(glb), {suffix: name for name, suffix in _SUFFIXES.items()}
+    stated = metadata.get("files")
+    files = [glb, f"{stem}.json", *(stated if isinstance(stated, dict) else ())]
+    suffixes = [each.removeprefix(stem) for each in dict.fromkeys(files) if each.startswith(stem)]
+    return {known.get(s, s.removeprefix(".")): f"{stem}{s}" for s in suffixes}
 
 
 def _in_use(other: dict[str, Any], client: Client) -> ApiError:

@@ -172,6 +172,10 @@ class JobStatus(BaseModel):
         None,
         description="once completed: whether GLB and metadata are still those that this job made",
     )
+    files: list[str] | None = Field(
+        None,
+        description="once completed and there: names of what /reconstruct/{job_id}/{name} has",
+    )
     error: JobError | None = Field(None, description="once failed")
 
 

@@ -83,6 +83,11 @@ class ApiSettings(BaseSettings):
     make_again_every_s: float = Field(
         default=15.0, gt=0, le=3600, description="how often jobs are looked for whose process died"
     )
+    rate_per_s: float = Field(
+        default=100.0,
+        ge=0,
+        description="requests a second of one client, twice as many at once; 0: as many as come",
+    )
     max_connections: int = Field(
         default=500, ge=1, le=10000, description="connections at a time; more are answered 503"
     )

@@ -6,10 +6,12 @@ import asyncio
 import hashlib
 import os
 import tempfile
+from collections.abc import AsyncIterator
 from pathlib import Path, PurePosixPath
 from uuid import uuid4
 
 from fastapi import Request
+from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 
 from configs.locations import VIDEO_SUFFIXES, has_unprintable, inside, parent_and_name
 from configs.settings import Settings
@@ -21,10 +23,99 @@ from tasks.storage.open import open_storage
 
 _FOLDER = "uploads"
 _MAX_NAME_BYTES = 200
+_MOST_PARTS = 16
+_FORM = {
+    "type": "object",
+    "properties": {"file": {"type": "string", "format": "binary"}},
+    "required": ["file"],
+}
+FORM_BODY = {"requestBody": {"content": {"multipart/form-data": {"schema": _FORM}}}}
+VIDEO_BODY = {
+    "requestBody": {
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+    }
+}
+"""What the routes say of their bodies, which they read by themselves."""
 
 
-async def receive_upload(name: str, request: Request, settings: ApiSettings) -> Uploaded:
-    """Write the body of a request as a video, under a name that no other upload has.
+async def receive_form(request: Request, settings: ApiSettings) -> Uploaded:
+    """Write the one file of a form (``multipart/form-data``) as :func:`receive_upload` does.
+
+    It goes to its place as it arrives: nothing of it waits in memory or in another folder.
+
+    Raises:
+        ApiError: 400 where the body is no form, 422 where it has no file or several; besides those
+            of :func:`receive_upload`.
+    """
+    kind, options = parse_options_header(request.headers.get("content-type", ""))
+    boundary = options.get("boundary", "")
+    if kind != "multipart/form-data" or not boundary.isascii() or not 0 < len(boundary) <= 70:
+        raise ApiError(400, "bad-request", "The body should be a form: multipart/form-data")
+    events = _events(request, boundary, settings)
+    async for event in events:
+        if isinstance(event, MultipartSegment) and event.filename is not None:
+            return await receive_upload(event.filename, _content(events), settings)
+    raise ApiError(422, "invalid", "The form has no file: send the video as one")
+
+
+async def _events(
+    request: Request, boundary: str, settings: ApiSettings
+) -> AsyncIterator[MultipartSegment | bytes | None]:
+    """What a form consists of: the head of each part, its content in pieces, None at its end."""
+    too_large = _too_large(settings)
+    size, most = 0, settings.max_upload_bytes + settings.max_body_bytes
+    _check_told(request, most, too_large)
+    try:
+        with PushMultipartParser(boundary, max_segment_count=_MOST_PARTS) as parser:
+            async for piece in request.stream():
+                size += len(piece)
+                if size > most:
+                    raise too_large
+                if not piece:
+                    continue
+                for event in parser.parse(piece):
+                    yield event
+    except (MultipartError, UnicodeError) as exc:
+        raise ApiError(400, "bad-request", f"The form is not complete: {exc}") from exc
+
+
+async def _content(
+    events: AsyncIterator[MultipartSegment | bytes | None],
+) -> AsyncIterator[bytes]:
+    """The content of a part; what follows it holds no other file."""
+    ended = False
+    async for event in events:
+        if isinstance(event, MultipartSegment):
+            if event.filename is not None:
+                raise ApiError(422, "invalid", "The form has several files: send one at a time")
+        elif event is None:
+            ended = True
+        elif not ended:
+            yield bytes(event)
+
+
+def _too_large(settings: ApiSettings) -> ApiError:
+    return ApiError(413, "body-too-large", f"At most {settings.max_upload_bytes} bytes")
+
+
+def _check_told(request: Request, most: int, too_large: ApiError) -> None:
+    """Refuse what says that it is too large before any of it is read."""
+    told = request.headers.get("content-length", "")
+    if told.isdecimal() and int(told[:20]) > most:
+        raise too_large
+
+
+async def receive_body(name: str, request: Request, settings: ApiSettings) -> Uploaded:
+    """Write the body of a request as :func:`receive_upload` does."""
+    _check_name(name)
+    _check_told(request, settings.max_upload_bytes, _too_large(settings))
+    return await receive_upload(name, request.stream(), settings)
+
+
+async def receive_upload(
+    name: str, content: AsyncIterator[bytes], settings: ApiSettings
+) -> Uploaded:
+    """Write a video under a name that no other upload has.
 
     It lies in a folder of its own below ``uploads`` of the first root, so that its result keeps
     its name and nothing is replaced; a part of it is never seen.
@@ -35,23 +126,19 @@ async def receive_upload(name: str, request: Request, settings: ApiSettings) -> 
     _check_name(name)
     root = settings.input_roots[0]
     target = inside(inside(inside(root, _FOLDER), uuid4().hex), name)
-    too_large = ApiError(413, "body-too-large", f"At most {settings.max_upload_bytes} bytes")
-    told = request.headers.get("content-length", "")
-    if told.isdecimal() and int(told[:20]) > settings.max_upload_bytes:
-        raise too_large
     digest, size = hashlib.sha256(), 0
     try:
         # on the disk on which it will lie, where that is a disk of this machine
         beside = root if isinstance(root, Path) else None
         with tempfile.NamedTemporaryFile(prefix=".upload-", dir=beside) as part:
-            async for piece in request.stream():
+            async for piece in content:
                 size += len(piece)
                 if size > settings.max_upload_bytes:
-                    raise too_large
+                    raise _too_large(settings)
                 digest.update(piece)
                 await asyncio.to_thread(part.write, piece)
             if size == 0:
-                raise ApiError(422, "video-empty", "The body is empty; it should be the video")
+                raise ApiError(422, "video-empty", "There is no content; it should be the video")
             part.flush()
             await asyncio.to_thread(_store, Path(part.name), target)
     except OSError as exc:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -166,8 +167,11 @@ def write_result(
     settings: Settings,
     report: tuple[str, bytes] | None = None,
     beside: Mapping[str, bytes] | None = None,
-) -> None:
+) -> dict[str, str]:
     """Write what a user gets, side by side, the GLB last.
+
+    The metadata name all the others with their sha256 as ``files``, so that each can be told from
+    what another run wrote in its place.
 
     Args:
         location: Where the GLB goes.
@@ -176,13 +180,20 @@ def write_result(
         settings: How S3 is reached.
         report: The report's page and the preview GLB, where they could be made.
         beside: Other files, by what is added to the GLB's name without its suffix.
+
+    Returns:
+        What the metadata say as ``files``.
     """
     results, name = results_beside(location, settings)
     others = {f"{stem_of(location)}{suffix}": c for suffix, c in (beside or {}).items()}
-    text = json.dumps(metadata, indent=2, ensure_ascii=False, allow_nan=False).encode() + b"\n"
-    files = {**others, parent_and_name(metadata_of(location))[1]: text}
+    shown = {}
     if report is not None:
         page, preview = report
-        files[parent_and_name(report_of(location))[1]] = page.encode("utf-8", "backslashreplace")
-        files[parent_and_name(preview_of(location))[1]] = preview
-    results.write({**files, name: glb})
+        shown[parent_and_name(report_of(location))[1]] = page.encode("utf-8", "backslashreplace")
+        shown[parent_and_name(preview_of(location))[1]] = preview
+    made = {**others, **shown, name: glb}
+    digests = {each: hashlib.sha256(content).hexdigest() for each, content in made.items()}
+    told = {**metadata, "files": digests}
+    text = json.dumps(told, indent=2, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+    results.write({**others, parent_and_name(metadata_of(location))[1]: text, **shown, name: glb})
+    return digests

@@ -76,6 +76,10 @@ async def _put(name: str, content: bytes, api: httpx.AsyncClient, *_: Any) -> ht
     return await api.put(f"/uploads/{name}", content=content)
 
 
+async def _form(options: dict[str, Any], api: httpx.AsyncClient, *_: Any) -> httpx.Response:
+    return await api.post("/uploads", **options)
+
+
 async def _behind(
     state: dict[str, Any], api: httpx.AsyncClient, prefect: Prefect, body: dict[str, Any]
 ) -> httpx.Response:
@@ -137,6 +141,10 @@ def cases() -> Iterator[Case]:
         "/reconstruct?status=lost": "invalid",
         "/nowhere": "not-found",
         "/../../etc/passwd": "not-found",
+        f"/reconstruct/{job}/report.html": "job-unknown",
+        f"/reconstruct/{job}/../../etc/passwd": "not-found",
+        f"/reconstruct/{job}/..%2Fa.json": "not-found",
+        f"/reconstruct/{job}/.a": "invalid",
         "/uploads/a.mp4": "method-not-allowed",
     }
     for path, code in paths.items():
@@ -151,6 +159,30 @@ def cases() -> Iterator[Case]:
     }
     for name, (file, content, code) in uploads.items():
         yield Case("API", name, (code,), partial(_asked, partial(_put, file, content)))
+    forms: dict[str, tuple[dict[str, Any], str]] = {
+        "a form": ({"files": {"file": ("a.mp4", b"x")}}, MADE),
+        "a form of nothing": ({"files": {"file": ("a.mp4", b"")}}, "video-empty"),
+        "a form without a file": ({"files": {"file": (None, b"x")}}, "invalid"),
+        "a form that climbs": ({"files": {"file": ("../a.mp4", b"x")}}, "path-refused"),
+        "a form that is too large": (
+            {"files": {"file": ("a.mp4", bytes(1001))}},
+            "body-too-large",
+        ),
+        "no form": ({"content": b"x"}, "bad-request"),
+        "half a form": (
+            {
+                "content": b"--a\r\nContent-Disposition: form-data; name=f",
+                "headers": {"Content-Type": "multipart/form-data; boundary=a"},
+            },
+            "bad-request",
+        ),
+        "a form without an edge": (
+            {"content": b"x", "headers": {"Content-Type": "multipart/form-data"}},
+            "bad-request",
+        ),
+    }
+    for name, (options, code) in forms.items():
+        yield Case("API", name, (code,), partial(_asked, partial(_form, options)))
     for name, token in {
         "no token": "",
         "a wrong token": "Bearer x",

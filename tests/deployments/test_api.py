@@ -20,7 +20,9 @@ from pydantic import SecretStr, ValidationError
 
 from deployments.api import prefect_runs
 from deployments.api.bodies import depth_of
+from deployments.api.errors import ApiError
 from deployments.api.jobs import Jobs
+from deployments.api.rate import Rate
 from deployments.api.settings import ApiSettings
 from tests.deployments.service import TOKEN, client_of, runs_on
 from tests.deployments.stand_in import Prefect
@@ -133,8 +135,9 @@ def write_result_of(
     tmp_path: Path,
     glb: bytes = b"glTF and more",
     verdict: dict[str, Any] | None = None,
+    beside: dict[str, bytes] | None = None,
 ) -> dict[str, Any]:
-    """What a run writes."""
+    """What a run writes; without anything beside it as releases did that told no digests."""
     metadata = {
         **(verdict or {}),
         "metadata_path": str(tmp_path / "out" / "tyre.json"),
@@ -142,6 +145,12 @@ def write_result_of(
         "run_id": run,
         "glb_sha256": hashlib.sha256(glb).hexdigest(),
     }
+    others = {f"tyre.{name}": content for name, content in (beside or {}).items()}
+    if beside is not None:
+        told = {**others, "tyre.glb": glb}
+        metadata["files"] = {n: hashlib.sha256(c).hexdigest() for n, c in told.items()}
+    for name, content in others.items():
+        (tmp_path / "out" / name).write_bytes(content)
     (tmp_path / "out" / "tyre.json").write_text(json.dumps(metadata))
     (tmp_path / "out" / "tyre.glb").write_bytes(glb)
     return metadata
@@ -716,6 +725,78 @@ def test_a_glb_is_fetched_whole_in_parts_or_not_at_all(
     use(test)
 
 
+BESIDE = {
+    "html": b"<html>",
+    "preview.glb": b"glTF, small",
+    "atlas.json": b"{}",
+    "tread.png": b"PNG",
+}
+
+
+def test_every_file_of_a_job_is_fetched_under_one_name(
+    use: Callable[[Use], None], prefect: Prefect, body: dict[str, Any], tmp_path: Path
+) -> None:
+    kinds = {
+        "mesh.glb": ("model/gltf-binary", b"glTF"),
+        "report.html": ("text/html; charset=utf-8", b"<html>"),
+        "preview.glb": ("model/gltf-binary", b"glTF, small"),
+        "atlas.json": ("application/json", b"{}"),
+        "tread.png": ("image/png", b"PNG"),
+    }
+
+    async def test(api: httpx.AsyncClient) -> None:
+        job = (await api.post("/reconstruct", json=body)).json()["job_id"]
+        prefect.set(job, "COMPLETED")
+        metadata = write_result_of(job, tmp_path, b"glTF", beside=BESIDE)
+        told = (await api.get(f"/reconstruct/status/{job}")).json()
+        assert sorted(told["files"]) == sorted([*kinds, "metadata.json"])
+        for name, (kind, content) in kinds.items():
+            answer = await api.get(f"/reconstruct/{job}/{name}")
+            assert (answer.status_code, answer.content) == (200, content), name
+            assert answer.headers["Content-Type"] == kind
+            assert answer.headers["ETag"] == f'"{hashlib.sha256(content).hexdigest()}"'
+            assert answer.headers["Content-Security-Policy"].startswith("sandbox")
+            assert answer.headers["X-Content-Type-Options"] == "nosniff"
+            same = {"If-None-Match": answer.headers["ETag"]}
+            assert (await api.get(f"/reconstruct/{job}/{name}", headers=same)).status_code == 304
+        part = await api.get(f"/reconstruct/{job}/tread.png", headers={"Range": "bytes=1-"})
+        assert (part.status_code, part.content) == (206, b"NG")
+        assert (await api.get(f"/reconstruct/{job}/metadata.json")).json() == metadata
+        for name in ("inner-sidewall.png", "json", "html", "tyre.json", "batch.json"):
+            answer = await api.get(f"/reconstruct/{job}/{name}")
+            assert (answer.status_code, answer.json()["code"]) == (404, "file-unknown"), name
+            assert "it made mesh.glb" in answer.json()["message"]
+        for name in ("..%2Fbatch.json", ".hidden", "Mesh.glb", "a%00b"):
+            answer = await api.get(f"/reconstruct/{job}/{name}")
+            assert answer.status_code in (404, 405, 422), name
+
+    use(test)
+
+
+def test_no_file_that_another_wrote_is_told_as_the_jobs(
+    use: Callable[[Use], None], prefect: Prefect, body: dict[str, Any], tmp_path: Path
+) -> None:
+    async def test(api: httpx.AsyncClient) -> None:
+        job = (await api.post("/reconstruct", json=body)).json()["job_id"]
+        prefect.set(job, "COMPLETED")
+        write_result_of(job, tmp_path, beside=BESIDE)
+        (tmp_path / "out" / "tyre.html").write_bytes(b"another's")
+        (tmp_path / "out" / "tyre.tread.png").unlink()
+        for name in ("report.html", "tread.png"):
+            answer = await api.get(f"/reconstruct/{job}/{name}")
+            assert (answer.status_code, answer.json()["code"]) == (410, "result-replaced"), name
+        assert (await api.get(f"/reconstruct/{job}/preview.glb")).status_code == 200
+        write_result_of("another-run", tmp_path, beside=BESIDE)
+        for name in ("mesh.glb", "metadata.json", "preview.glb", "unknown.png"):
+            answer = await api.get(f"/reconstruct/{job}/{name}")
+            assert (answer.status_code, answer.json()["code"]) == (410, "result-replaced"), name
+        write_result_of(job, tmp_path)  # by a release that told no digests
+        assert (await api.get(f"/reconstruct/{job}/mesh.glb")).status_code == 200
+        assert (await api.get(f"/reconstruct/{job}/preview.glb")).status_code == 404
+
+    use(test)
+
+
 def test_an_upload_can_be_reconstructed_and_replaces_nothing(
     use: Callable[[Use], None], body: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -748,6 +829,44 @@ def test_an_upload_can_be_reconstructed_and_replaces_nothing(
     use(test)
 
 
+def test_a_form_brings_a_video_as_a_body_does(
+    use: Callable[[Use], None], body: dict[str, Any], tmp_path: Path
+) -> None:
+    content = bytes(range(256)) * 1000
+
+    async def test(api: httpx.AsyncClient) -> None:
+        form = {"file": ("tyre one.mp4", content, "video/mp4")}
+        answer = await api.post("/uploads", files=form, data={"note": "of no interest"})
+        assert answer.status_code == 201, answer.text
+        video = Path(answer.json()["video"])
+        assert (video.name, video.read_bytes()) == ("tyre one.mp4", content)
+        assert answer.json()["sha256"] == hashlib.sha256(content).hexdigest()
+        started = await api.post("/reconstruct", json=body | {"video": str(video)})
+        assert started.status_code == 202
+        kept = sorted((tmp_path / "in" / "uploads").rglob("*"))
+        refused: list[tuple[dict[str, Any], int, str]] = [
+            ({"files": [("a", ("a.mp4", b"x")), ("b", ("b.mp4", b"y"))]}, 422, "several files"),
+            ({"files": {"file": ("../a.mp4", b"x")}}, 422, "plain name"),
+            ({"files": {"file": ("a.m3u8", b"x")}}, 422, "plain name"),
+            ({"files": {"file": ("a.mp4", b"")}}, 422, "no content"),
+            ({"files": {"note": (None, b"x")}}, 422, "no file"),
+            ({"data": {"note": "x"}}, 400, "should be a form"),
+            ({"content": b"x" * 40}, 400, "should be a form"),
+        ]
+        whole = api.build_request("POST", "/uploads", files=form)
+        cut = {"Content-Type": whole.headers["Content-Type"]}
+        refused.append(({"content": whole.read()[:-70], "headers": cut}, 400, "not complete"))
+        refused.append(({"content": b"no form at all", "headers": cut}, 400, "not complete"))
+        for options, status, why in refused:
+            answer = await api.post("/uploads", **options)
+            assert (answer.status_code, why in answer.text) == (status, True), answer.text
+            assert set(answer.json()) == {"code", "message", "request_id", "fields"}
+        assert sorted((tmp_path / "in" / "uploads").rglob("*")) == kept
+        assert [p for p in (tmp_path / "in").rglob(".upload-*")] == []
+
+    use(test)
+
+
 def test_an_upload_that_is_too_large_leaves_nothing(
     prefect: Prefect, settings: ApiSettings, tmp_path: Path
 ) -> None:
@@ -761,6 +880,9 @@ def test_an_upload_that_is_too_large_leaves_nothing(
         async for api in client_of(prefect, small):
             for content in (b"x" * 11, pieces()):
                 answer = await api.put("/uploads/a.mp4", content=content)
+                assert answer.status_code == 413
+            for size in (11, 100_000):
+                answer = await api.post("/uploads", files={"file": ("a.mp4", b"x" * size)})
                 assert answer.status_code == 413
         assert not (tmp_path / "in" / "uploads").exists()
 
@@ -791,6 +913,42 @@ def test_pages_of_listed_origins_may_ask(
             assert "Access-Control-Allow-Origin" not in answer.headers
 
     asyncio.run(ask())
+
+
+def test_a_client_that_asks_too_often_is_told_when_to_ask_again(
+    prefect: Prefect, settings: ApiSettings
+) -> None:
+    slow = settings.model_copy(update={"rate_per_s": 0.5})
+
+    async def ask() -> None:
+        async for api in client_of(prefect, slow):
+            assert (await api.get("/reconstruct")).status_code == 200
+            refused = await api.get("/reconstruct")
+            assert (refused.status_code, refused.json()["code"]) == (429, "too-many-requests")
+            assert refused.headers["Retry-After"] == "2"
+            assert (await api.get("/live")).status_code == 200
+
+    asyncio.run(ask())
+
+
+def test_a_bucket_of_requests_fills_steadily() -> None:
+    now = 0.0
+    rate = Rate(10.0, lambda: now)
+
+    def taken(client: str) -> int:
+        for number in range(100):
+            try:
+                rate.take(client)
+            except ApiError:
+                return number
+        return 100
+
+    assert (taken("a"), taken("a"), taken("b")) == (20, 0, 20)
+    now = 1.05
+    assert (taken("a"), taken("b")) == (10, 10)
+    now = 1000.0
+    assert taken("a") == 20
+    assert Rate(0.0, lambda: now).take("a") is None
 
 
 def test_tokens_are_replaced_without_a_gap(settings: ApiSettings, prefect: Prefect) -> None:

@@ -104,6 +104,7 @@ def _job(stack: Stack, name: str, mark: int) -> tuple[httpx.Client, str, Path]:
         "num_frames": 2,
         "mc_resolution": 32,
         "device": "cpu",
+        "motion": "orbit",
     }
     answer = api.post("/reconstruct", json=body)
     assert answer.status_code == 202, answer.text

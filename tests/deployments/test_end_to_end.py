@@ -189,6 +189,12 @@ def test_a_job_over_the_api_survives_its_restart(stack: Stack, api: httpx.Client
     assert end["metadata"]["num_vertices"] > 100
     assert {s["state"] for s in end["metadata"]["stages"]} <= {"Completed", "Cached"}
     assert is_whole((stack.folder / "out" / "single.glb").read_bytes())
+    assert {"mesh.glb", "metadata.json", "preview.glb", "report.html"} == set(end["files"])
+    for name in end["files"]:
+        ending = name.replace("mesh", "").replace("metadata", "").replace("report", "")
+        written = stack.folder / "out" / f"single.{ending.removeprefix('.')}"
+        answer = api.get(f"/reconstruct/{job}/{name}")
+        assert (answer.status_code, answer.content) == (200, written.read_bytes()), name
 
 
 def test_a_cancelled_job_ends(stack: Stack, api: httpx.Client) -> None:

@@ -62,6 +62,7 @@ class Service:
                 "callback_hosts": ["shop.example"],
                 "callback_secret": "a-secret-of-the-tests",
                 "callback_every_s": 3600,
+                "rate_per_s": 0,
             }
         )
         self.folder = folder

@@ -119,6 +119,7 @@ def test_many_ask_for_the_status_of_jobs(stack: Stack, say: Any) -> None:
                 "preprocessing_output_dir": str(stack.folder / "in" / f"job{number}"),
                 "output_glb_path": str(stack.folder / "out" / f"job{number}.glb"),
                 "device": "cpu",
+                "motion": "orbit",
                 "num_frames": 2,
                 "mc_resolution": 32,
             }

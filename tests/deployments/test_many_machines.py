@@ -16,6 +16,7 @@ import pytest
 
 from tests.conftest import write_cut_outs
 from tests.deployments.stack import (
+    MADE,
     Stack,
     free_port,
     is_whole,
@@ -63,7 +64,7 @@ def test_a_batch_over_two_servers_outlives_a_server_and_a_dead_machine(stack: St
     stack.start_worker("machine-2", "cpu")
     stack.start_worker("machine-3", "cpu")
 
-    assert stack.end("batch") == 0, stack.log("batch")
+    assert stack.end("batch") in MADE, stack.log("batch")
     entries = {e["name"]: e for e in json.loads((out / "batch.json").read_text())["tyres"]}
     attempts = {name: entry["attempts"] for name, entry in entries.items()}
     assert attempts.pop(run["name"].removeprefix("reconstruct-")) == 2

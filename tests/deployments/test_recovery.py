@@ -22,6 +22,7 @@ import pytest
 from configs.stages import StageName
 from tests.conftest import write_cut_outs
 from tests.deployments.stack import (
+    MADE,
     PATIENCE_S,
     ROOT,
     Stack,
@@ -63,7 +64,7 @@ class Tyre:
 
     def end(self) -> dict[str, Any]:
         """The batch's entry; the batch must succeed."""
-        assert self.stack.end(self.name) == 0, self.stack.log(self.name)
+        assert self.stack.end(self.name) in MADE, self.stack.log(self.name)
         (entry,) = json.loads((self.out / "batch.json").read_text())["tyres"]
         visible = sorted(p.name for p in self.out.iterdir() if not p.name.startswith("."))
         ends = ("glb", "html", "json", "preview.glb")
@@ -118,7 +119,11 @@ def disturbed(tyre: Tyre, store: Path) -> tuple[dict[str, Any], dict[Path, tuple
     tyre.start()
     run = tyre.running()
     selected = len(finished(store, "select"))
-    until("the selection", lambda: len(finished(store, "select")) > selected, every_s=0.02)
+
+    def is_selected() -> bool:
+        return tyre.stack.alive(tyre.name) and len(finished(store, "select")) > selected
+
+    until("the selection", is_selected, every_s=0.02)
     new = {path: told for path, told in finished(store).items() if path not in before}
     return run, new
 
@@ -178,7 +183,7 @@ def test_two_runs_of_one_tyre_at_once_make_one_result(stack: Stack, store: Path)
     outs = [stack.folder / "out" / name for name in ("twin-1", "twin-2")]
     for out in outs:
         stack.start_batch(out.name, stack.folder / "in" / "twin", out, *stack.cheap)
-    assert [stack.end(out.name) for out in outs] == [0, 0]
+    assert {stack.end(out.name) for out in outs} <= set(MADE)
     one, other = (out / "twin.glb" for out in outs)
     assert is_whole(one.read_bytes())
     assert one.read_bytes() == other.read_bytes()
@@ -225,7 +230,7 @@ def test_storage_that_is_away_is_waited_for_or_told(stack: Stack) -> None:
         until("a second request", lambda: stack.log("away").count("asking again") > 1)
         assert stack.alive("away")
         server.come_back()
-        assert stack.end("away") == 0, stack.log("away")
+        assert stack.end("away") in MADE, stack.log("away")
     told = stages_of(out / "away.json")
     assert [told[s] for s in STAGES[:2]] == ["Cached", "Cached"]
     assert is_whole((out / "away.glb").read_bytes())
@@ -270,7 +275,8 @@ mount -o remount,size=64m {home}
         assert "ermitted" in done.stderr + done.stdout, done.stderr
         pytest.skip("this machine does not let its users mount disks")
     lines = done.stdout.splitlines()
-    assert [x for x in lines if x.startswith("ended")] == ["ended 5", "ended 0"], done.stderr
+    full, larger = (int(x.split()[1]) for x in lines if x.startswith("ended"))
+    assert (full, larger in MADE) == (5, True), done.stderr
     assert "[disk-full]" in done.stderr
     done = STAGES.index(StageName.MERGE)
     assert {x.split()[1] for x in lines if x.startswith("kept")} == set(STAGES[:done])

@@ -60,13 +60,14 @@ def test_a_token_may_what_its_scopes_say(settings: ApiSettings, body: dict[str, 
                 "list": ("GET", "/reconstruct", {}),
                 "start": ("POST", "/reconstruct", {"json": body}),
                 "upload": ("PUT", "/uploads/a.mp4", {"content": b"x"}),
+                "form": ("POST", "/uploads", {"files": {"file": ("a.mp4", b"x")}}),
                 "cancel": ("DELETE", f"/reconstruct/{job}", {}),
                 "metrics": ("GET", "/metrics", {}),
             }
             refused = {
                 SHOP: {"metrics"},
-                WATCH: {"start", "upload", "cancel", "metrics"},
-                GAUGE: {"list", "start", "upload", "cancel"},
+                WATCH: {"start", "upload", "form", "cancel", "metrics"},
+                GAUGE: {"list", "start", "upload", "form", "cancel"},
                 TOKEN: set(),
             }
             for token, expected in refused.items():

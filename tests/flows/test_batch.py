@@ -13,8 +13,15 @@ import httpx
 import pytest
 from prefect import flow
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+from prefect.client.schemas.actions import DeploymentScheduleCreate
+from prefect.client.schemas.filters import (
+    ArtifactFilter,
+    ArtifactFilterKey,
+    DeploymentFilter,
+    DeploymentFilterId,
+)
 from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.schedules import CronSchedule
 from prefect.states import Completed, Crashed, Failed
 
 from configs.request import BatchRequest, ReconstructRequest
@@ -241,3 +248,27 @@ def test_a_deployment_is_run_again_only_where_that_can_help(
         "batch-id:d:2",
     ]
     assert server.most == 2
+
+
+def test_the_server_starts_runs_by_the_clock() -> None:
+    """Prefect's server does not with every release of the database's library that it allows."""
+
+    async def planned() -> list[FlowRun]:
+        async with get_client() as client:
+            nightly = DeploymentScheduleCreate(schedule=CronSchedule(cron="0 3 * * *"))
+            name = f"nightly-{uuid4().hex}"
+            made = await client.create_deployment(
+                await client.create_flow(fake), name, schedules=[nightly]
+            )
+            answer = await client.request(
+                "POST", "/deployments/{id}/schedule", path_params={"id": made}, json={"min_runs": 3}
+            )
+            assert answer.status_code == 200
+            wanted = DeploymentFilter(id=DeploymentFilterId(any_=[made]))
+            found = await client.read_flow_runs(deployment_filter=wanted)
+            await client.delete_deployment(made)
+            return found
+
+    runs = asyncio.run(planned())
+    assert len(runs) >= 3
+    assert {run.state_name for run in runs} == {"Scheduled"}

@@ -60,6 +60,8 @@ export interface JobStatus {
   /** What to film again. */
   retake: string[] | null;
   metadata: Record<string, unknown> | null;
+  /** Once completed and there: the names that `file` takes. */
+  files: string[] | null;
   /** Once completed: whether the files are still those that this job made. */
   result_is_there: boolean | null;
   error: { code: string; stage: string; message: string } | null;
@@ -107,8 +109,13 @@ export class Tyre3dClient {
 
   /** The GLB of a completed job. */
   async mesh(jobId: string): Promise<ArrayBuffer> {
-    const answer = await this.#ask("GET", `/reconstruct/${encodeURIComponent(jobId)}/mesh.glb`);
-    return answer.arrayBuffer();
+    return (await this.file(jobId, "mesh.glb")).arrayBuffer();
+  }
+
+  /** A file of a completed job: its status lists the names, such as report.html. */
+  async file(jobId: string, name: string): Promise<Blob> {
+    const path = `/reconstruct/${encodeURIComponent(jobId)}/${encodeURIComponent(name)}`;
+    return (await this.#ask("GET", path)).blob();
   }
 
   /** Bring a video to the service; returns its path for a request. */

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 from pathlib import Path
@@ -187,10 +188,14 @@ def test_a_mesh_that_failed_says_so_in_its_name() -> None:
 def test_results_appear_together(tmp_path: Path) -> None:
     path = tmp_path / "a" / "x.glb"
     check_writable(path, Settings())
-    write_result(path, b"glb", {"n": 1}, Settings())
-    assert path.read_bytes() == b"glb"
-    assert json.loads(path.with_suffix(".json").read_text()) == {"n": 1}
-    assert sorted(p.name for p in path.parent.iterdir()) == ["x.glb", "x.json"]
+    report = ("<html>", b"small")
+    files = write_result(path, b"glb", {"n": 1}, Settings(), report, {".tread.png": b"png"})
+    names = ["x.glb", "x.html", "x.json", "x.preview.glb", "x.tread.png"]
+    assert sorted(p.name for p in path.parent.iterdir()) == names
+    assert json.loads(path.with_suffix(".json").read_text()) == {"n": 1, "files": files}
+    assert sorted(files) == [name for name in names if name != "x.json"]
+    for name, digest in files.items():
+        assert hashlib.sha256((path.parent / name).read_bytes()).hexdigest() == digest
 
 
 def test_a_full_disk_leaves_no_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

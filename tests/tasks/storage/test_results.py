@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import multiprocessing
 from pathlib import Path
@@ -22,10 +23,12 @@ def test_a_result_is_written_beside_its_metadata(where: Where) -> None:
     check_writable(glb, where.settings)
     for content in (b"first", b"second"):
         check_writable(glb, where.settings)
-        write_result(glb, content, {"metadata_path": "a.json"}, where.settings)
+        files = write_result(glb, content, {"metadata_path": "a.json"}, where.settings)
+    assert files == {"a.glb": hashlib.sha256(b"second").hexdigest()}
     results = Results(where.location, where.settings)
     assert results.read("a.glb") == b"second"
-    assert json.loads(results.read("a.json") or b"") == {"metadata_path": "a.json"}
+    told = {"metadata_path": "a.json", "files": files}
+    assert json.loads(results.read("a.json") or b"") == told
     assert results.read("b.glb") is None
     if isinstance(where.location, Path):
         assert sorted(p.name for p in where.location.iterdir()) == ["a.glb", "a.json"]

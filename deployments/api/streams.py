@@ -1,0 +1,138 @@
+"""A job's status at each change, until it ends: as server-sent events, or over a WebSocket."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+from fastapi import WebSocket, WebSocketDisconnect
+
+from deployments.api.errors import ApiError, Refusal, request_id
+from deployments.api.gate import bearer
+from deployments.api.jobs import ENDED, Jobs
+from deployments.api.models import JobStatus
+from deployments.api.tokens import Client, Tokens
+
+_KEEP_ALIVE_S = 15.0
+_TOKEN_WITHIN_S = 10.0
+_ENDED, _REFUSED = 1000, 4000
+"""Codes with which a WebSocket is closed; to the second the status of HTTP is added."""
+
+
+async def changes(
+    jobs: Jobs, job_id: UUID, owner: str | None, poll_s: float
+) -> AsyncIterator[JobStatus | None]:
+    """Every change of a job, the status first; None now and then where nothing changes.
+
+    Where Prefect's server is away it goes on once that is back.
+
+    Args:
+        jobs: All jobs.
+        job_id: The job.
+        owner: The client that it must belong to; None: any.
+        poll_s: How often it is looked at.
+
+    Raises:
+        ApiError: The job is unknown, or Prefect's server refuses the service.
+    """
+    last: JobStatus | None = None
+    quiet_s = 0.0
+    while True:
+        status = last
+        try:
+            status = await jobs.status(job_id, owner)
+        except ApiError as exc:
+            if exc.code != "prefect-away":
+                raise
+        if status is not None and status != last:
+            yield status
+            last, quiet_s = status, 0.0
+        elif quiet_s >= _KEEP_ALIVE_S:
+            yield None
+            quiet_s = 0.0
+        if status is not None and status.status in ENDED:
+            return
+        await asyncio.sleep(poll_s)
+        quiet_s += poll_s
+
+
+async def as_events(told: AsyncIterator[JobStatus | None]) -> AsyncIterator[str]:
+    """The changes as server-sent events; one that fails ends the stream."""
+    yield "retry: 2000\n\n"
+    with contextlib.suppress(ApiError):
+        async for status in told:
+            if status is None:
+                yield ": still here\n\n"
+            else:
+                yield f"event: status\ndata: {status.model_dump_json()}\n\n"
+
+
+async def serve_socket(
+    socket: WebSocket, job_id: UUID, jobs: Jobs, tokens: Tokens, poll_s: float
+) -> None:
+    """Tell the changes over a WebSocket, and close it with 1000 when the job has ended.
+
+    The token comes with the handshake (``Authorization: Bearer``) or, since pages of browsers
+    cannot send that, as the first message: ``{"token": "..."}``. A refusal is told as HTTP tells
+    it; the socket is then closed with 4000 and the status that HTTP would have.
+    """
+    await socket.accept()
+    try:
+        client = await _client(socket, tokens)
+        if not client.may("read"):
+            raise ApiError(403, "not-permitted", "This token has no scope read")
+        telling = asyncio.ensure_future(_tell(socket, changes(jobs, job_id, client.owner, poll_s)))
+        leaving = asyncio.ensure_future(_until_left(socket))
+        try:
+            await asyncio.wait((telling, leaving), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            leaving.cancel()
+            if not telling.done():
+                telling.cancel()
+            await asyncio.wait((telling, leaving))
+        if not telling.cancelled():
+            await telling
+            await socket.close(_ENDED)
+    except ApiError as exc:
+        told = Refusal(code=exc.code, message=exc.message, request_id=request_id(socket))
+        with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # it may have left meanwhile
+            await socket.send_text(told.model_dump_json())
+            await socket.close(_REFUSED + exc.status)
+    except WebSocketDisconnect:
+        pass
+
+
+async def _tell(socket: WebSocket, told: AsyncIterator[JobStatus | None]) -> None:
+    async for status in told:
+        if status is not None:  # silence is bridged by the pings of the server
+            await socket.send_text(status.model_dump_json())
+
+
+async def _until_left(socket: WebSocket) -> None:
+    """Wait until the other side leaves; what it says is not heeded."""
+    with contextlib.suppress(WebSocketDisconnect):
+        while (await socket.receive())["type"] != "websocket.disconnect":
+            pass
+
+
+async def _client(socket: WebSocket, tokens: Tokens) -> Client:
+    """Whose token it is.
+
+    Raises:
+        ApiError: 401.
+        WebSocketDisconnect: It left before it told.
+    """
+    sent = bearer(socket.headers.get("authorization", ""))
+    if "authorization" not in socket.headers:
+        with contextlib.suppress(TimeoutError, ValueError, RecursionError, KeyError):
+            text = await asyncio.wait_for(socket.receive_text(), _TOKEN_WITHIN_S)
+            first = json.loads(text)
+            sent = str(first.get("token", "")) if isinstance(first, dict) else ""
+    client = tokens.client_of(sent)
+    if client is None:
+        message = 'Send Authorization: Bearer and the token, or first the message {"token": "…"}'
+        raise ApiError(401, "not-allowed", message)
+    return client

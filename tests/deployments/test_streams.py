@@ -1,0 +1,158 @@
+"""The status of jobs over real WebSockets; the service runs on a port, before the stand-in."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+import uvicorn
+import websockets
+from websockets.asyncio.client import ClientConnection, connect
+
+from deployments.api import streams
+from deployments.api.app import create_app
+from deployments.api.settings import ApiSettings
+from tests.deployments.service import TOKEN, runs_on
+from tests.deployments.stand_in import Prefect
+from tests.deployments.test_tokens import GAUGE, SHOP, bearing, line
+
+Test = Callable[[str, Prefect, str], Awaitable[None]]
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Callable[[Test], None]:
+    """Runs a test with the address of a service, the stand-in, and a job of the shop."""
+    for name in ("in", "out"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "in" / "tyre.mp4").write_bytes(b"x")
+    listed = line("shop", "read,submit", SHOP) + line("gauge", "metrics", GAUGE)
+    (tmp_path / "tokens").write_text(listed + line("other", "read", "token-of-another"))
+    settings = ApiSettings.model_validate(
+        {
+            "token": TOKEN,
+            "tokens_file": tmp_path / "tokens",
+            "input_roots": [tmp_path / "in"],
+            "output_roots": [tmp_path / "out"],
+            "origins": ["https://shop.example"],
+            "poll_s": 0.05,
+        }
+    )
+    body = {
+        "video": str(tmp_path / "in" / "tyre.mp4"),
+        "output_glb_path": str(tmp_path / "out" / "tyre.glb"),
+    }
+
+    async def within(test: Test) -> None:
+        prefect = Prefect()
+        app = create_app(settings, await runs_on(prefect, settings))
+        config = uvicorn.Config(app, port=0, log_level="error", timeout_graceful_shutdown=1)
+        server = uvicorn.Server(config)
+        serving = asyncio.ensure_future(server._serve())  # serve() would take over signals
+        try:
+            while not server.started:
+                await asyncio.sleep(0.01)
+            port = server.servers[0].sockets[0].getsockname()[1]
+            url = f"http://127.0.0.1:{port}"
+            async with httpx.AsyncClient(trust_env=False, headers=bearing(SHOP)) as api:
+                job = (await api.post(f"{url}/reconstruct", json=body)).json()["job_id"]
+            await test(f"ws://127.0.0.1:{port}/reconstruct/events/", prefect, job)
+        finally:
+            server.should_exit = True
+            await asyncio.wait_for(serving, 20)
+
+    return lambda test: asyncio.run(within(test))
+
+
+async def _all(socket: ClientConnection) -> tuple[list[Any], int | None]:
+    """What is told until the socket is closed, and the code of its end."""
+    told = []
+    with contextlib.suppress(websockets.ConnectionClosed):
+        while True:
+            told.append(json.loads(await socket.recv()))
+    return told, socket.close_code
+
+
+def _opened(url: str, **options: Any) -> connect:
+    return connect(url, proxy=None, **options)
+
+
+def test_every_change_is_told_until_the_job_ends(serve: Callable[[Test], None]) -> None:
+    async def test(url: str, prefect: Prefect, job: str) -> None:
+        first = {"token": SHOP}  # as pages of browsers do it
+        page = _opened(url + job, origin="https://shop.example")
+        async with page as socket, _opened(url + job, additional_headers=bearing(TOKEN)) as other:
+            await socket.send(json.dumps(first))
+            for state in ("RUNNING", "COMPLETED"):
+                await asyncio.sleep(0.3)
+                await other.send("what is said is not heeded")
+                prefect.set(job, state)
+            for told, code in await asyncio.gather(_all(socket), _all(other)):
+                assert [t["status"] for t in told] == ["queued", "processing", "completed"]
+                assert {t["job_id"] for t in told} == {job}
+                assert code == 1000
+
+    serve(test)
+
+
+def test_who_may_not_listen_is_told_why(
+    serve: Callable[[Test], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "_TOKEN_WITHIN_S", 0.3)
+    cases: list[tuple[dict[str, str], str | bytes | None, str, int]] = [
+        ({}, None, "not-allowed", 4401),  # says nothing
+        ({}, "{", "not-allowed", 4401),
+        ({}, "[" * 5000, "not-allowed", 4401),
+        ({}, b"\xff", "not-allowed", 4401),
+        ({}, '"' + SHOP + '"', "not-allowed", 4401),
+        ({}, '{"token": "nobodys-token-at-all"}', "not-allowed", 4401),
+        ({"Authorization": f"Basic {SHOP}"}, None, "not-allowed", 4401),
+        (bearing("nobodys-token-at-all"), None, "not-allowed", 4401),
+        (bearing(GAUGE), None, "not-permitted", 4403),
+        (bearing("token-of-another"), None, "job-unknown", 4404),
+    ]
+
+    async def test(url: str, prefect: Prefect, job: str) -> None:
+        for headers, said, code, closed in cases:
+            async with _opened(url + job, additional_headers=headers) as socket:
+                if said is not None:
+                    await socket.send(said)
+                (told,), ended = await _all(socket)
+                assert (told["code"], ended) == (code, closed), said
+                assert set(told) == {"code", "message", "request_id", "fields"}
+                assert told["request_id"]
+        async with _opened(url + str(uuid4()), additional_headers=bearing(SHOP)) as socket:
+            (told,), ended = await _all(socket)
+            assert (told["code"], ended) == ("job-unknown", 4404)
+        for path, origin in ((job, "https://evil.example"), (job, "null"), ("no-id", None)):
+            with pytest.raises(websockets.InvalidStatus) as refused:
+                async with _opened(url + path, origin=origin):
+                    pass
+            assert refused.value.response.status_code == 403
+
+    serve(test)
+
+
+def test_a_listener_who_leaves_and_a_service_that_stops_end_it(
+    serve: Callable[[Test], None],
+) -> None:
+    left: list[ClientConnection] = []
+
+    async def test(url: str, prefect: Prefect, job: str) -> None:
+        async with _opened(url + job, additional_headers=bearing(SHOP)) as socket:
+            await socket.recv()
+        await asyncio.sleep(0.3)
+        reads = prefect.reads
+        await asyncio.sleep(0.3)
+        assert prefect.reads == reads, "nobody listens, and the job is looked at"
+        left.append(await _opened(url + job, additional_headers=bearing(SHOP)))
+        await left[0].recv()
+
+    serve(test)
+    assert left[0].close_code in (1001, 1006, 1012)
