@@ -82,10 +82,13 @@ check: setup ## Lint, type-check, and look whether the installed packages suit e
 	$(BIN)/mypy
 	$(BIN)/pip check
 
+settings: setup ## Write docs/settings.md anew, of the code
+	$(BIN)/python -m deployments.settings_page
+
 lock: setup ## Write the locks anew, with hashes; versions that are locked stay
 	deployments/lock.sh
 
 sbom: setup ## Write a bill of what is shipped, with licences: work/sbom.cdx.json (CycloneDX)
 	$(BIN)/python -m deployments.sbom work/sbom.cdx.json
 
-.PHONY: help setup demo ui test test-browser viewer e2e recovery fuzz load deploy api bench eval train train-fuser train-segmenter check lock sbom
+.PHONY: help setup demo ui test test-browser viewer e2e recovery fuzz load deploy api bench eval train train-fuser train-segmenter check settings lock sbom

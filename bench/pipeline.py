@@ -116,7 +116,7 @@ def main() -> int:
     server = LocalServer()
     server.start()
     try:
-        from configs.request import BatchRequest, ReconstructOptions, ReconstructRequest
+        from configs.request import BatchRequest, MeshOptions, ReconstructRequest
         from flows.batch import batch
         from flows.reconstruct import reconstruct
 
@@ -139,7 +139,7 @@ def main() -> int:
                 reconstruct(request, request.stem)
                 states.append(video.stem)
         else:
-            common = ReconstructOptions(**options)
+            common = MeshOptions(**options)
             request = BatchRequest(inputs=(source,), out_dir=Path(out), options=common)
             states = [batch(request, return_state=True).name or ""]
         wall = time.perf_counter() - ready

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from configs.locations import is_address, split_address, stem_of
+from configs.parameters import Config, check, config_of
 from configs.presets import (
     DEFAULT_DIAMETER_MM,
     DEFAULT_PRESET,
@@ -16,7 +17,17 @@ from configs.presets import (
     Device,
     MotionHint,
 )
-from configs.stages import DiameterMm, McResolution, NumFrames
+from configs.stages import (
+    DiameterMm,
+    InspectConfig,
+    MaskConfig,
+    McResolution,
+    MergeConfig,
+    NumFrames,
+    PoseConfig,
+    SelectConfig,
+    StageConfig,
+)
 
 
 def _parse(value: object) -> object:
@@ -60,7 +71,33 @@ class ReconstructOptions(BaseModel):
         return self.mc_resolution or PRESETS[self.preset].mc_resolution
 
 
-class ReconstructRequest(ReconstructOptions):
+class MeshOptions(ReconstructOptions):
+    """How a mesh is made, down to the parameters of single stages."""
+
+    parameters: dict[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        description="parameters of stages other than the defaults, by stage and field",
+    )
+
+    @field_validator("parameters")
+    @classmethod
+    def _known(cls, parameters: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        check(parameters)
+        return parameters
+
+    def config(self, kind: type[Config]) -> Config:
+        """The parameters of a stage: the defaults, what options say, and what was set besides."""
+        own: dict[type[StageConfig], dict[str, Any]] = {
+            InspectConfig: {"session": self.session},
+            MaskConfig: {"session": self.session},
+            PoseConfig: {"motion": self.motion},
+            SelectConfig: {"num_frames": self.chosen_frames},
+            MergeConfig: {"mc_resolution": self.resolution, "diameter_mm": self.diameter_mm},
+        }
+        return config_of(kind, self.parameters, **own.get(kind, {}))
+
+
+class ReconstructRequest(MeshOptions):
     """One tyre video (or folder of frames) and how to make its mesh."""
 
     input: Location = Field(description="a video, or a folder of PNG or JPEG frames; also in S3")
@@ -81,7 +118,7 @@ class BatchRequest(BaseModel):
         min_length=1, description="videos, folders of videos or of frames, s3://bucket/prefix"
     )
     out_dir: Location = Field(description="folder of the results and of batch.json; also in S3")
-    options: ReconstructOptions = Field(default_factory=lambda: ReconstructOptions())
+    options: MeshOptions = Field(default_factory=lambda: MeshOptions())
     deployment: str | None = Field(
         None,
         pattern=r"^[^/]+/[^/]+$",

@@ -31,6 +31,10 @@ class Settings(BaseSettings):
     home: Path = Field(
         default_factory=default_home, description="folder of weights, artifacts, scratch files"
     )
+    config: Path | None = Field(
+        default=None,
+        description="TOML file of the stages' parameters; unset: config.toml in the home, if there",
+    )
     storage: str = Field(
         default="", description="root of the artifacts: a folder or s3://bucket/prefix"
     )

@@ -46,7 +46,7 @@ class StageName(StrEnum):
 class StageConfig(BaseModel):
     """Base of all stage parameters: frozen, unknown keys refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class ExtractConfig(StageConfig):
@@ -367,7 +367,7 @@ class Limits(BaseModel):
     With ``fail`` above ``review`` high values are bad, otherwise low ones.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     review: float
     fail: float

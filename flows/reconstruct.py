@@ -102,28 +102,35 @@ def run_stages(request: ReconstructRequest, settings: Settings) -> dict[str, Any
         store = open_store(settings)
         run = Runner(store, request.stem, device, tasks=remote_tasks(settings))
 
-        inspecting = InspectConfig(session=request.session)
-        masking = MaskConfig(session=request.session)
-        posing = PoseConfig(motion=request.motion)
-        choosing = SelectConfig(num_frames=request.chosen_frames)
-        merging = MergeConfig(mc_resolution=request.resolution, diameter_mm=request.diameter_mm)
-        judging, exporting = JudgeConfig(), ExportConfig()
+        of = request.config
+        judging, exporting = of(JudgeConfig), of(ExportConfig)
 
-        frames = run(EXTRACT, ExtractConfig(), source=source)
-        inspection = run(INSPECT, inspecting, frames=frames, weights=background)
+        frames = run(EXTRACT, of(ExtractConfig), source=source)
+        inspection = run(INSPECT, of(InspectConfig), frames=frames, weights=background)
         first_word = Judgement.from_dict(store.open(inspection).record)
         tell_first_word(request.stem, first_word)
         with advised_by(first_word):
-            masks = run(REMOVE_BACKGROUNDS, masking, frames=frames, weights=background)
-            poses = run(ESTIMATE_POSES, posing, frames=frames, masks=masks, features=features)
-            views = run(RECTIFY, RectifyConfig(), frames=frames, masks=masks, poses=poses)
-            selection = run(SELECT, choosing, frames=views, masks=views, poses=poses)
+            masks = run(REMOVE_BACKGROUNDS, of(MaskConfig), frames=frames, weights=background)
+            poses = run(
+                ESTIMATE_POSES,
+                of(PoseConfig),
+                frames=frames,
+                masks=masks,
+                features=features,
+            )
+            views = run(RECTIFY, of(RectifyConfig), frames=frames, masks=masks, poses=poses)
+            selection = run(SELECT, of(SelectConfig), frames=views, masks=views, poses=poses)
         codes = run(
-            INFER, InferConfig(), frames=views, masks=views, selection=selection, model=model
+            INFER,
+            of(InferConfig),
+            frames=views,
+            masks=views,
+            selection=selection,
+            model=model,
         )
         mesh = run(
             MERGE,
-            merging,
+            of(MergeConfig),
             frames=views,
             masks=views,
             poses=poses,
@@ -144,7 +151,7 @@ def run_stages(request: ReconstructRequest, settings: Settings) -> dict[str, Any
         )
         atlas = run(
             ATLAS,
-            AtlasConfig(),
+            of(AtlasConfig),
             frames=views,
             masks=views,
             poses=poses,
@@ -168,7 +175,7 @@ def run_stages(request: ReconstructRequest, settings: Settings) -> dict[str, Any
         def make_report() -> ArtifactRef:
             return run(
                 REPORT,
-                ReportConfig(),
+                of(ReportConfig),
                 frames=views,
                 masks=views,
                 poses=poses,

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from configs.parameters import all_names, variable_of
 from configs.settings import Settings
 from deployments.api.settings import ApiSettings
+from deployments.settings_page import page
 
 ROOT = Path(__file__).parents[1]
 LISTED = subprocess.run(["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, text=True)
@@ -59,6 +61,7 @@ def test_modules_that_a_document_names_without_their_folder_exist(document: str)
 def test_variables_that_a_document_names_are_settings(document: str) -> None:
     names = named(r"\b(TYRE3D_\w*[A-Z]|TRIPOSR_\w*[A-Z])\b", (ROOT / document).read_text())
     known = {"TRIPOSR_DEVICE"} | {f"TYRE3D_{n.upper()}" for n in Settings.model_fields}
+    known |= {variable_of(name) for name in all_names()}
     known |= {f"TYRE3D_API_{n.upper()}" for n in ApiSettings.model_fields}
     tests = "".join(p.read_text() for p in (ROOT / "tests").rglob("*.py"))
     assert {n for n in names - known if f'"{n}"' not in tests} == set()
@@ -76,3 +79,15 @@ def test_the_stages_are_in_the_table() -> None:
     machinery = {"__init__.py", "stage.py", "code_version.py"}
     for path in (ROOT / "tasks/stages").glob("*.py"):
         assert path.name in machinery or f"| `{path.name}` |" in text, path.name
+
+
+def test_the_page_of_settings_is_of_this_code() -> None:
+    assert (ROOT / "docs/settings.md").read_text() == page(), "run: make settings"
+
+
+def test_the_page_of_settings_tells_of_each_one_what_it_means() -> None:
+    rows = [line for line in page().splitlines() if line.startswith("| `")]
+    assert len(rows) == len(all_names()) + len(Settings.model_fields) + len(
+        ApiSettings.model_fields
+    )
+    assert [row for row in rows if row.endswith("|  |")] == []

@@ -10,10 +10,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from configs.request import BatchRequest
-from flows.cli.commands import REFUSED, TAG, mesh_options, prepare, server_lost, validated
+from flows.cli.commands import REFUSED, TAG, prepare, server_lost
+from flows.cli.config_command import mesh_options
 from flows.cli.local_server import LocalServer
 from flows.cli.output import batch_table
-from flows.support.settings import load_settings
+from flows.support.settings import load_settings, validated
 
 SOME_FAILED = 1
 """Exit code where not every tyre has a result."""
@@ -32,7 +33,7 @@ def batch(options: argparse.Namespace) -> int:
         "out_dir": options.out,
         "deployment": options.deployment,
         "concurrency": options.concurrency,
-        "options": mesh_options(options),
+        "options": mesh_options(options, settings),
     }
     request = validated(BatchRequest, "batch", fields)
 

@@ -10,22 +10,20 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
-
-from pydantic import BaseModel, ValidationError
+from typing import Any
 
 from configs.locations import as_location, inside, stem_of
 from configs.presets import FEATURES
-from configs.request import ReconstructOptions, ReconstructRequest
+from configs.request import ReconstructRequest
 from configs.settings import Settings
+from flows.cli.config_command import mesh_options
 from flows.cli.local_server import LocalServer, check_server
 from flows.cli.output import models_table, stage_table
 from flows.support.database import what_is_wrong
 from flows.support.own_server import ask_loopback_directly, prefect_home, use_own_password
-from flows.support.settings import first_error, load_settings
-from tasks.core.errors import InputError, ResourceError
+from flows.support.settings import load_settings, validated
+from tasks.core.errors import ResourceError
 
-_Request = TypeVar("_Request", bound=BaseModel)
 TAG = "tyre3d"
 """Of the runs that commands start; `make deploy` has the server watch over such runs."""
 REFUSED = 7
@@ -108,28 +106,6 @@ def server_lost() -> None:
     os._exit(error.exit_code)
 
 
-def validated(kind: type[_Request], command: str, fields: Mapping[str, Any]) -> _Request:
-    """A request of what the command line says.
-
-    Raises:
-        InputError: ``bad-option``.
-    """
-    try:
-        return kind.model_validate(fields)
-    except ValidationError as exc:
-        raise InputError(
-            "bad-option",
-            stage="start",
-            what=first_error(exc),
-            advice=f"See: tyre3d {command} --help",
-        ) from exc
-
-
-def mesh_options(options: argparse.Namespace) -> dict[str, Any]:
-    """The options that say how a mesh is made."""
-    return {name: getattr(options, name) for name in ReconstructOptions.model_fields}
-
-
 def reconstruct(options: argparse.Namespace) -> int:
     """``tyre3d reconstruct``."""
     started = time.perf_counter()
@@ -144,7 +120,7 @@ def reconstruct(options: argparse.Namespace) -> int:
     check_name(options.out)
     source = as_location(options.input)
     glb = inside(options.out, f"{stem_of(source)}.glb")
-    fields = {"input": source, "glb_path": glb, **mesh_options(options)}
+    fields = {"input": source, "glb_path": glb, **mesh_options(options, settings)}
     request = validated(ReconstructRequest, "reconstruct", fields)
 
     if isinstance(request.input, Path):

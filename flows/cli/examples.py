@@ -6,6 +6,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "reconstruct": (
         "tyre3d reconstruct my_tyre.mp4 --out out",
         "tyre3d reconstruct frames/ --out out --preset high --diameter-mm 680",
+        "tyre3d reconstruct my_tyre.mp4 --out out --set merge.smoothing_rounds=5",
         "tyre3d reconstruct my_tyre.mp4 --out out --json --quiet > result.json",
     ),
     "batch": (
@@ -14,6 +15,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "announce": ("tyre3d announce s3://bucket/incoming/a.mp4",),
     "models": ("tyre3d models list", "tyre3d models fetch xfeat"),
+    "config": ("tyre3d config show", "tyre3d config show --preset high --json"),
     "prune": ("tyre3d prune --older-than 30d --dry-run", "tyre3d prune --keep-size 50G"),
     "view": ("tyre3d view out/my_tyre", "tyre3d view out --serve --port 8000"),
     "info": ("tyre3d info out/my_tyre.glb", "tyre3d info out/my_tyre --json"),

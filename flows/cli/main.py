@@ -80,6 +80,12 @@ def build_parser() -> argparse.ArgumentParser:
     fetch.add_argument("names", nargs="*", metavar="NAME", help=default)
     for sub in (listing, fetch):
         sub.add_argument("--verbose", action="store_true", help="log for debugging")
+    settings = commands.add_parser("config", help="show what counts, and where it comes from")
+    kinds = settings.add_subparsers(dest="action", required=True, metavar="ACTION")
+    show = kinds.add_parser("show", help="every setting and parameter, with its value and origin")
+    _add_mesh(show)
+    show.add_argument("--json", action="store_true", help="as JSON")
+    show.add_argument("--verbose", action="store_true", help="tracebacks")
     _add_prune(commands.add_parser("prune", help="delete artifacts that were not used for long"))
     _add_results(commands)
     _add_service(commands)
@@ -260,6 +266,12 @@ def _add_batch(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
+    _add_mesh(parser)
+    _add_speech(parser)
+
+
+def _add_mesh(parser: argparse.ArgumentParser) -> None:
+    """How a mesh is made."""
     presets = "; ".join(
         f"{k}: {p.num_frames} frames at {p.mc_resolution}" for k, p in PRESETS.items()
     )
@@ -295,6 +307,22 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         help="also write both sidewalls and the tread, laid flat, as PNG with their scale",
     )
     parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="STAGE.FIELD=VALUE",
+        help="a parameter of a stage, such as merge.smoothing_rounds=5 (all: tyre3d config show)",
+    )
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="TOML file of such parameters (default: TYRE3D_CONFIG, or config.toml in the home)",
+    )
+
+
+def _add_speech(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
         "--json", action="store_true", help="print the result, or the error, as JSON"
     )
     said = parser.add_mutually_exclusive_group()
@@ -318,6 +346,7 @@ _MODULES = {
     "drain": "flows.cli.service_commands",
     "doctor": "flows.cli.service_commands",
     "completion": "flows.cli.completion",
+    "config": "flows.cli.config_command",
 }
 """Where each command is, as a function of its name."""
 _STOPPED = "tyre3d: stopped; what is finished is kept, run again to go on\n"

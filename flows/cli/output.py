@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from tasks.storage.prune import Pruned
 
 
-def _table(rows: Sequence[Sequence[str]]) -> str:
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Rows as lines, their columns below each other."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = ["  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in rows]
     return "\n".join(lines) + "\n"
@@ -32,7 +33,7 @@ def stage_table(metadata: Mapping[str, Any], start_s: float) -> str:
     rows += [(s["stage"], f"{s['seconds']:7.2f}", s["state"]) for s in metadata["stages"]]
     rows.append(("all", f"{metadata['seconds'] + start_s:7.2f}", ""))
     model = metadata["model"]
-    text = "\n" + _table(rows) + "\n"
+    text = "\n" + table(rows) + "\n"
     text += f"model     {model['name']} ({model['chosen_because']})\n"
     text += (
         f"mesh      {metadata['num_vertices']} vertices, {metadata['num_faces']} faces, "
@@ -65,7 +66,7 @@ def batch_table(entries: Sequence[Entry], message: str) -> str:
         verdict = f"{entry.verdict}: {why}" if why else entry.verdict
         seconds = f"{entry.seconds:7.1f}"
         rows.append((printable(entry.name), state, verdict, seconds, result))
-    return f"\n{_table(rows)}\n{message}\n"
+    return f"\n{table(rows)}\n{message}\n"
 
 
 def pruned_in_words(pruned: Pruned, *, dry_run: bool) -> str:
@@ -83,7 +84,7 @@ def models_table(entries: Sequence[Mapping[str, str]]) -> str:
     rows += [
         (e["name"], e["kind"], e["here"], e["licence"], e["digest"], e["source"]) for e in entries
     ]
-    return _table(rows)
+    return table(rows)
 
 
 def checks_table(checks: Sequence[Check]) -> str:
@@ -94,7 +95,7 @@ def checks_table(checks: Sequence[Check]) -> str:
         rows.append((sign, check.name, printable(check.found)))
         if check.advice:
             rows.append(("", "", f"-> {printable(check.advice)}"))
-    return _table(rows)
+    return table(rows)
 
 
 def info_lines(told: Mapping[str, Any]) -> str:

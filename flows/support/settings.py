@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from pydantic import ValidationError
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
 
 from configs.settings import Settings
 from tasks.core.errors import InputError
+
+_Request = TypeVar("_Request", bound=BaseModel)
 
 
 def load_settings() -> Settings:
@@ -25,5 +30,24 @@ def load_settings() -> Settings:
 def first_error(exc: ValidationError) -> str:
     """What is wrong first, in the words of options."""
     error = exc.errors()[0]
+    if error["loc"][-1:] == ("parameters",):  # it names the parameter
+        return str(error["msg"]).removeprefix("Value error, ")
     where = "-".join(str(part) for part in error["loc"]).replace("_", "-")
     return f"{where}: {error['msg']} (given: {error['input']!r})"
+
+
+def validated(kind: type[_Request], command: str, fields: Mapping[str, Any]) -> _Request:
+    """A request of what the command line says.
+
+    Raises:
+        InputError: ``bad-option``.
+    """
+    try:
+        return kind.model_validate(fields)
+    except ValidationError as exc:
+        raise InputError(
+            "bad-option",
+            stage="start",
+            what=first_error(exc),
+            advice=f"See: tyre3d {command} --help",
+        ) from exc

@@ -9,7 +9,7 @@ from importlib.metadata import version as package_version
 from typing import Any, Literal
 
 from configs.locations import metadata_of, parent_and_name
-from configs.request import ReconstructOptions, ReconstructRequest
+from configs.request import MeshOptions, ReconstructRequest
 from tasks.batch.sources import MANIFEST_NAME
 from tasks.core.digests import canonical
 from tasks.core.errors import InputError
@@ -18,7 +18,7 @@ from tasks.storage.results import Results, finite
 EntryState = Literal["pending", "completed", "failed"]
 
 
-def fingerprint(digest: str, options: ReconstructOptions) -> str:
+def fingerprint(digest: str, options: MeshOptions) -> str:
     """What a result was made from: input, effective options, release. The device does not count.
 
     Args:
@@ -26,6 +26,8 @@ def fingerprint(digest: str, options: ReconstructOptions) -> str:
         options: How the mesh is made; a request counts only by its options.
     """
     request = {"input", "glb_path", "preset", "num_frames", "mc_resolution", "device"}
+    if not options.parameters:  # as before there were any: what is finished stays so
+        request |= {"parameters"}
     recipe = {
         **options.model_dump(mode="json", exclude=request),
         "frames": options.chosen_frames,

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from configs.request import ReconstructOptions, ReconstructRequest
+from configs.request import MeshOptions, ReconstructRequest
 from configs.settings import Settings
 from tasks.batch.manifest import Entry, Manifest, completed, fingerprint, latest_entries
 from tasks.core.errors import InputError
 from tasks.storage.results import Results
 
-OPTIONS = ReconstructOptions()
+OPTIONS = MeshOptions()
 
 
 def _results(folder: Path) -> Results:
@@ -22,11 +22,11 @@ def _results(folder: Path) -> Results:
 
 
 def test_the_fingerprint_follows_what_the_result_depends_on() -> None:
-    same = ReconstructOptions(preset="fast", num_frames=8, mc_resolution=256, device="cpu")
+    same = MeshOptions(preset="fast", num_frames=8, mc_resolution=256, device="cpu")
     assert fingerprint("d", OPTIONS) == fingerprint("d", same)
     assert fingerprint("d", OPTIONS) != fingerprint("e", OPTIONS)
-    assert fingerprint("d", OPTIONS) != fingerprint("d", ReconstructOptions(preset="fast"))
-    assert fingerprint("d", OPTIONS) != fingerprint("d", ReconstructOptions(diameter_mm=600))
+    assert fingerprint("d", OPTIONS) != fingerprint("d", MeshOptions(preset="fast"))
+    assert fingerprint("d", OPTIONS) != fingerprint("d", MeshOptions(diameter_mm=600))
 
 
 @pytest.fixture
