@@ -18,6 +18,7 @@ from tasks.storage.base import Stored, checked, missing, storage_error, storage_
 _log = logging.getLogger("tyre3d.storage")
 _T = TypeVar("_T")
 _TOUCHED_EVERY_S = 3600.0
+_DELETED_AT_ONCE = 1000
 _PAUSE_S = (0.5, 10.0)
 """First and longest pause before a request is repeated."""
 
@@ -213,11 +214,17 @@ class S3Storage:
     def delete(self, prefix: str) -> None:
         """Delete ``prefix`` and everything below it."""
         path = self._path(prefix)
+        bucket = path.partition("/")[0]
 
         def ask() -> None:
-            paths = self._fs.find(path)
-            if paths:
-                self._fs.rm(paths)
+            keys = [found.partition("/")[2] for found in self._fs.find(path)]
+            for first in range(0, len(keys), _DELETED_AT_ONCE):
+                objects = [{"Key": k} for k in keys[first : first + _DELETED_AT_ONCE]]
+                told = {"Objects": objects, "Quiet": True}
+                answer = self._fs.call_s3("delete_objects", Bucket=bucket, Delete=told)
+                for error in answer.get("Errors", []):  # s3fs says nothing of them
+                    kind = PermissionError if error.get("Code") == "AccessDenied" else OSError
+                    raise kind(f"{error.get('Key')} was not deleted: {error.get('Code')}")
 
         self._ask(prefix, ask)
 

@@ -22,6 +22,7 @@ from configs.settings import Settings
 from deployments.api.settings import ApiSettings
 from deployments.deploy import job_template, pools_on
 from flows.cli.main import build_parser
+from tests.deployments.kubernetes import containers_of, resources_of
 
 ROOT = Path(__file__).parents[2]
 PREFECT: dict[str, Any] = yaml.safe_load((ROOT / "prefect.yaml").read_text())
@@ -80,10 +81,13 @@ def test_pools_of_every_platform_have_templates(platform: str) -> None:
         assert gpu == cpu
         assert set(cpu) == {"env", "labels", "name", "stream_output"}
     if platform == "docker":
-        assert gpu.pop("container_create_kwargs")["device_requests"][0]["count"] == 1
-        assert gpu.pop("image") == "tyre3d:cuda"
-        assert gpu == {k: v for k, v in cpu.items() if k != "image"}
-        assert cpu["image"] == "tyre3d:cpu"
+        card = gpu["container_create_kwargs"].pop("device_requests")
+        assert card[0]["count"] == 1
+        assert (gpu.pop("image"), cpu["image"]) == ("tyre3d:cuda", "tyre3d:cpu")
+        assert (gpu.pop("mem_limit"), cpu["mem_limit"]) == ("16g", "12g")
+        assert gpu == {k: v for k, v in cpu.items() if k not in ("image", "mem_limit")}
+        least = cpu["container_create_kwargs"]
+        assert (least["read_only"], least["init"], least["cap_drop"]) == (True, True, ["ALL"])
         env = cpu["env"]
         assert env["TYRE3D_S3_SECRET_KEY"] == "{{ prefect.blocks.secret.tyre3d-s3-secret-key }}"
         assert {k for k in env if k.startswith("TYRE3D")} <= _names(Settings, "TYRE3D_")
@@ -94,7 +98,8 @@ def test_pools_of_every_platform_have_templates(platform: str) -> None:
             assert container["image"] == ("tyre3d:cuda" if wanted else "tyre3d:cpu")
             assert container["resources"]["requests"]["memory"] == ("8Gi" if wanted else "4Gi")
             assert container["resources"]["limits"].get("nvidia.com/gpu") == wanted
-            assert container["envFrom"] == [{"secretRef": {"name": "tyre3d"}}]
+            assert {"secretRef": {"name": "tyre3d"}} in container["envFrom"]
+            assert container["securityContext"]["readOnlyRootFilesystem"]
             assert spec["securityContext"]["runAsNonRoot"]
             mounts = {m["name"] for m in container["volumeMounts"]}
             assert mounts == {v["name"] for v in spec["volumes"]}
@@ -147,15 +152,18 @@ def test_every_variable_in_compose_is_a_setting() -> None:
     known = _names(Settings, "TYRE3D_") | _names(ApiSettings, "TYRE3D_API_")
     prefect = get_current_settings().to_environment_variables(exclude_unset=False)
     assert isinstance(get_current_settings(), PrefectSettings)
-    others = {"DO_NOT_TRACK", "PREFECT_REDIS_MESSAGING_HOST"}
+    others = {"DO_NOT_TRACK", "HOME", "PREFECT_REDIS_MESSAGING_HOST"}
     unset = {
         "PREFECT_API_URL",
         "PREFECT_API_AUTH_STRING",
         "PREFECT_SERVER_API_AUTH_STRING",
+        "PREFECT_SERVER_UI_STATIC_DIRECTORY",
         "PREFECT_API_DATABASE_CONNECTION_URL",
     }
     for name, service in COMPOSE["services"].items():
         if not str(service.get("image", "")).startswith("tyre3d"):
+            assert service["pids_limit"], name
+            assert service["mem_limit"], name
             continue
         for variable in service.get("environment", {}):
             assert variable in known | others | unset | set(prefect), (name, variable)
@@ -186,16 +194,18 @@ def _commands() -> dict[str, list[str]]:
         for name, service in COMPOSE["services"].items()
         if "command" in service
     }
-    worker = ROOT / "deployments" / "kubernetes" / "worker-gpu.yaml"
-    (container,) = yaml.safe_load(worker.read_text())["spec"]["template"]["spec"]["containers"]
-    return {**units, **services, "kubernetes": container["args"]}
+    pods = {
+        f"{resource['kind']} {resource['metadata']['name']}": container["args"]
+        for resource in resources_of("base") + resources_of("gpu")
+        for container in containers_of(resource)
+    }
+    return {**units, **services, **pods}
 
 
 def test_units_and_containers_start_commands_that_there_are() -> None:
     ours = {n: c for n, c in _commands().items() if c[0].rpartition("/")[2] == "tyre3d"}
-    assert {"tyre3d-server.service", "tyre3d-worker@.service", "worker-cpu", "kubernetes"} <= set(
-        ours
-    )
+    pods = {f"Deployment tyre3d-worker-{pool}" for pool in POOLS}
+    assert {"tyre3d-server.service", "tyre3d-worker@.service", "worker-cpu", *pods} <= set(ours)
     for command in ours.values():
         build_parser().parse_args(command[1:])
 
@@ -204,6 +214,11 @@ def test_every_container_of_ours_is_bounded_and_has_no_more_rights_than_it_needs
     for name, service in COMPOSE["services"].items():
         if str(service.get("image", "")).startswith("tyre3d"):
             assert service["init"], name
+            assert service["read_only"], name
+            assert service["mem_limit"], name
+            written = {place.partition(":")[0] for place in service["tmpfs"]}
+            written |= {volume.split(":")[1] for volume in service.get("volumes", [])}
+            assert written >= {"/tmp", "/data"}, name
             assert service["cap_drop"] == ["ALL"], name
             assert service["security_opt"] == ["no-new-privileges:true"], name
             assert service["logging"]["options"]["max-size"], name

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -16,7 +18,16 @@ from configs.settings import Settings
 from tasks.core.errors import StorageError
 from tasks.storage import s3 as module
 from tasks.storage.s3 import S3Storage
-from tests.support.s3 import SECRET, FaultyProxy, S3Server, filesystem, s3_server, s3_settings
+from tests.support.s3 import (
+    KEY,
+    REGION,
+    SECRET,
+    FaultyProxy,
+    S3Server,
+    filesystem,
+    s3_server,
+    s3_settings,
+)
 
 Open = Callable[..., tuple[S3Storage, FaultyProxy]]
 
@@ -131,3 +142,88 @@ def test_unreachable_storage_may_be_tried_again(tmp_path: Path) -> None:
     with pytest.raises(StorageError) as caught:
         S3Storage("s3://bucket", settings).get("a")
     assert caught.value.retryable
+
+
+DENIED = {
+    "Effect": "Deny",
+    "Principal": "*",
+    "Action": "s3:DeleteObject",
+    "Resource": "arn:aws:s3:::kept/*",
+}
+
+
+def test_what_may_not_be_deleted_is_told(server: S3Server) -> None:
+    """S3 answers 200 to a request that deletes several objects, whatever becomes of each."""
+    files = filesystem(server.endpoint)
+    files.mkdir("kept")
+    storage = S3Storage("s3://kept/root", s3_settings(server.endpoint))
+    storage.write({"a/1": b"x", "a/2": b"x", "b": b"x"})
+    files.call_s3("put_bucket_policy", Bucket="kept", Policy=json.dumps({"Statement": [DENIED]}))
+    with pytest.raises(StorageError, match=r"storage-denied.*not deleted") as caught:
+        storage.delete("a")
+    assert not caught.value.retryable
+    assert storage.keys("a") == ["a/1", "a/2"]
+    with pytest.raises(StorageError, match="storage-denied"):
+        storage.check_writable("c")
+    files.call_s3("delete_bucket_policy", Bucket="kept")
+    storage.delete("a")
+    assert storage.keys("b") == ["b"]
+    assert storage.keys("a") == []
+
+
+def test_rights_that_deployments_state_suffice_and_reach_no_further(tmp_path: Path) -> None:
+    """The policies of deployments/s3, enforced; moto does not know them for deleting several."""
+    from moto import settings as of_moto
+    from moto.core.responses import ActionAuthenticatorMixin
+
+    root = Path(__file__).parents[3] / "deployments" / "s3"
+    big = tmp_path / "big"
+    big.write_bytes(b"x" * 60_000_000)  # goes up in parts
+    with s3_server("tyre3d") as s3:
+        filesystem(s3.endpoint).pipe({f"tyre3d/{n}/a": b"x" for n in ("incoming", "other")})
+        keys = {name: _user(s3.endpoint, name, root / f"{name}.json") for name in ("worker", "api")}
+        with mock.patch.object(of_moto, "INITIAL_NO_AUTH_ACTION_COUNT", 0):
+            ActionAuthenticatorMixin.request_count = 0
+
+            def place(who: str, prefix: str) -> S3Storage:
+                return S3Storage(f"s3://tyre3d/{prefix}", s3_settings(s3.endpoint, **keys[who]))
+
+            artifacts = place("worker", "artifacts")
+            assert artifacts.put_new("cas/x", b"1")
+            artifacts.put("cas/big", big)
+            assert (artifacts.get("cas/x"), artifacts.get("cas/none")) == (b"1", None)
+            assert artifacts.keys("cas") == ["cas/big", "cas/x"]
+            assert artifacts.abort_uploads(time.time()) == 0
+            artifacts._fs.call_s3("delete_object", Bucket="tyre3d", Key="artifacts/cas/x")
+            assert place("worker", "incoming").get("a") == b"x"
+            place("worker", "meshes").write({"a.glb": b"1"})
+            assert place("api", "meshes").get("a.glb") == b"1"
+            assert place("api", "meshes").get("none") is None
+            place("api", "incoming/uploads/1").put("a.mp4", big)
+            refused: list[Callable[[], object]] = [
+                lambda: place("worker", "incoming").write({"a": b"1"}),
+                lambda: place("worker", "other").get("a"),
+                lambda: place("api", "meshes").write({"a.glb": b"1"}),
+                lambda: place("api", "incoming").get("a"),
+                lambda: place("api", "artifacts").get("cas/big"),
+            ]
+            for ask in refused:
+                with pytest.raises(StorageError, match="storage-denied"):
+                    ask()
+
+
+def _user(endpoint: str, name: str, policy: Path) -> dict[str, str]:
+    """The settings of a user who has the rights of a policy."""
+    import boto3
+
+    iam = boto3.client(
+        "iam",
+        endpoint_url=endpoint,
+        region_name=REGION,
+        aws_access_key_id=KEY,
+        aws_secret_access_key=SECRET,
+    )
+    iam.create_user(UserName=name)
+    iam.put_user_policy(UserName=name, PolicyName=name, PolicyDocument=policy.read_text())
+    made = iam.create_access_key(UserName=name)["AccessKey"]
+    return {"s3_access_key": made["AccessKeyId"], "s3_secret_key": made["SecretAccessKey"]}

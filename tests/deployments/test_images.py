@@ -1,0 +1,45 @@
+"""Which images are named by a digest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from deployments.images import images, main, unpinned, unpinned_of_kubernetes
+
+COMPOSE = "image: ${DB_IMAGE:-postgres:16}\nimage: ${WEB_IMAGE:-web:1}\nlimit: ${RUNS:-2}\n"
+DIGEST = f"postgres:16@sha256:{'a' * 64}"
+
+
+def test_an_image_is_the_default_or_what_the_variable_says() -> None:
+    assert images(COMPOSE, "") == {"DB_IMAGE": "postgres:16", "WEB_IMAGE": "web:1"}
+    env = f"# DB_IMAGE=no\nDB_IMAGE={DIGEST}\nWEB_IMAGE=\nRUNS=4\n"
+    used = images(COMPOSE, env)
+    assert used == {"DB_IMAGE": DIGEST, "WEB_IMAGE": "web:1"}
+    assert unpinned(used) == {"WEB_IMAGE": "web:1"}
+    assert set(unpinned({"A": DIGEST[:-1], "B": "sha256:x", "C": f"{DIGEST} "})) == {"A", "B", "C"}
+
+
+def test_every_image_of_others_is_listed_until_it_is_pinned(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--env", str(tmp_path / "none")]) == 1
+    told = capsys.readouterr().out
+    for name in ("PYTHON", "POSTGRES", "REDIS", "S3", "MC"):
+        assert f"by its tag     {name}_IMAGE=" in told
+    pinned = "\n".join(f"{n}_IMAGE={DIGEST}" for n in ("PYTHON", "POSTGRES", "REDIS", "S3", "MC"))
+    (tmp_path / ".env").write_text(pinned)
+    assert main(["--env", str(tmp_path / ".env")]) == 1
+    told = capsys.readouterr().out
+    assert told.count("by its digest") == 5
+    assert "registry.example/tyre3d:cpu" in told  # of the kustomization, until it is pushed
+
+
+def test_a_kustomization_with_digests_lacks_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "base" / "kustomization.yaml"
+    path.parent.mkdir()
+    path.write_text("images: [{name: tyre3d, newName: r.example/t, digest: 'sha256:1'}]")
+    assert unpinned_of_kubernetes(tmp_path) == {}
+    path.write_text("images: [{name: tyre3d, newName: r.example/t, newTag: cpu}]")
+    assert unpinned_of_kubernetes(tmp_path) == {"base/kustomization.yaml": "r.example/t:cpu"}
