@@ -262,7 +262,7 @@ def machines() -> Iterator[Case]:
 def _server() -> S3Server:
     """One S3 for all cases of a process."""
     server = S3Server()
-    filesystem(server.endpoint).mkdir("bucket")
+    filesystem(server.endpoint).makedirs("bucket", exist_ok=True)
     return server
 
 

@@ -77,7 +77,7 @@ def s3_server(*buckets: str) -> Iterator[S3Server]:
     server = S3Server()
     try:
         for bucket in buckets:
-            filesystem(server.endpoint).mkdir(bucket)
+            filesystem(server.endpoint).makedirs(bucket, exist_ok=True)  # moto has one memory
         yield server
     finally:
         server.go_away()
