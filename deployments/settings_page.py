@@ -137,7 +137,7 @@ def _unit_of(name: str) -> str:
 
 
 def _default_of(default: Any, field: FieldInfo) -> str:
-    if field.is_required():
+    if field.is_required() and default is field.default:
         return "**required**"
     if field.default_factory is not None:
         return "the user's cache folder"

@@ -91,3 +91,5 @@ def test_the_page_of_settings_tells_of_each_one_what_it_means() -> None:
         ApiSettings.model_fields
     )
     assert [row for row in rows if row.endswith("|  |")] == []
+    required = [row.split("`")[1] for row in rows if "**required**" in row]
+    assert required == ["TYRE3D_API_INPUT_ROOTS", "TYRE3D_API_OUTPUT_ROOTS"]
