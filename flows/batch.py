@@ -22,13 +22,16 @@ from prefect.runtime import flow_run as this_run
 from prefect.states import Completed, Failed
 from prefect.utilities.urls import url_for
 
-from configs.locations import inside, printable
+from configs.locations import as_location, inside, printable, report_of
 from configs.request import BatchRequest, ReconstructRequest
 from configs.settings import Settings
 from flows.reconstruct import reconstruct
 from flows.support.batch_page import write_page
 from flows.support.deployment_runs import RunWatch, pause, retry_while_unavailable
+from flows.support.logs import told_plainly
+from flows.support.page import escaped
 from flows.support.settings import load_settings
+from flows.support.summary import links_to
 from tasks.batch.manifest import Entry, Manifest, completed, fingerprint
 from tasks.batch.sources import MANIFEST_NAME, PAGE_NAME, Source, find_sources, renamed
 from tasks.core.errors import InputError, Tyre3dError
@@ -58,8 +61,10 @@ def batch(request: BatchRequest) -> State[Any]:
     Returns:
         Completed if all have a result, else Failed; the message counts them.
     """
-    manifest = run_batch(request, load_settings(), str(this_run.id))
-    _show(manifest)
+    settings = load_settings()
+    with told_plainly():
+        manifest = run_batch(request, settings, str(this_run.id))
+    _show(manifest, settings)
     return final_state(manifest)
 
 
@@ -255,24 +260,42 @@ def _failure_of(state: State[Any]) -> Failure:
     return failure_of_state(state.type.value, state.message)
 
 
-def _show(manifest: Manifest) -> None:
+def _show(manifest: Manifest, settings: Settings) -> None:
     """Put a table of all tyres into Prefect's UI."""
-    rows = [
-        {
-            "tyre": printable(e.name),
-            "state": "found finished" if e.found_finished else e.state,
-            "error": e.error["code"] if e.error else "",
-            "stage": e.error["stage"] if e.error else "",
-            "verdict": e.verdict,
-            "reasons": ", ".join(e.reasons),
-            "seconds": e.seconds,
-            "attempts": e.attempts,
-            "vertices": e.figures.get("num_vertices", ""),
-            "faces": e.figures.get("num_faces", ""),
-            "warnings": len(e.warnings),
-            "GLB": e.glb,
-            "run": e.flow_run_url or e.flow_run_id,
-        }
-        for e in manifest.entries.values()
-    ]
+    entries = manifest.entries.values()
+    rows = [_row(entry, _links_of(entry, settings)) for entry in entries]
     create_table_artifact(key="batch", table=rows, description="What became of every tyre")
+
+
+def _row(entry: Entry, links: Mapping[str, str]) -> dict[str, Any]:
+    """A tyre in the table; cells are Markdown."""
+    error = entry.error or {}
+    shown = [f"[{label}]({address})" for label, address in links.items()]
+    # of whatever server shows the table: a run's own address may be that of one that is gone
+    run = f"[run](/runs/flow-run/{entry.flow_run_id})" if entry.flow_run_id else ""
+    return {
+        "tyre": escaped(entry.name),
+        "state": "found finished" if entry.found_finished else entry.state,
+        "verdict": entry.verdict,
+        "result": " · ".join(shown) or escaped(entry.glb),
+        "run": run,
+        "message": escaped(error.get("message", ", ".join(entry.reasons))),
+        "error": error.get("code", ""),
+        "stage": error.get("stage", ""),
+        "seconds": entry.seconds,
+        "attempts": entry.attempts,
+        "vertices": entry.figures.get("num_vertices", ""),
+        "faces": entry.figures.get("num_faces", ""),
+        "warnings": len(entry.warnings),
+    }
+
+
+def _links_of(entry: Entry, settings: Settings) -> dict[str, str]:
+    if entry.state != "completed" or not entry.glb:
+        return {}
+    try:
+        glb = as_location(entry.glb)
+        return links_to({"output_path": glb, "report_path": report_of(glb)}, settings)
+    except (Tyre3dError, OSError) as exc:
+        _log.debug("no links to %s: %s", entry.name, exc)
+        return {}

@@ -8,10 +8,11 @@ import platform
 from datetime import UTC, datetime
 from importlib.metadata import version as package_version
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from prefect import flow
 from prefect.runtime import flow_run as this_run
+from prefect.states import Failed
 
 from configs.locations import as_location, metadata_of, preview_of, report_of
 from configs.request import ReconstructRequest
@@ -32,12 +33,13 @@ from configs.stages import (
 )
 from flows.infer import remote_tasks
 from flows.support.first_word import advised_by, tell_first_word
-from flows.support.logs import logged_run
+from flows.support.logs import logged_run, told_plainly
 from flows.support.progress import report_to_prefect
 from flows.support.report import MISSING, Reported, page_of, reported
 from flows.support.runner import Runner
 from flows.support.settings import load_settings
 from flows.support.summary import publish_summary
+from tasks.core.errors import Tyre3dError
 from tasks.network.device import pick_device
 from tasks.network.weights import (
     BackgroundWeights,
@@ -77,8 +79,12 @@ def reconstruct(request: ReconstructRequest, tyre: str) -> dict[str, Any]:
         The metadata that also lie beside the GLB.
     """
     settings = load_settings()
-    with logged_run(tyre, as_json=settings.log_json), report_to_prefect():
-        return run_stages(request, settings)
+    with logged_run(tyre, as_json=settings.log_json), told_plainly(), report_to_prefect():
+        try:
+            return run_stages(request, settings)
+        except Tyre3dError as exc:
+            # a state, whose message is our sentence; whoever called the flow is raised the error
+            return cast(dict[str, Any], Failed(message=str(exc), data=exc))
 
 
 def run_stages(request: ReconstructRequest, settings: Settings) -> dict[str, Any]:
@@ -196,7 +202,7 @@ def run_stages(request: ReconstructRequest, settings: Settings) -> dict[str, Any
     page = page_of(request.stem, metadata, report)
     shown = (page, report.preview) if page and report else None
     metadata["files"] = write_result(request.glb_path, glb, metadata, settings, shown, beside)
-    publish_summary(request.stem, metadata, report.content if report else {})
+    publish_summary(request.stem, metadata, report.content if report else {}, settings)
     return metadata
 
 

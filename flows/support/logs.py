@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import IO
 
+from tasks.core.errors import Tyre3dError
+
 _LOGGERS = ("", "tyre3d", "prefect", "uvicorn", "fastapi")
 """Loggers that have handlers of their own, or propagate to nobody."""
 _about: dict[str, str] = {}
@@ -104,3 +106,31 @@ def logged_run(tyre: str, *, as_json: bool) -> Iterator[None]:
     job = of_job[0] if of_job else run if "api" in flow_run.tags else ""
     with about(tyre=tyre, run=run, job=job):
         yield
+
+
+_OF_RUNS = ("prefect.flow_runs", "prefect.task_runs")
+"""Loggers whose lines a run's page in Prefect's UI shows."""
+
+
+class _Plainly(logging.Filter):
+    """Cuts the traceback off our own errors: their sentence says what to do."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, Tyre3dError):
+            record.msg, record.args, record.exc_info = str(error), (), None
+        return True
+
+
+@contextmanager
+def told_plainly() -> Iterator[None]:
+    """Within this block the runs' logs tell of our own errors by their sentence alone."""
+    plainly = _Plainly()
+    loggers = [logging.getLogger(name) for name in _OF_RUNS]
+    for logger in loggers:
+        logger.addFilter(plainly)
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeFilter(plainly)

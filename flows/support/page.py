@@ -24,13 +24,19 @@ def escaped(text: str) -> str:
     return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", printable(text))
 
 
-def summary(tyre: str, metadata: Mapping[str, Any], content: Mapping[str, Any]) -> str:
+def summary(
+    tyre: str,
+    metadata: Mapping[str, Any],
+    content: Mapping[str, Any],
+    links: Mapping[str, str],
+) -> str:
     """A page of Markdown with pictures.
 
     Args:
         tyre: Its name.
         metadata: Metadata of the run.
         content: What the report shows beside them; its pictures are shown here, too.
+        links: Web addresses, by what lies there.
     """
     reasons = metadata["reasons"]
     lines = [
@@ -38,9 +44,14 @@ def summary(tyre: str, metadata: Mapping[str, Any], content: Mapping[str, Any]) 
         "",
         f"**Verdict: {metadata['verdict']}**",
         "",
-        *(f"- {r['message']} (`{r['code']}`, {r['level']}). {r['advice']}" for r in reasons),
+        *(
+            f"- {escaped(r['message'])} (`{r['code']}`, {r['level']}). {escaped(r['advice'])}"
+            for r in reasons
+        ),
         "",
-        *(f"- **Retake:** {line}" for line in metadata["retake"]),
+        *(f"- **Retake:** {escaped(line)}" for line in metadata["retake"]),
+        "",
+        " · ".join(f"[{label}]({address})" for label, address in links.items()),
         "",
         *_pictures(content),
         *_table(("figure", "value"), _figures(metadata)),
@@ -53,8 +64,18 @@ def summary(tyre: str, metadata: Mapping[str, Any], content: Mapping[str, Any]) 
         ),
         "",
         f"GLB: {escaped(metadata['output_path'])}",
+        "",
+        *_opened_by(metadata, links),
     ]
     return "\n".join(lines)
+
+
+def _opened_by(metadata: Mapping[str, Any], links: Mapping[str, str]) -> list[str]:
+    """How the report is opened where no link leads to it."""
+    report = metadata.get("report_path")
+    if not report or "report" in links:
+        return []
+    return [f"Report: {escaped(report)} (on that machine: tyre3d view, and this path)"]
 
 
 def _pictures(content: Mapping[str, Any]) -> list[str]:
@@ -64,7 +85,8 @@ def _pictures(content: Mapping[str, Any]) -> list[str]:
     chosen = [frame for frame in content.get("frames", ()) if frame["kind"] == "chosen"]
     if chosen:
         shown = [f"![Frame {frame['index']}]({frame['picture']})" for frame in chosen]
-        lines += [" ".join(shown), "", "*The frames given to the network.*", ""]
+        strip = _table([""] * len(shown), [shown])  # one row: it is scrolled through
+        lines += [*strip, "", "*The frames given to the network.*", ""]
     return lines
 
 
@@ -72,7 +94,7 @@ def _figures(metadata: Mapping[str, Any]) -> list[tuple[str, str]]:
     low, high = metadata["bounds_m"]
     size = " × ".join(f"{1000 * (h - b):.0f}" for b, h in zip(low, high, strict=True))
     rows = [
-        ("model", str(metadata["model"]["name"])),
+        ("model", escaped(str(metadata["model"]["name"]))),
         ("vertices, faces", f"{metadata['num_vertices']}, {metadata['num_faces']}"),
         ("size x, y, z, mm", size),
         ("poses", f"{metadata['poses']['method']}, {metadata['poses']['motion']}"),

@@ -8,22 +8,51 @@ from typing import Any
 
 from prefect.artifacts import create_markdown_artifact
 
+from configs.locations import as_location
+from configs.settings import Settings
 from flows.support.events import slug
-from flows.support.page import summary
+from flows.support.page import escaped, summary
+from tasks.storage.results import results_beside
 
 _log = logging.getLogger("tyre3d")
 
 
-def publish_summary(tyre: str, metadata: Mapping[str, Any], content: Mapping[str, Any]) -> None:
+_TYPES = {
+    "report": ("report_path", "text/html; charset=utf-8"),
+    "GLB": ("output_path", "model/gltf-binary"),
+}
+
+
+def links_to(metadata: Mapping[str, Any], settings: Settings) -> dict[str, str]:
+    """Web addresses of report and GLB, as far as there are any: of results in a bucket.
+
+    Args:
+        metadata: A run's metadata.
+        settings: How storage is reached.
+    """
+    found = {}
+    for label, (key, content_type) in _TYPES.items():
+        if location := metadata.get(key):
+            results, name = results_beside(as_location(location), settings)
+            if address := results.web_address(name, content_type):
+                found[label] = address
+    return found
+
+
+def publish_summary(
+    tyre: str, metadata: Mapping[str, Any], content: Mapping[str, Any], settings: Settings
+) -> None:
     """Put a page with images into Prefect's UI; never fails a run.
 
     Args:
         tyre: Name of the tyre.
         metadata: The run's metadata.
         content: What the report shows beside them; empty where there is no report.
+        settings: How storage is reached.
     """
     try:
-        page = summary(tyre, metadata, content)
-        create_markdown_artifact(page, key=f"tyre-{slug(tyre)}", description=f"Mesh of {tyre}")
+        page = summary(tyre, metadata, content, links_to(metadata, settings))
+        key, about = f"tyre-{slug(tyre)}", f"Mesh of {escaped(tyre)}"
+        create_markdown_artifact(page, key=key, description=about)
     except Exception as exc:  # noqa: BLE001  the result is there, whatever becomes of its picture
         _log.warning("no summary in Prefect's UI: %s: %s", type(exc).__name__, exc)

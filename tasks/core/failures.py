@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass
 
 from tasks.core.errors import Tyre3dError, is_transient
 
-_OWN_ERROR = re.compile(r"\w+Error: \[([a-z0-9-]+)\] ([^:]+): (.*)", re.DOTALL)
+_OWN_ERROR = re.compile(r"(?:\A|\w+Error: )\[([a-z0-9-]+)\] ([^:]+): (.*)", re.DOTALL)
+"""Our sentence, as a run states it, or as Prefect words it of a task or an older run."""
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,9 @@ class Storage(Protocol):
     def mark(self, key: str) -> str | None:
         """What changes when the content of ``key`` does, None where there is no such object."""
 
+    def web_address(self, key: str, content_type: str) -> str | None:
+        """Where a browser may fetch ``key`` for a week, None where nothing serves it."""
+
     def keys(self, prefix: str) -> list[str]:
         """All keys below ``prefix``, sorted."""
 

@@ -104,6 +104,11 @@ class LocalStorage:
         with storage_errors(str(target)):
             return sha256_of(target) if target.is_file() else None
 
+    def web_address(self, key: str, content_type: str) -> str | None:
+        """None: no browser reaches it."""
+        checked(key)
+        return None
+
     def keys(self, prefix: str) -> list[str]:
         """All keys below ``prefix``, sorted; unfinished writes are not keys."""
         base = self._path(prefix)

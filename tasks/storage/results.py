@@ -70,6 +70,10 @@ class Results:
         """The content of ``name``, or None."""
         return self._storage.get(name)
 
+    def web_address(self, name: str, content_type: str) -> str | None:
+        """Where a browser may fetch ``name`` for a week, None where nothing serves it."""
+        return self._storage.web_address(name, content_type)
+
     def write(self, files: Mapping[str, bytes]) -> None:
         """Write files, each completely or not at all, in this order; locally none if one fails."""
         self._storage.write(files)

@@ -19,6 +19,8 @@ _log = logging.getLogger("tyre3d.storage")
 _T = TypeVar("_T")
 _TOUCHED_EVERY_S = 3600.0
 _DELETED_AT_ONCE = 1000
+_SIGNED_FOR_S = 7 * 24 * 3600
+"""No signature of S3 holds longer."""
 _PAUSE_S = (0.5, 10.0)
 """First and longest pause before a request is repeated."""
 
@@ -175,6 +177,14 @@ class S3Storage:
         """What changes when the content of ``key`` does (its ETag and size), or None."""
         info = self._info(key)
         return f"{info['ETag']}:{info['size']}" if info is not None else None
+
+    def web_address(self, key: str, content_type: str) -> str | None:
+        """An address with a signature that holds for a week, or as long as our credentials do."""
+        with self._errors(key):
+            signed = self._fs.sign(
+                self._path(key), expiration=_SIGNED_FOR_S, ResponseContentType=content_type
+            )
+        return str(signed)
 
     def _info(self, key: str) -> dict[str, Any] | None:
         path = self._path(key)

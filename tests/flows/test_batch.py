@@ -119,7 +119,10 @@ def test_a_batch_goes_on_over_bad_tyres_and_takes_up_what_is_missing(
         found = client.read_artifacts(
             artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=["batch"]))
         )
-    assert any("found finished" in str(a.data) for a in found)
+    tables = [str(a.data) for a in found]
+    assert any("found finished" in table for table in tables)
+    assert any(f"[run](/runs/flow-run/{entries['a']['flow_run_id']})" in t for t in tables)
+    assert any("is an empty file" in t or "video-noise" in t for t in tables)
 
 
 def test_a_verdict_of_fail_is_told_though_all_have_a_result(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ import torch
 import trimesh
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+from prefect.client.schemas.sorting import FlowRunSort
 
 import tasks.fusion.merge
 import tasks.poses.apart
@@ -270,6 +271,10 @@ def test_errors_keep_their_kind_through_prefect(tmp_path: Path, tiny_model: Path
     with pytest.raises(InputError) as caught:
         run(folder, tmp_path, tiny_model)
     assert caught.value.code == "image-unreadable"
+    with get_client(sync_client=True) as client:
+        latest = client.read_flow_runs(sort=FlowRunSort.START_TIME_DESC, limit=1)[0]
+    assert latest.state is not None
+    assert latest.state.message == str(caught.value), "what its page says first"
     assert list((tmp_path / "out").iterdir()) == []
 
 

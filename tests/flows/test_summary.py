@@ -75,7 +75,7 @@ def test_the_mesh_is_seen_from_where_the_eye_is() -> None:
 
 
 def test_the_page_holds_pictures_and_figures() -> None:
-    page = summary("tyre", METADATA, _content(3))
+    page = summary("tyre", METADATA, _content(3), {})
     coded = re.findall(r"!\[[^\]]+\]\(data:image/jpeg;base64,([A-Za-z0-9+/=]+)\)", page)
     raw = [np.frombuffer(base64.b64decode(text), np.uint8) for text in coded]
     views, *frames = (cv2.imdecode(content, cv2.IMREAD_COLOR) for content in raw)
@@ -94,7 +94,16 @@ def test_the_page_holds_pictures_and_figures() -> None:
 
 def test_a_name_brings_no_link_image_or_tag_into_the_page() -> None:
     name = "![x](http://evil/i.png) <img src=http://evil> [a](b) `c`\x1b[2J"
-    page = summary(name, METADATA | {"output_path": f"/out/{name}.glb"}, _content(1))
+    page = summary(name, METADATA | {"output_path": f"/out/{name}.glb"}, _content(1), {})
     for line in (page.splitlines()[0], page.splitlines()[-1]):
         assert "\x1b" not in line
         assert re.search(r"(?<!\\)[!\[\]<>`]", line) is None, line
+
+
+def test_the_page_leads_to_report_and_mesh_or_says_how_they_are_opened() -> None:
+    metadata = METADATA | {"report_path": "/out/tyre.html"}
+    page = summary("tyre", metadata, {}, {})
+    assert page.endswith(r"Report: \/out\/tyre\.html (on that machine: tyre3d view, and this path)")
+    page = summary("tyre", metadata, {}, {"report": "https://s3/r?x", "GLB": "https://s3/g?x"})
+    assert "\n[report](https://s3/r?x) · [GLB](https://s3/g?x)\n" in page
+    assert "tyre3d view" not in page

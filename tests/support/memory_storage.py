@@ -67,6 +67,11 @@ class MemoryStorage:
         content = self.content.get(checked(key))
         return None if content is None else hashlib.sha256(content).hexdigest()
 
+    def web_address(self, key: str, content_type: str) -> str | None:
+        """None: no browser reaches it."""
+        checked(key)
+        return None
+
     def keys(self, prefix: str) -> list[str]:
         """All keys below ``prefix``, sorted."""
         base = checked(prefix).rstrip("/") + "/"

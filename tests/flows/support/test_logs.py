@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from flows.support.logs import JsonFormatter, about, log_json
+from flows.support.logs import JsonFormatter, about, log_json, told_plainly
+from tasks.core.errors import InputError
 
 
 @pytest.fixture
@@ -67,3 +68,24 @@ def test_everything_that_a_process_logs_is_json_and_told_once() -> None:
     lines = [json.loads(line) for line in out.getvalue().splitlines()]
     assert [x["logger"] for x in lines] == ["tyre3d.stages", "prefect.worker", "another.library"]
     assert old.getvalue() == ""
+
+
+def test_the_log_of_a_run_tells_of_our_own_errors_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stream, log = io.StringIO(), logging.getLogger("prefect.task_runs")
+    monkeypatch.setattr(log, "handlers", [logging.StreamHandler(stream)])
+    monkeypatch.setattr(log, "propagate", False)
+    with told_plainly():
+        for error in (
+            InputError("video-empty", stage="extract", what="v.mp4 is empty", advice="Copy it"),
+            ZeroDivisionError("oh"),
+        ):
+            try:
+                raise error
+            except Exception:
+                log.exception("Task run failed with exception: %r", error)
+    ours, *others = stream.getvalue().splitlines()
+    assert ours == "[video-empty] extract: v.mp4 is empty. Copy it"
+    assert others[1].startswith("Traceback"), "of a fault of ours every line is wanted"
+    assert log.filters == []

@@ -8,8 +8,10 @@ from tasks.core.failures import failure_of_error, failure_of_state
 
 def test_an_error_and_the_message_of_its_state_are_the_same_failure() -> None:
     error = ResourceError("out-of-memory", stage="infer", what="too big", advice="Wait: retry")
-    message = f"Flow run encountered an exception: ResourceError: {error}"
-    assert failure_of_state("FAILED", message) == failure_of_error(error)
+    words_of_prefect = f"Flow run encountered an exception: ResourceError: {error}"
+    for message in (str(error), words_of_prefect):
+        assert failure_of_state("FAILED", message) == failure_of_error(error)
+    assert failure_of_state("FAILED", f"see {error}").code == "internal"
     assert failure_of_error(error).to_dict() == {
         "code": "out-of-memory",
         "stage": "infer",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tasks.core.digests import sha256_of
@@ -128,6 +129,18 @@ def test_the_mark_follows_the_content(storage: Storage) -> None:
     assert first == storage.mark("a")
     storage.write({"a": b"two"})
     assert storage.mark("a") != first
+
+
+def test_a_browser_is_led_to_what_has_a_web_address(storage: Storage) -> None:
+    storage.write({"a b/tyre.html": b"<p>"})
+    address = storage.web_address("a b/tyre.html", "text/html")
+    if not storage.root.startswith("s3://"):
+        assert address is None
+        return
+    assert address is not None
+    answer = httpx.get(address)
+    assert (answer.status_code, answer.content) == (200, b"<p>")
+    assert answer.headers["Content-Type"].startswith("text/html")
 
 
 def test_what_can_be_written_is_checked_without_a_trace(storage: Storage) -> None:
