@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.synthetic.tyres.damage import DamageSpec, marks_at
 from tasks.synthetic.tyres.profile import FloatArray
 from tasks.synthetic.tyres.spec import Lettering, LookSpec, Part
 
@@ -131,6 +132,8 @@ def evaluate(
     points: FloatArray,
     tread_depth: FloatArray,
     lip_radius: float,
+    damage: DamageSpec | None = None,
+    tread_radius: float = 0.0,
 ) -> Material:
     """The material of points whose part is known.
 
@@ -141,6 +144,8 @@ def evaluate(
         points: ``(N, 3)`` in the axle frame.
         tread_depth: ``(N,)`` metres below the crown.
         lip_radius: Inside of the rim's lip.
+        damage: Of the tyre.
+        tread_radius: Outer radius of the new tyre.
     """
     n = len(points)
     albedo = np.empty((n, 3), dtype=np.float32)
@@ -167,10 +172,17 @@ def evaluate(
         albedo[lip], specular[lip], rough[lip] = (0.6, 0.6, 0.61), 0.8, 0.2
     brake = part == Part.BRAKE
     albedo[brake], specular[brake], rough[brake] = (0.16, 0.15, 0.145), 0.3, 0.5
+    if damage is not None:
+        marks = marks_at(damage, points, tread, part == Part.SIDEWALL, tread_radius)
+        albedo += marks.cover[:, None] * (marks.paint - albedo)
+        specular *= 1 - 0.7 * marks.matt
+        rough += marks.matt * (1 - rough)
     fine = noise(points, 0.012, look.seed)
     coarse = noise(points, 0.09, look.seed + 1)
     mottle = 0.7 * coarse + 0.3 * fine
     albedo *= (1.0 + look.mottle * (mottle - 0.5))[:, None]
+    if look.dirt_seed is not None:
+        mottle = 0.7 * noise(points, 0.09, look.dirt_seed) + 0.3 * fine
     dust = look.dirt * np.clip(2.2 * mottle - 0.7 + 0.5 * groove, 0.0, 1.0)
     dust = np.where(part >= Part.RIM, 0.5 * dust, dust).astype(np.float32)
     albedo += dust[:, None] * (np.asarray(look.dirt_colour, dtype=np.float32) - albedo)

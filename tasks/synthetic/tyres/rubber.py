@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tasks.synthetic.tyres.damage import DamageSpec, sidewall_shift, tread_loss
 from tasks.synthetic.tyres.profile import BoolArray, FloatArray, Section
 from tasks.synthetic.tyres.shapes import IntArray, Mesh, grid_faces, outward, segments
 from tasks.synthetic.tyres.spec import Part, WearSpec
@@ -26,12 +27,18 @@ class Rubber:
             solid.
         pattern: Grooves.
         wear: Loss of radius.
+        damage: Further damage.
     """
 
     section: Section
     cavity: Section | None
     pattern: Pattern
     wear: WearSpec | None
+    damage: DamageSpec | None = None
+
+    @property
+    def _worn(self) -> bool:
+        return self.wear is not None or (self.damage is not None and self.damage.of_tread)
 
     @property
     def radius(self) -> float:
@@ -39,25 +46,29 @@ class Rubber:
         return float(self.section.top_r.max())
 
     def loss(self, theta: FloatArray, z: FloatArray) -> FloatArray:
-        """Radius lost to wear."""
+        """Radius lost to wear, and to what is torn out."""
         half = float(self.section.top_z[-1])
         # No wear beyond the shoulder: it fades out above the widest point.
         room = (self.section.top(z) - self.section.belly_radius) / (
             0.35 * (self.radius - self.section.belly_radius)
         )
         loss = radius_loss(self.wear, theta, z, radius=self.radius, half=half)
+        if self.damage is not None and self.damage.of_tread:
+            loss = loss + tread_loss(self.damage, theta, z, self.radius)
         return np.asarray(loss * np.clip(room, 0.0, 1.0))
 
     def _surface(
         self, theta: FloatArray, z: FloatArray, depth: FloatArray, top: FloatArray
     ) -> FloatArray:
-        worn = top - self.loss(theta, z) if self.wear is not None else top
+        worn = top - self.loss(theta, z) if self._worn else top
         return np.minimum(worn, self.pattern.cut_radius(self.section, z, depth))
 
     def contains(self, r: FloatArray, theta: FloatArray, z: FloatArray) -> BoolArray:
         """Below the worn crown, between the sidewalls, not in a groove, not in the hollow."""
         s = self.section
         inside = np.zeros(len(r), dtype=bool)
+        if self.damage is not None and self.damage.bulges:
+            z = z - sidewall_shift(self.damage, r, theta, z)
         near = np.flatnonzero(
             (r >= s.bead_radius) & (r <= self.radius) & (np.abs(z) <= s.half_width)
         )
@@ -106,6 +117,9 @@ class Rubber:
                 ),
             ]
         )
+        if self.damage is not None and self.damage.bulges:
+            r, turn, side = cylinder(vertices)
+            vertices[:, 2] += sidewall_shift(self.damage, r, turn, side)
         full = np.arange(n * m).reshape(n, m)
         few = n * m + np.arange(angle.size).reshape(angle.shape)
         faces = [
@@ -151,7 +165,7 @@ class Rubber:
         p, s = self.pattern, self.section
         inner = p.z_edges[1:-1]
         plain = np.concatenate([s.top_z, p.sweep_z, [-p.floor_z, p.floor_z]])
-        if self.wear is not None:
+        if self._worn:
             n = max(8, round(80 * detail))
             plain = np.concatenate([plain, np.linspace(-p.floor_z, p.floor_z, n)])
         plain = np.unique(plain[(plain >= s.top_z[0]) & (plain <= s.top_z[-1])])
@@ -175,7 +189,7 @@ class Rubber:
         length = np.linalg.norm(step, axis=0)
         way = step / np.maximum(length, 1e-12)
         turn = np.arccos(np.clip((way[:, 1:] * way[:, :-1]).sum(axis=0), -1.0, 1.0))
-        gap = 0.010 if self.wear is None else 0.006
+        gap = 0.006 if self._worn else 0.010
         cost = length / gap
         cost[1:] += turn / 0.09
         slot = np.floor(np.concatenate([[0.0], np.cumsum(cost)]) * min(detail, 2.0))

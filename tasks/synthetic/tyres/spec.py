@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
+from tasks.synthetic.tyres.damage import ON_ITS_WHEEL, DamageSpec, Mount
+
 TRAIN_SEEDS = range(0, 1_000_000)
 VALIDATION_SEEDS = range(1_000_000, 1_100_000)
 TEST_SEEDS = range(2_000_000, 2_100_000)
@@ -181,6 +183,8 @@ class WearSpec:
     Args:
         uniform: Loss everywhere.
         inner, centre, outer: Further loss at the inner edge, the middle and the outer edge.
+        conical: Further loss that grows evenly from nothing at the inner edge to this at the outer;
+            negative, it grows towards the inner edge.
         flat_spots: Chords.
         graining: Height of the roughness.
         graining_centre: Where the graining is strongest, share of half the section width.
@@ -199,6 +203,7 @@ class WearSpec:
     cuts: tuple[TreadCut, ...] = ()
     run_out: float = 0.0
     seed: int = 0
+    conical: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -263,6 +268,7 @@ class LookSpec:
         dirt: Amount of dust, 0..1, and its colour.
         seed: Seed of the noise.
         mottle: Share by which the noise changes all albedos.
+        dirt_seed: Seed of where dust lies; None: where the noise is.
     """
 
     rubber: Colour
@@ -281,11 +287,15 @@ class LookSpec:
     dirt_colour: Colour
     seed: int
     mottle: float = 0.3
+    dirt_seed: int | None = None
 
 
 @dataclass(frozen=True)
 class TyreSpec:
-    """Everything that defines one tyre; ``rim`` is None for a tyre without one."""
+    """Everything that defines one tyre; ``rim`` is None for a tyre without one.
+
+    ``phase`` turns wheel and rubber about the axle, ``mount`` the rubber on the wheel.
+    """
 
     seed: int
     family: str
@@ -295,6 +305,8 @@ class TyreSpec:
     look: LookSpec
     wear: WearSpec | None
     phase: float
+    damage: DamageSpec | None = None
+    mount: Mount = ON_ITS_WHEEL
 
 
 def with_wear(spec: TyreSpec, wear: WearSpec) -> TyreSpec:

@@ -14,6 +14,7 @@ import numpy as np
 import trimesh
 from numpy.typing import NDArray
 
+from tasks.synthetic.tyres.damage import ON_ITS_WHEEL, Mount
 from tasks.synthetic.tyres.material import Material, SidewallTexture, evaluate, paint_sidewall
 from tasks.synthetic.tyres.normals import split_creases
 from tasks.synthetic.tyres.profile import (
@@ -26,8 +27,8 @@ from tasks.synthetic.tyres.profile import (
 from tasks.synthetic.tyres.rim import build_rim
 from tasks.synthetic.tyres.rubber import Rubber, cylinder
 from tasks.synthetic.tyres.sampling import sample_spec
-from tasks.synthetic.tyres.shapes import Body, join
-from tasks.synthetic.tyres.spec import RimSpec, TyreSpec
+from tasks.synthetic.tyres.shapes import Body, Mesh, join
+from tasks.synthetic.tyres.spec import Part, RimSpec, TyreSpec
 from tasks.synthetic.tyres.tread import build_pattern
 
 __all__ = ["Tyre", "build_tyre", "sample_spec", "tyre_mesh"]
@@ -67,13 +68,20 @@ class Tyre:
     z_shift: float
 
     def _local(self, points: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Cylinder coordinates in the frame of the wheel."""
         r, theta, z = cylinder(np.asarray(points, dtype=np.float64))
         return r, theta - self.spec.phase, z + self.z_shift
+
+    def _on_rubber(self, theta: FloatArray, z: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Angle and z on the rubber of those in the frame of the wheel."""
+        mount = self.spec.mount
+        theta = theta - mount.angle
+        return (math.pi - theta, -z) if mount.turned else (theta, z)
 
     def contains(self, points: FloatArray) -> BoolArray:
         """Whether points ``(N, 3)`` lie inside the solid; a sealed air chamber counts as solid."""
         r, theta, z = self._local(points)
-        inside = self.rubber.contains(r, theta, z)
+        inside = self.rubber.contains(r, *self._on_rubber(theta, z))
         for body in self.wheel:
             left = np.flatnonzero(~inside)
             if len(left) == 0:
@@ -85,24 +93,31 @@ class Tyre:
         """Radius lost to wear, metres, at angles about +Z from +X and z of the tyre frame."""
         t, s = np.broadcast_arrays(theta, z)
         flat = self.rubber.loss(
-            np.asarray(t, dtype=np.float64).ravel() - self.spec.phase,
-            np.asarray(s, dtype=np.float64).ravel() + self.z_shift,
+            *self._on_rubber(
+                np.asarray(t, dtype=np.float64).ravel() - self.spec.phase,
+                np.asarray(s, dtype=np.float64).ravel() + self.z_shift,
+            )
         )
         return flat.reshape(t.shape)
 
     def material(self, face_index: NDArray[np.integer], points: FloatArray) -> Material:
         """The material at points ``(N, 3)`` on faces ``(N,)``."""
         r, theta, z = self._local(points)
+        part = self.part[face_index]
+        own_theta, own_z = self._on_rubber(theta, z)
+        theta, z = np.where(part < Part.RIM, (own_theta, own_z), (theta, z))
         c, s = np.cos(theta), np.sin(theta)
         local = np.stack([r * c, r * s, z], axis=1)
         depth = self.rubber.section.top(z) - self.rubber.loss(theta, z) - r
         return evaluate(
             self.spec.look,
             self.texture,
-            self.part[face_index],
+            part,
             local,
             depth,
             self.rubber.section.bead_radius,
+            self.spec.damage,
+            self.rubber.radius,
         )
 
 
@@ -122,9 +137,9 @@ def build_tyre(spec: TyreSpec, *, detail: float = 1.0, rim: RimBuilder = build_r
     pattern = build_pattern(spec.tread, section, (share if share > 0.5 else 0.75) * half)
     hollow = spec.rim is None
     cavity = cavity_section(spec.profile, section, pattern.max_depth) if hollow else None
-    rubber = Rubber(section, cavity, pattern, spec.wear)
+    rubber = Rubber(section, cavity, pattern, spec.wear, spec.damage)
     wheel = () if spec.rim is None else tuple(rim(spec.rim, section))
-    mesh = join([rubber.mesh(detail), *(b.mesh(detail) for b in wheel)])
+    mesh = join([_mounted(rubber.mesh(detail), spec.mount), *(b.mesh(detail) for b in wheel)])
     vertices, faces, normals = split_creases(mesh)
     z_low, z_high = float(vertices[:, 2].min()), float(vertices[:, 2].max())
     z_shift = (z_low + z_high) / 2
@@ -150,6 +165,17 @@ def build_tyre(spec: TyreSpec, *, detail: float = 1.0, rim: RimBuilder = build_r
         texture,
         z_shift,
     )
+
+
+def _mounted(mesh: Mesh, mount: Mount) -> Mesh:
+    """The rubber's mesh in the frame of its wheel."""
+    if mount == ON_ITS_WHEEL:
+        return mesh
+    c, s = math.cos(mount.angle), math.sin(mount.angle)
+    turn = np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
+    if mount.turned:
+        turn = turn @ np.diag([-1.0, 1.0, -1.0])
+    return Mesh(mesh.vertices @ turn.T, mesh.faces, mesh.part)
 
 
 def tyre_mesh(tyre: Tyre) -> trimesh.Trimesh:

@@ -33,6 +33,8 @@ def radius_loss(
     loss += wear.uniform + wear.run_out * (0.5 + 0.5 * np.cos(theta - 0.7 * wear.seed))
     loss += wear.inner * np.clip(-s, 0, 1) ** 2 + wear.outer * np.clip(s, 0, 1) ** 2
     loss += wear.centre * np.clip(1 - s * s, 0, 1) ** 2
+    if wear.conical != 0.0:
+        loss += abs(wear.conical) * np.clip(0.5 + 0.5 * math.copysign(1.0, wear.conical) * s, 0, 1)
     for spot in wear.flat_spots:
         off = _wrap(theta - spot.angle)
         chord = (radius - spot.depth) / np.maximum(np.cos(off), 0.2)
