@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib.util
+import os
 import re
+import shlex
+import shutil
 import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +19,7 @@ from configs.parameters import all_names, variable_of
 from configs.settings import Settings
 from deployments.api.settings import ApiSettings
 from deployments.settings_page import page
+from flows.cli.main import build_parser
 
 ROOT = Path(__file__).parents[1]
 LISTED = subprocess.run(["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, text=True)
@@ -65,6 +72,76 @@ def test_variables_that_a_document_names_are_settings(document: str) -> None:
     known |= {f"TYRE3D_API_{n.upper()}" for n in ApiSettings.model_fields}
     tests = "".join(p.read_text() for p in (ROOT / "tests").rglob("*.py"))
     assert {n for n in names - known if f'"{n}"' not in tests} == set()
+
+
+def commands_of(document: str) -> list[list[str]]:
+    """The words of every line of a document's shell blocks that runs ``tyre3d``."""
+    text = (ROOT / document).read_text()
+    blocks = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+    lines = [line.strip() for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    ours = [line for line in lines if re.match(r"(\S*/)?tyre3d\s", line)]
+    return [shlex.split(line, comments=True)[1:] for line in ours]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_commands_of_a_document_are_taken_as_they_stand(document: str) -> None:
+    for words in commands_of(document):
+        if ">" in words:
+            words = words[: words.index(">")]
+        assert build_parser().parse_args(words).command == words[0]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_commands_that_a_document_mentions_and_their_options_exist(document: str) -> None:
+    parser = build_parser()
+    (known,) = (a.choices for a in parser._actions if isinstance(a, argparse._SubParsersAction))
+    for text in named(r"`tyre3d ([^`]+)`", (ROOT / document).read_text()):
+        command, *words = text.split()
+        if command in ("COMMAND", "--help", "--version"):
+            continue
+        assert command in known, text
+        options = {o for sub in all_parsers(known[command]) for o in sub._option_string_actions}
+        assert {w.partition("=")[0] for w in words if w.startswith("--")} <= options, text
+
+
+def all_parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """A parser and those of its actions."""
+    yield parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for sub in action.choices.values():
+                yield from all_parsers(sub)
+
+
+def test_the_tutorial_runs_commands() -> None:
+    assert len(commands_of("docs/tutorial.md")) >= 10
+
+
+@pytest.mark.slow
+def test_the_tutorial_runs_as_it_stands(tmp_path: Path) -> None:
+    """Every line of its shell blocks in turn, but for what opens a browser or serves for ever."""
+    text = (ROOT / "docs/tutorial.md").read_text()
+    blocks = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines()]
+    run = [line for line in lines if not re.match(r"export|tyre3d (view|ui|doctor)", line)]
+    (tmp_path / "videos").mkdir()
+    sample = "tests/data/sample_tyre.mp4"
+    (tmp_path / sample).parent.mkdir(parents=True)
+    for place in (sample, "videos"):
+        shutil.copy(ROOT / sample, tmp_path / place)
+    environment = {
+        **os.environ,
+        "TYRE3D_HOME": str(tmp_path / "home"),
+        "PREFECT_HOME": str(tmp_path / "prefect"),
+        "PYTHONPATH": str(ROOT),
+    }
+    script = f'set -eu; tyre3d() {{ "{sys.executable}" -m flows.cli "$@"; }}\n' + "\n".join(run)
+    told = subprocess.run(
+        ["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert told.returncode == 0, told.stderr[-3000:]
+    for name in ("out/my_tyre.html", "out5/my_tyre.glb", "my_tyre.png", "meshes/batch.html"):
+        assert (tmp_path / name).stat().st_size > 0
 
 
 def test_every_package_is_in_the_directory_map() -> None:

@@ -1,0 +1,74 @@
+"""A backend of Node, as it called the service that this one replaces, gets what it got."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import uvicorn
+
+from deployments.api.app import create_app
+from deployments.api.settings import ApiSettings
+from tests.deployments.service import TOKEN, runs_on
+from tests.deployments.stack import free_port
+from tests.deployments.stand_in import Prefect
+
+BACKEND = """
+const [, , url, frames, out, token] = process.argv;
+const headers = { 'Content-Type': 'application/json', Authorization: `Bearer ${token}` };
+const answer = await fetch(`${url}/reconstruct`, {
+  method: 'POST',
+  headers,
+  body: JSON.stringify({
+    preprocessing_output_dir: frames, output_glb_path: out, num_frames: 8, mc_resolution: 256,
+  }),
+});
+const { job_id } = await answer.json();
+const status = await (await fetch(`${url}/reconstruct/status/${job_id}`, { headers })).json();
+console.log(JSON.stringify({ code: answer.status, job_id, status }));
+"""
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="there is no Node")
+def test_its_two_calls_run_unchanged(tmp_path: Path) -> None:
+    (tmp_path / "in/frames").mkdir(parents=True)
+    (tmp_path / "out").mkdir()
+    roots = {"input_roots": [tmp_path / "in"], "output_roots": [tmp_path / "out"]}
+    settings, prefect = ApiSettings.model_validate({"token": TOKEN, **roots}), Prefect()
+    port = free_port()
+    app = create_app(settings, asyncio.run(runs_on(prefect, settings)))
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error"))
+    serving = threading.Thread(target=server.run, daemon=True)
+    serving.start()
+    try:
+        while not server.started:
+            assert serving.is_alive()
+            time.sleep(0.02)
+        out = tmp_path / "out/tyre.glb"
+        address, frames = f"http://127.0.0.1:{port}", str(tmp_path / "in/frames")
+        told = subprocess.run(
+            ["node", "--input-type=module", "-", address, frames, str(out), TOKEN],
+            input=BACKEND,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+    finally:
+        server.should_exit = True
+        serving.join()
+    assert told.returncode == 0, told.stderr
+    seen = json.loads(told.stdout)
+    assert seen["code"] == 202
+    assert seen["status"]["job_id"] == seen["job_id"]
+    assert seen["status"]["status"] == "queued"
+    (run,) = prefect.runs.values()
+    request = run["parameters"]["request"]
+    assert (request["input"], request["glb_path"]) == (frames, str(out))
+    assert (request["num_frames"], request["mc_resolution"]) == (8, 256)
