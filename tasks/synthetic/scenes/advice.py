@@ -64,7 +64,7 @@ def pairs() -> dict[str, tuple[Image, Image]]:
         "walk": (_strip(walk[::2]), _strip([good] * 4)),
         "whole": (good, cut),
         "light": (good, (good * 0.13).astype(np.uint8)),
-        "sharp": (good, cv2.filter2D(good, -1, smear / smear.sum())),
+        "sharp": (good, cv2.filter2D(good, -1, smear / smear.sum()).astype(np.uint8)),
         "alone": (good, stack[0]),
     }
 
