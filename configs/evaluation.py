@@ -1,11 +1,11 @@
-"""What an evaluation of the whole pipeline measures: frozen, bounded, each default stated once."""
+"""What evaluations of the whole pipeline measure: frozen, bounded, each default stated once."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from configs.presets import DEFAULT_PRESET, DEFAULT_SESSION, Motion
 
@@ -15,6 +15,25 @@ and people; a tyre that is spun before a phone; one on a turntable in a plain ro
 one face."""
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
+
+PAIR_KINDS = (
+    "null",
+    "even",
+    "zones",
+    "conical",
+    "flat-spots",
+    "cuts",
+    "chunks",
+    "bulge",
+    "graining",
+    "blisters",
+    "scuffs",
+    "turned",
+)
+"""What changes between two films of one tyre: nothing; wear all round, even, by zone, or as a
+cone; flat spots; cuts in the sidewalls; pieces torn out of the tread; a sidewall that bulges or is
+dented; roughness, pits, scrapes; nothing, but the tyre was turned on its rim. Seeds count with the
+order."""
 
 
 def _listed(value: object) -> object:
@@ -44,3 +63,38 @@ class EvaluationRequest(BaseModel):
     model: str = Field("tyre-mini", description="name or folder of the reconstruction's model")
     session: str = Field(DEFAULT_SESSION, description="background removal, by name")
     out: Path = Field(Path("work/eval"), description="folder of videos, meshes, scores and report")
+
+
+class PairsRequest(BaseModel):
+    """Pairs of films of one tyre, new and used, and how they are filmed and compared."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    split: Literal["test", "validation"] = Field("test", description="seeds to take pairs from")
+    first: int = Field(0, ge=0, description="number of the first seed in the split")
+    count: int = Field(2, ge=1, description="number of pairs of each kind")
+    kinds: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
+        PAIR_KINDS,
+        min_length=1,
+        description="what changes, with commas between kinds; joined by +, kinds change together",
+    )
+    frames: int = Field(72, ge=2, le=1000, description="frames of each video")
+    width: int = Field(1920, ge=64, le=7680, description="width of the videos, pixels")
+    height: int = Field(1080, ge=64, le=4320, description="height of the videos, pixels")
+    preset: Literal["fast", "balanced", "high"] = Field(
+        DEFAULT_PRESET, validate_default=True, description="preset of the reconstructions"
+    )
+    model: str = Field("tyre-mini", description="name or folder of the reconstruction's model")
+    session: str = Field(DEFAULT_SESSION, description="background removal, by name")
+    out: Path = Field(
+        Path("work/eval-pairs"), description="folder of videos, comparisons, scores and card"
+    )
+
+    @field_validator("kinds")
+    @classmethod
+    def _known(cls, kinds: tuple[str, ...]) -> tuple[str, ...]:
+        for kind in kinds:
+            if unknown := set(kind.split("+")) - set(PAIR_KINDS):
+                known = ", ".join(PAIR_KINDS)
+                raise ValueError(f"no kind of pair: {', '.join(sorted(unknown))}; known: {known}")
+        return kinds

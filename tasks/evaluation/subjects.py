@@ -106,11 +106,11 @@ def film(subject: Subject, folder: Path, *, num_frames: int, motion: Motion) -> 
         make_capture_video(
             subject.seed, scratch, capture, num_frames=num_frames, size=size, wheel=wheel
         )
-    _publish(scratch, video)
+    publish(scratch, video)
     return video
 
 
-def _publish(scratch: Path, video: Path) -> None:
+def publish(scratch: Path, video: Path) -> None:
     """Put a film where it belongs, its truth last: never one film beside the truth of another."""
     truth_path(video).unlink(missing_ok=True)
     labels, old = parts_path(scratch, 0).parent, parts_path(video, 0).parent

@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 
+from configs.evaluation import PAIR_KINDS
 from tasks.synthetic.tyres.damage import (
     Blisters,
     Bulge,
@@ -32,22 +33,6 @@ from tasks.synthetic.tyres.spec import (
     WearSpec,
     without_wear,
 )
-
-PairKind = Literal[
-    "null",
-    "even",
-    "zones",
-    "conical",
-    "flat-spots",
-    "cuts",
-    "chunks",
-    "bulge",
-    "graining",
-    "blisters",
-    "scuffs",
-    "turned",
-]
-PAIR_KINDS: tuple[PairKind, ...] = get_args(PairKind)
 
 PAIR_VALIDATION_SEEDS = range(VALIDATION_SEEDS.start + 50_000, VALIDATION_SEEDS.start + 51_000)
 PAIR_TEST_SEEDS = range(TEST_SEEDS.start + 50_000, TEST_SEEDS.start + 51_000)
@@ -98,9 +83,9 @@ def plan_pair(seed: int, kind: str) -> Pair:
     Raises:
         ValueError: For a kind that is not known.
     """
-    kinds, known = kind.split("+"), list[str](PAIR_KINDS)
-    if unknown := [k for k in kinds if k not in known]:
-        raise ValueError(f"no kind of pair: {', '.join(unknown)}; known: {', '.join(known)}")
+    kinds = kind.split("+")
+    if unknown := [k for k in kinds if k not in PAIR_KINDS]:
+        raise ValueError(f"no kind of pair: {', '.join(unknown)}; known: {', '.join(PAIR_KINDS)}")
     base = _clean(_suitable(seed, two_sided="turned" not in kinds))
     rng = np.random.default_rng([seed, 20])
     damaged = replace(base, phase=base.phase + float(rng.uniform(0.3, 2 * math.pi - 0.3)))
@@ -108,7 +93,7 @@ def plan_pair(seed: int, kind: str) -> Pair:
         damaged = _used(damaged, rng)
     room = _Room.of(outer_section(base.profile))
     for k in kinds:
-        own = np.random.default_rng([seed, 21, known.index(k)])
+        own = np.random.default_rng([seed, 21, PAIR_KINDS.index(k)])
         if k in _CHANGES:
             damaged = _CHANGES[k](damaged, room, own, seed)
     return Pair(seed, kind, base, damaged)

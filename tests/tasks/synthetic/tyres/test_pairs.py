@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from configs.evaluation import PAIR_KINDS
 from tasks.synthetic.tyres.pair_truth import (
     ZONES,
     read_pair_truth,
@@ -16,7 +17,6 @@ from tasks.synthetic.tyres.pair_truth import (
     write_pair_truth,
 )
 from tasks.synthetic.tyres.pairs import (
-    PAIR_KINDS,
     PAIR_TEST_SEEDS,
     PAIR_VALIDATION_SEEDS,
     plan_pair,
