@@ -19,6 +19,8 @@ BoolArray = NDArray[np.bool_]
 
 _BREAK = 0.2
 """Share of a chunk's half size over which its edge falls to its floor."""
+_RIPPLE = 0.009
+"""From one ripple of graining to the next, metres."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,21 @@ class Blisters:
 
 
 @dataclass(frozen=True)
+class Grain:
+    """Ripples across the tread all round, as they look; their height is the wear's.
+
+    Args:
+        z: Middle of their band.
+        width: Half of its width.
+        seed: Of the ripples.
+    """
+
+    z: float
+    width: float
+    seed: int
+
+
+@dataclass(frozen=True)
 class SidewallCut:
     """A dark gash in a sidewall. It changes what is seen, not the shape: it is too narrow for that.
 
@@ -158,6 +175,7 @@ class DamageSpec:
     blisters: tuple[Blisters, ...] = ()
     cuts: tuple[SidewallCut, ...] = ()
     scuffs: tuple[Scuff, ...] = ()
+    grains: tuple[Grain, ...] = ()
 
     @property
     def of_tread(self) -> bool:
@@ -249,6 +267,14 @@ def marks_at(
         edge = np.clip(2.5 * (1.0 - a * a - b * b * (1 + 0.2 * np.sin(9 * a))), 0.0, 1.0)
         here = wall & (np.sign(z) == scuff.face)
         _lay(marks, here * edge * np.clip(0.65 + 0.2 * streak, 0.15, 1.0), (0.17, 0.16, 0.15), 0.9)
+    for grain in damage.grains:
+        p = np.random.default_rng(grain.seed).uniform(0, 2 * math.pi, 4)
+        bent = 2.2 * np.sin(9 * theta + 40 * z + p[0]) + 1.5 * np.sin(31 * theta - 90 * z + p[1])
+        ripple = np.sin(2 * math.pi * theta * radius / _RIPPLE + bent + 25 * np.sin(30 * z + p[2]))
+        band = tread * np.clip(2.0 - 2.0 * np.abs(z - grain.z) / grain.width, 0.0, 1.0)
+        band = band * (0.7 + 0.3 * np.sin(5 * theta + 60 * z + p[3]))
+        _lay(marks, 0.6 * band * np.clip(ripple, 0.0, 1.0), (0.008, 0.008, 0.008), 0.7)
+        _lay(marks, 0.4 * band * np.clip(-ripple, 0.0, 1.0), (0.1, 0.1, 0.098), 0.7)
     for chunk in damage.chunks:
         rho, rough = _torn(chunk, theta, z, radius)
         _lay(marks, tread * (rho < 1.12) * (rho >= 0.9), (0.07, 0.07, 0.068), 0.8)

@@ -19,6 +19,7 @@ from tasks.synthetic.tyres.damage import (
     Bulge,
     Chunk,
     DamageSpec,
+    Grain,
     Mount,
     Scuff,
     SidewallCut,
@@ -289,12 +290,12 @@ def _chunks(spec: TyreSpec, room: _Room, rng: Rng, seed: int) -> TyreSpec:
 
 
 def _graining(spec: TyreSpec, room: _Room, rng: Rng, seed: int) -> TyreSpec:
-    return _worn(
-        spec,
-        graining=float(rng.uniform(0.0012, 0.0022)),
-        graining_centre=float(rng.uniform(-0.5, 0.5)),
-        seed=int(rng.integers(2**31)),
-    )
+    seed = int(rng.integers(2**31))
+    half = spec.profile.width / 2
+    centre = float(rng.uniform(-0.5, 0.5))
+    spec = _hurt(spec, grains=(Grain(centre * half, 0.3 * half, seed),))
+    height = float(rng.uniform(0.0012, 0.0022))
+    return _worn(spec, graining=height, graining_centre=centre, seed=seed)
 
 
 def _blisters(spec: TyreSpec, room: _Room, rng: Rng, seed: int) -> TyreSpec:

@@ -14,6 +14,7 @@ from tasks.synthetic.tyres.damage import (
     Bulge,
     Chunk,
     DamageSpec,
+    Grain,
     Mount,
     Scuff,
     SidewallCut,
@@ -131,6 +132,23 @@ def test_marks_are_seen_where_they_are_and_shape_stays(spec: TyreSpec, new: Tyre
     pit = tyre.material(treads, points_at(tyre, angle, top, z)).albedo.mean()
     assert pit < 0.5 * new.material(treads, points_at(new, angle, top, z)).albedo.mean()
     assert tyre.delta_r(np.array([angle + spec.phase]), np.array([z - tyre.z_shift]))[0] >= depth
+
+
+def test_graining_ripples_in_its_band(spec: TyreSpec, new: Tyre) -> None:
+    half = spec.profile.width / 2
+    tyre = damaged(spec, grains=(Grain(0.3 * half, 0.2 * half, 7),))
+    tread = np.flatnonzero(tyre.part == Part.TREAD)[:1]
+    ratio = {}
+    for share in (0.3, -0.3):
+        z = share * half
+        top = float(new.rubber.section.top(np.array([z]))[0])
+        around = np.linspace(0.0, 0.2, 200)
+        at = np.concatenate([points_at(tyre, t, top, z) for t in around])
+        before, after = (t.material(np.resize(tread, 200), at).albedo for t in (new, tyre))
+        ratio[share] = (after / before)[:, 0]
+    assert ratio[-0.3] == pytest.approx(1.0)
+    assert ratio[0.3].min() < 0.85
+    assert ratio[0.3].max() > 1.1
 
 
 def test_dust_of_another_seed_lies_elsewhere_and_the_rubber_stays(spec: TyreSpec) -> None:
