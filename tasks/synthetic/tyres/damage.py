@@ -192,15 +192,17 @@ def tread_loss(damage: DamageSpec, theta: FloatArray, z: FloatArray, radius: flo
         z: ``(N,)`` along the axle.
         radius: Of the new tread.
     """
-    loss = np.zeros(np.broadcast(theta, z).shape)
+    theta, z = np.broadcast_arrays(theta, z)
+    loss = np.zeros(theta.shape)
     for chunk in damage.chunks:
         rho, rough = _torn(chunk, theta, z, radius)
         deep = chunk.depth * np.clip((1.0 - rho) / _BREAK, 0.0, 1.0) * (1.0 + 0.12 * rough)
         loss = np.maximum(loss, deep)
     for patch in damage.blisters:
+        near = _on_patch(patch, theta, z, radius)
         for angle, across, size, depth in patch.pits(radius):
-            off = np.hypot(_wrap(theta - angle) * radius, z - across) / size
-            loss = np.maximum(loss, depth * np.clip(1.5 * (1.0 - off * off), 0.0, 1.0))
+            off = np.hypot(_wrap(theta[near] - angle) * radius, z[near] - across) / size
+            loss[near] = np.maximum(loss[near], depth * np.clip(1.5 * (1.0 - off * off), 0.0, 1.0))
     return np.asarray(loss)
 
 
@@ -281,9 +283,13 @@ def marks_at(
         grey = 0.012 + 0.012 * np.clip(rough + 0.4, 0.0, 1.0)
         _lay(marks, tread * (rho < 0.9), np.repeat(grey[:, None], 3, axis=1), 1.0)
     for patch in damage.blisters:
+        near = np.flatnonzero(tread)
+        near = near[_on_patch(patch, theta[near], z[near], radius)]
+        pit = np.zeros(len(z), np.float32)
         for angle, across, size, _ in patch.pits(radius):
-            off = np.hypot(_wrap(theta - angle) * radius, z - across) / size
-            _lay(marks, tread * np.clip(3.0 * (1.15 - off), 0.0, 1.0), (0.006, 0.006, 0.006), 1.0)
+            off = np.hypot(_wrap(theta[near] - angle) * radius, z[near] - across) / size
+            pit[near] = np.maximum(pit[near], np.clip(3.0 * (1.15 - off), 0.0, 1.0))
+        _lay(marks, pit, (0.006, 0.006, 0.006), 1.0)
     for cut in damage.cuts:
         a, b = _along(cut, theta, r)
         rng = np.random.default_rng(cut.seed)
@@ -323,6 +329,13 @@ def _along(mark: SidewallCut | Scuff, theta: FloatArray, r: FloatArray) -> tuple
     u, v = _wrap(theta - mark.angle) * mark.radius, r - mark.radius
     c, s = math.cos(mark.direction), math.sin(mark.direction)
     return (u * c + v * s) / mark.length, (v * c - u * s) / mark.width
+
+
+def _on_patch(patch: Blisters, theta: FloatArray, z: FloatArray, radius: float) -> BoolArray:
+    """Which points may lie in a pit of a patch."""
+    reach = 1.2 * patch.radius
+    near = np.abs(_wrap(theta - patch.angle)) * radius < patch.length + reach
+    return np.asarray(near & (np.abs(z - patch.z) < patch.width + reach))
 
 
 def _torn(
