@@ -411,6 +411,12 @@ class JudgeConfig(StageConfig):
     photo_agreement: Limits = _limits(
         0.5, 0.2, "correlation of held-out photos with the mesh's colours, median"
     )
+    turn_agreement: Limits = _limits(
+        0.15, 0.1, "correlation of the face's pictures in frames of a spin, turned back, median"
+    )
+    turn_off_percent: Limits = _limits(
+        12.0, 30.0, "by how much faster or slower a spin would make them coincide best, percent"
+    )
     posed_share: Limits = _limits(0.85, 0.6, "share of the frames that have a pose")
     seen_arc_deg: Limits = _limits(200.0, 75.0, "arc of the cameras round the tyre, degrees")
     face_seen: float = Field(

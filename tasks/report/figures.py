@@ -76,6 +76,17 @@ MEANINGS: Mapping[str, Meaning] = {
         "correlation of the mesh's colours with photos kept aside; 1 is the same",
         _plain,
     ),
+    "turn_agreement": Meaning(
+        "Agreement of the turn",
+        "correlation of the face's pictures in frames of a spin, turned back; right ones have 0.2 "
+        "to 0.5",
+        _plain,
+    ),
+    "turn_off_percent": Meaning(
+        "Turn, by the face",
+        "by how much faster or slower these would coincide best",
+        _unit("{:.0f} %"),
+    ),
     "held_out_frames": Meaning(
         "Frames kept aside", "by which the mesh is judged; the merge did not see them", _count
     ),

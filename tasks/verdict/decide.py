@@ -34,6 +34,7 @@ def judge(
     found = [
         *outlines,
         *_photos(evidence, config),
+        *_turn(evidence, poses, config),
         *_frames(evidence, poses, config),
         *(r for r in _scale(evidence, config) if r.level == "fail" or not outlines),
         *_coverage(evidence, config),
@@ -112,6 +113,40 @@ def _photos(evidence: Evidence, config: JudgeConfig) -> Iterable[Reason]:
         lambda v: f"photos kept aside do not show what the mesh shows (correlation {v:.2f})",
         "Film slowly in good light, and let nothing but the camera (or the turning tyre) move",
     )
+
+
+def _turn(evidence: Evidence, poses: PoseEstimate, config: JudgeConfig) -> Iterable[Reason]:
+    """How far a tyre on its axle has turned: spokes and plain faces let a wrong turn look right."""
+    if poses.motion != "spin":
+        return
+    agreement, off = evidence.figures["turn_agreement"], evidence.figures["turn_off_percent"]
+    code = "turn-doubtful"
+    advice = (
+        "Put a few marks of chalk or tape on sidewall and rim, each different, and spin the tyre "
+        "slowly, a whole turn, before a camera that stands still; or walk round it"
+    )
+    if math.isnan(agreement):
+        message = "too few frames show the face to tell whether the tyre turned as was found"
+        yield Reason(code, "review", message, advice)
+    elif config.turn_agreement.level(agreement):
+        yield from _limited(
+            agreement,
+            config.turn_agreement,
+            code,
+            lambda v: (
+                "turned back as was found, the face does not look the same in all frames "
+                f"(correlation {v:.2f}): the tyre may have turned otherwise"
+            ),
+            advice,
+        )
+    else:
+        yield from _limited(
+            off,
+            config.turn_off_percent,
+            code,
+            lambda v: f"by what the face shows the tyre turned {v:.0f} % faster or slower",
+            advice,
+        )
 
 
 def _frames(evidence: Evidence, poses: PoseEstimate, config: JudgeConfig) -> Iterable[Reason]:

@@ -26,6 +26,7 @@ from tasks.verdict.coverage import PARTS, Way, face_steepness, parts_seen, unsee
 from tasks.verdict.halves import compare_halves, scale_by_frame, scale_spread_percent
 from tasks.verdict.photos import photo_agreement, predict
 from tasks.verdict.silhouettes import SilhouetteFit, clock_position, compare_silhouette
+from tasks.verdict.turns import TurnCheck, check_turn
 
 _CENTIMETRES = 100.0
 """Rays are cast in centimetres: Embree's tolerances suit lengths around one."""
@@ -87,6 +88,9 @@ def gather_evidence(
     seen = parts_seen(mesh)
     size = np.ptp(mesh.vertices, axis=0)
     nan = math.nan
+    spins = poses.motion == "spin"
+    photos = {i: frame_paths[i] for i in posed}
+    turn = check_turn(poses, photos, config.judged_px) if spins else TurnCheck(nan, nan)
     figures = {
         "held_out_frames": float(len([i for i in held_out if i in posed])),
         "silhouette_iou": _median([f.iou for f in fits]),
@@ -96,6 +100,8 @@ def gather_evidence(
         "masks_cut": corrections.get("mask_excess_median", nan),
         "masks_filled": corrections.get("mask_lack_median", nan),
         "photo_agreement": _median(agreements),
+        "turn_agreement": turn.agreement,
+        "turn_off_percent": turn.off_percent,
         "posed_share": len(poses.cameras) / max(total, 1),
         "seen_arc_deg": way.seen_deg,
         "outer_face_cosine": outer,

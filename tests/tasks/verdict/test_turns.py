@@ -1,0 +1,106 @@
+"""A drum that turns on its axle, and cameras that say so rightly and wrongly."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from configs.stages import JudgeConfig
+from tasks.geometry.camera import Camera, look_at
+from tasks.poses.record import PoseEstimate
+from tasks.verdict.decide import judge
+from tasks.verdict.evidence import gather_evidence
+from tasks.verdict.record import Reason
+from tasks.verdict.turns import check_turn
+from tests.tasks.verdict.scene import drum, estimate, film
+
+FRAMES = 20
+CONFIG = JudgeConfig()
+TURNS = np.radians(330.0) * np.arange(FRAMES) / FRAMES
+
+
+def spun(angles: np.ndarray) -> list[Camera]:
+    """What a drum about z that turns by these angles sees of a camera 35 degrees off its axle."""
+    eye = 1.4 * np.array([math.sin(0.6), 0.1, math.cos(0.6)])
+    still = look_at(eye, np.zeros(3), focal_px=300.0, width=320, height=240)
+    turns = Rotation.from_euler("z", angles[:, None]).as_matrix()
+    return [replace(still, rotation=still.rotation @ t) for t in turns]
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[int, Path], dict[int, Path]]:
+    """Photos and masks of a spin, in light that stays where it is."""
+    paths, alphas = film(drum(), spun(TURNS), tmp_path_factory.mktemp("spin"))
+    light = 0.6 + 0.4 * np.sin(np.arange(320) / 15.0)[None, :, None]
+    for path in paths.values():
+        photo = cv2.imread(str(path))
+        assert photo is not None
+        cv2.imwrite(str(path), (photo * light).astype(np.uint8))
+    return paths, alphas
+
+
+def reasons(poses: PoseEstimate, photos: tuple[dict[int, Path], dict[int, Path]]) -> list[Reason]:
+    """What the judge says of a turn."""
+    evidence = gather_evidence(drum(), poses, *photos, [1, 5, 9], FRAMES, CONFIG)
+    found = judge(evidence, poses, CONFIG).reasons
+    return [r for r in found if r.code == "turn-doubtful"]
+
+
+def test_a_right_turn_agrees_though_width_or_lens_are_a_tenth_off(
+    photos: tuple[dict[int, Path], dict[int, Path]],
+) -> None:
+    right = estimate(spun(TURNS), motion="spin")
+    wide = replace(right, tyre=replace(right.tyre, half_width=1.1 * right.tyre.half_width))
+    longer = {
+        i: replace(c, fx=1.09 * c.fx, fy=1.09 * c.fy, translation=c.translation * [1, 1, 1.09])
+        for i, c in right.cameras.items()
+    }
+    for poses in (right, wide, replace(right, cameras=longer)):
+        found = check_turn(poses, photos[0], CONFIG.judged_px)
+        assert found.agreement > 2 * CONFIG.turn_agreement.review
+        assert found.off_percent < CONFIG.turn_off_percent.review
+    assert reasons(right, photos) == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "level"),
+    [
+        (0.8 * TURNS, "review"),
+        (-TURNS, "review"),
+        (TURNS * TURNS / 3, "fail"),
+        (TURNS + 0.8 * np.sin(2.5 * TURNS), "fail"),
+    ],
+    ids=["slower", "the other way", "faster and faster", "unevenly"],
+)
+def test_a_wrong_turn_is_told_with_what_to_do(
+    wrong: np.ndarray, level: str, photos: tuple[dict[int, Path], dict[int, Path]]
+) -> None:
+    (reason,) = reasons(estimate(spun(wrong), motion="spin"), photos)
+    assert reason.level == level
+    assert "marks of chalk" in reason.advice
+
+
+def test_how_much_faster_it_turned_is_found(
+    photos: tuple[dict[int, Path], dict[int, Path]],
+) -> None:
+    found = check_turn(estimate(spun(TURNS / 1.2), motion="spin"), photos[0], CONFIG.judged_px)
+    assert found.off_percent == pytest.approx(20.0, abs=2.1)
+
+
+def test_too_few_frames_tell_nothing_and_that_is_said(
+    photos: tuple[dict[int, Path], dict[int, Path]],
+) -> None:
+    few = {i: photos[0][i] for i in range(3)}
+    poses = estimate(spun(TURNS), motion="spin")
+    assert math.isnan(check_turn(poses, few, CONFIG.judged_px).agreement)
+    assert [r.level for r in reasons(poses, (few, photos[1]))] == ["review"]
+
+
+def test_other_motions_are_not_asked(photos: tuple[dict[int, Path], dict[int, Path]]) -> None:
+    assert reasons(estimate(spun(0.7 * TURNS), motion="turntable"), photos) == []
