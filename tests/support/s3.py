@@ -73,7 +73,9 @@ class S3Server:
 
 @contextlib.contextmanager
 def s3_server(*buckets: str) -> Iterator[S3Server]:
-    """A server with some buckets."""
+    """A server with some buckets, and nothing else: moto keeps its objects in the process."""
+    from moto.backends import get_backend
+
     server = S3Server()
     try:
         for bucket in buckets:
@@ -81,6 +83,7 @@ def s3_server(*buckets: str) -> Iterator[S3Server]:
         yield server
     finally:
         server.go_away()
+        get_backend("s3").reset()
 
 
 @contextlib.contextmanager
