@@ -53,7 +53,7 @@ class ExtractConfig(StageConfig):
     """Which frames of a video become candidates, and how they are written."""
 
     max_candidates: int = Field(48, ge=2, le=1000, description="frames kept, evenly in time")
-    max_side_px: int = Field(1280, ge=64, le=8192, description="bound of the longest side")
+    max_side_px: int = Field(1920, ge=64, le=8192, description="bound of the longest side")
     min_side_px: int = Field(32, ge=1, description="smaller frames are refused")
     max_source_px: int = Field(
         100_000_000, ge=1, description="frames with more pixels are refused, unread where possible"
