@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from configs.comparison import CompareConfig, ComparisonStage
 from configs.stages import (
     AtlasConfig,
     ExportConfig,
@@ -32,7 +33,7 @@ Parameters = Mapping[str, Mapping[str, Any]]
 """Values by stage and field; a field that holds others has a mapping of those."""
 Config = TypeVar("Config", bound=StageConfig)
 
-CONFIGS: dict[StageName, type[StageConfig]] = {
+CONFIGS: dict[StageName | ComparisonStage, type[StageConfig]] = {
     StageName.EXTRACT: ExtractConfig,
     StageName.INSPECT: InspectConfig,
     StageName.REMOVE_BACKGROUNDS: MaskConfig,
@@ -45,6 +46,7 @@ CONFIGS: dict[StageName, type[StageConfig]] = {
     StageName.ATLAS: AtlasConfig,
     StageName.EXPORT: ExportConfig,
     StageName.REPORT: ReportConfig,
+    ComparisonStage.COMPARE: CompareConfig,
 }
 OPTIONS: dict[str, str] = {
     "inspect.session": "--session",

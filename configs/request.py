@@ -109,6 +109,19 @@ class ReconstructRequest(MeshOptions):
         return stem_of(self.glb_path)
 
 
+class CompareRequest(MeshOptions):
+    """Two films or results of one tyre, and how meshes are made of films."""
+
+    new: Location = Field(description="the new tyre: a video, a folder of frames, or its GLB")
+    damaged: Location = Field(description="the same tyre, used; likewise")
+    out_dir: Location = Field(description="folder of the comparison; also in S3")
+    name: str = Field(
+        "comparison",
+        pattern=r"^[^/\\\x00-\x1f]{1,100}$",
+        description="of the comparison's files",
+    )
+
+
 class BatchRequest(BaseModel):
     """Many tyres: one result each in one folder."""
 

@@ -13,6 +13,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "tyre3d batch videos/ --out out",
         "tyre3d batch a.mp4 b.mp4 --out s3://bucket/results --deployment reconstruct/reconstruct",
     ),
+    "compare": (
+        "tyre3d compare new.mp4 used.mp4 --out out --diameter-mm 680",
+        "tyre3d compare out/new.glb out/used.glb --out out --name new-used",
+    ),
     "announce": ("tyre3d announce s3://bucket/incoming/a.mp4",),
     "models": ("tyre3d models list", "tyre3d models fetch xfeat"),
     "config": ("tyre3d config show", "tyre3d config show --preset high --json"),
@@ -40,7 +44,7 @@ EXIT_CODES = """exit codes:
   4    the data do not suffice for a mesh
   5    storage
   6    memory, device or Prefect's server
-  7    there is a mesh, and the verdict on it is "fail"
+  7    there is a mesh, and the verdict on it is "fail"; of compare: "cannot compare"
   130  stopped by Ctrl-C       143  stopped by SIGTERM
 """
 

@@ -66,6 +66,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_reconstruct(commands.add_parser("reconstruct", help="make a GLB from a video"))
     _add_batch(commands.add_parser("batch", help="make a GLB from each of many videos"))
+    _add_compare(commands.add_parser("compare", help="tell what changed between two films"))
     announce = commands.add_parser(
         "announce", help="tell a Prefect server of new videos, as its triggers expect it"
     )
@@ -240,6 +241,21 @@ def _add_reconstruct(parser: argparse.ArgumentParser) -> None:
     _add_options(parser)
 
 
+def _add_compare(parser: argparse.ArgumentParser) -> None:
+    known = "a video, a folder of frames, or the GLB of a finished run; s3:// as well"
+    parser.add_argument("new", metavar="NEW", help=f"the new tyre: {known}")
+    parser.add_argument("damaged", metavar="DAMAGED", help="the same tyre, used; likewise")
+    parser.add_argument(
+        "--out",
+        required=True,
+        type=as_location,
+        metavar="DIR",
+        help="for report, JSON, CSV and GLBs; s3:// as well",
+    )
+    parser.add_argument("--name", default="comparison", help="of the files (default: %(default)s)")
+    _add_options(parser)
+
+
 def _add_batch(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "inputs",
@@ -335,6 +351,7 @@ def _add_speech(parser: argparse.ArgumentParser) -> None:
 _MODULES = {
     "reconstruct": "flows.cli.commands",
     "announce": "flows.cli.commands",
+    "compare": "flows.cli.compare_command",
     "models": "flows.cli.commands",
     "batch": "flows.cli.batch_command",
     "view": "flows.cli.result_commands",

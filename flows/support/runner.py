@@ -83,7 +83,7 @@ class Runner:
             "device": self._device,
             "store": self.store,
         }
-        task = self._tasks.get(name) or stage.task()
+        task = self._tasks.get(cast(StageName, name)) or stage.task()
         state = cast(State[Any], task(return_state=True, **arguments))
         ref = ArtifactRef(**state.result())
         if not self.store.intact(ref):

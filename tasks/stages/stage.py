@@ -19,6 +19,7 @@ from prefect import task as prefect_task
 from prefect.context import TaskRunContext
 from prefect.tasks import Task
 
+from configs.comparison import ComparisonStage
 from configs.stages import StageConfig, StageName
 from tasks.core.digests import canonical
 from tasks.core.errors import Tyre3dError
@@ -100,7 +101,7 @@ class Stage(Generic[C, P]):
         timeout_s: Seconds after which an attempt is ended.
     """
 
-    name: StageName
+    name: StageName | ComparisonStage
     produce: Callable[Concatenate[Workspace, C, P], Record]
     retries: int = 1
     timeout_s: float = 7200.0

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from configs.comparison import ComparisonStage
 from configs.parameters import CONFIGS, all_names, variable_of
 from configs.request import MeshOptions
 from configs.stages import JudgeConfig, MergeConfig, SelectConfig, StageName
@@ -130,7 +131,7 @@ def test_parameters_reach_the_stages_and_the_identity_of_a_result() -> None:
 
 
 def test_without_settings_every_stage_has_its_defaults() -> None:
-    assert list(CONFIGS) == list(StageName)
+    assert list(CONFIGS) == [*StageName, *ComparisonStage]
     for kind in CONFIGS.values():
         assert MeshOptions().config(kind) == kind()
 

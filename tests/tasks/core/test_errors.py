@@ -31,6 +31,8 @@ PERMANENT = frozenset(
         "frame-too-large",
         "frame-too-small",
         "glb-broken",
+        "artifacts-missing",
+        "not-round",
         "glb-unreadable",
         "image-unreadable",
         "input-missing",

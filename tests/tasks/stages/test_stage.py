@@ -11,6 +11,7 @@ from configs.progress import SHARES
 from configs.stages import MaskConfig, StageName
 from tasks.core.errors import StorageError
 from tasks.network.weights import BackgroundWeights
+from tasks.stages.compare_scans import COMPARE
 from tasks.stages.remove_backgrounds import REMOVE_BACKGROUNDS
 from tasks.stages.stage import Record, Stage, Workspace
 from tasks.storage.artifacts import ArtifactRef, ArtifactStore
@@ -56,7 +57,7 @@ def test_every_name_is_a_stage_and_has_a_share_of_the_progress() -> None:
 
 
 def test_a_stage_module_holds_one_stage_and_nothing_is_between() -> None:
-    modules = {s.produce.__module__ for s in PIPELINE}
+    modules = {s.produce.__module__ for s in (*PIPELINE, COMPARE)}
     folder = Path(inspect.getfile(Stage)).parent
     files = {f"tasks.stages.{p.stem}" for p in folder.glob("*.py")}
     machinery = {"tasks.stages.__init__", "tasks.stages.stage", "tasks.stages.code_version"}

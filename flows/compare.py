@@ -1,0 +1,191 @@
+"""The flow of a comparison: two films or results of one tyre in, what changed out."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version as package_version
+from pathlib import Path
+from typing import Any
+
+from prefect import flow
+from prefect.runtime import flow_run as this_run
+
+from configs.comparison import RESULT_SUFFIXES, CompareConfig
+from configs.locations import inside, parent_and_name
+from configs.presets import DEFAULT_DIAMETER_MM
+from configs.request import CompareRequest, MeshOptions, ReconstructRequest
+from configs.settings import Settings
+from configs.stages import StageName
+from flows.reconstruct import reconstruct
+from flows.support.logs import logged_run
+from flows.support.runner import Runner
+from flows.support.settings import load_settings
+from tasks.comparison.align import Alignment
+from tasks.comparison.deviation import placed_glb
+from tasks.core.errors import InputError
+from tasks.report.comparison_page import comparison_page
+from tasks.report.found import FoundResult, find_result
+from tasks.stages.compare_scans import (
+    CELLS_FILE,
+    CHANGE_FILE,
+    COMPARE,
+    CONTENT_FILE,
+    PREVIEW_FILE,
+    Reconstructed,
+)
+from tasks.storage.artifacts import ArtifactRef, ArtifactStore, open_store
+from tasks.storage.results import Results, check_page_replaceable, check_replaceable
+
+_log = logging.getLogger("tyre3d")
+
+MARK = "alignment"
+"""A key of all records of comparisons, by which they are told from other JSON files."""
+_ASSUMED = (
+    "the diameter was assumed: millimetres are in proportion to it (give --diameter-mm, outer "
+    "diameter of the new tyre)"
+)
+
+
+@flow(name="compare", flow_run_name="compare-{request.name}", log_prints=False)
+def compare(request: CompareRequest) -> dict[str, Any]:
+    """Compare two films or results of one tyre.
+
+    Args:
+        request: What is compared, where the result goes, and how.
+
+    Returns:
+        The record that also lies in the folder, ``NAME.json``.
+    """
+    settings = load_settings()
+    with logged_run(request.name, as_json=settings.log_json):
+        return run_comparison(request, settings)
+
+
+def run_comparison(request: CompareRequest, settings: Settings) -> dict[str, Any]:
+    """Reconstruct what is not reconstructed yet, compare, and write the result.
+
+    Args:
+        request: What is compared, where the result goes, and how.
+        settings: Settings of this installation.
+    """
+    results = Results(request.out_dir, settings)
+    name = request.name
+    check_comparison_writable(results, name)
+    sides = {
+        side: _result_of(location, inside(request.out_dir, f"{name}.{side}.glb"), request, settings)
+        for side, location in (("new", request.new), ("damaged", request.damaged))
+    }
+    store = open_store(settings)
+    run = Runner(store, name, "cpu")
+    refs = {side: _artifacts(found, store) for side, found in sides.items()}
+    ref = run(COMPARE, request.config(CompareConfig), new=refs["new"], damaged=refs["damaged"])
+    artifact = store.open(ref)
+    record = _record(request, sides, dict(artifact.record), run)
+    content = json.loads((artifact.folder / CONTENT_FILE).read_text())
+    preview = (artifact.folder / PREVIEW_FILE).read_bytes()
+    place = Alignment.from_dict(record["alignment"]).place
+    results.write(
+        {
+            f"{name}.change.glb": (artifact.folder / CHANGE_FILE).read_bytes(),
+            f"{name}.placed.glb": placed_glb(sides["damaged"].glb, place),
+            f"{name}.csv": (artifact.folder / CELLS_FILE).read_bytes(),
+            f"{name}.html": comparison_page(name, record, content, preview).encode(),
+            f"{name}.json": json.dumps(record, indent=2).encode() + b"\n",
+        }
+    )
+    return record
+
+
+def check_comparison_writable(results: Results, name: str) -> None:
+    """Make sure that a comparison can be written, and replaces nothing of others.
+
+    Raises:
+        InputError: ``output-unwritable``, ``output-foreign``.
+        StorageError: As :meth:`Results.check`.
+    """
+    for suffix in ("json", "html", "csv", "change.glb", "placed.glb"):
+        results.check(f"{name}.{suffix}")
+    check_replaceable(results, f"{name}.json", MARK)
+    check_page_replaceable(results, f"{name}.html")
+
+
+def _result_of(
+    location: Path | str, glb: Path | str, request: CompareRequest, settings: Settings
+) -> FoundResult:
+    """The finished result that is named, or that of the film that is."""
+    if parent_and_name(location)[1].lower().endswith(RESULT_SUFFIXES):
+        return find_result(str(location), settings)
+    how = {name: getattr(request, name) for name in MeshOptions.model_fields}
+    made = ReconstructRequest(input=location, glb_path=glb, **how)
+    reconstruct(made, made.stem)
+    return find_result(str(glb), settings)
+
+
+def _artifacts(found: FoundResult, store: ArtifactStore) -> Reconstructed:
+    """What a result was made of, from the store.
+
+    Raises:
+        InputError: ``artifacts-missing``.
+    """
+    keys = {s["stage"]: Path(s["uri"]).parent.name for s in found.metadata.get("stages", [])}
+
+    def ref(stage: StageName) -> ArtifactRef:
+        known = store.find(stage, keys[stage]) if stage in keys else None
+        if known is None:
+            raise InputError(
+                "artifacts-missing",
+                stage=COMPARE.name,
+                what=f"what {found.location} was made of is not in this store any more ({stage})",
+                advice="Give the film instead of its result: what is missing is made again",
+            )
+        return known
+
+    return Reconstructed(
+        ref(StageName.RECTIFY),
+        ref(StageName.ESTIMATE_POSES),
+        ref(StageName.MERGE),
+        ref(StageName.ATLAS),
+    )
+
+
+def _record(
+    request: CompareRequest,
+    sides: Mapping[str, FoundResult],
+    told: dict[str, Any],
+    run: Runner,
+) -> dict[str, Any]:
+    """The comparison with where it comes from."""
+    reasons = list(told["reasons"])
+    origin = {}
+    for side, found in sides.items():
+        of = found.metadata
+        origin[side] = {
+            "name": of["input"]["name"],
+            "sha256": of["input"]["sha256"],
+            "result": str(found.location),
+            "verdict": of["verdict"],
+            "diameter_mm": of["scale"]["nominal_diameter_mm"],
+        }
+        if of["verdict"] != "pass":
+            why = "; ".join(r["message"] for r in of["reasons"])
+            text = f"the {side} tyre's mesh has the verdict {of['verdict']}: {why}"
+            reasons.append({"code": f"{side}-{of['verdict']}", "text": text})
+    if any(o["verdict"] == "fail" for o in origin.values()):
+        told["verdict"] = "cannot compare"
+    if all(o["diameter_mm"] == DEFAULT_DIAMETER_MM for o in origin.values()):
+        reasons.append({"code": "size-assumed", "text": _ASSUMED})
+    return {
+        "name": request.name,
+        **told,
+        "reasons": reasons,
+        **origin,
+        "run_id": str(this_run.id or ""),
+        "code": run.versions[COMPARE.name],
+        "parameters": dict(run.parameters[COMPARE.name]),
+        "seconds": round(sum(o.seconds for o in run.outcomes), 3),
+        "tyre3d": package_version("tyre3d"),
+        "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
+    }

@@ -1,0 +1,1 @@
+"""What changed between two reconstructions of one tyre: alignment, measurement, findings."""

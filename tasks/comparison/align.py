@@ -1,0 +1,340 @@
+"""Where one reconstruction lies on another of the same tyre, by what does not wear.
+
+Marks of the sidewalls, written or of the rubber itself, give spin, scale, centre and the tilt of
+the axle at once; that they lie on a surface of both gives the place along the axle. Where there are
+none, the reconstructions keep their scales, and a loss all over the tread cannot be told.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import least_squares
+from scipy.spatial.transform import Rotation
+
+from tasks.atlas.flattened import FlatPart
+from tasks.comparison.polar import (
+    COLUMNS,
+    ROW_M,
+    PolarPicture,
+    best_turn,
+    correlations,
+    follow_marks,
+    match_rings,
+    polar_picture,
+)
+from tasks.comparison.scan import Scan
+from tasks.geometry.similarity import Similarity
+
+FloatArray = NDArray[np.float64]
+Anchor = Literal["sidewall-markings", "diameter"]
+Faces = Literal["same", "turned"]
+
+OUTER, INNER = "outer-sidewall", "inner-sidewall"
+_TURN_OVER = np.diag([-1.0, 1.0, -1.0])
+"""About the vertical: the other face outwards."""
+_MARGIN_M = 0.004
+"""Rows of pictures this close to bead and shoulder are left out."""
+_MIN_CORRELATION = 0.15
+_MIN_LEAD = 1.08
+"""The best angle's correlation over that of the best one elsewhere, from which on it is certain."""
+_MIN_MARKS = 60
+_ALONG_AXLE = 0.3
+"""Weight of marks along the axle, where only the surfaces' depth tells."""
+_ROBUST_M = 0.0008
+_SECTORS = 12
+_ROUNDS = 2
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """How the other tyre was brought onto the new one.
+
+    Args:
+        place: The other's frame to the new one's.
+        anchor: What scale and place were taken from.
+        faces: Whether the same face looks outwards in both.
+        spin_deg: By how much the other's marks lie further clockwise, degrees, as one who looks at
+            the new one's outer face sees them.
+        spin_certain: Whether no other angle fits nearly as well.
+        correlation: Of the sidewalls' pictures at this angle, -1 to 1.
+        runner_up: The same at the best other angle.
+        scale_ratio: Size of the other result over that of the new one before alignment.
+        scale_sd: Standard deviation of the scale, relative.
+        tilt_deg: Angle between the axles before alignment.
+        shift_mm: ``(3,)`` distance of the centres before alignment.
+        num_marks: Marks that were followed from one to the other.
+        residual_mm: Root mean square of their distances in the sidewalls' planes.
+        registration_mm: Standard deviation of the place of the surface that remains.
+    """
+
+    place: Similarity
+    anchor: Anchor
+    faces: Faces = "same"
+    spin_deg: float = 0.0
+    spin_certain: bool = False
+    correlation: float = 0.0
+    runner_up: float = 0.0
+    scale_ratio: float = 1.0
+    scale_sd: float = math.nan
+    tilt_deg: float = 0.0
+    shift_mm: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    num_marks: int = 0
+    residual_mm: float = math.nan
+    registration_mm: float = math.nan
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON types; what is not known is null."""
+        record = asdict(self) | {
+            "place": {
+                "scale": self.place.scale,
+                "rotation": self.place.rotation.tolist(),
+                "translation": self.place.translation.tolist(),
+            }
+        }
+        return {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in record.items()}
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> Alignment:
+        """The inverse of :meth:`to_dict`."""
+        place = record["place"]
+        fields: dict[str, Any] = {k: math.nan if v is None else v for k, v in record.items()}
+        fields["shift_mm"] = tuple(record["shift_mm"])
+        fields["place"] = Similarity(
+            place["scale"], np.array(place["rotation"]), np.array(place["translation"])
+        )
+        return cls(**fields)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What was found on one face in both: where it lies in both frames.
+
+    Args:
+        new: ``(M, 3)`` metres.
+        other: ``(M, 3)`` metres.
+        angle: ``(M,)`` clockwise for an eye before the face, radians.
+        ring: ``(M,)`` whether it is a place of a circle, of which only the radius is known.
+    """
+
+    new: FloatArray
+    other: FloatArray
+    angle: FloatArray
+    ring: NDArray[np.bool_]
+
+    @property
+    def outwards(self) -> FloatArray:
+        """``(M, 2)`` unit vectors from the axle."""
+        return np.asarray(self.new[:, :2] / np.linalg.norm(self.new[:, :2], axis=1, keepdims=True))
+
+
+def other_face(name: str, faces: Faces) -> str:
+    """The other tyre's sidewall that belongs to one of the new tyre's."""
+    return name if faces == "same" else {OUTER: INNER, INNER: OUTER}.get(name, name)
+
+
+def align_scans(new: Scan, other: Scan) -> Alignment:
+    """Bring another reconstruction of a tyre onto the new one.
+
+    Args:
+        new: The new tyre.
+        other: The damaged one, at about the same scale.
+    """
+    scale, centre = 1.0, Alignment(Similarity(1.0, np.eye(3), np.zeros(3)), "diameter")
+    found: Alignment | None = None
+    for _ in range(_ROUNDS):  # pictures are compared again at the scale that was found
+        found = _by_marks(new, other, scale)
+        if found is None:
+            return centre
+        scale = found.place.scale
+    return found or centre
+
+
+def _by_marks(new: Scan, other: Scan, scale: float) -> Alignment | None:
+    """The alignment by marks; None where too few are on both."""
+    chosen = _best_pairing(new, other, scale)
+    if chosen is None:
+        return None
+    faces, columns, correlation, runner_up, pairs = chosen
+    sets = [
+        _found(pictures, turn, new.parts[name], other.parts[there], scale)
+        for (name, there), pictures in pairs.items()
+        for turn in [columns if name == OUTER else -columns]
+    ]
+    sets = [s for s in sets if len(s.new)]
+    num_marks = sum(int((~s.ring).sum()) for s in sets)
+    if num_marks < _MIN_MARKS:
+        return None
+    place, residuals = _fit(sets, _start(faces, columns))
+    reach = float(np.mean([np.hypot(s.new[:, 0], s.new[:, 1]).mean() for s in sets]))
+    spread = _uncertainty(_sector_means(sets, residuals))
+    flat = np.concatenate([r[~s.ring, :2] for s, r in zip(sets, residuals, strict=True)])
+    axle = place.rotation @ np.array([0.0, 0.0, 1.0 if faces == "same" else -1.0])
+    base = np.eye(3) if faces == "same" else _TURN_OVER
+    turned = place.rotation @ base.T
+    spin = math.degrees(math.atan2(turned[1, 0], turned[0, 0])) % 360.0
+    return Alignment(
+        place,
+        "sidewall-markings",
+        faces,
+        spin,
+        correlation > _MIN_LEAD * max(runner_up, 1e-6),
+        correlation,
+        runner_up,
+        1.0 / place.scale,
+        spread / reach,
+        math.degrees(math.acos(min(1.0, abs(float(axle[2]))))),
+        tuple(1000.0 * float(v) for v in place.translation),  # type: ignore[arg-type]
+        num_marks,
+        1000.0 * float(np.sqrt(np.median((flat**2).sum(axis=1)))),
+        1000.0 * spread,
+    )
+
+
+_Pairs = dict[tuple[str, str], tuple[PolarPicture, PolarPicture]]
+
+
+def _best_pairing(
+    new: Scan, other: Scan, scale: float
+) -> tuple[Faces, int, float, float, _Pairs] | None:
+    """Faces and angle at which the sidewalls' pictures agree best."""
+    best: tuple[Faces, int, float, float, _Pairs] | None = None
+    others: list[float] = []
+    for faces in get_args(Faces):
+        pairs: _Pairs = {}
+        total, weight = np.zeros(COLUMNS), 0.0
+        for name in (OUTER, INNER):
+            there = other_face(name, faces)
+            if name not in new.parts or there not in other.parts:
+                continue
+            pictures = _common(new.parts[name], other.parts[there], scale)
+            if pictures is None:
+                continue
+            pairs[name, there] = pictures
+            along = correlations(*pictures)
+            if name == INNER:  # seen from its own side: the other way round
+                along = along[-np.arange(COLUMNS) % COLUMNS]
+            share = float(min(p.known.sum() for p in pictures))
+            total += share * along
+            weight += share
+        if not weight:
+            continue
+        turn = best_turn(total / weight)
+        others.append(turn.correlation)
+        if turn.correlation >= _MIN_CORRELATION and (best is None or turn.correlation > best[2]):
+            best = (faces, turn.columns, turn.correlation, turn.runner_up, pairs)
+    if best is None:
+        return None
+    faces, columns, correlation, runner_up, pairs = best
+    rest = [c for c in others if c != correlation]
+    return faces, columns, correlation, max([runner_up, *rest]), pairs
+
+
+def _common(
+    new: FlatPart, other: FlatPart, scale: float
+) -> tuple[PolarPicture, PolarPicture] | None:
+    """Two faces' pictures over the radii that both have."""
+    low = max(new.section[:, 0].min(), scale * other.section[:, 0].min()) + _MARGIN_M
+    high = min(new.section[:, 0].max(), scale * other.section[:, 0].max()) - _MARGIN_M
+    if high - low < 8 * ROW_M:
+        return None
+    radii = np.arange(high, low, -ROW_M)
+    return polar_picture(new, 1.0, radii), polar_picture(other, scale, radii)
+
+
+def _found(
+    pictures: tuple[PolarPicture, PolarPicture],
+    columns: int,
+    new: FlatPart,
+    other: FlatPart,
+    scale: float,
+) -> _Found:
+    """Marks and rings of one face, where they lie in both frames."""
+    marks, rings = follow_marks(*pictures, columns), match_rings(*pictures, columns)
+    turn = columns * 2 * math.pi / COLUMNS
+    here = np.concatenate([marks.new, np.stack([rings.angle, rings.new], axis=1)])
+    there = np.concatenate([marks.other, np.stack([rings.angle + turn, rings.other], axis=1)])
+    ring = np.arange(len(here)) >= len(marks.new)
+    return _Found(_in_frame(here, new, 1.0), _in_frame(there, other, scale), here[:, 0], ring)
+
+
+def _in_frame(at: FloatArray, part: FlatPart, scale: float) -> FloatArray:
+    """``(M, 3)`` of angles and radii on a face; radii are at ``scale``, points are not."""
+    angle, radius = at[:, 0], at[:, 1] / scale
+    rising = np.maximum.accumulate(part.section[::-1, 0])
+    height = np.interp(radius, rising, part.section[::-1, 1])
+    side = 1.0 if part.clockwise else -1.0
+    return np.stack([side * radius * np.sin(angle), radius * np.cos(angle), height], axis=1)
+
+
+def _start(faces: Faces, columns: int) -> FloatArray:
+    """``(3, 3)`` rotation of the other tyre onto the new one, at the angle of the pictures."""
+    spin = Rotation.from_rotvec([0.0, 0.0, columns * 2 * math.pi / COLUMNS]).as_matrix()
+    return np.asarray(spin if faces == "same" else spin @ _TURN_OVER)
+
+
+def _fit(sets: list[_Found], start: FloatArray) -> tuple[Similarity, list[FloatArray]]:
+    """The similarity that brings marks onto each other, and what remains, ``(M, 3)`` each."""
+    new = np.concatenate([s.new for s in sets])
+    turned = np.concatenate([s.other for s in sets]) @ start.T
+    outwards = np.concatenate([s.outwards for s in sets])
+    ring = np.concatenate([s.ring for s in sets])
+    # Both faces count alike, and so do marks and rings, however many there are of each.
+    share = np.concatenate([_shares(s.ring) for s in sets])
+
+    def place(x: FloatArray) -> tuple[float, FloatArray, FloatArray]:
+        return math.exp(x[0]), Rotation.from_rotvec(x[1:4]).as_matrix(), x[4:7]
+
+    def residual(x: FloatArray) -> FloatArray:
+        s, r, t = place(x)
+        rest = s * turned @ r.T + t - new
+        rest[ring, :2] = outwards[ring] * (rest[ring, :2] * outwards[ring]).sum(1, keepdims=True)
+        rest[:, 2] *= _ALONG_AXLE
+        return np.asarray((rest * share[:, None]).ravel())
+
+    scales = np.array([0.01, 0.01, 0.01, 0.01, 0.002, 0.002, 0.002])
+    solved = least_squares(residual, np.zeros(7), x_scale=scales, loss="soft_l1", f_scale=_ROBUST_M)
+    s, r, t = place(solved.x)
+    rest = np.split(new - (s * turned @ r.T + t), np.cumsum([len(f.new) for f in sets])[:-1])
+    return Similarity(s, r @ start, t), rest
+
+
+def _shares(ring: NDArray[np.bool_]) -> FloatArray:
+    """Weights of marks and rings, ``(M,)``: root mean square one over each of both."""
+    count = np.where(ring, ring.sum(), (~ring).sum())
+    return np.asarray(np.sqrt(len(ring) / 2 / count))
+
+
+def _sector_means(sets: list[_Found], residuals: list[FloatArray]) -> list[FloatArray]:
+    """Radial part of what remains, its median in every sector of each face, metres."""
+    faces = []
+    for found, rest in zip(sets, residuals, strict=True):
+        radial = (rest[:, :2] * found.outwards).sum(axis=1)
+        sector = (found.angle / (2 * math.pi) * _SECTORS).astype(int) % _SECTORS
+        means = []
+        for k in range(_SECTORS):
+            kinds = (radial[(sector == k) & here] for here in (found.ring, ~found.ring))
+            medians = [float(np.median(v)) for v in kinds if len(v)]
+            if medians:
+                means.append(float(np.mean(medians)))
+        if means:
+            faces.append(np.array(means))
+    return faces
+
+
+def _uncertainty(faces: list[FloatArray]) -> float:
+    """Standard deviation of the radius of the marks, metres.
+
+    Sectors of a face share its errors, so that faces that disagree tell more than all sectors.
+    """
+    within = np.std(np.concatenate([f - f.mean() for f in faces]))
+    within /= math.sqrt(max(sum(map(len, faces)) - 1, 1))
+    between = 0.0
+    if len(faces) > 1:
+        between = float(np.std([f.mean() for f in faces], ddof=1)) / math.sqrt(len(faces))
+    return math.hypot(float(within), between)

@@ -1,0 +1,360 @@
+"""How far the surface of one tyre lies off that of another, and what of it can be told.
+
+Round the tyre the meshes tell the change; what it is on the average all round, the outlines tell,
+which many frames show of every height. Differences are taken along the normals of the new tyre's
+profile; minus is material lost.
+
+The level of detection follows M3C2 (Lague, Brodu and Leroux, Accurate 3D comparison of complex
+topography with terrestrial laser scanner, ISPRS Journal 82, 2013): 1.96 standard deviations of what
+chance does, plus what the alignment leaves. What lies below it is no zero: it cannot be told.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from configs.comparison import CompareConfig
+from tasks.comparison.align import Alignment
+from tasks.comparison.outlines import Touches
+from tasks.comparison.surface import Heights, SurfaceGrid
+
+FloatArray = NDArray[np.float64]
+
+ZONES = ("inner-shoulder", "inner", "centre", "outer", "outer-shoulder")
+"""Fifths of the tread's width, from the inner face to the outer."""
+TREAD_NORMAL = 0.7
+"""Normals of the tread have at least this radial part: 45° from the axle's plane."""
+_95 = 1.96
+_MIN_FRAMES = 8
+"""Frames that must show a height for their outlines to tell it."""
+_MIN_TOUCHES = 5
+"""Points of an outline that must touch a height for its frame to count."""
+
+
+@dataclass(frozen=True)
+class Zone:
+    """A zone of the tread all round.
+
+    Args:
+        name: One of :data:`ZONES`.
+        from_mm: Where it begins along the axle, from the tread's middle towards the outer face.
+        to_mm: Where it ends.
+        mean_change_mm: Minus is material lost; not finite where too little was seen.
+        lod95_mm: What the mean must exceed to count as a change.
+        coverage: Share of the zone that frames of both films saw.
+        frames: Frames whose outlines tell it, of the film that has fewer; 0 where meshes do.
+    """
+
+    name: str
+    from_mm: float
+    to_mm: float
+    mean_change_mm: float
+    lod95_mm: float
+    coverage: float
+    frames: int
+
+    @property
+    def significant(self) -> bool:
+        """Whether the change exceeds what can be told."""
+        return bool(abs(self.mean_change_mm) > self.lod95_mm)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What is known of one tyre's surface.
+
+    Args:
+        heights: Of its mesh.
+        touches: Where its outlines touch the mesh.
+        lowest_deg: Angle that looks to the ground, degrees.
+    """
+
+    heights: Heights
+    touches: Touches
+    lowest_deg: float
+
+    @property
+    def surface(self) -> FloatArray:
+        """``(rows, columns)`` heights of the mesh, 0 where it has none."""
+        return np.nan_to_num(self.heights.height)
+
+    @property
+    def pixel_m(self) -> float:
+        """What a pixel of its film covers, metres."""
+        return float(np.median(self.touches.pixel_m)) if len(self.touches.row) else math.nan
+
+    @property
+    def misfit_m(self) -> float:
+        """Robust standard deviation of the outlines' distance from the mesh, metres."""
+        offset = self.touches.offset
+        return 1.4826 * float(np.median(np.abs(offset))) if len(offset) else math.nan
+
+
+@dataclass(frozen=True)
+class Change:
+    """The change over the outer surface.
+
+    Args:
+        grid: Where it is told.
+        fine: ``(rows, columns)`` metres; not finite where it is not known.
+        measured: ``(rows, columns)`` where frames of both films saw the surface.
+        cells: ``(R, C)`` medians over cells, metres.
+        cell_lod: ``(R, C)`` level of detection, metres.
+        cell_measured: ``(R, C)`` share of each cell that was measured.
+        zones: Of the tread.
+        turning: ``(rows, columns)`` part of the difference that a shift across the axle and a tilt
+            of it explain, metres; it is taken out.
+        off_centre_mm: The shift.
+        tread: Rows of the tread, first and last (excluded).
+        pixel_m: What a pixel of the coarser film covers, metres.
+    """
+
+    grid: SurfaceGrid
+    fine: FloatArray
+    measured: NDArray[np.bool_]
+    cells: FloatArray
+    cell_lod: FloatArray
+    cell_measured: FloatArray
+    zones: list[Zone]
+    turning: FloatArray
+    off_centre_mm: float
+    tread: tuple[int, int]
+    pixel_m: float
+
+    @property
+    def significant(self) -> NDArray[np.bool_]:
+        """``(R, C)`` cells whose change exceeds what can be told."""
+        with np.errstate(invalid="ignore"):
+            return (np.abs(self.cells) > self.cell_lod) & (self.cell_measured >= 0.5)
+
+
+@dataclass(frozen=True)
+class _AllRound:
+    """The change of bands of rows on the average round the tyre, by the outlines.
+
+    Args:
+        change: ``(B,)`` metres; not finite where too few frames tell.
+        sd: ``(B,)`` its standard deviation.
+        frames: ``(B,)`` frames of the film that has fewer.
+    """
+
+    change: FloatArray
+    sd: FloatArray
+    frames: NDArray[np.int64]
+
+
+def change_between(
+    grid: SurfaceGrid, new: Measured, other: Measured, alignment: Alignment, config: CompareConfig
+) -> Change:
+    """The change from one surface to another.
+
+    Args:
+        grid: Of both.
+        new: The new tyre.
+        other: The other, brought onto it.
+        alignment: How it was brought.
+        config: Parameters.
+    """
+    heights = new.heights, other.heights
+    measured = np.isfinite(heights[0].height) & np.isfinite(heights[1].height)
+    measured &= ~(heights[0].inferred | heights[1].inferred)
+    tread = tread_rows(grid)
+    turning, off_centre = _turning(grid, heights[1].height - heights[0].height, measured, tread)
+    fine = heights[1].height - heights[0].height - turning
+    pixel_m = max(new.pixel_m, other.pixel_m)
+    remains = 0.0 if math.isnan(alignment.registration_mm) else alignment.registration_mm / 1000
+    rows, columns = cell_shape(grid, config)
+    bands = np.array_split(np.arange(grid.rows), rows)
+    told = _all_round(bands, new, other, turning, config)
+    fine = _levelled(fine, measured, bands, told)
+    chance = np.where(np.isfinite(told.sd), told.sd, 0.0)
+    lod = _95 * np.hypot(np.hypot(chance, remains), config.cell_floor_px * pixel_m)
+    return Change(
+        grid,
+        fine,
+        measured,
+        _by_cell(fine, measured, rows, columns),
+        np.repeat(lod[:, None], columns, axis=1),
+        _share_of(measured, rows, columns),
+        _zones(grid, fine, measured, tread, new, other, turning, alignment, pixel_m, config),
+        turning,
+        1000 * off_centre,
+        tread,
+        pixel_m,
+    )
+
+
+def tread_rows(grid: SurfaceGrid) -> tuple[int, int]:
+    """First and last row (excluded) of the tread."""
+    rows = np.flatnonzero(grid.normals[:, 0] > TREAD_NORMAL)
+    return (int(rows[0]), int(rows[-1]) + 1) if len(rows) else (0, grid.rows)
+
+
+def cell_shape(grid: SurfaceGrid, config: CompareConfig) -> tuple[int, int]:
+    """Number of cells along the profile and round the tyre."""
+    rows = max(1, round(1000 * grid.profile.length / config.cell_mm))
+    return min(rows, grid.rows), min(round(360 / config.cell_deg), grid.columns)
+
+
+def _turning(
+    grid: SurfaceGrid, change: FloatArray, measured: NDArray[np.bool_], tread: tuple[int, int]
+) -> tuple[FloatArray, float]:
+    """What a shift across the axle and a tilt of it explain of a change, and the shift, metres.
+
+    Films hardly tell an axle's rest of misplacement from wear that goes once round the tyre. Tread
+    and sidewalls may each have changed all over: each has an offset of its own beside.
+    """
+    first, last = tread
+    sine, cosine = np.sin(grid.angles), np.cos(grid.angles)
+    out, along = grid.normals[:, :1], grid.normals[:, 1:]
+    lever = grid.section[:, :1] * along - grid.section[:, 1:] * out  # of a tilt about the centre
+    moves = np.stack([out * sine, out * cosine, lever * cosine, -lever * sine])
+    part = np.zeros((3, *change.shape))
+    for k, rows in enumerate((slice(0, first), slice(first, last), slice(last, None))):
+        part[k, rows] = 1.0
+    basis = np.concatenate([moves, part])
+    if measured.sum() < 100:
+        return np.zeros(change.shape), 0.0
+    every = np.flatnonzero(measured)[:: max(1, int(measured.sum()) // 40_000)]
+    design, target = basis.reshape(len(basis), -1)[:, every].T, change.ravel()[every]
+    size = 1e-9 * np.eye(len(basis))
+    weight, solved = np.ones(len(target)), np.zeros(len(basis))
+    for _ in range(10):  # Cauchy weights: a flat spot must not tilt the axle
+        scaled = design * weight[:, None]
+        solved = np.linalg.solve(scaled.T @ design + size, scaled.T @ target)
+        rest = target - design @ solved
+        spread = max(1.4826 * float(np.median(np.abs(rest))), 1e-5)
+        weight = 1.0 / (1.0 + (rest / (2 * spread)) ** 2)
+    return np.tensordot(solved[:4], moves, axes=1), float(np.hypot(*solved[:2]))
+
+
+def _all_round(
+    bands: list[NDArray[np.int64]],
+    new: Measured,
+    other: Measured,
+    turning: FloatArray,
+    config: CompareConfig,
+) -> _AllRound:
+    """The change of bands of rows on the average round the tyre."""
+    told = [
+        [_of_frames(m, shift, band, config) for band in bands]
+        for m, shift in ((new, np.zeros(1)), (other, turning))
+    ]
+    change, sd, frames = [], [], []
+    for a, b in zip(*told, strict=True):
+        enough = min(len(a), len(b)) >= _MIN_FRAMES
+        change.append(float(np.median(b) - np.median(a)) if enough else math.nan)
+        sd.append(math.hypot(_sd(a), _sd(b)) if enough else math.nan)
+        frames.append(min(len(a), len(b)) if enough else 0)
+    return _AllRound(np.array(change), np.array(sd), np.array(frames))
+
+
+def _of_frames(
+    measured: Measured, turning: FloatArray, band: NDArray[np.int64], config: CompareConfig
+) -> FloatArray:
+    """The median height of a band of rows in every frame whose outline touches it, metres."""
+    t, height = measured.touches, measured.surface
+    rows, columns = height.shape
+    angle = (t.column + 0.5) * 360.0 / columns % 360.0
+    off = np.abs((angle - measured.lowest_deg + 180) % 360 - 180)
+    used = (t.row > band[0] - 0.5) & (t.row < band[-1] + 0.5) & (off > config.hidden_deg)
+    at = (
+        np.clip(np.rint(t.row[used]).astype(int), 0, rows - 1),
+        np.rint(t.column[used]).astype(int) % columns,
+    )
+    there = np.broadcast_to(turning, height.shape)[at]
+    value, frame = height[at] - there + t.offset[used], t.frame[used]
+    order = np.argsort(frame, kind="stable")
+    _, first, count = np.unique(frame[order], return_index=True, return_counts=True)
+    groups = np.split(value[order], first[1:]) if len(first) else []
+    return np.array([np.median(g) for g, n in zip(groups, count, strict=True) if n >= _MIN_TOUCHES])
+
+
+def _sd(values: FloatArray) -> float:
+    """Standard deviation of the median of values that hold outliers."""
+    spread = 1.4826 * float(np.median(np.abs(values - np.median(values))))
+    return 1.2533 * spread / math.sqrt(len(values))
+
+
+def _levelled(
+    fine: FloatArray,
+    measured: NDArray[np.bool_],
+    bands: list[NDArray[np.int64]],
+    told: _AllRound,
+) -> FloatArray:
+    """The meshes' change with that of the outlines on the average round the tyre."""
+    middles = np.array([band.mean() for band in bands])
+    known = np.isfinite(told.change)
+    if not known.any():
+        return fine
+    rows = np.arange(len(fine))
+    average = np.array(
+        [np.median(row[m]) if m.any() else 0.0 for row, m in zip(fine, measured, strict=True)]
+    )
+    wanted = np.interp(rows, middles[known], told.change[known])
+    near = np.abs(rows[:, None] - middles[known]).min(axis=1) <= 1.5 * len(fine) / len(bands)
+    return np.where(near[:, None], fine - average[:, None] + wanted[:, None], fine)
+
+
+def _by_cell(
+    values: FloatArray, measured: NDArray[np.bool_], rows: int, columns: int
+) -> FloatArray:
+    """Medians ``(rows, columns)`` of the measured values in each cell."""
+    known = np.where(measured, values, np.nan)
+    out = np.full((rows, columns), np.nan)
+    for i, band in enumerate(np.array_split(known, rows, axis=0)):
+        for k, cell in enumerate(np.array_split(band, columns, axis=1)):
+            there = cell[np.isfinite(cell)]
+            if len(there):
+                out[i, k] = np.median(there)
+    return out
+
+
+def _share_of(measured: NDArray[np.bool_], rows: int, columns: int) -> FloatArray:
+    return np.array(
+        [
+            [cell.mean() for cell in np.array_split(band, columns, axis=1)]
+            for band in np.array_split(measured, rows, axis=0)
+        ]
+    )
+
+
+def _zones(
+    grid: SurfaceGrid,
+    fine: FloatArray,
+    measured: NDArray[np.bool_],
+    tread: tuple[int, int],
+    new: Measured,
+    other: Measured,
+    turning: FloatArray,
+    alignment: Alignment,
+    pixel_m: float,
+    config: CompareConfig,
+) -> list[Zone]:
+    """Means of the fifths of the tread, and what they must exceed."""
+    bands = np.array_split(np.arange(*tread), len(ZONES))
+    told = _all_round(bands, new, other, turning, config)
+    height = grid.section[:, 1]
+    middle = float(height[slice(*tread)].mean())
+    scale = 0.0 if math.isnan(alignment.scale_sd) else alignment.scale_sd
+    zones = []
+    for k, (name, rows) in enumerate(zip(ZONES, bands, strict=True)):
+        coverage = float(measured[rows].mean())
+        mean, chance, floor = float(told.change[k]), float(told.sd[k]), config.zone_floor_px
+        if not told.frames[k]:  # the meshes' profile is all there is
+            there = fine[rows][measured[rows]]
+            mean = float(np.median(there)) if coverage >= config.min_coverage else math.nan
+            chance, floor = 0.0, config.cell_floor_px
+        radius = float(grid.section[rows, 0].mean())
+        spread = math.hypot(chance, scale * radius)
+        lod = _95 * spread + floor * pixel_m
+        ends = 1000 * (height[rows[[0, -1]]] - middle)
+        frames = int(told.frames[k])
+        zones.append(
+            Zone(name, float(ends[0]), float(ends[1]), 1000 * mean, 1000 * lod, coverage, frames)
+        )
+    return zones

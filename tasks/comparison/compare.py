@@ -1,0 +1,245 @@
+"""The comparison of two reconstructions of one tyre: alignment, change, findings, verdict."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from configs.comparison import CompareConfig
+from tasks.comparison.align import Alignment, align_scans
+from tasks.comparison.change import Change, Measured, change_between, tread_rows
+from tasks.comparison.findings import Finding, findings_of
+from tasks.comparison.flat_spots import Roundness, flat_spots, roundness
+from tasks.comparison.marks import FacePair, face_pairs, visual_marks
+from tasks.comparison.outlines import edges_of, touches_of
+from tasks.comparison.scan import Scan
+from tasks.comparison.surface import SurfaceGrid, field_over, grid_on, mesh_heights
+from tasks.core.repeatable import compute_repeatably
+
+FloatArray = NDArray[np.float64]
+Verdict = Literal["changed", "not detectable", "cannot compare"]
+
+FOUND = 0.5
+"""Findings from this certainty on are told as found."""
+_TOO_COARSE_MM = 4.0
+"""Levels of detection beyond which a comparison says nothing that a person would ask for."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What changed from the new tyre to the damaged one.
+
+    Args:
+        alignment: Where the damaged one lies on the new one.
+        change: Of the outer surface.
+        findings: Changes that have a place, the most certain first.
+        faces: The sidewalls over each other.
+        round_new: Roundness of the new tread.
+        round_other: Roundness of the damaged one, in the new one's place.
+        least_spot_m: Shallowest flat spot that could be told; not finite where none could.
+        misfit_m: How far the outlines of each film lie off its mesh.
+        verdict: What it comes to.
+        reasons: Why it says no more, each with a code and a sentence.
+    """
+
+    alignment: Alignment
+    change: Change
+    findings: list[Finding]
+    faces: list[FacePair]
+    round_new: Roundness
+    round_other: Roundness
+    least_spot_m: float
+    misfit_m: tuple[float, float]
+    verdict: Verdict
+    reasons: list[dict[str, str]]
+
+    @property
+    def found(self) -> list[Finding]:
+        """Findings that are told as found: none where nothing can be compared."""
+        if self.verdict == "cannot compare":
+            return []
+        return [f for f in self.findings if f.certainty >= FOUND]
+
+
+def compare_scans(new: Scan, other: Scan, config: CompareConfig) -> Comparison:
+    """Compare two reconstructions of one tyre.
+
+    Args:
+        new: The new tyre.
+        other: The damaged one, at about the same scale, in its own frame.
+        config: Parameters.
+    """
+    compute_repeatably()
+    alignment = align_scans(new, other)
+    grid = grid_on(new.profile, config.step_mm / 1000)
+    tread = tread_rows(grid)
+    moved = other.moved(alignment.place)
+    up = alignment.place.rotation @ np.array([0.0, 1.0, 0.0])
+    lowest = math.degrees(math.atan2(-up[0], -up[1])) % 360
+    first, second = measure(new, grid, 180.0), measure(moved, grid, lowest)
+    round_new, round_other = (
+        roundness(grid, m.touches, m.surface, tread, m.lowest_deg, config) for m in (first, second)
+    )
+    change = change_between(grid, first, second, alignment, config)
+    spots, least = flat_spots(grid, round_new, round_other, change.pixel_m, config)
+    faces = face_pairs(new, other, alignment, config)
+    # without an angle that is sure, a mark of the one tyre may lie beside its like on the other
+    sure = alignment.anchor == "sidewall-markings"
+    marks = [m for pair in faces for m in visual_marks(pair, config)] if sure else []
+    rest = 0.0 if math.isnan(alignment.residual_mm) else alignment.residual_mm / 1000
+    findings = findings_of(change, spots, marks, rest, config)
+    misfit = (first.misfit_m, second.misfit_m)
+    verdict, reasons = _verdict(
+        alignment, change, findings, _inexact((first, second), grid, config)
+    )
+    return Comparison(
+        alignment, change, findings, faces, round_new, round_other, least, misfit, verdict, reasons
+    )
+
+
+def measure(scan: Scan, grid: SurfaceGrid, lowest_deg: float) -> Measured:
+    """What is known of a scan's surface.
+
+    Args:
+        scan: The scan, in the grid's frame.
+        grid: Where it is told.
+        lowest_deg: Angle that looks to the ground, degrees.
+    """
+    heights = mesh_heights(scan, grid)
+    touches = touches_of(scan, field_over(grid, heights.height), edges_of(scan))
+    return Measured(heights, touches, lowest_deg)
+
+
+def _inexact(
+    measured: Sequence[Measured], grid: SurfaceGrid, config: CompareConfig
+) -> list[dict[str, str]]:
+    """Why a film does not fit its own mesh well enough, for each that does not."""
+    most = 2 * config.max_misfit * float(grid.section[:, 0].max())
+    return [
+        {
+            "code": f"{side}-inexact",
+            "text": f"the outlines in the {side} film lie {1000 * m.misfit_m:.1f} mm off its mesh: "
+            "its cameras are too inexact; film again, closer, all of the tyre in every picture",
+        }
+        for side, m in zip(("new", "damaged"), measured, strict=True)
+        if m.misfit_m > most
+    ]
+
+
+def _verdict(
+    alignment: Alignment,
+    change: Change,
+    findings: Sequence[Finding],
+    inexact: Sequence[dict[str, str]],
+) -> tuple[Verdict, list[dict[str, str]]]:
+    """What it comes to, and what it cannot say."""
+    reasons = list(inexact)
+
+    def say(about: str, text: str) -> None:
+        reasons.append({"code": about, "text": text})
+
+    if alignment.anchor == "diameter":
+        say(
+            "no-anchor",
+            "the sidewalls show no marks that both films share: the scales come from the outer "
+            "diameters, so that wear all round the tread cannot be told, nor places be matched",
+        )
+    elif not alignment.spin_certain:
+        say(
+            "spin-ambiguous",
+            "the sidewalls' marks fit at another angle nearly as well: what is told all round "
+            "holds, places by angle may be off by the distance of like marks",
+        )
+    zones = [z for z in change.zones if math.isfinite(z.mean_change_mm)]
+    if len(zones) < len(change.zones):
+        missing = ", ".join(z.name for z in change.zones if not math.isfinite(z.mean_change_mm))
+        say("zones-unseen", f"both films together do not show enough of the tread: {missing}")
+    if not zones or not math.isfinite(change.pixel_m):
+        say("tread-unseen", "the tread is not seen in both films: film all round the tyre")
+        return "cannot compare", reasons
+    if min(z.lod95_mm for z in zones) > _TOO_COARSE_MM:
+        say(
+            "too-coarse",
+            f"only changes above {min(z.lod95_mm for z in zones):.1f} mm could be told: "
+            "film closer",
+        )
+        return "cannot compare", reasons
+    if inexact:
+        return "cannot compare", reasons
+    found = [f for f in findings if f.certainty >= FOUND]
+    if found or any(z.significant for z in zones):
+        return "changed", reasons
+    return "not detectable", reasons
+
+
+def comparison_record(comparison: Comparison) -> dict[str, Any]:
+    """What is told of a comparison, as plain JSON types; what is not known is null."""
+    change, alignment = comparison.change, comparison.alignment
+    whole = {
+        "verdict": comparison.verdict,
+        "reasons": comparison.reasons,
+        "alignment": alignment.to_dict(),
+        "zones": [
+            {
+                "name": z.name,
+                "from_mm": z.from_mm,
+                "to_mm": z.to_mm,
+                "mean_change_mm": z.mean_change_mm,
+                "lod95_mm": z.lod95_mm,
+                "significant": z.significant,
+                "coverage": z.coverage,
+                "frames": z.frames,
+            }
+            for z in change.zones
+        ],
+        "findings": [f.to_dict() for f in comparison.found],
+        "doubtful": [f.to_dict() for f in comparison.findings if f not in comparison.found],
+        "cells": {
+            "rows": change.cells.shape[0],
+            "columns": change.cells.shape[1],
+            "measured": float((change.cell_measured >= 0.5).mean()),
+            "significant": float(change.significant.mean()),
+            "median_lod95_mm": 1000 * float(np.median(change.cell_lod)),
+        },
+        "run_out": {
+            "new_mm": _peak_to_peak(comparison.round_new),
+            "damaged_mm": _peak_to_peak(comparison.round_other),
+            "off_centre_mm": change.off_centre_mm,
+            "least_flat_spot_mm": 1000 * comparison.least_spot_m,
+        },
+        "conicity_mm_per_100_mm": _conicity(change),
+        "pixel_mm": 1000 * change.pixel_m,
+        "misfit_mm": [1000 * m for m in comparison.misfit_m],
+    }
+    return dict(_plain(whole))
+
+
+def _peak_to_peak(told: Roundness) -> float:
+    """Deviation from round over short arcs, 2nd to 98th percentile, millimetres."""
+    known = told.height[np.isfinite(told.height)]
+    return 1000 * float(np.ptp(np.quantile(known, (0.02, 0.98)))) if len(known) else math.nan
+
+
+def _conicity(change: Change) -> float:
+    """Slope of the change across the tread, millimetres a hundred millimetres of width."""
+    zones = [z for z in change.zones if math.isfinite(z.mean_change_mm)]
+    if len(zones) < 3:
+        return math.nan
+    place = [(z.from_mm + z.to_mm) / 2 for z in zones]
+    return 100 * float(np.polyfit(place, [z.mean_change_mm for z in zones], 1)[0])
+
+
+def _plain(value: Any) -> Any:
+    """Numbers rounded to four digits after the point, and null for what is no number."""
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    if isinstance(value, float):
+        return round(value, 4) if math.isfinite(value) else None
+    return value

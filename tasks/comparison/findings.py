@@ -1,0 +1,194 @@
+"""What changed, told as findings: kind, place, size, depth and certainty."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import label
+
+from configs.comparison import CompareConfig
+from tasks.comparison.change import Change
+from tasks.comparison.flat_spots import FlatSpot
+from tasks.comparison.marks import VisualMark
+
+FloatArray = NDArray[np.float64]
+
+Kind = Literal["flat-spot", "bulge", "dent", "cut", "visual"]
+
+_CUT_SLIMNESS, _CUT_WIDTH_MM = 2.5, 14.0
+"""A dark mark this slim and this narrow looks like a cut."""
+_NOISES = 6.0
+_RESTS = 3.0
+_MIN_CELLS = 2
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One change that has a place.
+
+    Args:
+        kind: What it is; ``visual`` for what looks different and is no known damage.
+        part: ``tread``, ``outer-sidewall`` or ``inner-sidewall``.
+        angle_deg: Of its middle, clockwise from the new tyre's top as one who looks at its outer
+            face sees it.
+        radius_mm: Of its middle.
+        across_mm: Along the axle from the tread's middle, towards the outer face.
+        length_mm: Its longer side.
+        width_mm: Its shorter side.
+        depth_mm: Material lost; negative where there is more; None where shape does not tell.
+        certainty: 0 to 1; from 0.5 it is told as found.
+    """
+
+    kind: Kind
+    part: str
+    angle_deg: float
+    radius_mm: float
+    across_mm: float
+    length_mm: float
+    width_mm: float
+    depth_mm: float | None
+    certainty: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON types, rounded to what can be meant."""
+        return {k: round(v, 2) if isinstance(v, float) else v for k, v in asdict(self).items()}
+
+
+def findings_of(
+    change: Change,
+    spots: Sequence[FlatSpot],
+    marks: Sequence[VisualMark],
+    rest_m: float,
+    config: CompareConfig,
+) -> list[Finding]:
+    """All findings, the most certain first.
+
+    Args:
+        change: Of the surface.
+        spots: Flat spots of the tread.
+        marks: Regions of the sidewalls that look different.
+        rest_m: How far marks lie apart after the alignment.
+        config: Parameters.
+    """
+    section = change.grid.section
+    tread = section[slice(*change.tread)]
+    width = 1000 * float(np.ptp(tread[:, 1]))
+    radius = 1000 * float(tread[:, 0].max())
+    found = [
+        Finding(
+            "flat-spot", "tread", s.angle_deg, radius, 0.0,
+            s.length_mm, width, s.depth_mm, s.certainty,
+        )
+        for s in spots
+    ]  # fmt: skip
+    found += _local(change, rest_m, config)
+    middle = float(tread[:, 1].mean())
+    for mark in marks:
+        slim = mark.length_mm >= _CUT_SLIMNESS * mark.width_mm and mark.width_mm <= _CUT_WIDTH_MM
+        kind: Kind = "cut" if mark.strength < 0 and slim else "visual"
+        at = int(np.abs(section[:, 0] - mark.radius_mm / 1000).argmin())
+        side = _rows_of(change, mark.part)
+        if len(side):
+            at = side[int(np.abs(section[side, 0] - mark.radius_mm / 1000).argmin())]
+        across = 1000 * (float(section[at, 1]) - middle)
+        found.append(
+            Finding(
+                kind, mark.part, mark.angle_deg, mark.radius_mm, across,
+                mark.length_mm, mark.width_mm, None, mark.certainty,
+            )
+        )  # fmt: skip
+    return sorted(found, key=lambda f: -f.certainty)
+
+
+def _rows_of(change: Change, part: str) -> NDArray[np.int64]:
+    first, last = change.tread
+    if part.startswith("outer"):
+        return np.arange(last, change.grid.rows)
+    return np.arange(first) if part.startswith("inner") else np.arange(first, last)
+
+
+def _local(change: Change, rest_m: float, config: CompareConfig) -> list[Finding]:
+    """Bulges and dents of the sidewalls: what stands out from the same height all round.
+
+    Where marks of the sidewalls do not come to lie on each other, their surfaces do not either.
+    """
+    cells, grid = change.cells, change.grid
+    rows, columns = cells.shape
+    known = np.isfinite(cells) & (change.cell_measured >= 0.5)
+    there = np.where(known, cells, np.nan)
+    counted = known.sum(axis=1) >= columns // 3
+    if not counted.any():
+        return []
+    local = np.full(cells.shape, np.nan)
+    local[counted] = there[counted] - np.nanmedian(there[counted], axis=1, keepdims=True)
+    spread = 1.4826 * float(np.nanmedian(np.abs(local)))
+    least = max(_NOISES * spread, config.min_local_px * change.pixel_m, _RESTS * rest_m)
+    height = grid.section[:, 1]
+    middle = float(height[slice(*change.tread)].mean())
+    bands = np.array_split(np.arange(grid.rows), rows)
+    found = []
+    for part in ("inner-sidewall", "outer-sidewall"):
+        own = set(_rows_of(change, part).tolist())
+        here = np.array([band[len(band) // 2] in own for band in bands])
+        kinds: tuple[tuple[float, Kind], ...] = ((1.0, "bulge"), (-1.0, "dent"))
+        for sign, kind in kinds:
+            with np.errstate(invalid="ignore"):
+                out = (sign * local > least) & here[:, None]
+            for region in _regions(out):
+                if len(region[0]) < _MIN_CELLS:
+                    continue
+                found.append(_region(change, local, region, part, kind, least, bands, middle))
+    return found
+
+
+def _regions(out: NDArray[np.bool_]) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Rows and columns of connected cells; columns go round, and may count beyond the last."""
+    columns = out.shape[1]
+    numbers, count = label(np.hstack([out, out]))
+    regions = []
+    for k in range(1, count + 1):
+        rows, at = np.nonzero(numbers == k)
+        if at.min() >= columns or (at.min() == 0 and out[rows[at == 0], -1].any()):
+            continue  # found whole elsewhere
+        regions.append((rows, at))
+    return regions
+
+
+def _region(
+    change: Change,
+    local: FloatArray,
+    region: tuple[NDArray[np.int64], NDArray[np.int64]],
+    part: str,
+    kind: Kind,
+    least: float,
+    bands: Sequence[NDArray[np.int64]],
+    middle: float,
+) -> Finding:
+    rows, at = region
+    columns = local.shape[1]
+    values = local[rows, at % columns]
+    weights = np.abs(values)
+    section = change.grid.section
+    row = [float(section[bands[r], 0].mean()) for r in rows]
+    along = [float(section[bands[r], 1].mean()) for r in rows]
+    radius = float(np.average(row, weights=weights))
+    around = 2 * math.pi * radius / columns * (np.ptp(at) + 1)
+    across = change.grid.profile.length / local.shape[0] * (np.ptp(rows) + 1)
+    angle = (float(np.average(at, weights=weights)) + 0.5) * 360 / columns
+    peak = float(values[int(weights.argmax())])
+    return Finding(
+        kind,
+        part,
+        angle % 360,
+        1000 * radius,
+        1000 * (float(np.average(along, weights=weights)) - middle),
+        1000 * max(around, across),
+        1000 * min(around, across),
+        -1000 * peak,
+        min(1.0, abs(peak) / (2 * least)),
+    )

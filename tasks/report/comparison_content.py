@@ -1,0 +1,156 @@
+"""What the report on a comparison shows beside its record."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.comparison.change import Change
+from tasks.comparison.compare import Comparison
+from tasks.comparison.deviation import BELOW, GAIN, LOSS, UNKNOWN, colours_of, limit_mm
+from tasks.comparison.findings import Finding
+from tasks.comparison.flat_spots import Roundness
+from tasks.comparison.marks import FacePair
+from tasks.comparison.polar import COLUMNS, PolarPicture
+from tasks.report.content import data_uri
+
+FloatArray = NDArray[np.float64]
+
+_QUALITY = 82
+_STRETCH = 2
+"""Rows of the sidewalls' pictures are shown so many times: they are low and long."""
+
+
+def comparison_content(comparison: Comparison) -> dict[str, Any]:
+    """What the page shows, in plain JSON types.
+
+    Args:
+        comparison: The comparison.
+    """
+    change = comparison.change
+    found = comparison.found
+    return {
+        "limit_mm": limit_mm(change),
+        "legend": _legend(limit_mm(change)),
+        "cells": _cells(change),
+        "parts": _parts(change),
+        "findings": [{**f.to_dict(), "row_share": _row_share(change, f)} for f in found],
+        "crown": _crown(change),
+        "round_new": _told(comparison.round_new),
+        "round_damaged": _told(comparison.round_other),
+        "faces": [_face(pair, found) for pair in comparison.faces],
+    }
+
+
+def _legend(limit: float) -> list[dict[str, str]]:
+    step = limit / len(LOSS)
+    lines = [
+        {"colour": colour, "text": f"{sign}{step * k:.2g} to {sign}{step * (k + 1):.2g} mm"}
+        for sign, ramp in (("−", LOSS), ("+", GAIN))
+        for k, colour in enumerate(ramp)
+    ]
+    return [
+        *lines,
+        {"colour": BELOW, "text": "below what can be told"},
+        {"colour": UNKNOWN, "text": "not compared"},
+    ]
+
+
+def _cells(change: Change) -> dict[str, Any]:
+    colours = colours_of(change.cells, change.cell_lod, limit_mm(change))
+    texts = [
+        [
+            f"{1000 * v:+.2f} mm, told from {1000 * lod:.2f} mm on"
+            if math.isfinite(v)
+            else "not compared"
+            for v, lod in zip(row, lods, strict=True)
+        ]
+        for row, lods in zip(change.cells.tolist(), change.cell_lod.tolist(), strict=True)
+    ]
+    return {
+        "colours": [[f"#{r:02x}{g:02x}{b:02x}" for r, g, b in row] for row in colours.tolist()],
+        "texts": texts,
+        "measured": (change.cell_measured >= 0.5).tolist(),
+    }
+
+
+def _parts(change: Change) -> list[tuple[float, str]]:
+    """Where parts begin, as shares of the profile from the inner face's bead, and their names."""
+    first, last = change.tread
+    rows = change.grid.rows
+    return [(0.0, "inner"), (first / rows, "tread"), (last / rows, "outer")]
+
+
+def _row_share(change: Change, finding: Finding) -> float | None:
+    section = change.grid.section
+    middle = float(section[slice(*change.tread), 1].mean())
+    place = np.array([finding.radius_mm / 1000, finding.across_mm / 1000 + middle])
+    return round((int(np.linalg.norm(section - place, axis=1).argmin()) + 0.5) / len(section), 4)
+
+
+def _crown(change: Change) -> dict[str, Any]:
+    """Radius over width of both treads, relative to the new one's greatest."""
+    first, last = change.tread
+    section = change.grid.section[first:last]
+    known = np.where(change.measured[first:last], change.fine[first:last], np.nan)
+    mean = np.array([np.nanmedian(row) if np.isfinite(row).any() else np.nan for row in known])
+    across = 1000 * (section[:, 1] - section[:, 1].mean())
+    new = 1000 * (section[:, 0] - section[:, 0].max())
+    damaged = new + 1000 * mean * change.grid.normals[first:last, 0]
+    every = slice(None, None, max(1, len(across) // 120))
+    return {
+        "across_mm": _numbers(across[every]),
+        "new_mm": _numbers(new[every]),
+        "damaged_mm": _numbers(damaged[every]),
+    }
+
+
+def _told(roundness: Roundness) -> list[float | None]:
+    return _numbers(1000 * roundness.height)
+
+
+def _numbers(values: FloatArray) -> list[float | None]:
+    return [round(v, 3) if math.isfinite(v) else None for v in values.tolist()]
+
+
+def _face(pair: FacePair, found: list[Finding]) -> dict[str, Any]:
+    """A sidewall of both tyres and what differs, as one picture of three strips."""
+    strips = [_shown(p) for p in (pair.new, pair.other)]
+    apart = np.clip(128 + 150 * pair.difference, 0, 255).astype(np.uint8)
+    strips.append(np.repeat(apart[..., None], 3, axis=2))
+    for number, finding in enumerate(found, 1):
+        if finding.part != pair.part:
+            continue
+        turn = (
+            finding.angle_deg / 360 if pair.part.startswith("outer") else -finding.angle_deg / 360
+        )
+        x = int(turn % 1.0 * COLUMNS)
+        y = int(np.abs(pair.new.radii - finding.radius_mm / 1000).argmin())
+        for strip in strips:
+            cv2.circle(strip, (x, y), 14, (0, 140, 255), 2, cv2.LINE_AA)
+            cv2.putText(
+                strip, str(number), (x + 16, y + 6), cv2.FONT_HERSHEY_SIMPLEX, 0.6,
+                (0, 140, 255), 2, cv2.LINE_AA,
+            )  # fmt: skip
+    line = np.full((6, COLUMNS, 3), 255, np.uint8)
+    whole = np.vstack([strips[0], line, strips[1], line, strips[2]])
+    whole = cv2.resize(whole, None, fx=1, fy=_STRETCH, interpolation=cv2.INTER_LINEAR)
+    return {
+        "title": pair.part.replace("-", " ").capitalize(),
+        "picture": data_uri(np.ascontiguousarray(whole), _QUALITY),
+    }
+
+
+def _shown(picture: PolarPicture) -> NDArray[np.uint8]:
+    """A picture with its light evened out, so that both can be looked at side by side."""
+    known = picture.brightness[picture.known]
+    if not known.size:
+        return np.zeros((*picture.known.shape, 3), np.uint8)
+    low, high = np.quantile(known, (0.01, 0.99))
+    grey = np.clip((picture.brightness - low) / max(high - low, 1e-3), 0, 1)
+    grey = np.where(picture.known, 30 + 200 * grey, 20)
+    return np.ascontiguousarray(cv2.cvtColor(grey.astype(np.uint8), cv2.COLOR_GRAY2BGR))

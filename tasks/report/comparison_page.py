@@ -1,0 +1,136 @@
+"""The report on a comparison: one HTML page that holds all it shows, as that on a tyre does."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+from markupsafe import Markup
+
+from configs.locations import printable
+from tasks.mesh.palette import PALETTE
+from tasks.report.comparison_charts import crown_chart, map_chart, roundness_chart, zones_chart
+from tasks.report.page import render
+
+_SENTENCES = {
+    "changed": "The tyre has changed.",
+    "not detectable": "No change was found above what these films can tell.",
+    "cannot compare": "These two films cannot be compared.",
+}
+_CLASSES = {"changed": "review", "not detectable": "pass", "cannot compare": "fail"}
+_ANCHORS = {
+    "sidewall-markings": "marks and rings of the sidewalls, which do not wear",
+    "diameter": "the outer diameters: wear all round the tread cannot be told",
+}
+_KINDS = {
+    "flat-spot": "flat spot",
+    "visual": "looks different",
+}
+
+
+def comparison_page(
+    name: str, record: Mapping[str, Any], content: Mapping[str, Any], preview: bytes
+) -> str:
+    """The page.
+
+    Args:
+        name: Of the comparison, in anybody's words.
+        record: What lies beside it as JSON.
+        content: From :func:`tasks.report.comparison_content.comparison_content`.
+        preview: A small GLB of the new tyre with the change as its colours.
+    """
+    name = printable(name)
+    verdict = record["verdict"]
+    return render(
+        "comparison.html.j2",
+        name=name,
+        verdict=verdict,
+        kind=_CLASSES[verdict],
+        sentence=_SENTENCES[verdict],
+        reasons=record["reasons"],
+        facts=[f"{side}: {printable(record[side]['name'])}" for side in ("new", "damaged")],
+        findings=[_finding(n, f) for n, f in enumerate(content["findings"], 1)],
+        alignment=_alignment(record),
+        zones=Markup(zones_chart(record["zones"])),  # numbers and words of ours alone
+        crown=Markup(crown_chart(content["crown"])),  # likewise
+        roundness=Markup(roundness_chart(content["round_new"], content["round_damaged"])),
+        map=Markup(map_chart(content)),
+        legend=content["legend"],
+        faces=content["faces"],
+        limits=_limits(record),
+        origin=_origin(record),
+        data={"name": name, "cameras": [], "palette": PALETTE},
+        mesh=base64.b64encode(preview).decode(),
+        script_name="viewer.js",
+        footer=f"Made {record['made_at']} by Tyre3D {record['tyre3d']}. "
+        "This file holds all that it shows; it loads nothing.",
+    )
+
+
+def _finding(number: int, finding: Mapping[str, Any]) -> dict[str, Any]:
+    depth = finding["depth_mm"]
+    size = f"{finding['length_mm']:.0f} × {finding['width_mm']:.0f} mm"
+    return {
+        "number": number,
+        "kind": _KINDS.get(finding["kind"], finding["kind"]),
+        "place": f"{finding['part'].replace('-', ' ')}, {finding['angle_deg']:.0f}°"
+        + (f", radius {finding['radius_mm']:.0f} mm" if finding["part"] != "tread" else ""),
+        "size": size,
+        "depth": "seen, not measured" if depth is None else f"{depth:.1f} mm",
+        "certainty": f"{finding['certainty']:.0%}",
+    }
+
+
+def _alignment(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+    a = record["alignment"]
+    rows = [("taken from", _ANCHORS[a["anchor"]])]
+    if a["anchor"] == "diameter":
+        return rows
+    spread = 1.96 * (a["scale_sd"] or 0.0)
+    turned = "the same face looks outwards" if a["faces"] == "same" else "the other face outwards"
+    certain = "certain" if a["spin_certain"] else "not certain: like marks repeat"
+    return [
+        *rows,
+        ("faces", turned),
+        ("turned by", f"{a['spin_deg']:.1f}° clockwise, {certain}"),
+        (
+            "scale",
+            f"the damaged result was {a['scale_ratio']:.4f} ± {spread:.4f} times as large",
+        ),
+        ("marks", f"{a['num_marks']}, {_mm(a['residual_mm'])} apart in the mean"),
+        ("what is left", f"{_mm(a['registration_mm'])} (one standard deviation)"),
+    ]
+
+
+def _limits(record: Mapping[str, Any]) -> list[str]:
+    cells, run_out = record["cells"], record["run_out"]
+    spot = run_out["least_flat_spot_mm"]
+    lines = [
+        f"{cells['measured']:.0%} of the outer surface were seen in both films; what is "
+        "hatched was not.",
+        f"A pixel of the coarser film covers {_mm(record['pixel_mm'])}; cells of the map tell "
+        f"changes from {_mm(cells['median_lod95_mm'])} on.",
+        "Round the tyre the meshes are smooth: a change in one place of a sidewall shows weaker "
+        "than it is.",
+        f"A part of {_mm(run_out['off_centre_mm'])} that goes once round the tyre was taken out: "
+        "films do not tell it from the axle's place.",
+        f"Flat spots are told from {_mm(spot)} on."
+        if spot is not None
+        else "The outlines do not tell whether there are flat spots.",
+    ]
+    return [*lines, "Optical; zones after ASTM F421, which is about contact gauges."]
+
+
+def _mm(value: float | None) -> str:
+    return "an unknown length" if value is None else f"{value:.2f} mm"
+
+
+def _origin(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+    rows = []
+    for side in ("new", "damaged"):
+        told = record[side]
+        rows.append(
+            (side, f"{printable(told['name'])}, sha256 {told['sha256']}, verdict {told['verdict']}")
+        )
+    return [*rows, ("code", f"tyre3d {record['tyre3d']}, compare {record['code']}")]

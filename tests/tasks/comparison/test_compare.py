@@ -1,0 +1,139 @@
+"""Whole comparisons of tyres whose change is known."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from configs.comparison import CompareConfig
+from tasks.comparison.compare import Comparison, compare_scans, comparison_record
+from tasks.comparison.deviation import deviation_glb, placed_glb
+from tasks.comparison.table import COLUMNS, cells_csv
+from tasks.geometry.similarity import Similarity
+from tasks.mesh.glb import document_of
+from tasks.mesh.reading import read_glb
+from tasks.report.comparison_content import comparison_content
+from tasks.report.comparison_page import comparison_page
+from tests.tasks.comparison.made import FloatArray, filmed, scan
+
+_TREAD = (0.105, 0.315)
+"""Arc lengths of the plain tyre's tread and of most of its shoulders."""
+
+
+def _worn(angle: FloatArray, arc: FloatArray) -> FloatArray:
+    """1.5 mm off the tread, and a flat spot of 3 mm at 60°."""
+    tread = (arc > _TREAD[0]) & (arc < _TREAD[1])
+    off = (angle - math.radians(60) + math.pi) % (2 * math.pi) - math.pi
+    chord = np.minimum(0.317 / np.maximum(np.cos(off), 0.5) - 0.32, 0.0)
+    spot = np.where(np.abs(off) < 0.5, chord, 0.0)
+    return np.where(tread, np.minimum(-0.0015, spot - 0.0 * arc) + 0 * angle, 0.0 * angle)
+
+
+@pytest.fixture(scope="module")
+def worn(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
+    """A tyre, and the same worn, turned and at another scale."""
+    folder = tmp_path_factory.mktemp("films")
+    sides = []
+    for name, made in (("new", scan()), ("worn", scan(_worn, spin_deg=40.0, scale=1.004))):
+        (folder / name).mkdir()
+        sides.append(filmed(made, made, folder / name))
+    return compare_scans(*sides, CompareConfig())
+
+
+def test_wear_all_round_is_told_by_zone(worn: Comparison) -> None:
+    assert worn.verdict == "changed"
+    assert worn.alignment.scale_ratio == pytest.approx(1.004, abs=5e-4)
+    centre = worn.change.zones[2]
+    assert centre.mean_change_mm == pytest.approx(-1.5, abs=0.3)
+    assert centre.significant
+    assert centre.lod95_mm < 1.2
+
+
+def test_a_flat_spot_is_found_where_it_is(worn: Comparison) -> None:
+    (spot,) = [f for f in worn.found if f.kind == "flat-spot"]
+    assert spot.angle_deg == pytest.approx(60.0, abs=3.0)
+    assert spot.depth_mm == pytest.approx(1.5, abs=0.5)  # below the worn tread
+    assert 40 < spot.length_mm < 110
+    assert spot.part == "tread"
+
+
+def test_sidewalls_that_did_not_change_show_nothing(worn: Comparison) -> None:
+    assert [f.kind for f in worn.found if f.radius_mm < 300] == []
+    rows = worn.change.cells.shape[0]
+    sidewall = worn.change.cells[: rows // 6]
+    assert np.nanmax(np.abs(np.nanmedian(sidewall, axis=1))) < 0.0006
+
+
+def test_one_tyre_filmed_twice_has_not_changed(tmp_path: Path) -> None:
+    sides = []
+    for name, made in (("a", scan()), ("b", scan(spin_deg=-75.0, scale=0.997))):
+        (tmp_path / name).mkdir()
+        sides.append(filmed(made, made, tmp_path / name))
+    compared = compare_scans(*sides, CompareConfig())
+    assert compared.verdict == "not detectable"
+    assert compared.found == []
+    assert compared.change.significant.mean() <= 0.05
+    assert all(abs(z.mean_change_mm) < 0.4 for z in compared.change.zones)
+
+
+def test_without_frames_nothing_can_be_compared() -> None:
+    compared = compare_scans(scan(), scan(), CompareConfig())
+    assert compared.verdict == "cannot compare"
+    assert "tread-unseen" in {r["code"] for r in compared.reasons}
+    json.dumps(comparison_record(compared), allow_nan=False)
+
+
+def test_films_that_do_not_fit_their_mesh_are_refused(tmp_path: Path) -> None:
+    small = scan(lambda angle, arc: -0.004 + 0 * angle * arc)
+    inexact = filmed(small, scan(), tmp_path, count=12)
+    compared = compare_scans(inexact, inexact, CompareConfig())
+    assert compared.verdict == "cannot compare"
+    assert {"new-inexact", "damaged-inexact"} <= {r["code"] for r in compared.reasons}
+
+
+def test_the_record_is_plain_and_whole(worn: Comparison) -> None:
+    record = json.loads(json.dumps(comparison_record(worn), allow_nan=False))
+    assert [z["name"] for z in record["zones"]][2] == "centre"
+    assert record["alignment"]["faces"] == "same"
+    assert record["findings"][0]["kind"] == "flat-spot"
+    assert record["conicity_mm_per_100_mm"] == pytest.approx(0.0, abs=0.4)
+
+
+def test_the_table_has_a_line_for_every_cell(worn: Comparison) -> None:
+    lines = cells_csv(worn.change).splitlines()
+    assert lines[0].split(",") == list(COLUMNS)
+    assert len(lines) == 1 + worn.change.cells.size
+
+
+def test_the_change_lies_on_the_mesh(worn: Comparison) -> None:
+    content = deviation_glb(scan(), worn.change, {"verdict": worn.verdict})
+    mesh = read_glb(content)
+    deviation = mesh.attributes["deviation"]
+    middle = np.abs(mesh.vertices[:, 2]) < 0.03
+    assert np.median(deviation[middle]) == pytest.approx(-0.0015, abs=3e-4)
+    told = np.abs(deviation) > mesh.attributes["lod"]
+    assert (mesh.attributes["significant"] == told).all()
+    assert document_of(content)["asset"]["extras"]["comparison"]["verdict"] == "changed"
+
+
+def test_a_placed_glb_lies_in_the_other_frame(worn: Comparison) -> None:
+    place = Similarity(0.5, np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]]), np.array([1.0, 2, 3]))
+    content = deviation_glb(scan(), worn.change, {})
+    moved = read_glb(placed_glb(content, place)).vertices
+    assert np.allclose(moved, place.apply(scan().vertices), atol=1e-5)
+
+
+def test_the_page_tells_all_and_loads_nothing(worn: Comparison) -> None:
+    record = comparison_record(worn)
+    side = {"name": "<b>.mp4", "sha256": "0" * 64, "verdict": "pass"}
+    record |= {"new": side, "damaged": side, "code": "c", "tyre3d": "1", "made_at": "now"}
+    content = json.loads(json.dumps(comparison_content(worn), allow_nan=False))
+    page = comparison_page("a <tyre>", record, content, b"glTF")
+    assert "a &lt;tyre&gt;" in page
+    assert "<b>" not in page
+    assert "flat spot" in page
+    assert "http://" not in page.replace("http://www.w3.org/", "")
