@@ -67,6 +67,11 @@ eval: setup ## Score the whole pipeline on films of five kinds with known geomet
 	$(BIN)/tyre3d models fetch xfeat
 	PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS=300 $(BIN)/python -m flows.evaluate
 
+eval-pairs: setup ## Score comparisons on pairs of films with known change (COUNT of each of 12 kinds; hours)
+	$(BIN)/tyre3d models fetch xfeat
+	PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS=300 $(BIN)/python -m flows.evaluate_pairs \
+	  --count $(or $(COUNT),2)
+
 train: setup ## Train the bundled model into work/training; goes on where it was stopped
 	$(BIN)/python -m flows.train
 
@@ -91,4 +96,4 @@ lock: setup ## Write the locks anew, with hashes; versions that are locked stay
 sbom: setup ## Write a bill of what is shipped, with licences: work/sbom.cdx.json (CycloneDX)
 	$(BIN)/python -m deployments.sbom work/sbom.cdx.json
 
-.PHONY: help setup demo ui test test-browser viewer e2e recovery fuzz load deploy api bench eval train train-fuser train-segmenter check settings lock sbom
+.PHONY: help setup demo ui test test-browser viewer e2e recovery fuzz load deploy api bench eval eval-pairs train train-fuser train-segmenter check settings lock sbom
