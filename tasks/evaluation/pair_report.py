@@ -13,6 +13,20 @@ from tasks.evaluation.pairs import ZONE_MM
 
 _SCALE_PERCENT = 0.15
 _CELLS = 0.05
+_ASKED = {
+    "null_without_finding": "9 of 10",
+    "null_cells_within_5_percent": "all",
+    "even_within_0.5_mm": "all",
+    "zones_within_0.5_mm": "18 of 20",
+    "zone_lod95_mm": "at most 1.0; 0.5 in 4K",
+    "intervals_hold": "90 to 98 %",
+    "scale_within_0.15_percent": "all",
+    "flat-spot_found": "18 of 20",
+    "cut_found": "16 of 20",
+    "false_findings": "at most 1 in 20 pairs",
+    "seconds_worst": "at most 60",
+}
+"""What 1080p films are to give."""
 
 
 def summarise_pairs(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -74,8 +88,9 @@ def write_pair_report(results: Sequence[Mapping[str, Any]], folder: Path) -> Non
 
 def card(results: Sequence[Mapping[str, Any]], figures: Mapping[str, Any]) -> str:
     """Markdown: the summary, then every pair, then every planted damage."""
-    lines = ["# Comparisons of pairs with known change", "", "| figure | value |", "|---|---|"]
-    lines += [f"| {name} | {_value(value)} |" for name, value in figures.items()]
+    lines = ["# Comparisons of pairs with known change", ""]
+    lines += ["| figure | value | asked |", "|---|---|---|"]
+    lines += [f"| {n} | {_value(value)} | {_ASKED.get(n, '')} |" for n, value in figures.items()]
     heads = ["pair", "verdict", "anchor", "scale %", "spin °", "zones, error (LoD) mm", "holds"]
     heads += ["cells", "found", "false", "s"]
     lines += ["", "## Pairs", "", f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]

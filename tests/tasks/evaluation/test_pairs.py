@@ -220,5 +220,6 @@ def test_the_card_counts_failures_as_missed() -> None:
     text = card(results, figures)
     assert "| gone | failed: too few frames |" in text
     assert "cannot-compare (not changed)" in text
+    assert "| null_without_finding | 1 of 3 | 9 of 10 |" in text
     assert "| flat-spot | tread |" in text
     assert summarise_pairs([])["pairs"] == 0
