@@ -340,6 +340,10 @@ def _estimate(
     views = np.stack([c.centre - solid.centre for c in cameras])
     if float(np.min(views @ axle / np.linalg.norm(views, axis=1))) > 0.17:  # 10 degrees
         warnings.append("one face only was seen; the width is uncertain")
+    if motion == "spin" and not hypothesis.assumption:
+        warnings.append(
+            "from one place a spin tells the focal length to a tenth only, and depths likewise"
+        )
     missing = len(outlines) - len(hypothesis.agreements)
     if missing > 0:
         warnings.append(f"{missing} frames with a mask have no pose")

@@ -126,7 +126,7 @@ def _turn(evidence: Evidence, poses: PoseEstimate, config: JudgeConfig) -> Itera
         "slowly, a whole turn, before a camera that stands still; or walk round it"
     )
     if math.isnan(agreement):
-        message = "too few frames show the face to tell whether the tyre turned as was found"
+        message = "nothing on the face tells whether the tyre turned as was found"
         yield Reason(code, "review", message, advice)
     elif config.turn_agreement.level(agreement):
         yield from _limited(

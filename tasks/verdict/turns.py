@@ -54,9 +54,13 @@ _RATES = np.arange(-20, 21) / 50.0
 """By how much faster the tyre may have turned, as shares of how fast it is said to have."""
 
 
+_SHOWS = 0.15
+"""A ring whose pictures coincide by less however they are turned shows nothing but noise."""
+
+
 @dataclass(frozen=True)
 class TurnCheck:
-    """What the face says of a turn; not a number where too few frames can be compared.
+    """What the face says of a turn; not a number where it shows nothing, or too few frames do.
 
     Args:
         agreement: Correlation of the face's pictures in two frames, turned back as is said: median
@@ -98,13 +102,17 @@ def check_turn(poses: PoseEstimate, frame_paths: Mapping[int, Path], longest_px:
     around = 2.0 * np.pi * np.arange(_AROUND) / _AROUND
     circle = np.cos(around)[:, None] * axes[0] + np.sin(around)[:, None] * axes[1]  # (A, 3)
     rings = np.full((len(_RINGS), len(_RATES)), -1.0)
-    for found, (inner, outer) in zip(rings, _RINGS, strict=True):
+    shows = np.zeros(len(_RINGS), dtype=bool)
+    for n, (inner, outer) in enumerate(_RINGS):
         ring = tyre.radius * np.linspace(inner, outer, _ACROSS)[:, None, None] * circle
         for height in _HEIGHTS:
             points = tyre.centre + side * height * tyre.half_width * tyre.axle + ring
             pictures = np.stack([_seen(g, c, points) for g, c in zip(greys, cameras, strict=True)])
-            at_height = _coincidence(_turning_part(pictures, places), places, *pairs)
-            np.maximum(found, at_height, out=found)
+            at_height, most = _coincidence(_turning_part(pictures, places), places, *pairs)
+            rings[n] = np.maximum(rings[n], at_height)
+            shows[n] |= most > _SHOWS
+    if shows.sum() < 2:
+        return TurnCheck(math.nan, math.nan)
     said = rings[:, len(_RATES) // 2]
     off = float(_RATES[rings.mean(axis=0).argmax()])
     return TurnCheck(float(np.sort(said)[-2]), 100.0 * abs(off))
@@ -137,12 +145,13 @@ def _turning_part(pictures: FloatArray, places: FloatArray) -> FloatArray:
 
 def _coincidence(
     pictures: FloatArray, places: FloatArray, first: NDArray[np.intp], second: NDArray[np.intp]
-) -> FloatArray:
-    """Median correlation of pairs of pictures ``(N, R, A)``, at each of ``_RATES``."""
+) -> tuple[FloatArray, float]:
+    """Median correlation of pairs of pictures ``(N, R, A)``, at each of ``_RATES`` and at best."""
     spectra = np.fft.rfft(pictures, axis=2).astype(np.complex64)
     product = (spectra[second] * spectra[first].conj()).sum(axis=1)
     size = np.maximum(np.linalg.norm(pictures, axis=(1, 2)), 1e-9)
     by_shift = np.fft.irfft(product, n=_AROUND) / (size[first] * size[second])[:, None]
     turned = (places[second] - places[first]) * _AROUND / (2.0 * np.pi)
     shifts = np.rint(_RATES[:, None] * turned).astype(int) % _AROUND
-    return np.asarray(np.median(by_shift[np.arange(len(first)), shifts], axis=1))
+    at_rates = np.median(by_shift[np.arange(len(first)), shifts], axis=1)
+    return np.asarray(at_rates), float(np.median(by_shift.max(axis=1)))

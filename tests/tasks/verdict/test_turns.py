@@ -93,6 +93,22 @@ def test_how_much_faster_it_turned_is_found(
     assert found.off_percent == pytest.approx(20.0, abs=2.1)
 
 
+def test_a_face_without_marks_is_to_be_looked_at_and_does_not_fail(
+    photos: tuple[dict[int, Path], dict[int, Path]], tmp_path: Path
+) -> None:
+    """How far it turned matters little then."""
+    rng = np.random.default_rng(0)
+    plain = {}
+    for i, path in photos[1].items():
+        inside = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+        assert inside is not None
+        grey = np.where(inside > 0, 60, 200) + rng.normal(0, 2, inside.shape)
+        plain[i] = tmp_path / path.name
+        cv2.imwrite(str(plain[i]), np.repeat(grey.astype(np.uint8)[..., None], 3, axis=2))
+    found = reasons(estimate(spun(TURNS), motion="spin"), (plain, photos[1]))
+    assert [r.level for r in found] == ["review"]
+
+
 def test_too_few_frames_tell_nothing_and_that_is_said(
     photos: tuple[dict[int, Path], dict[int, Path]],
 ) -> None:
