@@ -7,6 +7,7 @@ of the new profile, minus is material lost, all in millimetres.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from dataclasses import asdict, dataclass
@@ -81,6 +82,7 @@ class PairTruth:
         findings: What was planted.
         profile: ``(R, 2)`` radius and place across of rows, from the inner bead to the outer one.
         field: ``(R, 72)`` change at the middles of 5° from angle 0 on.
+        specs: Digest of all that both tyres are made of.
     """
 
     seed: int
@@ -94,6 +96,7 @@ class PairTruth:
     findings: tuple[Planted, ...]
     profile: FloatArray
     field: FloatArray
+    specs: str
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON types."""
@@ -137,6 +140,7 @@ def truth_of_pair(pair: Pair) -> PairTruth:
         findings=tuple(_findings(pair, rubber, section)),
         profile=1000 * profile,
         field=_field(pair, rubber, section, profile, angles),
+        specs=hashlib.sha256(repr(pair).encode()).hexdigest(),
     )
 
 

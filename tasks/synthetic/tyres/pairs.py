@@ -29,7 +29,9 @@ from tasks.synthetic.tyres.sampling import Rng, sample_spec
 from tasks.synthetic.tyres.spec import (
     TEST_SEEDS,
     VALIDATION_SEEDS,
+    Band,
     FlatSpot,
+    Lettering,
     TyreSpec,
     WearSpec,
     without_wear,
@@ -88,6 +90,7 @@ def plan_pair(seed: int, kind: str) -> Pair:
     if unknown := [k for k in kinds if k not in PAIR_KINDS]:
         raise ValueError(f"no kind of pair: {', '.join(unknown)}; known: {', '.join(PAIR_KINDS)}")
     base = _clean(_suitable(seed, two_sided="turned" not in kinds))
+    base = _with_serial(base, np.random.default_rng([seed, 22]))
     rng = np.random.default_rng([seed, 20])
     damaged = replace(base, phase=base.phase + float(rng.uniform(0.3, 2 * math.pi - 0.3)))
     if kinds != ["null"] or seed % 2:
@@ -166,6 +169,24 @@ def _suitable(seed: int, *, two_sided: bool) -> TyreSpec:
 def _clean(spec: TyreSpec) -> TyreSpec:
     """A tyre as it comes."""
     return replace(without_wear(spec), look=replace(spec.look, dirt=min(spec.look.dirt, 0.12)))
+
+
+def _with_serial(spec: TyreSpec, rng: Rng) -> TyreSpec:
+    """A tyre with what makers put on a sidewall once: a serial number, on every second a dot.
+
+    Without, words that repeat leave it open how far a tyre was turned; no real tyre is so even.
+    """
+    look = spec.look
+    grey = [float(min(1.0, 2.5 * c + 0.02)) for c in look.rubber]
+    number = "".join(str(d) for d in rng.integers(0, 10, 8))
+    low, turn = 0.1 + 0.05 * float(rng.random()), float(rng.uniform(0, 2 * math.pi))
+    raised = (grey[0], grey[1], grey[2])
+    serial = Lettering(f"DOT {number}", 1, low, low + 0.12, raised, 0, 0.1, 1.0, turn)
+    bands = look.bands
+    if rng.random() < 0.5:
+        paint = (0.75, 0.6, 0.05) if rng.random() < 0.5 else (0.6, 0.04, 0.03)
+        bands = (*bands, Band(0.84, 0.92, paint, 1, 0.006, turn + 2.0))
+    return replace(spec, look=replace(look, letterings=(*look.letterings, serial), bands=bands))
 
 
 def _used(spec: TyreSpec, rng: Rng) -> TyreSpec:

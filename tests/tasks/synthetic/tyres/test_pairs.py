@@ -41,7 +41,8 @@ def test_every_kind_can_be_planned_and_has_a_truth(kind: str, tmp_path: Path) ->
         assert pair.new.wear is None
         assert pair.new.damage is None
         assert pair.new.rim is not None
-        assert pair.new.look.letterings
+        assert pair.new.look.letterings[-1].repeats == 1, "nothing tells how far it was turned"
+        assert pair.new.look.letterings == pair.damaged.look.letterings
         assert pair.film_seed("new") != pair.film_seed("damaged")
         truth = truth_of_pair(pair)
         changed = any(abs(z.change_mm) > 0.2 for z in truth.zones) or bool(truth.findings)
