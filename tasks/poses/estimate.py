@@ -342,7 +342,7 @@ def _estimate(
         warnings.append("one face only was seen; the width is uncertain")
     if motion == "spin" and not hypothesis.assumption:
         warnings.append(
-            "from one place a spin tells the focal length to a tenth only, and depths likewise"
+            "from one place a spin hardly tells the focal length; depths may be a third off"
         )
     missing = len(outlines) - len(hypothesis.agreements)
     if missing > 0:
