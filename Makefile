@@ -50,8 +50,25 @@ fuzz: setup ## Try bad inputs, faults, requests and functions for long; writes d
 	  $(BIN)/python -m pytest tests/corpus tests/deployments/test_fuzz_api.py; \
 	  $(BIN)/python -m tests.corpus work/fuzz.jsonl
 
-load: setup ## Measure a queue of 100 with workers killed, and 50 status requests a second
-	$(BIN)/python -m pytest -m slow tests/deployments/test_load.py
+# What these three measure is written into docs/reliability.md.
+load: setup ## Measure a long queue, bursts, stopped workers and 50 status requests a second
+	$(call measured,load)
+
+kills: export TYRE3D_TEST_KILLS = $(or $(KILLS),200)
+kills: export TYRE3D_TEST_SEED = $(or $(SEED),0)
+kills: setup ## Kill runs, workers, server and API at random (KILLS, SEED) while jobs are made
+	$(call measured,kills)
+
+endurance: export TYRE3D_TEST_RUNS = $(or $(RUNS),500)
+endurance: setup ## Make many small runs (RUNS) in one worker: memory, handles, threads, disk
+	$(call measured,endurance)
+
+define measured
+mkdir -p work && rm -f work/$(1).jsonl && touch work/$(1).jsonl; \
+	  export TYRE3D_TEST_FUZZ_REPORT=work/$(1).jsonl; \
+	  $(BIN)/python -m pytest -m slow tests/deployments/test_$(1).py; ended=$$?; \
+	  $(BIN)/python -m tests.corpus work/$(1).jsonl && exit $$ended
+endef
 
 deploy: setup ## Make pools and deployments on the Prefect server of PREFECT_API_URL
 	$(BIN)/python -m deployments.deploy --on $(or $(ON),process) $(if $(ALERT),--alert $(ALERT))
@@ -96,4 +113,4 @@ lock: setup ## Write the locks anew, with hashes; versions that are locked stay
 sbom: setup ## Write a bill of what is shipped, with licences: work/sbom.cdx.json (CycloneDX)
 	$(BIN)/python -m deployments.sbom work/sbom.cdx.json
 
-.PHONY: help setup demo ui test test-browser viewer e2e recovery fuzz load deploy api bench eval eval-pairs train train-fuser train-segmenter check settings lock sbom
+.PHONY: help setup demo ui test test-browser viewer e2e recovery fuzz load kills endurance deploy api bench eval eval-pairs train train-fuser train-segmenter check settings lock sbom

@@ -54,6 +54,7 @@ class Stack:
 
     def __init__(self, folder: Path, **settings: str) -> None:
         self.folder = folder
+        self.database = "SQLite"
         self.prefect = f"http://127.0.0.1:{free_port()}/api"
         self.api = f"http://127.0.0.1:{free_port()}"
         self.password = new_password()
@@ -162,6 +163,14 @@ class Stack:
         """A run of one of these names whose process is known."""
         found = self.runs(name={"any_": list(names)}, state={"type": {"any_": ["RUNNING"]}})
         return next((run for run in found if run["infrastructure_pid"]), None)
+
+    def running_of(self, worker: str) -> dict[str, Any] | None:
+        """A run whose process belongs to this worker."""
+        for run in self.runs(state={"type": {"any_": ["RUNNING"]}}):
+            with contextlib.suppress(FileNotFoundError, TypeError, AttributeError):
+                if parent_of(process_of(run)) == self.processes[worker].pid:
+                    return run
+        return None
 
     def request(self, method: str, path: str, **options: Any) -> httpx.Response:
         """Prefect's answer; a server whose SQLite is being written to answers 503 for a while."""

@@ -21,18 +21,23 @@ import httpx
 import pytest
 
 from tests.conftest import write_cut_outs
-from tests.deployments.stack import TOKEN, Stack, is_whole, until
+from tests.deployments.jobs import HEADERS, all_ended, asked, film, started, status
+from tests.deployments.stack import Stack, is_whole, until
+from tests.support.fuzz import tell
 
 pytestmark = pytest.mark.slow
 VIDEOS = int(os.environ.get("TYRE3D_TEST_LOAD_VIDEOS", "100"))
 KILL_EVERY = 10
+BURST, AT_ONCE = 200, 20
+STOPPED_JOBS = 10
 RATE, SECONDS = 50, int(os.environ.get("TYRE3D_TEST_LOAD_SECONDS", "60"))
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def stack(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stack]:
     settings = request.getfixturevalue("scaled") if request.param == "postgres" else {}
-    stack = Stack(tmp_path / "stack", **settings)
+    stack = Stack(tmp_path / "stack", TYRE3D_API_RATE_PER_S="0", **settings)
+    stack.database = {"sqlite": "SQLite", "postgres": "Postgres"}[request.param]
     try:
         stack.start_server()
         stack.deploy("--start-within-s", "120")
@@ -106,13 +111,19 @@ def test_a_long_queue_outlives_many_killed_workers(stack: Stack, say: Any) -> No
     assert visible == results | {"batch.json", "batch.html"}
     assert killed >= VIDEOS // KILL_EVERY - 1
     say(f"{VIDEOS} videos, {killed} workers killed: {dict(states)}, {seconds:.0f} s")
+    tell(
+        f"films in a queue while workers are killed, server on {stack.database}",
+        VIDEOS,
+        VIDEOS,
+        f"{killed} workers killed, {states['CRASHED']} runs made again, each film once; "
+        f"{seconds:.0f} s",
+    )
 
 
 def test_many_ask_for_the_status_of_jobs(stack: Stack, say: Any) -> None:
     stack.start_api()
-    headers = {"Authorization": f"Bearer {TOKEN}"}
     jobs = []
-    with httpx.Client(base_url=stack.api, headers=headers, timeout=60) as client:
+    with httpx.Client(base_url=stack.api, headers=HEADERS, timeout=60) as client:
         for number in range(10):
             write_cut_outs(stack.folder / "in" / f"job{number}", range(6), mark=number)
             body = {
@@ -136,7 +147,7 @@ def test_many_ask_for_the_status_of_jobs(stack: Stack, say: Any) -> None:
     async def ask() -> list[tuple[int, float]]:
         limits = httpx.Limits(max_connections=100, max_keepalive_connections=100)
         async with httpx.AsyncClient(
-            base_url=stack.api, headers=headers, timeout=30, limits=limits
+            base_url=stack.api, headers=HEADERS, timeout=30, limits=limits
         ) as client:
 
             async def one(number: int) -> tuple[int, float]:
@@ -155,5 +166,78 @@ def test_many_ask_for_the_status_of_jobs(stack: Stack, say: Any) -> None:
         f"{len(answers)} requests, {RATE} a second, while jobs are made: {dict(codes)}, "
         f"median {median:.1f} ms, 99 % within {late:.0f} ms, longest {times[-1]:.0f} ms"
     )
+    tell(
+        f"status requests, {RATE} a second while jobs are made, server on {stack.database}",
+        len(answers),
+        codes[200],
+        f"median {median:.1f} ms, 99 % within {late:.0f} ms",
+    )
     assert codes == {200: RATE * SECONDS}
     assert median <= 50
+
+
+def test_a_burst_of_jobs_is_accepted(stack: Stack, say: Any) -> None:
+    stack.start_api()
+    source = film(stack, "film", 1)
+
+    async def ask() -> list[tuple[int, float]]:
+        at_once = asyncio.Semaphore(AT_ONCE)
+        async with httpx.AsyncClient(base_url=stack.api, headers=HEADERS, timeout=600) as client:
+
+            async def one(number: int) -> tuple[int, float]:
+                glb = stack.folder / "out" / f"{number}.glb"
+                body = {"preprocessing_output_dir": str(source), "output_glb_path": str(glb)}
+                async with at_once:
+                    begun = time.perf_counter()
+                    answer = await client.post("/reconstruct", json=body)
+                    return answer.status_code, time.perf_counter() - begun
+
+            return await asyncio.gather(*(one(n) for n in range(BURST)))
+
+    begun = time.monotonic()
+    answers = asyncio.run(ask())
+    seconds = time.monotonic() - begun
+    codes = Counter(code for code, _ in answers)
+    longest = max(s for _, s in answers)
+    figures = f"{seconds:.0f} s in all, none longer than {longest:.1f} s"
+    say(f"{BURST} jobs asked for, {AT_ONCE} at a time: {dict(codes)}, {figures}")
+    name = f"jobs asked for, {AT_ONCE} at a time, server on {stack.database}"
+    tell(name, BURST, codes[202], figures)
+    assert codes == {202: BURST}
+    jobs = asked(stack, "GET", "/reconstruct?limit=200").json()["jobs"]
+    assert len({job["job_id"] for job in jobs}) == min(BURST, 200)
+
+
+def test_a_worker_that_is_stopped_loses_no_job(stack: Stack, say: Any) -> None:
+    """Two workers, stopped in turn by SIGTERM while jobs run; each finishes what it has begun."""
+    stack.start_api()
+    (stack.folder / "out").mkdir(exist_ok=True)
+    jobs = [
+        started(stack, film(stack, f"film{n}", n), stack.folder / "out" / f"{n}.glb", f"job-{n}")
+        for n in range(STOPPED_JOBS)
+    ]
+    stopped = 0
+    for number in range(2):
+        stack.start(f"worker-{number}", "flows.cli", "worker", "cpu")
+    while not all_ended(stack, jobs):
+        name = f"worker-{stopped}"
+
+        def at_work(worker: str = name) -> Any:
+            return stack.running_of(worker) or all_ended(stack, jobs)
+
+        until("a run", at_work, every_s=0.2)
+        process = stack.processes.pop(name)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(600) == 0, stack.log(name)
+        stopped += 1
+        stack.start(f"worker-{stopped + 1}", "flows.cli", "worker", "cpu")
+    ends = [status(stack, job) for job in jobs]
+    done = sum(end["status"] == "completed" and end["attempts"] == 1 for end in ends)
+    say(f"{len(jobs)} jobs, {stopped} workers stopped: {done} completed in their first run")
+    tell(
+        f"jobs while workers are stopped by SIGTERM, server on {stack.database}",
+        len(jobs),
+        done,
+        f"{stopped} workers stopped, every job completed in its first run",
+    )
+    assert done == len(jobs)
