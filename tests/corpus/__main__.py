@@ -45,7 +45,8 @@ def by_name(report: Path) -> dict[str, Told]:
     for line in report.read_text().splitlines():
         name, tried, passed, *figures = json.loads(line)
         before = counts[name]
-        counts[name] = Told(before.tried + tried, before.passed + int(passed), "".join(figures))
+        said = "".join(figures) or before.figures
+        counts[name] = Told(before.tried + tried, before.passed + int(passed), said)
     return counts
 
 

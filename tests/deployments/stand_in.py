@@ -23,7 +23,7 @@ class Prefect:
         self.tasks: dict[str, list[dict[str, Any]]] = {}
         self.away = False
         self.busy = 0
-        self.reads = 0
+        self.reads = self.looks = 0
         self.creating = self.most_creating = 0
         self.gate: asyncio.Event | None = None
         """If there is one, creations wait until it is set."""
@@ -52,6 +52,7 @@ class Prefect:
         body = json.loads(request.content) if request.content else {}
         if request.method != "GET" and self.token != request.headers.get("Prefect-Csrf-Token", ""):
             return httpx.Response(403, json={"detail": "Missing CSRF token."})
+        self.looks += path == "/health"
         if path in (told := {"/health": True, "/csrf-token": {"token": self.token}}):
             return httpx.Response(200, json=told[path])
         if path == "/deployments/name/reconstruct/reconstruct":

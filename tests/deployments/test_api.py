@@ -394,6 +394,23 @@ def test_many_who_ask_cost_one_request(
     use(test)
 
 
+def test_the_health_of_the_server_is_looked_at_now_and_then(
+    use: Callable[[Use], None], prefect: Prefect
+) -> None:
+    """Who has no token must not make the service ask more than it would by itself."""
+
+    async def test(api: httpx.AsyncClient) -> None:
+        answers = await asyncio.gather(*(api.get("/health") for _ in range(5)))
+        answers += [await api.get("/health") for _ in range(20)]
+        assert {a.status_code for a in answers} == {200}
+        assert prefect.looks <= 5
+        looked = prefect.looks
+        assert (await api.get("/live")).status_code == 200
+        assert prefect.looks == looked
+
+    use(test)
+
+
 def test_settings_without_a_token_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("TYRE3D_API_TOKEN", "TYRE3D_API_INPUT_ROOTS", "TYRE3D_API_OUTPUT_ROOTS"):
         monkeypatch.delenv(name, raising=False)

@@ -143,6 +143,8 @@ def test_a_listener_who_leaves_and_a_service_that_stops_end_it(
     serve: Callable[[Test], None],
 ) -> None:
     left: list[ClientConnection] = []
+    events: list[asyncio.Future[None]] = []
+    heard: list[str] = []
 
     async def test(url: str, prefect: Prefect, job: str) -> None:
         async with _opened(url + job, additional_headers=bearing(SHOP)) as socket:
@@ -153,6 +155,19 @@ def test_a_listener_who_leaves_and_a_service_that_stops_end_it(
         assert prefect.reads == reads, "nobody listens, and the job is looked at"
         left.append(await _opened(url + job, additional_headers=bearing(SHOP)))
         await left[0].recv()
+        events.append(asyncio.ensure_future(_events(url.replace("ws:", "http:") + job)))
+        while not heard:
+            await asyncio.sleep(0.02)
+
+    async def _events(url: str) -> None:
+        async with (
+            httpx.AsyncClient(trust_env=False, headers=bearing(SHOP)) as api,
+            api.stream("GET", url) as answer,
+        ):
+            with contextlib.suppress(httpx.RemoteProtocolError):  # it is cut short, not waited for
+                async for line in answer.aiter_lines():
+                    heard.append(line)
 
     serve(test)
     assert left[0].close_code in (1001, 1006, 1012)
+    assert "event: status" in heard
