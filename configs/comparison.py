@@ -49,7 +49,7 @@ class CompareConfig(StageConfig):
         0.45, gt=0, description="shallowest flat spot that is told, pixels of the film"
     )
     min_local_px: float = Field(
-        0.5, gt=0, description="shallowest bulge or dent that is told, pixels of the film"
+        1.0, gt=0, description="shallowest bulge or dent that is told, pixels of the film"
     )
     tolerance_px: int = Field(
         2, ge=0, le=8, description="marks may lie so far off, pixels of the flattened sidewall"

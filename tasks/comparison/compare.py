@@ -153,7 +153,8 @@ def _verdict(
         say(
             "spin-ambiguous",
             "the sidewalls' marks fit at another angle nearly as well: what is told all round "
-            "holds, places by angle may be off by the distance of like marks",
+            "holds, places by angle may be off by the distance of like marks; a flat spot of the "
+            "new tyre may then be told as one of the damaged, and the other way round",
         )
     zones = [z for z in change.zones if math.isfinite(z.mean_change_mm)]
     if len(zones) < len(change.zones):

@@ -24,7 +24,7 @@ _CUT_SLIMNESS, _CUT_WIDTH_MM = 2.5, 14.0
 """A dark mark this slim and this narrow looks like a cut."""
 _NOISES = 6.0
 _RESTS = 3.0
-_MIN_CELLS = 2
+_MIN_CELLS = 3
 
 
 @dataclass(frozen=True)

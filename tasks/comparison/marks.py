@@ -26,6 +26,8 @@ Float32Array = NDArray[np.float32]
 _BROAD_PX = 24.0
 """Sigma of what counts as light, not as a mark."""
 _FINE_PX = 0.8
+_ARC, _FLAT = 0.025, 0.25
+"""Turns that a circle's edge reaches at least, and its rows over its columns at most."""
 
 
 @dataclass(frozen=True)
@@ -204,12 +206,19 @@ def visual_marks(pair: FacePair, config: CompareConfig) -> list[VisualMark]:
             if columns.min() >= COLUMNS or (columns.min() == 0 and mask[:, -1].any()):
                 continue
             mark = _mark(pair, rows, columns, sign, least)
+            if _is_ring(rows, columns):
+                continue
             if mark.length_mm >= config.min_visual_mm and len(rows) * _area(pair, rows) > (
                 config.min_visual_mm2
             ):
                 found.append(mark)
     found.sort(key=lambda m: -abs(m.strength) * m.length_mm)
     return found[: config.most_visual]
+
+
+def _is_ring(rows: NDArray[np.int64], columns: NDArray[np.int64]) -> bool:
+    """Whether a region follows a circle over a long arc: the edge of one that lies a bit off."""
+    return bool(np.ptp(columns) > _ARC * COLUMNS and np.ptp(rows) < _FLAT * np.ptp(columns))
 
 
 def _area(pair: FacePair, rows: NDArray[np.int64]) -> float:
