@@ -201,7 +201,7 @@ def check_server() -> Iterator[Check]:
 
     use_own_password()
     if not configured():
-        found = "none is named: commands start one for their own time, workers and the API need one"
+        found = "none is named: commands start one of their own, workers and the API need one"
         yield Check("server", "warning", found, "tyre3d ui, or set PREFECT_API_URL")
         return
     check()

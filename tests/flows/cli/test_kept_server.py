@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -181,3 +183,61 @@ def test_a_run_whose_stages_are_all_there_imports_no_heavy_library() -> None:
         check=True,
     )
     assert told.stdout.strip() == ""
+
+
+COMMAND = """
+import os, sys
+from flows.cli.local_server import LocalServer
+server = LocalServer(idle_s=float(sys.argv[1]))
+server.start()
+server.wait()
+import urllib.request
+request = urllib.request.Request(os.environ["PREFECT_API_URL"] + "/admin/version")
+try:
+    urllib.request.urlopen(request)
+    sys.exit("it is open to everyone")
+except urllib.error.HTTPError as exc:
+    assert exc.code == 401
+print(os.environ["PREFECT_API_URL"], flush=True)
+server.stop()
+"""
+
+
+@pytest.mark.slow
+def test_commands_share_a_real_server_until_it_is_unused_or_killed() -> None:
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+
+    def commands(count: int, idle_s: float) -> list[str]:
+        running = [
+            subprocess.Popen(
+                [sys.executable, "-c", COMMAND, str(idle_s)],
+                env=environment,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            for _ in range(count)
+        ]
+        told = [process.communicate(timeout=300)[0].strip() for process in running]
+        assert [process.returncode for process in running] == [0] * count
+        return told
+
+    first = commands(3, 600.0)
+    assert len(set(first)) == 1, "three at once on an empty folder start one"
+    assert commands(1, 600.0) == first[:1]
+    (server,) = _processes(str(prefect_home()))
+    os.kill(server, signal.SIGKILL)
+    second = commands(1, 2.0)
+    assert second != first[:1]
+    assert soon(lambda: kept.kept_server() is None)
+    assert soon(lambda: _processes(str(prefect_home())) == [])
+
+
+def _processes(home: str) -> list[int]:
+    """Kept servers of a folder of Prefect."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            command = (entry / "cmdline").read_bytes()
+            if b"flows.cli.server_process" in command and str((entry / "cwd").readlink()) == home:
+                found.append(int(entry.name))
+    return found
