@@ -41,6 +41,8 @@ from tasks.core.processes import start_child
 _READY_WITHIN_S = 300.0
 _ANSWERS_WITHIN_S = 10.0
 """For a server that is said to run; one that is just starting is waited for."""
+_ANNOUNCED_WITHIN_S = 30.0
+"""It tells its address before it imports anything that takes long."""
 _LOOK_S = 1.0
 _SERVER_ENV = {
     "PREFECT_UI_ENABLED": "0",
@@ -200,15 +202,31 @@ class LocalServer:
         kept = kept_server()
         if kept is None:
             self._process = self._start_kept(password)
-        elif kept[1] != kind() or not _answers(kept[0], _ANSWERS_WITHIN_S):
-            _log.debug("the server at %s is none for this command", kept[0])
+            kept = self._announced()
+        if kept is None or kept[1] != kind() or not self._is_usable(kept[0]):
+            _log.debug("no server that is kept is one for this command")
             self._lease.give_back()
-            self._lease = None
+            self._lease = self._process = None
             return False
+        # known before Prefect is imported, which reads it once, and would else start one of its own
+        self._url = os.environ["PREFECT_API_URL"] = kept[0]
         os.environ["PREFECT_API_AUTH_STRING"] = password
-        if kept is not None:
-            self._url = os.environ["PREFECT_API_URL"] = kept[0]
         return True
+
+    def _announced(self) -> tuple[str, str] | None:
+        """The server that was just started, or another command's; None where neither comes."""
+        end = time.monotonic() + _ANNOUNCED_WITHIN_S
+        while time.monotonic() < end:
+            if kept := kept_server():
+                return kept
+            if self._process is None or self._process.poll() is not None:
+                return kept_server()  # it made room for another, or cannot run here
+            time.sleep(0.01)
+        return None
+
+    def _is_usable(self, url: str) -> bool:
+        """Whether a server that was found answers; one that just starts is waited for later."""
+        return self._process is not None or _answers(url, _ANSWERS_WITHIN_S)
 
     def _start_kept(self, password: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "flows.cli.server_process"]
@@ -266,18 +284,14 @@ class LocalServer:
             threading.Thread(target=self._watch, args=(self._lost,), daemon=True).start()
 
     def _is_ready(self) -> bool:
-        if self._lease is not None:
-            kept = kept_server()  # another command's, where both started one at once
-            if kept is None or kept[1] != kind():
-                return False
-            self._url = os.environ["PREFECT_API_URL"] = kept[0]
         return _answers(self._url)
 
     def _is_alive(self) -> bool:
         """Whether the server lives; one that is kept may be another process than was started."""
-        if self._process is not None and self._process.poll() is None:
-            return True
-        return self._lease is not None and kept_server() is not None
+        if self._lease is not None:
+            kept = kept_server()
+            return kept is not None and kept[0] == self._url
+        return self._process is not None and self._process.poll() is None
 
     def _advice(self) -> str:
         if self._lease is not None:

@@ -120,13 +120,27 @@ def test_it_is_started_where_none_is_alive_and_its_death_is_noticed(
     (prefect_home() / "tyre3d-local.json").write_text(json.dumps({"url": URL, "kind": kind()}))
     lost = threading.Event()
     server = LocalServer(lost.set, 60)
-    server.start()
-    assert started == [("keep", "60", kind())]
+    starting = threading.Thread(target=server.start)
+    starting.start()
+    assert soon(lambda: started == [("keep", "60", kind())])
     with kept_place(URL, kind()) as alive:
         assert alive
+        starting.join()
+        assert os.environ["PREFECT_API_URL"] == URL, "before Prefect, which reads it, is imported"
+        assert os.environ["PREFECT_API_AUTH_STRING"] == own_password()
         server.wait()
         assert not lost.wait(0.2)
     assert lost.wait(60)
+    server.stop()
+
+
+def test_a_command_has_its_own_server_where_the_one_it_started_does_not_come(
+    started: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local_server, "_ANNOUNCED_WITHIN_S", 0.1)
+    server = LocalServer(idle_s=60)
+    server.start()
+    assert [call[0] for call in started] == ["keep", "private"]
     server.stop()
 
 
@@ -190,6 +204,9 @@ import os, sys
 from flows.cli.local_server import LocalServer
 server = LocalServer(idle_s=float(sys.argv[1]))
 server.start()
+import prefect.settings
+url = prefect.settings.get_current_settings().api.url
+assert url == os.environ["PREFECT_API_URL"], "Prefect would start a server of its own"
 server.wait()
 import urllib.request
 request = urllib.request.Request(os.environ["PREFECT_API_URL"] + "/admin/version")
