@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 
 from configs.comparison import CompareConfig
 from tasks.comparison.align import Alignment
-from tasks.comparison.outlines import Touches
-from tasks.comparison.surface import Heights, SurfaceGrid
+from tasks.comparison.measured import Measured
+from tasks.comparison.robust import robust_sd
+from tasks.comparison.surface import SurfaceGrid
 
 FloatArray = NDArray[np.float64]
 
@@ -61,37 +62,6 @@ class Zone:
     def significant(self) -> bool:
         """Whether the change exceeds what can be told."""
         return bool(abs(self.mean_change_mm) > self.lod95_mm)
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What is known of one tyre's surface.
-
-    Args:
-        heights: Of its mesh.
-        touches: Where its outlines touch the mesh.
-        lowest_deg: Angle that looks to the ground, degrees.
-    """
-
-    heights: Heights
-    touches: Touches
-    lowest_deg: float
-
-    @property
-    def surface(self) -> FloatArray:
-        """``(rows, columns)`` heights of the mesh, 0 where it has none."""
-        return np.nan_to_num(self.heights.height)
-
-    @property
-    def pixel_m(self) -> float:
-        """What a pixel of its film covers, metres."""
-        return float(np.median(self.touches.pixel_m)) if len(self.touches.row) else math.nan
-
-    @property
-    def misfit_m(self) -> float:
-        """Robust standard deviation of the outlines' distance from the mesh, metres."""
-        offset = self.touches.offset
-        return 1.4826 * float(np.median(np.abs(offset))) if len(offset) else math.nan
 
 
 @dataclass(frozen=True)
@@ -227,7 +197,7 @@ def _turning(
         scaled = design * weight[:, None]
         solved = np.linalg.solve(scaled.T @ design + size, scaled.T @ target)
         rest = target - design @ solved
-        spread = max(1.4826 * float(np.median(np.abs(rest))), 1e-5)
+        spread = max(robust_sd(rest, 0.0), 1e-5)
         weight = 1.0 / (1.0 + (rest / (2 * spread)) ** 2)
     return np.tensordot(solved[:4], moves, axes=1), float(np.hypot(*solved[:2]))
 
@@ -257,17 +227,9 @@ def _of_frames(
     measured: Measured, turning: FloatArray, band: NDArray[np.int64], config: CompareConfig
 ) -> FloatArray:
     """The median height of a band of rows in every frame whose outline touches it, metres."""
-    t, height = measured.touches, measured.surface
-    rows, columns = height.shape
-    angle = (t.column + 0.5) * 360.0 / columns % 360.0
-    off = np.abs((angle - measured.lowest_deg + 180) % 360 - 180)
-    used = (t.row > band[0] - 0.5) & (t.row < band[-1] + 0.5) & (off > config.hidden_deg)
-    at = (
-        np.clip(np.rint(t.row[used]).astype(int), 0, rows - 1),
-        np.rint(t.column[used]).astype(int) % columns,
-    )
-    there = np.broadcast_to(turning, height.shape)[at]
-    value, frame = height[at] - there + t.offset[used], t.frame[used]
+    seen = measured.above_ground(config.hidden_deg, turning)
+    used = (seen.row > band[0] - 0.5) & (seen.row < band[-1] + 0.5)
+    value, frame = seen.height[used], seen.frame[used]
     order = np.argsort(frame, kind="stable")
     _, first, count = np.unique(frame[order], return_index=True, return_counts=True)
     groups = np.split(value[order], first[1:]) if len(first) else []
@@ -276,8 +238,7 @@ def _of_frames(
 
 def _sd(values: FloatArray) -> float:
     """Standard deviation of the median of values that hold outliers."""
-    spread = 1.4826 * float(np.median(np.abs(values - np.median(values))))
-    return 1.2533 * spread / math.sqrt(len(values))
+    return 1.2533 * robust_sd(values) / math.sqrt(len(values))
 
 
 def _levelled(

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from configs.comparison import CompareConfig
 from tasks.comparison.align import Alignment, align_scans
-from tasks.comparison.change import Change, Measured, change_between, tread_rows
+from tasks.comparison.change import Change, change_between, tread_rows
 from tasks.comparison.findings import Finding, findings_of
 from tasks.comparison.flat_spots import Roundness, flat_spots, roundness
 from tasks.comparison.marks import FacePair, face_pairs, visual_marks
+from tasks.comparison.measured import Measured
 from tasks.comparison.outlines import edges_of, touches_of
 from tasks.comparison.scan import Scan
 from tasks.comparison.surface import SurfaceGrid, field_over, grid_on, mesh_heights
@@ -82,9 +83,7 @@ def compare_scans(new: Scan, other: Scan, config: CompareConfig) -> Comparison:
     up = alignment.place.rotation @ np.array([0.0, 1.0, 0.0])
     lowest = math.degrees(math.atan2(-up[0], -up[1])) % 360
     first, second = measure(new, grid, 180.0), measure(moved, grid, lowest)
-    round_new, round_other = (
-        roundness(grid, m.touches, m.surface, tread, m.lowest_deg, config) for m in (first, second)
-    )
+    round_new, round_other = (roundness(m, tread, config) for m in (first, second))
     change = change_between(grid, first, second, alignment, config)
     spots, least = flat_spots(grid, round_new, round_other, change.pixel_m, config)
     faces = face_pairs(new, other, alignment, config)

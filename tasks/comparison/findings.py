@@ -15,6 +15,7 @@ from configs.comparison import CompareConfig
 from tasks.comparison.change import Change
 from tasks.comparison.flat_spots import FlatSpot
 from tasks.comparison.marks import VisualMark
+from tasks.comparison.robust import robust_sd
 
 FloatArray = NDArray[np.float64]
 
@@ -126,7 +127,7 @@ def _local(change: Change, rest_m: float, config: CompareConfig) -> list[Finding
         return []
     local = np.full(cells.shape, np.nan)
     local[counted] = there[counted] - np.nanmedian(there[counted], axis=1, keepdims=True)
-    spread = 1.4826 * float(np.nanmedian(np.abs(local)))
+    spread = robust_sd(local, 0.0)
     least = max(_NOISES * spread, config.min_local_px * change.pixel_m, _RESTS * rest_m)
     height = grid.section[:, 1]
     middle = float(height[slice(*change.tread)].mean())

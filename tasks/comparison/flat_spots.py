@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from configs.comparison import CompareConfig
-from tasks.comparison.outlines import Touches
+from tasks.comparison.measured import Measured
+from tasks.comparison.robust import robust_sd
 from tasks.comparison.surface import SurfaceGrid
 
 FloatArray = NDArray[np.float64]
@@ -56,32 +57,18 @@ class FlatSpot:
     certainty: float
 
 
-def roundness(
-    grid: SurfaceGrid,
-    touches: Touches,
-    surface: FloatArray,
-    tread: tuple[int, int],
-    lowest: float,
-    config: CompareConfig,
-) -> Roundness:
+def roundness(measured: Measured, tread: tuple[int, int], config: CompareConfig) -> Roundness:
     """The roundness of a tread.
 
     Args:
-        grid: Of the surface.
-        touches: Where outlines touch it.
-        surface: ``(rows, columns)`` heights that the touches are told against, metres.
-        tread: Its rows.
-        lowest: Angle that looks to the ground, degrees.
+        measured: What is known of the tyre.
+        tread: Rows of its tread.
         config: Parameters.
     """
-    row, column = touches.row, touches.column
-    used = (row >= tread[0]) & (row < tread[1]) & (touches.around < _MOST_AROUND)
-    angle = (column + 0.5) * 360.0 / grid.columns % 360.0
-    off = np.abs((angle - lowest + 180) % 360 - 180)
-    used &= off > config.hidden_deg
-    at = np.rint(row[used]).astype(int), np.rint(column[used]).astype(int) % grid.columns
-    height = surface[at] + touches.offset[used]
-    spots, frame = (angle[used] * BINS / 360).astype(int) % BINS, touches.frame[used]
+    seen = measured.above_ground(config.hidden_deg)
+    used = (seen.row >= tread[0]) & (seen.row < tread[1]) & (seen.around < _MOST_AROUND)
+    height, frame = seen.height[used], seen.frame[used]
+    spots = (seen.angle_deg[used] * BINS / 360).astype(int) % BINS
     arcs = []
     for index in np.unique(frame):
         own = frame == index
@@ -139,7 +126,7 @@ def flat_spots(
     known = np.isfinite(change)
     if known.mean() < _LEAST_KNOWN / 2:
         return [], float("nan")
-    spread = 1.4826 * float(np.median(np.abs(change[known] - np.median(change[known]))))
+    spread = robust_sd(change[known])
     least = max(config.min_spot_px * pixel_m, _NOISES * spread)
     radius = float(grid.section[:, 0].max())
     found, left = [], np.where(known, change, 0.0)

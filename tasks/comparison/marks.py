@@ -18,6 +18,7 @@ from configs.comparison import CompareConfig
 from tasks.atlas.flattened import FlatPart
 from tasks.comparison.align import Alignment, other_face
 from tasks.comparison.polar import COLUMNS, ROW_M, PolarPicture, polar_picture
+from tasks.comparison.robust import robust_sd
 from tasks.comparison.scan import Scan
 
 FloatArray = NDArray[np.float64]
@@ -168,7 +169,7 @@ def _difference(
     low = cv2.erode(wide, kernel)[:, pad:-pad]
     out = np.where(second > high, second - high, np.where(second < low, second - low, 0.0))
     plain = (first - second)[both]
-    noise = 1.4826 * float(np.median(np.abs(plain - np.median(plain)))) if plain.size else 0.0
+    noise = robust_sd(plain) if plain.size else 0.0
     margin = cv2.erode(both.astype(np.uint8), np.ones((7, 7), np.uint8), borderValue=0) > 0
     return np.where(margin, out, 0.0).astype(np.float32), noise
 

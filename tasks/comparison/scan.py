@@ -48,12 +48,8 @@ class Scan:
         return replace(
             self,
             vertices=place.apply(self.vertices),
-            cameras={i: _posed(c, place) for i, c in self.cameras.items()},
+            cameras={i: camera_moved(c, place) for i, c in self.cameras.items()},
         )
-
-
-def _posed(camera: Camera, place: Similarity) -> Camera:
-    return camera_moved(camera, place)
 
 
 def scan_of(
