@@ -122,6 +122,22 @@ class CompareRequest(MeshOptions):
     )
 
 
+class HistoryRequest(MeshOptions):
+    """Films of tyres over time, and how meshes are made of films."""
+
+    source: Location = Field(
+        description="a table (CSV) of tyres and films, or a folder of films TYRE_LABEL; also in S3"
+    )
+    out_dir: Location = Field(description="folder of the comparisons and history.json; also in S3")
+    tolerance_mm: float | None = Field(
+        None,
+        gt=0,
+        le=100,
+        description="tolerance (full width) of a zone's change that a gauge study relates the "
+        "films' spread to, millimetres; unset: no study",
+    )
+
+
 class BatchRequest(BaseModel):
     """Many tyres: one result each in one folder."""
 

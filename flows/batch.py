@@ -31,6 +31,7 @@ from flows.support.deployment_runs import RunWatch, pause, retry_while_unavailab
 from flows.support.logs import told_plainly
 from flows.support.page import escaped
 from flows.support.settings import load_settings
+from flows.support.states import failure_of_run
 from flows.support.summary import links_to
 from tasks.batch.manifest import Entry, Manifest, completed, fingerprint
 from tasks.batch.sources import MANIFEST_NAME, PAGE_NAME, Source, find_sources, renamed
@@ -174,7 +175,7 @@ class _Work:
                 run_id = state.state_details.flow_run_id
                 entry = replace(entry, flow_run_id=str(run_id or ""))
                 if not state.is_completed():
-                    failure = _failure_of(state)
+                    failure = failure_of_run(state)
                 else:
                     entry = completed(entry, request, self.results)
         except (Tyre3dError, OSError) as exc:
@@ -251,13 +252,6 @@ class _Work:
             )
             await pause(min(2.0**attempt, 60.0))
         return entry, failure
-
-
-def _failure_of(state: State[Any]) -> Failure:
-    error = state.result(raise_on_failure=False)
-    if isinstance(error, Tyre3dError):
-        return failure_of_error(error)
-    return failure_of_state(state.type.value, state.message)
 
 
 def _show(manifest: Manifest, settings: Settings) -> None:

@@ -17,6 +17,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "tyre3d compare new.mp4 used.mp4 --out out --diameter-mm 680",
         "tyre3d compare out/new.glb out/used.glb --out out --name new-used",
     ),
+    "history": (
+        "tyre3d history films.csv --out out --diameter-mm 680",
+        "tyre3d history films/ --out out",
+    ),
+    "gauge": ("tyre3d gauge films.csv --out study --tolerance-mm 1.5",),
     "announce": ("tyre3d announce s3://bucket/incoming/a.mp4",),
     "models": ("tyre3d models list", "tyre3d models fetch xfeat"),
     "config": ("tyre3d config show", "tyre3d config show --preset high --json"),
@@ -38,13 +43,14 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
 }
 EXIT_CODES = """exit codes:
   0    done; the verdict on the mesh is not "fail"
-  1    a fault of Tyre3D itself; of a batch: not every tyre has a result
+  1    a fault of Tyre3D itself; of a batch or history: not every tyre has a result
   2    the input, an option or a setting cannot be used
   3    weights are missing, damaged or unknown
   4    the data do not suffice for a mesh
   5    storage
   6    memory, device or Prefect's server
-  7    there is a mesh, and the verdict on it is "fail"; of compare: "cannot compare"
+  7    there is a mesh, and the verdict on it is "fail"; of compare and
+       history: "cannot compare"; of gauge: the films are unfit for the tolerance
   130  stopped by Ctrl-C       143  stopped by SIGTERM
 """
 

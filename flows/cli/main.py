@@ -67,6 +67,17 @@ def build_parser() -> argparse.ArgumentParser:
     _add_reconstruct(commands.add_parser("reconstruct", help="make a GLB from a video"))
     _add_batch(commands.add_parser("batch", help="make a GLB from each of many videos"))
     _add_compare(commands.add_parser("compare", help="tell what changed between two films"))
+    history = commands.add_parser("history", help="compare the films of many tyres over time")
+    gauge = commands.add_parser("gauge", help="tell how far films of unchanged tyres lie apart")
+    _add_films(history)
+    _add_films(gauge)
+    gauge.add_argument(
+        "--tolerance-mm",
+        type=float,
+        default=1.0,
+        metavar="MM",
+        help="tolerance (full width) of a zone's change (default: %(default)s)",
+    )
     announce = commands.add_parser(
         "announce", help="tell a Prefect server of new videos, as its triggers expect it"
     )
@@ -256,6 +267,24 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
     _add_options(parser)
 
 
+def _add_films(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "source",
+        type=as_location,
+        metavar="FILMS",
+        help="a CSV with the columns tyre, film and, if wanted, label and operator; or a folder of "
+        "films TYRE_new, TYRE_1, TYRE_2; s3:// as well",
+    )
+    parser.add_argument(
+        "--out",
+        required=True,
+        type=as_location,
+        metavar="DIR",
+        help="for the comparisons, history.html, .json and .csv; s3:// as well",
+    )
+    _add_options(parser)
+
+
 def _add_batch(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "inputs",
@@ -352,6 +381,8 @@ _MODULES = {
     "reconstruct": "flows.cli.commands",
     "announce": "flows.cli.commands",
     "compare": "flows.cli.compare_command",
+    "history": "flows.cli.history_command",
+    "gauge": "flows.cli.history_command",
     "models": "flows.cli.commands",
     "batch": "flows.cli.batch_command",
     "view": "flows.cli.result_commands",

@@ -9,7 +9,11 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from markupsafe import escape
+
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 720.0, 260.0, 52.0, 14.0, 14.0, 40.0
+_NAMES = 110.0
+"""Width for the names of lines at their right ends."""
 
 
 class _Axes:
@@ -112,6 +116,65 @@ def zones_chart(zones: Sequence[Mapping[str, Any]]) -> str:
             f'height="{max(bottom - top, 1.5):.1f}"><title>{mean:+.2f} mm</title></rect>'
         )
         axes.label(k, f"{mean:+.2f} ± {lod:.2f} mm", 1)
+    return axes.done()
+
+
+def zones_over_films(name: str, films: Sequence[tuple[str, Sequence[Mapping[str, Any]]]]) -> str:
+    """The mean change of each zone from film to film, with the band that cannot be told.
+
+    Args:
+        name: Of the drawing, unique in its page.
+        films: Of each film its label, in anybody's words, and its zones.
+    """
+    told = [z for _, zones in films for z in zones if _is_told(z)]
+    changes = [z["mean_change_mm"] for z in told]
+    lods = [1.0, *(z["lod95_mm"] for z in told)]
+    low = float(math.floor(min([*(-lod for lod in lods), *(c - 0.2 for c in changes)])))
+    high = float(math.ceil(max([*lods, *(c + 0.2 for c in changes)])))
+    room = 1.0 + _NAMES / (_WIDTH - _LEFT - _RIGHT - _NAMES)
+    axes = _Axes(
+        name,
+        "Mean change of the zones from film to film",
+        (-0.5, -0.5 + room * len(films)),
+        (low, high),
+    )
+    axes.scale_y(sorted({low, low / 2, 0.0, high}), " mm")
+    for k, (label, zones) in enumerate(films):
+        axes.label(k, str(escape(label)))
+        lod = max((z["lod95_mm"] for z in zones if _is_told(z)), default=0.0)
+        left, right = axes.x(k - 0.4), axes.x(k + 0.4)
+        axes.parts.append(
+            f'<rect class="lod" x="{left}" width="{right - left:.1f}" y="{axes.y(lod)}" '
+            f'height="{axes.y(-lod) - axes.y(lod):.1f}"><title>not told apart from no change: '
+            f"±{lod:.2f} mm</title></rect>"
+        )
+    names = dict.fromkeys(zone["name"] for _, zones in films for zone in zones)
+    ends: list[tuple[float, int, str]] = []
+    for number, zone_name in enumerate(names):
+        same = [{z["name"]: z for z in zones}.get(zone_name) for _, zones in films]
+        heights = [z["mean_change_mm"] if z and _is_told(z) else None for z in same]
+        axes.line(range(len(films)), heights, f"zone-{number}")
+        words = zone_name.replace("-", " ")
+        for k, (zone, height) in enumerate(zip(same, heights, strict=True)):
+            if zone is None or height is None:
+                continue
+            kind = "told" if zone["significant"] else "untold"
+            axes.parts.append(
+                f'<circle class="zone-{number} {kind}" cx="{axes.x(k)}" cy="{axes.y(height)}" '
+                f'r="4"><title>{words}: {height:+.2f} mm, told from {zone["lod95_mm"]:.2f} mm'
+                "</title></circle>"
+            )
+        last = next((h for h in reversed(heights) if h is not None), None)
+        if last is not None:
+            ends.append((axes.y(last), number, words))
+    below = -math.inf
+    for y, number, words in sorted(ends):  # apart, where lines end together
+        below = max(y, below + 13.0)
+        x = axes.x(len(films) - 1) + 10
+        axes.parts.append(
+            f'<text class="tick zone-{number}" style="text-anchor:start" x="{x}" '
+            f'y="{below + 4:.1f}">{words}</text>'
+        )
     return axes.done()
 
 

@@ -30,19 +30,20 @@ def bad_input(code: str, what: str, advice: str) -> InputError:
     return InputError(code, stage="extract", what=what, advice=advice)
 
 
+def natural_order(name: str) -> list[tuple[int, int, str]]:
+    """A key that sorts names as people do: ``2.png`` before ``10.png``."""
+    parts = re.split(r"([0-9]+)", name.lower())  # the odd ones are numbers
+    return [(0, int(p), "") if i % 2 else (1, 0, p) for i, p in enumerate(parts)]
+
+
 def pictures_in(folder: Path) -> list[Path]:
-    """The pictures of a folder in natural order (``2.png`` before ``10.png``)."""
-
-    def natural(path: Path) -> list[tuple[int, int, str]]:
-        parts = re.split(r"([0-9]+)", path.name.lower())  # the odd ones are numbers
-        return [(0, int(p), "") if i % 2 else (1, 0, p) for i, p in enumerate(parts)]
-
+    """The pictures of a folder in natural order."""
     found = (
         p
         for p in folder.iterdir()
         if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file() and not p.name.startswith(".")
     )
-    return sorted(found, key=natural)
+    return sorted(found, key=lambda path: natural_order(path.name))
 
 
 @contextlib.contextmanager

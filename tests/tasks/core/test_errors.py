@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[3]
 KINDS = {k: v for k, v in vars(errors).items() if isinstance(v, type) and k != "Tyre3dError"}
 PERMANENT = frozenset(
     {
+        "artifacts-missing",
         "bad-option",
         "bad-setting",
         "batch-address",
@@ -27,12 +28,14 @@ PERMANENT = frozenset(
         "cancelled",
         "device-missing",
         "disk-full",
+        "films-names",
+        "films-single",
+        "films-table",
         "folder-no-images",
         "frame-too-large",
         "frame-too-small",
+        "gauge-films",
         "glb-broken",
-        "artifacts-missing",
-        "not-round",
         "glb-unreadable",
         "image-unreadable",
         "input-missing",
@@ -50,6 +53,7 @@ PERMANENT = frozenset(
         "no-good-frame",
         "no-server",
         "no-tyre",
+        "not-round",
         "output-foreign",
         "output-unwritable",
         "port-taken",

@@ -1,0 +1,94 @@
+"""Comparisons of tyres' later films with their first: what became of each, and what they tell."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from tasks.comparison.gauge import GaugeStudy, gauge_study
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What became of one comparison.
+
+    Args:
+        name: Of its files.
+        tyre: Which tyre.
+        label: Which of its films.
+        film: Where that lies.
+        operator: Who filmed it; empty where nobody said.
+        state: Whether there is a comparison.
+        verdict: Of the comparison.
+        reasons: Codes of its reasons.
+        zones: The tread's zones, as the comparison's record has them.
+        findings: Its findings, likewise.
+        error: Why there is none: code, stage and message.
+        seconds: How long it took.
+        flow_run_id: The run that made it.
+    """
+
+    name: str
+    tyre: str
+    label: str
+    film: str
+    operator: str = ""
+    state: Literal["pending", "completed", "failed"] = "pending"
+    verdict: str = ""
+    reasons: list[str] = field(default_factory=list)
+    zones: list[dict[str, Any]] = field(default_factory=list)
+    findings: list[dict[str, Any]] = field(default_factory=list)
+    error: dict[str, str] | None = None
+    seconds: float = 0.0
+    flow_run_id: str = ""
+
+    @property
+    def outcome(self) -> str:
+        """The verdict, or the state of what has none."""
+        return self.verdict if self.state == "completed" else self.state
+
+    @property
+    def is_told(self) -> bool:
+        """Whether its figures may be used."""
+        return self.state == "completed" and self.verdict != "cannot compare"
+
+
+_COLUMNS = (
+    *("tyre", "label", "operator", "verdict", "zone"),
+    *("mean_change_mm", "lod95_mm", "significant", "coverage"),
+)
+
+
+def zones_csv(comparisons: Sequence[Comparison]) -> bytes:
+    """All zones of all comparisons, a line each."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(_COLUMNS)
+    for each in comparisons:
+        for zone in each.zones:
+            of_zone = (zone["name"], *(zone[column] for column in _COLUMNS[5:]))
+            table.writerow((each.tyre, each.label, each.operator, each.verdict, *of_zone))
+    return text.getvalue().encode()
+
+
+def gauge_of(comparisons: Sequence[Comparison], tolerance_mm: float) -> GaugeStudy:
+    """The gauge study of comparisons: a part is a zone of a tyre, a value its mean change.
+
+    Args:
+        comparisons: Of films that show each tyre unchanged; those that tell nothing do not count.
+        tolerance_mm: Full width of the tolerance of a zone's change.
+
+    Raises:
+        InputError: ``gauge-films``.
+    """
+    values: Mapping[tuple[str, str], list[float]] = defaultdict(list)
+    for each in comparisons:
+        for zone in each.zones if each.is_told else ():
+            if zone["mean_change_mm"] is not None:
+                part = f"{each.tyre}, {zone['name']}"
+                values[part, each.operator].append(zone["mean_change_mm"])
+    return gauge_study(values, tolerance_mm)

@@ -1,0 +1,102 @@
+"""Which film shows which tyre: tables and names, right and wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from configs.settings import Settings
+from tasks.batch.histories import Film, History, find_histories
+from tasks.core.errors import InputError
+
+
+def _found(source: Path) -> list[History]:
+    return find_histories(source, Settings())
+
+
+def _table(folder: Path, text: str) -> Path:
+    path = folder / "films.csv"
+    path.write_bytes(text.encode())
+    return path
+
+
+def test_names_tell_tyre_and_film_in_natural_order(tmp_path: Path) -> None:
+    for name in ("fl_10.mp4", "fl_2.mov", "fl_new.mp4", "rear_left_b.mp4", "rear_left_a.mp4"):
+        (tmp_path / name).write_bytes(b"0")
+    (tmp_path / "notes.txt").write_text("not a film")
+    left, rear = _found(tmp_path)
+    assert left == History(
+        "fl",
+        (
+            Film("new", tmp_path / "fl_new.mp4"),
+            Film("2", tmp_path / "fl_2.mov"),
+            Film("10", tmp_path / "fl_10.mp4"),
+        ),
+    )
+    assert [film.label for film in left.later] == ["2", "10"]
+    assert (rear.tyre, [film.label for film in rear.films]) == ("rear_left", ["a", "b"])
+    assert rear.name_of(rear.films[1]) == "rear_left.b"
+
+
+@pytest.mark.parametrize("delimiter", [",", ";"])
+def test_a_table_tells_them_as_spreadsheets_write_it(tmp_path: Path, delimiter: str) -> None:
+    rows = [
+        ("Tyre", "Film", "Label", "Operator"),
+        ("fl", "a.mp4", "", "left hand"),
+        ("fl", "/films/b.mp4", "stint 1", ""),
+        ("fr", "s3://films/c.mp4", "", ""),
+        ("fl", "b.glb", "", ""),
+        ("fr", "d.mp4", "", ""),
+        ("", "", "", ""),
+    ]
+    text = "\ufeff" + "\r\n".join(delimiter.join(row) for row in rows)
+    assert _found(_table(tmp_path, text)) == [
+        History(
+            "fl",
+            (
+                Film("new", tmp_path / "a.mp4", "left hand"),
+                Film("stint 1", Path("/films/b.mp4")),
+                Film("2", tmp_path / "b.glb"),
+            ),
+        ),
+        History("fr", (Film("new", "s3://films/c.mp4"), Film("1", tmp_path / "d.mp4"))),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("", "films-table"),
+        ("tyre,film\n", "films-table"),
+        ("name,video\na,b\n", "films-table"),
+        ("tyre,film\na,\n", "films-table"),
+        ("tyre,film\na,b.mp4\n", "films-single"),
+        ("tyre,film\na/b,b.mp4\na/b,c.mp4\n", "films-table"),
+        ("tyre,film,label\na,b.mp4,x\na,c.mp4,X\n", "films-names"),
+        ("tyre,film,label\na.b,b.mp4,c\na.b,b.mp4,d\na,c.mp4,b.c\na,c.mp4,e\n", "films-names"),
+        ('tyre,film\n"a,b.mp4\n', "films-table"),
+        ("tyre,film\na\u202eb,b.mp4\na\u202eb,c.mp4\n", "films-table"),
+        (f"tyre,film\n{'a' * 61},b.mp4\n{'a' * 61},c.mp4\n", "films-table"),
+    ],
+)
+def test_a_wrong_table_is_refused(tmp_path: Path, text: str, code: str) -> None:
+    with pytest.raises(InputError, match=code):
+        _found(_table(tmp_path, text))
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "films.csv"
+    path.write_bytes(b"tyre,film\n\xff\xfe,a.mp4\n")
+    with pytest.raises(InputError, match="films-table"):
+        _found(path)
+    with pytest.raises(InputError, match="films-table"):
+        _found(tmp_path / "missing.csv")
+
+
+@pytest.mark.parametrize("name", ["tyre.mp4", "_new.mp4", "fl_.mp4"])
+def test_a_name_that_tells_no_tyre_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"0")
+    (tmp_path / "fl_new.mp4").write_bytes(b"0")
+    with pytest.raises(InputError, match="films-names"):
+        _found(tmp_path)
