@@ -14,7 +14,7 @@ from prefect import flow
 from prefect.runtime import flow_run as this_run
 
 from configs.comparison import RESULT_SUFFIXES, CompareConfig
-from configs.locations import inside, parent_and_name
+from configs.locations import inside, parent_and_name, preview_of
 from configs.presets import DEFAULT_DIAMETER_MM
 from configs.request import CompareRequest, MeshOptions, ReconstructRequest
 from configs.settings import Settings
@@ -26,6 +26,7 @@ from flows.support.settings import load_settings
 from tasks.comparison.align import Alignment
 from tasks.comparison.deviation import placed_glb
 from tasks.core.errors import InputError
+from tasks.geometry.similarity import Similarity
 from tasks.report.comparison_page import comparison_page
 from tasks.report.found import FoundResult, find_result
 from tasks.stages.compare_scans import (
@@ -87,12 +88,13 @@ def run_comparison(request: CompareRequest, settings: Settings) -> dict[str, Any
     content = json.loads((artifact.folder / CONTENT_FILE).read_text())
     preview = (artifact.folder / PREVIEW_FILE).read_bytes()
     place = Alignment.from_dict(record["alignment"]).place
+    tyres = _previews(sides, place, settings)
     results.write(
         {
             f"{name}.change.glb": (artifact.folder / CHANGE_FILE).read_bytes(),
             f"{name}.placed.glb": placed_glb(sides["damaged"].glb, place),
             f"{name}.csv": (artifact.folder / CELLS_FILE).read_bytes(),
-            f"{name}.html": comparison_page(name, record, content, preview).encode(),
+            f"{name}.html": comparison_page(name, record, content, preview, tyres).encode(),
             f"{name}.json": json.dumps(record, indent=2).encode() + b"\n",
         }
     )
@@ -122,6 +124,20 @@ def _result_of(
     made = ReconstructRequest(input=location, glb_path=glb, **how)
     reconstruct(made, made.stem)
     return find_result(str(glb), settings)
+
+
+def _previews(
+    sides: Mapping[str, FoundResult], place: Similarity, settings: Settings
+) -> list[bytes]:
+    """The previews of both tyres, the damaged one's placed; none where one is gone."""
+    found = []
+    for side in ("new", "damaged"):
+        folder, name = parent_and_name(preview_of(sides[side].location))
+        found.append(Results(folder, settings).read(name))
+    new, damaged = found
+    if new is None or damaged is None:
+        return []
+    return [new, placed_glb(damaged, place)]
 
 
 def _artifacts(found: FoundResult, store: ArtifactStore) -> Reconstructed:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from markupsafe import Markup
@@ -30,7 +30,11 @@ _KINDS = {
 
 
 def comparison_page(
-    name: str, record: Mapping[str, Any], content: Mapping[str, Any], preview: bytes
+    name: str,
+    record: Mapping[str, Any],
+    content: Mapping[str, Any],
+    preview: bytes,
+    tyres: Sequence[bytes] = (),
 ) -> str:
     """The page.
 
@@ -39,6 +43,8 @@ def comparison_page(
         record: What lies beside it as JSON.
         content: From :func:`tasks.report.comparison_content.comparison_content`.
         preview: A small GLB of the new tyre with the change as its colours.
+        tyres: Small GLBs of the new tyre and of the damaged one in its frame; none where there are
+            none.
     """
     name = printable(name)
     verdict = record["verdict"]
@@ -62,6 +68,7 @@ def comparison_page(
         origin=_origin(record),
         data={"name": name, "cameras": [], "palette": PALETTE},
         mesh=base64.b64encode(preview).decode(),
+        tyres=[base64.b64encode(each).decode() for each in tyres],
         script_name="viewer.js",
         footer=f"Made {record['made_at']} by Tyre3D {record['tyre3d']}. "
         "This file holds all that it shows; it loads nothing.",

@@ -3,6 +3,7 @@
 import { readMesh } from './mesh.js';
 import { Stage } from './stage.js';
 import { connect } from './panel.js';
+import { connectPair } from './pair.js';
 
 const FAULT = 'The 3D view cannot be shown here; the picture stands in for it.';
 
@@ -12,9 +13,12 @@ async function start() {
   try {
     const data = JSON.parse(document.getElementById('report-data').textContent);
     const bytes = decode(document.getElementById('mesh-data').textContent);
-    const mesh = await readMesh(bytes, data.palette);
-    const stage = new Stage(document.getElementById('canvas'), mesh, data.cameras);
+    const others = [...document.querySelectorAll('[data-tyre]')];
+    const meshes = [bytes, ...others.map((each) => decode(each.textContent))];
+    const read = await Promise.all(meshes.map((each) => readMesh(each, data.palette)));
+    const stage = new Stage(document.getElementById('canvas'), read, data.cameras);
     connect(stage, place, bytes, data);
+    connectPair(stage, place);
     place.dataset.state = 'ready';
     stage.draw();
   } catch (error) {

@@ -28,6 +28,8 @@ export function connect(stage, place, bytes, data) {
     button.addEventListener('click', () => colour(button.dataset.mode));
   }
 
+  const press = (mode) => modes.find((button) => button.dataset.mode === mode)?.click();
+
   const toggles = {
     wireframe: (shown) => stage.wireframe(shown),
     cameras: (shown) => stage.showFrames(shown),
@@ -90,9 +92,9 @@ export function connect(stage, place, bytes, data) {
     '+': () => stage.zoom(1 / 1.15),
     '=': () => stage.zoom(1 / 1.15),
     '-': () => stage.zoom(1.15),
-    1: () => colour('photo'),
-    2: () => colour('provenance'),
-    3: () => colour('disagreement'),
+    1: () => press('photo'),
+    2: () => press('provenance'),
+    3: () => press('disagreement'),
     w: () => toggle('wireframe'),
     c: () => toggle('cameras'),
     s: next,

@@ -1,35 +1,31 @@
-// The scene: mesh, light, cameras of the frames, a plane that cuts. Drawn only when something moved.
+// The scene: tyres, light, cameras of the frames, a plane that cuts. Drawn only when something moved.
 
 import {
   AmbientLight,
-  BackSide,
   BufferAttribute,
   BufferGeometry,
   DirectionalLight,
   HemisphereLight,
   LineBasicMaterial,
   LineSegments,
-  Mesh,
-  MeshBasicMaterial,
-  MeshStandardMaterial,
   PerspectiveCamera,
   Plane,
   Scene,
   Vector3,
   WebGLRenderer,
-  WireframeGeometry,
 } from 'three';
 import { OrbitControls } from 'three/addons/controls/OrbitControls.js';
-import { colouring } from './mesh.js';
+import { Tyre } from './tyre.js';
 
 const START = new Vector3(0.75, 0.38, 1);
-const CUT = '#d46a6a';
 const LIGHT = 2.2;
 const PLAIN_LIGHT = 0.55; // rubber wants a light in which the colours of the other ways are white
 
 export class Stage {
-  constructor(canvas, mesh, cameras) {
+  // The first mesh is what the page is about; the others are tyres that it was made of, if any.
+  constructor(canvas, meshes, cameras) {
     this.canvas = canvas;
+    const [mesh] = meshes;
     this.mesh = mesh;
     this.radius = mesh.geometry.boundingSphere.radius;
     this.renderer = new WebGLRenderer({ canvas, antialias: true, alpha: true });
@@ -41,7 +37,9 @@ export class Stage {
     this.controls.addEventListener('change', () => this.draw());
     this.plane = new Plane(new Vector3(0, 0, -1), 0);
     this.lights();
-    this.bodies();
+    this.tyres = meshes.map((each) => new Tyre(this.scene, each));
+    this.arrange([{ tyre: 0 }]);
+    this.colour('photo');
     this.frames(cameras);
     this.look(START);
     new ResizeObserver(() => this.draw()).observe(canvas);
@@ -56,19 +54,6 @@ export class Stage {
     this.scene.add(this.sky, this.fill, this.camera);
     this.strength = 1;
     this.photographic = true;
-  }
-
-  bodies() {
-    const { geometry } = this.mesh;
-    this.material = new MeshStandardMaterial({ roughness: 0.85, vertexColors: true });
-    this.inside = new MeshBasicMaterial({ color: CUT, side: BackSide });
-    this.lines = new LineBasicMaterial({ color: '#1fb6a6', transparent: true, opacity: 0.55 });
-    this.body = new Mesh(geometry, this.material);
-    this.interior = new Mesh(geometry, this.inside);
-    this.interior.visible = false;
-    this.wires = null;
-    this.scene.add(this.body, this.interior);
-    this.colour('photo');
   }
 
   // Cameras as small pyramids: the frames that the network saw, those kept aside, the others.
@@ -89,25 +74,32 @@ export class Stage {
     this.reach = cameras.reduce((far, c) => Math.max(far, Math.hypot(...c.eye)), this.radius);
   }
 
-  // How the mesh is coloured: photo, vertices, provenance or disagreement. Returns the legend.
+  // Which tyre shows in which part of the picture, left and right as shares of its width. Parts
+  // that are `whole` are cut out of the whole picture; the others are pictures of their own.
+  arrange(parts) {
+    const before = this.narrowest();
+    this.parts = parts.map((part) => ({ left: 0, right: 1, whole: false, ...part }));
+    if (before !== this.narrowest()) this.look(this.camera.position.clone());
+    this.draw();
+  }
+
+  // The least width over height of what is drawn.
+  narrowest() {
+    const { clientWidth: width, clientHeight: height } = this.canvas;
+    const shares = (this.parts ?? []).map((part) => (part.whole ? 1 : part.right - part.left));
+    return (Math.min(1, ...shares) * width) / height;
+  }
+
+  // Colours all tyres; returns the legend of the first one.
   colour(mode) {
-    const textured = mode === 'photo' && this.mesh.map;
-    const { colours, legend } = colouring(this.mesh, mode);
-    this.mesh.geometry.setAttribute('color', new BufferAttribute(colours, 3));
-    this.material.map = textured ? this.mesh.map : null;
-    this.material.vertexColors = !textured;
-    this.material.needsUpdate = true;
+    const [legend] = this.tyres.map((tyre) => tyre.colour(mode));
     this.photographic = mode === 'photo' || mode === 'vertices';
     this.light(this.strength);
     return legend;
   }
 
   wireframe(shown) {
-    if (shown && !this.wires) {
-      this.wires = new LineSegments(new WireframeGeometry(this.mesh.geometry), this.lines);
-      this.scene.add(this.wires);
-    }
-    if (this.wires) this.wires.visible = shown;
+    for (const tyre of this.tyres) tyre.wireframe(shown);
     this.draw();
   }
 
@@ -130,11 +122,7 @@ export class Stage {
       this.plane.normal.set(-Math.cos(angle), Math.sin(angle), 0);
       this.plane.constant = 0;
     }
-    const planes = kind === 'none' ? [] : [this.plane];
-    for (const material of [this.material, this.inside, this.lines]) {
-      material.clippingPlanes = planes;
-    }
-    this.interior.visible = kind !== 'none';
+    for (const tyre of this.tyres) tyre.cut(kind === 'none' ? [] : [this.plane]);
     this.draw();
   }
 
@@ -154,7 +142,7 @@ export class Stage {
 
   // From a direction, at a distance: by default the one from which the tyre fills the view.
   look(direction, distance) {
-    const narrow = Math.min(1, this.camera.aspect || 1);
+    const narrow = Math.min(1, this.narrowest() || 1);
     const half = Math.tan((this.camera.fov * Math.PI) / 360) * narrow;
     const fits = (1.06 * this.radius) / Math.sin(Math.atan(half));
     this.camera.position.copy(direction).setLength(distance ?? fits);
@@ -197,8 +185,6 @@ export class Stage {
       this.canvas.height !== Math.floor(height * ratio)
     ) {
       this.renderer.setSize(width, height, false);
-      this.camera.aspect = width / height;
-      this.camera.updateProjectionMatrix();
     }
     return true;
   }
@@ -211,7 +197,19 @@ export class Stage {
 
   drawNow() {
     this.waiting = false;
-    if (this.fit()) this.renderer.render(this.scene, this.camera);
+    if (!this.fit()) return;
+    const { clientWidth: width, clientHeight: height } = this.canvas;
+    this.renderer.setScissorTest(this.parts.length > 1);
+    for (const { tyre, left, right, whole } of this.parts) {
+      const [start, wide] = [left * width, (right - left) * width];
+      if (wide < 1) continue;
+      this.renderer.setScissor(start, 0, wide, height);
+      this.renderer.setViewport(whole ? 0 : start, 0, whole ? width : wide, height);
+      this.camera.aspect = (whole ? width : wide) / height;
+      this.camera.updateProjectionMatrix();
+      this.tyres.forEach((each, k) => each.show(k === tyre));
+      this.renderer.render(this.scene, this.camera);
+    }
   }
 
   // The picture that is shown, as a PNG.
