@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 from collections.abc import Mapping
@@ -20,6 +21,7 @@ from configs.request import CompareRequest, MeshOptions, ReconstructRequest
 from configs.settings import Settings
 from configs.stages import StageName
 from flows.reconstruct import reconstruct
+from flows.support.comparison_summary import publish_comparison
 from flows.support.logs import logged_run
 from flows.support.runner import Runner
 from flows.support.settings import load_settings
@@ -89,15 +91,15 @@ def run_comparison(request: CompareRequest, settings: Settings) -> dict[str, Any
     preview = (artifact.folder / PREVIEW_FILE).read_bytes()
     place = Alignment.from_dict(record["alignment"]).place
     tyres = _previews(sides, place, settings)
-    results.write(
-        {
-            f"{name}.change.glb": (artifact.folder / CHANGE_FILE).read_bytes(),
-            f"{name}.placed.glb": placed_glb(sides["damaged"].glb, place),
-            f"{name}.csv": (artifact.folder / CELLS_FILE).read_bytes(),
-            f"{name}.html": comparison_page(name, record, content, preview, tyres).encode(),
-            f"{name}.json": json.dumps(record, indent=2).encode() + b"\n",
-        }
-    )
+    files = {
+        f"{name}.change.glb": (artifact.folder / CHANGE_FILE).read_bytes(),
+        f"{name}.placed.glb": placed_glb(sides["damaged"].glb, place),
+        f"{name}.csv": (artifact.folder / CELLS_FILE).read_bytes(),
+        f"{name}.html": comparison_page(name, record, content, preview, tyres).encode(),
+    }
+    record["files"] = {each: hashlib.sha256(data).hexdigest() for each, data in files.items()}
+    results.write({**files, f"{name}.json": json.dumps(record, indent=2).encode() + b"\n"})
+    publish_comparison(name, record, results)
     return record
 
 

@@ -54,11 +54,11 @@ def summary(
         " · ".join(f"[{label}]({address})" for label, address in links.items()),
         "",
         *_pictures(content),
-        *_table(("figure", "value"), _figures(metadata)),
+        *table(("figure", "value"), _figures(metadata)),
         "",
         *(f"- **Warning:** {escaped(text)}" for text in metadata["warnings"]),
         "",
-        *_table(
+        *table(
             ("stage", "state", "seconds"),
             [(s["stage"], s["state"], f"{s['seconds']:.2f}") for s in metadata["stages"]],
         ),
@@ -85,7 +85,7 @@ def _pictures(content: Mapping[str, Any]) -> list[str]:
     chosen = [frame for frame in content.get("frames", ()) if frame["kind"] == "chosen"]
     if chosen:
         shown = [f"![Frame {frame['index']}]({frame['picture']})" for frame in chosen]
-        strip = _table([""] * len(shown), [shown])  # one row: it is scrolled through
+        strip = table([""] * len(shown), [shown])  # one row: it is scrolled through
         lines += [*strip, "", "*The frames given to the network.*", ""]
     return lines
 
@@ -106,6 +106,12 @@ def _figures(metadata: Mapping[str, Any]) -> list[tuple[str, str]]:
     return rows
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """The lines of a table in Markdown.
+
+    Args:
+        head: Titles of the columns.
+        rows: Their cells, as Markdown.
+    """
     lines = [head, ["---"] * len(head), *rows]
     return [f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines]

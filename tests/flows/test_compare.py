@@ -6,6 +6,7 @@ of its own.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,12 @@ import pytest
 import tasks.fusion.merge
 import tasks.poses.apart
 from configs.request import CompareRequest
+from configs.settings import Settings
 from flows.cli.compare_command import told
 from flows.compare import compare
+from flows.support.comparison_summary import comparison_summary
 from tasks.core.errors import InputError
+from tasks.storage.results import Results
 from tests.flows.test_reconstruct import fake_merge, fake_poses, run
 from tests.support.gltf import assert_valid
 
@@ -48,6 +52,15 @@ def test_films_are_reconstructed_and_compared(
     for glb in ("a b.change.glb", "a b.placed.glb", "a b.new.glb", "a b.damaged.glb"):
         assert_valid(out / glb)
     assert record["new"]["sha256"] == record["damaged"]["sha256"]
+    digests = {
+        f"a b.{suffix}": hashlib.sha256((out / f"a b.{suffix}").read_bytes()).hexdigest()
+        for suffix in FILES
+        if suffix != "json"
+    }
+    assert record["files"] == digests
+    page = comparison_summary("a b", record, Results(out, Settings()))
+    assert f"**Verdict: {record['verdict']}**" in page
+    assert page.count("shoulder") == 2
     assert "size-assumed" in {r["code"] for r in record["reasons"]}
     lines = told(record, out / "a b.html")
     assert lines.endswith(f"verdict   {record['verdict']}\n")

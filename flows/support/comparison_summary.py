@@ -1,0 +1,86 @@
+"""The page that a finished comparison shows in Prefect's UI."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from prefect.artifacts import create_markdown_artifact
+
+from flows.support.events import slug
+from flows.support.page import escaped, table
+from tasks.storage.results import Results
+
+_log = logging.getLogger("tyre3d")
+
+
+def publish_comparison(name: str, record: Mapping[str, Any], results: Results) -> None:
+    """Put verdict, zones and findings into Prefect's UI; never fails a run.
+
+    Args:
+        name: Of the comparison.
+        record: What lies in ``NAME.json``.
+        results: The folder of the comparison.
+    """
+    try:
+        page = comparison_summary(name, record, results)
+        about = f"What changed: {escaped(name)}"
+        create_markdown_artifact(page, key=f"comparison-{slug(name)}", description=about)
+    except Exception as exc:  # noqa: BLE001  the result is there, whatever becomes of its page
+        _log.warning("no summary in Prefect's UI: %s: %s", type(exc).__name__, exc)
+
+
+def comparison_summary(name: str, record: Mapping[str, Any], results: Results) -> str:
+    """A page of Markdown.
+
+    Args:
+        name: Of the comparison.
+        record: What lies in ``NAME.json``.
+        results: The folder of the comparison.
+    """
+    page = f"{name}.html"
+    address = results.web_address(page, "text/html; charset=utf-8")
+    place = str(results.location(page))
+    zones = [
+        (
+            zone["name"].replace("-", " "),
+            _number(zone["mean_change_mm"], "+.2f"),
+            _number(zone["lod95_mm"], ".2f"),
+            "yes" if zone["significant"] else "no",
+        )
+        for zone in record["zones"]
+    ]
+    findings = [
+        (
+            each["kind"],
+            each["part"].replace("-", " "),
+            f"{each['angle_deg']:.0f}°",
+            f"{each['length_mm']:.0f} x {each['width_mm']:.0f}",
+            _number(each["depth_mm"], ".1f"),
+            f"{each['certainty']:.0%}",
+        )
+        for each in record["findings"]
+    ]
+    found = table(("finding", "part", "angle", "size, mm", "depth, mm", "certainty"), findings)
+    return "\n".join(
+        [
+            f"# {escaped(name)}",
+            "",
+            f"**Verdict: {record['verdict']}**",
+            "",
+            *(f"- {escaped(r['text'])} (`{r['code']}`)" for r in record["reasons"]),
+            "",
+            f"[report]({address})"
+            if address
+            else f"Report: {escaped(str(results.location(page)))}",
+            "",
+            *(found if findings else ["Nothing was found that has a place."]),
+            "",
+            *table(("zone of the tread", "mean change, mm", "told from, mm", "told"), zones),
+        ]
+    )
+
+
+def _number(value: float | None, form: str) -> str:
+    return "" if value is None else format(value, form)
