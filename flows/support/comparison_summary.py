@@ -71,9 +71,7 @@ def comparison_summary(name: str, record: Mapping[str, Any], results: Results) -
             "",
             *(f"- {escaped(r['text'])} (`{r['code']}`)" for r in record["reasons"]),
             "",
-            f"[report]({address})"
-            if address
-            else f"Report: {escaped(str(results.location(page)))}",
+            f"[report]({address})" if address else f"Report: {escaped(place)}",
             "",
             *(found if findings else ["Nothing was found that has a place."]),
             "",
