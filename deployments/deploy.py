@@ -25,14 +25,13 @@ from prefect.exceptions import ObjectNotFound
 from prefect.utilities.templating import apply_values
 
 from deployments.alerts import alerts, find_block, make_alerts
+from flows import TAG
 from flows.cli.local_server import check_server
 from flows.support.own_server import ask_loopback_directly, use_own_password
 from tasks.core.errors import Tyre3dError
 
 ROOT = Path(__file__).parents[1]
 POOLS = Path(__file__).with_name("pools.yaml")
-TAG = "tyre3d"
-"""The tag of all deployments in prefect.yaml, and of the runs that the command line starts."""
 WATCH = "tyre3d: runs without a heartbeat have crashed"
 WATCH_STARTS = "tyre3d: runs that do not start have crashed"
 _SILENCE_S = 150.0

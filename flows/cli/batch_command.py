@@ -10,7 +10,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from configs.request import BatchRequest
-from flows.cli.commands import REFUSED, TAG, prepare, server_lost
+from flows import TAG
+from flows.cli.commands import REFUSED, prepare, server_lost
 from flows.cli.config_command import mesh_options
 from flows.cli.local_server import LocalServer
 from flows.cli.output import batch_table

@@ -16,6 +16,7 @@ from configs.locations import as_location, inside, stem_of
 from configs.presets import FEATURES
 from configs.request import ReconstructRequest
 from configs.settings import Settings
+from flows import TAG
 from flows.cli.config_command import mesh_options
 from flows.cli.local_server import LocalServer, check_server
 from flows.cli.output import models_table, stage_table
@@ -24,8 +25,6 @@ from flows.support.own_server import ask_loopback_directly, prefect_home, use_ow
 from flows.support.settings import load_settings, validated
 from tasks.core.errors import ResourceError
 
-TAG = "tyre3d"
-"""Of the runs that commands start; `make deploy` has the server watch over such runs."""
 REFUSED = 7
 """Exit code where there is a mesh and the verdict on it is ``fail``."""
 _ENVIRONMENT = {

@@ -13,7 +13,8 @@ from typing import Any
 from configs.comparison import RESULT_SUFFIXES
 from configs.locations import as_location, inside
 from configs.request import CompareRequest
-from flows.cli.commands import REFUSED, TAG, prepare, server_lost
+from flows import TAG
+from flows.cli.commands import REFUSED, prepare, server_lost
 from flows.cli.config_command import mesh_options
 from flows.cli.local_server import LocalServer
 from flows.support.settings import load_settings, validated

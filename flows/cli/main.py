@@ -222,6 +222,12 @@ def _add_service(commands: argparse._SubParsersAction[_Parser]) -> None:
     worker.add_argument("--limit", type=int, default=1, metavar="N", help="runs at a time (1)")
     worker.add_argument("--name", metavar="NAME", help="name of the worker")
     worker.add_argument("--healthcheck", action="store_true", help="answer /health on port 8080")
+    worker.add_argument(
+        "--silence-s",
+        type=float,
+        metavar="SECONDS",
+        help="how long runs may be silent that the server has lost sight of, twice (450)",
+    )
     drain = commands.add_parser("drain", help="pause a pool and wait until nothing runs there")
     drain.add_argument("pool", metavar="POOL", help="cpu, batch or gpu")
     drain.add_argument(

@@ -95,12 +95,18 @@ def worker(options: argparse.Namespace) -> int:
     prepare(settings, verbose=True)
     use_own_password()
     check_server()
-    from flows.support.worker import serve
+    from flows.support.worker import SILENCE_S, serve
 
     if settings.log_json:
         log_json()
     return asyncio.run(
-        serve(options.pool, options.limit, options.name, healthcheck=options.healthcheck)
+        serve(
+            options.pool,
+            options.limit,
+            options.name,
+            healthcheck=options.healthcheck,
+            silence_s=options.silence_s or SILENCE_S,
+        )
     )
 
 

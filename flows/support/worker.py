@@ -15,8 +15,13 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.states import Crashed
 from prefect.workers.process import ProcessWorker
 
+from flows.support.lost_runs import LostRuns
+
 _log = logging.getLogger("tyre3d.worker")
 _LOOK_S = 0.5
+_LOST_LOOK_S = 60.0
+SILENCE_S = 450.0
+"""How long a run may be silent that the server has lost sight of, before and after a first look."""
 
 
 class DrainingWorker(ProcessWorker):
@@ -38,7 +43,12 @@ class DrainingWorker(ProcessWorker):
 
 
 async def serve(
-    pool: str, limit: int, name: str | None = None, *, healthcheck: bool = False
+    pool: str,
+    limit: int,
+    name: str | None = None,
+    *,
+    healthcheck: bool = False,
+    silence_s: float = SILENCE_S,
 ) -> int:
     """Work for a pool until a signal arrives and the runs at hand have ended.
 
@@ -50,9 +60,11 @@ async def serve(
         limit: Runs at a time.
         name: Name of the worker; unset: one of Prefect's making.
         healthcheck: Whether to answer ``/health`` on port 8080 (``PREFECT_WORKER_WEBSERVER_PORT``).
+        silence_s: As :class:`LostRuns` takes it; runs of all pools are looked at.
     """
     worker = DrainingWorker(work_pool_name=pool, limit=limit, name=name)
     work = asyncio.ensure_future(worker.start(with_healthcheck=healthcheck, printer=_log.info))
+    looking = asyncio.ensure_future(_end_lost_runs(silence_s))
     signals = 0
 
     def stop() -> None:
@@ -74,11 +86,26 @@ async def serve(
             cut_short = worker.taken if not work.done() else cut_short
             if not cut_short:
                 work.cancel()
+    looking.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await work
     if signals > 1:
         await _report_crashed(cut_short)
     return 0
+
+
+async def _end_lost_runs(silence_s: float) -> None:
+    """Look for lost runs again and again, until cancelled."""
+    lost = LostRuns(silence_s)
+    async with get_client() as client:
+        while True:
+            await asyncio.sleep(min(_LOST_LOOK_S, silence_s / 4))
+            try:
+                for run_id in await lost.end(client):
+                    _log.warning("run %s: nobody works on it any more", run_id)
+            except Exception as exc:  # noqa: BLE001  the next look may succeed
+                _log.warning("looking for lost runs: %r", exc)
+                lost = LostRuns(silence_s)  # a server that was away heard no heartbeats
 
 
 async def _report_crashed(run_ids: list[Any]) -> None:

@@ -21,6 +21,7 @@ from configs.request import BatchRequest
 from configs.settings import Settings
 from deployments.api.settings import ApiSettings
 from deployments.deploy import job_template, pools_on
+from flows import TAG
 from flows.cli.main import build_parser
 from tests.deployments.kubernetes import containers_of, resources_of
 
@@ -56,10 +57,6 @@ def test_the_file_says_nothing_that_would_be_ignored() -> None:
 
 
 def test_runs_of_every_deployment_are_watched() -> None:
-    from deployments.deploy import TAG
-    from flows.cli.commands import TAG as TAG_OF_COMMANDS
-
-    assert TAG == TAG_OF_COMMANDS
     for name, deployment in DEPLOYMENTS.items():
         assert TAG in deployment["tags"], name
         assert "job_variables" not in deployment["work_pool"], "a pool takes none"

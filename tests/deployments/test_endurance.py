@@ -111,7 +111,7 @@ def test_many_runs_leave_what_a_process_takes_as_it_was(stack: Stack) -> None:
         f"{(time.monotonic() - begun) / RUNS:.1f} s a run",
     )
     for name in NAMES:
-        assert abs(after[name].files - before[name].files) <= 3, (name, before, after)
-        assert abs(after[name].threads - before[name].threads) <= 3, (name, before, after)
+        assert after[name].files - before[name].files <= 3, (name, before, after)
+        assert after[name].threads - before[name].threads <= 3, (name, before, after)
         assert grown[name] <= 10 + 0.02 * (RUNS - WARM), (name, before, after)
     assert home_after - home_before < 100_000

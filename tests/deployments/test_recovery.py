@@ -176,6 +176,25 @@ def test_a_run_without_process_and_worker_is_noticed_and_made_again(
     assert_kept(done, store)
 
 
+def test_a_run_that_the_server_has_lost_sight_of_is_ended_by_a_worker(stack: Stack) -> None:
+    """Its watch is made anew, and so has never heard that a worker took the run."""
+    deployment = stack.request("GET", "deployments/name/infer/infer").json()["id"]
+    asked = {"enforce_parameter_schema": False}
+    answer = stack.request("POST", f"deployments/{deployment}/create_flow_run", json=asked)
+    run = answer.json()["id"]
+    taken = {"state": {"type": "PENDING", "name": "Pending"}, "force": True}
+    assert stack.request("POST", f"flow_runs/{run}/set_state", json=taken).is_success
+    stack.deploy("--silence-s", str(SILENCE_S), "--start-within-s", "1")
+    stack.start("gpu", "flows.cli", "worker", "gpu", "--silence-s", "4")
+
+    def ended() -> dict[str, Any] | None:
+        (found,) = stack.runs(id={"any_": [run]})
+        return found if found["state_type"] == "CRASHED" else None
+
+    assert "nobody works on it" in until("the end of the run", ended)["state"]["message"]
+    stack.stop("gpu")
+
+
 def test_two_runs_of_one_tyre_at_once_make_one_result(stack: Stack, store: Path) -> None:
     stack.start_worker("cpu-3", "cpu")
     new_tyre(stack, "twin", 400)
