@@ -184,7 +184,7 @@ def test_a_run_that_the_server_has_lost_sight_of_is_ended_by_a_worker(stack: Sta
     run = answer.json()["id"]
     taken = {"state": {"type": "PENDING", "name": "Pending"}, "force": True}
     assert stack.request("POST", f"flow_runs/{run}/set_state", json=taken).is_success
-    stack.deploy("--silence-s", str(SILENCE_S), "--start-within-s", "1")
+    stack.deploy("--silence-s", str(SILENCE_S), "--start-within-s", "10")
     stack.start("gpu", "flows.cli", "worker", "gpu", "--silence-s", "4")
 
     def ended() -> dict[str, Any] | None:
