@@ -204,10 +204,12 @@ def _job_routes(jobs: Jobs, settings: ApiSettings) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=200)] = _LISTED,
         cursor: Annotated[str, Query(pattern=r"^\d{1,9}$")] = "0",
     ) -> JobList:
-        """Jobs, the latest first. A job may come twice where others begin meanwhile."""
-        found = await jobs.listed(status, reference, client.owner, limit, int(cursor))
-        further = str(int(cursor) + limit) if len(found) == limit else None
-        return JobList(jobs=found, cursor=further)
+        """Jobs, the latest first. A job may come twice where others begin meanwhile.
+
+        A page may hold fewer jobs than its limit, even none; the last one has no cursor.
+        """
+        found, further = await jobs.listed(status, reference, client.owner, limit, int(cursor))
+        return JobList(jobs=found, cursor=None if further is None else str(further))
 
     @routes.get("/status/{job_id}")
     async def status(job_id: UUID, client: _Reader) -> JobStatus:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Mapping
 from typing import Any, Literal
 from urllib.parse import SplitResult, urlsplit
 
@@ -56,7 +57,7 @@ def is_public(address: str) -> bool:
     return ip.is_global and not ip.is_multicast
 
 
-def callback_state(run: dict[str, Any]) -> CallbackState | None:
+def callback_state(run: Mapping[str, Any]) -> CallbackState | None:
     """How far the telling of a job's end is, None where nobody wants to be told."""
     states: dict[str, CallbackState] = {
         PENDING: "pending",

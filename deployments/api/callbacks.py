@@ -23,6 +23,7 @@ from uuid import UUID
 
 import httpx
 
+from deployments.api.attempts import ENDED
 from deployments.api.callback_rules import (
     DELIVERED,
     GIVEN_UP,
@@ -33,7 +34,7 @@ from deployments.api.callback_rules import (
     is_public,
 )
 from deployments.api.errors import ApiError
-from deployments.api.jobs import ENDED, Jobs
+from deployments.api.jobs import Jobs
 from deployments.api.models import JobStatus
 from deployments.api.prefect_runs import PrefectRuns
 from deployments.api.settings import ApiSettings

@@ -12,6 +12,7 @@ import json
 import logging
 import time
 import weakref
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,19 +21,32 @@ from uuid import UUID
 from configs.locations import as_location, metadata_of, parent_and_name, stem_of
 from configs.request import ReconstructRequest
 from configs.settings import Settings
+from deployments.api.attempts import (
+    ENDED,
+    FIRST,
+    MADE_AGAIN_WITHIN,
+    MAY_BE_MADE_AGAIN,
+    Job,
+    Run,
+    attempt_of,
+    job_of,
+    jobs_of,
+    owner_tag,
+    reference_of,
+    reference_tag,
+    states_of,
+)
 from deployments.api.callback_rules import LABEL, PENDING, callback_state, check_callback
 from deployments.api.errors import ApiError
 from deployments.api.expected import Expected
 from deployments.api.models import JobError, JobStatus, JobSummary, ReconstructBody, Status
 from deployments.api.paths import below, input_below, output_below
-from deployments.api.prefect_runs import ACTIVE, TAG, PrefectRuns
+from deployments.api.prefect_runs import ACTIVE, PrefectRuns
 from deployments.api.settings import ApiSettings
 from deployments.api.tokens import Client
 from tasks.core.errors import Tyre3dError
-from tasks.core.failures import Failure, failure_of_state
 from tasks.storage.results import Results, check_replaceable
 
-ENDED = ("completed", "failed")
 GLB, METADATA = "mesh.glb", "metadata.json"
 """Names that the files of all jobs have over the API."""
 _SUFFIXES = {GLB: ".glb", METADATA: ".json", "report.html": ".html"}
@@ -41,18 +55,10 @@ _MAX_METADATA_BYTES = 4_000_000
 _MAX_CACHED = 2000
 """Statuses in the cache from which on those that are too old are removed."""
 _UNCHANGED_FOR_S = 60.0
-_MADE_AGAIN_WITHIN = timedelta(days=1)
-"""Runs that ended longer ago are not started again: whoever wanted them has turned elsewhere."""
-_STATUS: dict[str, Status] = {
-    "RUNNING": "processing",
-    "CANCELLING": "processing",
-    "COMPLETED": "completed",
-    "FAILED": "failed",
-    "CRASHED": "failed",
-    "CANCELLED": "failed",
-}
-_FAILED = ("CRASHED", "FAILED")
-_FIRST = "attempt:1"
+_LOOKED_BACK = timedelta(hours=1)
+"""How far a look for crashed runs overlaps the one before: clocks of machines differ."""
+_LOOKED_THROUGH, _PAGES = 200, 5
+"""Jobs of one request, and requests at most, for a page of those of one status."""
 _log = logging.getLogger("tyre3d.api")
 
 
@@ -73,6 +79,7 @@ class Jobs:
             weakref.WeakValueDictionary()
         )
         self._made_again: set[str] = set()
+        self._looked_at: datetime | None = None
         self._unchanged: dict[str, float] = {}
 
     async def start(
@@ -89,20 +96,20 @@ class Jobs:
         parameters = {"request": request.model_dump(mode="json"), "tyre": request.stem}
         hidden = _key_of(client, key) if key is not None else None
         output = _output_tag(request.glb_path)
-        tags, labels = [output, _FIRST], {}
+        tags, labels = [output, FIRST], {}
         if body.reference is not None:
-            tags.append(_reference_tag(body.reference))
+            tags.append(reference_tag(body.reference))
         if client.name:
-            tags.append(_owner_tag(client.name))
+            tags.append(owner_tag(client.name))
         if body.callback_url is not None:
             check_callback(body.callback_url, self._settings)
             tags.append(PENDING)
             labels[LABEL] = body.callback_url
         lock = self._outputs.setdefault(output, asyncio.Lock())
         async with lock, self._runs.admission():
-            for other in await self._runs.with_tags([output], ACTIVE):
-                if hidden is None or other.get("idempotency_key") != hidden:
-                    raise _in_use(other, client)
+            for other in await self._to_write_to(output):
+                if hidden is None or other.first.get("idempotency_key") != hidden:
+                    raise _in_use(other.first, client)
             name = f"reconstruct-{request.stem}"
             run, new = await self._runs.start(parameters, name, hidden, tags, labels)
             if new:
@@ -111,7 +118,16 @@ class Jobs:
         if not new and not same:
             message = "This Idempotency-Key was used for another request"
             raise ApiError(409, "idempotency-conflict", message)
-        return UUID(run["id"]), _STATUS.get(run["state_type"], "queued")
+        job = await self._job(run) if not new else self._of([run])
+        return UUID(job.id), job.status
+
+    async def _to_write_to(self, output: str) -> list[Job]:
+        """Jobs that have not ended and write to a place; one that crashed is made again there."""
+        runs = await self._runs.with_tags([output], ACTIVE)
+        since = (datetime.now(UTC) - MADE_AGAIN_WITHIN).isoformat()
+        runs += await self._runs.with_tags([output], ended_after=since)
+        jobs = jobs_of(runs, self._settings.attempts)
+        return [job for job in jobs if job.status not in ENDED]
 
     async def _yield_to_earlier(self, run: dict[str, Any], output: str, client: Client) -> None:
         """Give way to a job that another process of the service created at the same moment."""
@@ -157,33 +173,43 @@ class Jobs:
         owner: str | None,
         limit: int,
         offset: int,
-    ) -> list[JobSummary]:
-        """Jobs of one client, or of all, the latest first, as their first runs stand."""
-        tags = [_FIRST, _owner_tag(owner)]
+    ) -> tuple[list[JobSummary], int | None]:
+        """Jobs of one client, or of all, the latest first.
+
+        Args:
+            status: How they stand; None: in any way.
+            reference: What came with their requests; None: anything.
+            owner: The client that they belong to; None: any.
+            limit: At most so many.
+            offset: From the cursor of the page before.
+
+        Returns:
+            The jobs, and the offset from which those that follow are listed, None where none do.
+        """
+        tags = [FIRST, owner_tag(owner)]
         if reference is not None:
-            tags.append(_reference_tag(reference))
-        states = [s for s in (*ACTIVE, *_STATUS) if _STATUS.get(s, "queued") == status]
-        runs = await self._runs.with_tags(
-            tags, sorted(set(states)) if status else (), limit=limit, offset=offset
-        )
-        return [
-            JobSummary(
-                job_id=run["id"],
-                status=_STATUS.get(run["state_type"], "queued"),
-                reference=_reference_of(run),
-                output_glb_path=run["parameters"]["request"]["glb_path"],
-                created_at=run["created"],
-                finished_at=run["end_time"],
-            )
-            for run in runs
-        ]
+            tags.append(reference_tag(reference))
+        found: list[JobSummary] = []
+        size = limit if status is None else _LOOKED_THROUGH
+        for _ in range(_PAGES):
+            runs = await self._runs.with_tags(tags, states_of(status), limit=size, offset=offset)
+            for job in await self._jobs(runs):
+                if len(found) == limit:
+                    return found, offset
+                offset += 1
+                if status is None or job.status == status:
+                    found.append(_summary(job))
+            if len(runs) < size:
+                return found, None
+            if len(found) == limit:
+                break
+        return found, offset
 
     async def cancel(self, job_id: UUID, owner: str | None) -> JobStatus:
         """Cancel a job unless it has ended; returns its status."""
-        status = await self._read_status(job_id, owner)
-        if status.status not in ENDED:
-            latest = (await self._attempts(await self._runs.find(job_id)))[-1]
-            await self._runs.cancel(UUID(latest["id"]))
+        job = await self._job(await self._runs.find(job_id, owner_tag(owner)))
+        if job.status not in ENDED:
+            await self._runs.cancel(UUID(job.latest["id"]), ended=job.is_made_again())
         self._cache = {k: v for k, v in self._cache.items() if k[0] != job_id}
         return await self.status(job_id, owner)
 
@@ -202,8 +228,8 @@ class Jobs:
         status = await self.status(job_id, owner)
         if status.status != "completed":
             raise ApiError(409, "not-completed", f"The job is {status.status}")
-        attempts = await self._attempts(await self._runs.find(job_id))
-        found, known = await asyncio.to_thread(self._file, attempts, name)
+        job = await self._job(await self._runs.find(job_id))
+        found, known = await asyncio.to_thread(self._file, job.attempts, name)
         if known is not None and name not in known:
             made = f"it made {', '.join(known)}"
             raise ApiError(404, "file-unknown", f"This job made no file of that name; {made}")
@@ -220,51 +246,53 @@ class Jobs:
         Returns:
             How many were started.
         """
-        since = (datetime.now(UTC) - _MADE_AGAIN_WITHIN).isoformat()
+        now = datetime.now(UTC)
+        back = _LOOKED_BACK if self._looked_at else MADE_AGAIN_WITHIN
+        since = ((self._looked_at or now) - back).isoformat()
         started = 0
-        for run in await self._runs.with_tags([], _FAILED, ended_after=since):
-            number = _attempt_of(run)
-            if run["id"] in self._made_again or not self._can_be_made_again(run):
+        for run in await self._runs.all_with_tags([], MAY_BE_MADE_AGAIN, ended_after=since):
+            job = self._of([run])
+            if run["id"] in self._made_again or not job.is_made_again(now):
                 continue
-            job = _job_of(run)
-            kept = [t for t in run["tags"] if t.startswith(("output:", "reference:", "by:"))]
-            tags = [*kept, f"job:{job}", f"attempt:{number + 1}"]
+            number = attempt_of(run)
+            key = f"api:{job.id}:{number + 1}"
             async with self._runs.admission():
                 _, new = await self._runs.start(
-                    run["parameters"], run["name"], f"api:{job}:{number + 1}", tags
+                    run["parameters"], run["name"], key, job.tags_of_next()
                 )
             self._made_again.add(run["id"])
             started += new
             if new:
+                about = {"job": job.id}
                 _log.warning(
-                    "job %s: attempt %d crashed; started again", job, number, extra={"job": job}
+                    "job %s: attempt %d crashed; started again", job.id, number, extra=about
                 )
+        self._looked_at = now
         return started
 
-    def _can_be_made_again(self, run: dict[str, Any]) -> bool:
-        return _failure(run).retryable and _attempt_of(run) < self._settings.attempts
+    def _of(self, attempts: list[Run]) -> Job:
+        return Job(attempts, self._settings.attempts)
 
-    async def _attempts(self, run: dict[str, Any]) -> list[dict[str, Any]]:
-        """All runs of a job in order, the first given."""
-        if run["state_type"] not in (*_FAILED, "CANCELLED"):
-            return [run]
-        further = await self._runs.with_tags([f"job:{run['id']}"])
-        return [run, *sorted(further, key=_attempt_of)]
+    async def _job(self, first: dict[str, Any]) -> Job:
+        """The job that this run is the first of."""
+        (job,) = await self._jobs([first])
+        return job
+
+    async def _jobs(self, firsts: list[dict[str, Any]]) -> list[Job]:
+        """The jobs that these runs are the first of, by one further request."""
+        ended = [r["id"] for r in firsts if r["state_type"] in (*MAY_BE_MADE_AGAIN, "CANCELLED")]
+        further = await self._runs.later_attempts(ended)
+        return jobs_of([*firsts, *further], self._settings.attempts)
 
     async def _read_status(self, job_id: UUID, owner: str | None) -> JobStatus:
-        first = await self._runs.find(job_id, _owner_tag(owner))
-        attempts = await self._attempts(first)
-        run = attempts[-1]
-        state = run["state_type"] or "SCHEDULED"
-        status = _STATUS.get(state, "queued")
+        job = await self._job(await self._runs.find(job_id, owner_tag(owner)))
+        run, status, attempts = job.latest, job.status, job.attempts
         details: dict[str, Any] = {"progress": 0.0}
-        if status == "failed" and self._can_be_made_again(run):
-            status = "queued"  # make_again is about to start it
         if status != "queued":
             told = await self._runs.told(UUID(run["id"]))
             details = {"progress": told.progress, "first_word": told.first_word}
         if status == "processing":
-            details["stage"] = "cancelling" if state == "CANCELLING" else told.stage
+            details["stage"] = "cancelling" if run["state_type"] == "CANCELLING" else told.stage
             preset = run["parameters"]["request"].get("preset", "")
             details["eta_s"] = await self._expected.eta_s(preset, told.stage, told.progress)
         elif status == "completed":
@@ -275,20 +303,20 @@ class Jobs:
             details["result_is_there"] = found is not None
             details["files"] = list(_files(attempts, found)) if found is not None else None
         elif status == "failed":
-            details["error"] = JobError(**_failure(run).to_dict())
+            details["error"] = JobError(**job.failure.to_dict())
         return JobStatus(
             job_id=job_id,
             status=status,
-            reference=_reference_of(first),
+            reference=reference_of(job.first),
             attempts=len(attempts),
-            callback=callback_state(first),
-            created_at=first["created"],
-            started_at=first["start_time"],
+            callback=callback_state(job.first),
+            created_at=job.first["created"],
+            started_at=job.first["start_time"],
             finished_at=run["end_time"] if status in ENDED else None,
             **details,
         )
 
-    def _metadata(self, attempts: list[dict[str, Any]]) -> dict[str, Any] | None:
+    def _metadata(self, attempts: Sequence[Run]) -> dict[str, Any] | None:
         """The metadata of a job's result, if what lies there is what this job made, unchanged.
 
         None where it was replaced since, or where this machine cannot read it. A GLB that was
@@ -307,7 +335,7 @@ class Jobs:
         return found
 
     def _file(
-        self, attempts: list[dict[str, Any]], name: str
+        self, attempts: Sequence[Run], name: str
     ) -> tuple[tuple[bytes, str] | None, list[str] | None]:
         """A file and its sha256, read anew, and the names of all; None for what is not there."""
         found = self._stated(attempts)
@@ -329,7 +357,7 @@ class Jobs:
             sound = digest == stated.get(files[name])
         return ((content, digest) if content is not None and sound else None), list(files)
 
-    def _stated(self, attempts: list[dict[str, Any]]) -> dict[str, Any] | None:
+    def _stated(self, attempts: Sequence[Run]) -> dict[str, Any] | None:
         """The metadata that lie there, if a run of this job wrote them."""
         try:
             results, name = self._place(attempts)
@@ -338,7 +366,7 @@ class Jobs:
             return None
         return _states(text or b"", attempts)
 
-    def _place(self, attempts: list[dict[str, Any]]) -> tuple[Results, str]:
+    def _place(self, attempts: Sequence[Run]) -> tuple[Results, str]:
         """Folder and name of the GLB.
 
         Raises:
@@ -349,7 +377,18 @@ class Jobs:
         return Results(folder, Settings()), name
 
 
-def _states(text: bytes, attempts: list[dict[str, Any]]) -> dict[str, Any] | None:
+def _summary(job: Job) -> JobSummary:
+    return JobSummary(
+        job_id=UUID(job.id),
+        status=job.status,
+        reference=reference_of(job.first),
+        output_glb_path=job.first["parameters"]["request"]["glb_path"],
+        created_at=job.first["created"],
+        finished_at=job.latest["end_time"] if job.status in ENDED else None,
+    )
+
+
+def _states(text: bytes, attempts: Sequence[Run]) -> dict[str, Any] | None:
     """Metadata, if one of these runs wrote them."""
     try:
         found = dict(json.loads(text[:_MAX_METADATA_BYTES]))
@@ -358,11 +397,11 @@ def _states(text: bytes, attempts: list[dict[str, Any]]) -> dict[str, Any] | Non
     return found if found.get("run_id") in [run["id"] for run in attempts] else None
 
 
-def _glb_name(attempts: list[dict[str, Any]]) -> str:
+def _glb_name(attempts: Sequence[Run]) -> str:
     return parent_and_name(as_location(attempts[0]["parameters"]["request"]["glb_path"]))[1]
 
 
-def _files(attempts: list[dict[str, Any]], metadata: dict[str, Any]) -> dict[str, str]:
+def _files(attempts: Sequence[Run], metadata: dict[str, Any]) -> dict[str, str]:
     """Names in the folder of results by names over the API, which are the same for every tyre."""
     glb = _glb_name(attempts)
     stem, known = stem_of(glb), {suffix: name for name, suffix in _SUFFIXES.items()}
@@ -372,9 +411,9 @@ def _files(attempts: list[dict[str, Any]], metadata: dict[str, Any]) -> dict[str
     return {known.get(s, s.removeprefix(".")): f"{stem}{s}" for s in suffixes}
 
 
-def _in_use(other: dict[str, Any], client: Client) -> ApiError:
-    theirs = client.owner is not None and _owner_tag(client.owner) not in other["tags"]
-    job = "Another client's job" if theirs else f"Job {other['id']}"
+def _in_use(other: Run, client: Client) -> ApiError:
+    theirs = client.owner is not None and owner_tag(client.owner) not in other["tags"]
+    job = "Another client's job" if theirs else f"Job {job_of(other)}"
     message = f"{job} is to write to this output_glb_path; wait for it, or cancel it"
     return ApiError(409, "output-in-use", message)
 
@@ -385,37 +424,9 @@ def _key_of(client: Client, key: str) -> str:
     return f"api:{hashlib.sha256(told.encode()).hexdigest()}"
 
 
-def _owner_tag(owner: str | None) -> str:
-    """The tag of a client's jobs; of all clients' where none is given."""
-    return TAG if owner is None else f"by:{owner}"
-
-
-def _callback_of(run: dict[str, Any]) -> str | None:
+def _callback_of(run: Run) -> str | None:
     return (run.get("labels") or {}).get(LABEL)
 
 
 def _output_tag(glb: Path | str) -> str:
     return f"output:{hashlib.sha256(str(glb).encode()).hexdigest()[:32]}"
-
-
-def _reference_tag(reference: str) -> str:
-    return f"reference:{reference}"
-
-
-def _reference_of(run: dict[str, Any]) -> str | None:
-    found = (t for t in run["tags"] if t.startswith("reference:"))
-    return next((tag.partition(":")[2] for tag in found), None)
-
-
-def _attempt_of(run: dict[str, Any]) -> int:
-    numbers = (t.partition(":")[2] for t in run["tags"] if t.startswith("attempt:"))
-    return next((int(number) for number in numbers if number.isdecimal()), 1)
-
-
-def _job_of(run: dict[str, Any]) -> str:
-    found = (str(t).partition(":")[2] for t in run["tags"] if t.startswith("job:"))
-    return next(found, str(run["id"]))
-
-
-def _failure(run: dict[str, Any]) -> Failure:
-    return failure_of_state(run["state_type"], (run["state"] or {}).get("message"))

@@ -212,6 +212,11 @@ class PrefectRuns:
         """
         sort = "EXPECTED_START_TIME_ASC" if oldest_first else "ID_DESC"
         wanted = _wanted(tags, states, ended_after)
+        return await self._page(wanted, sort, limit, offset)
+
+    async def _page(
+        self, wanted: dict[str, Any], sort: str, limit: int, offset: int
+    ) -> list[dict[str, Any]]:
         body = {"flow_runs": wanted, "sort": sort, "limit": limit, "offset": offset}
         answer = await self._request("POST", "/flow_runs/filter", json=body)
         if answer.status_code != 200:
@@ -219,15 +224,27 @@ class PrefectRuns:
         return list(answer.json())
 
     async def all_with_tags(
-        self, tags: Sequence[str], states: Sequence[str]
+        self, tags: Sequence[str], states: Sequence[str], *, ended_after: str = ""
     ) -> list[dict[str, Any]]:
         """All runs of this service that bear these tags and are in one of these states."""
+        return await self._listed(_wanted(tags, states, ended_after))
+
+    async def _listed(self, wanted: dict[str, Any]) -> list[dict[str, Any]]:
+        """All runs that a filter lets through."""
         found: list[dict[str, Any]] = []
         while True:
-            page = await self.with_tags(tags, states, limit=_PAGE, offset=len(found))
+            page = await self._page(wanted, "ID_DESC", _PAGE, len(found))
             found += page
             if len(page) < _PAGE:
                 return found
+
+    async def later_attempts(self, jobs: Sequence[str]) -> list[dict[str, Any]]:
+        """Runs that were started in the stead of the first ones of these jobs."""
+        if not jobs:
+            return []
+        wanted = _wanted((), (), "")
+        wanted["tags"]["any_"] = [f"job:{job}" for job in jobs]
+        return await self._listed(wanted)
 
     async def retag(self, run: dict[str, Any], old: str, new: str) -> None:
         """Replace a tag of a run by another."""
@@ -284,10 +301,20 @@ class PrefectRuns:
                 first_word = json.loads(row["data"])
         return Told(min(max(share, 0.0), 1.0), stage, first_word)
 
-    async def cancel(self, run_id: UUID, why: str = "Asked for over the API") -> None:
-        """Request the cancellation of a run from the worker of its process."""
-        state = {"type": "CANCELLING", "name": "Cancelling", "message": why}
-        await self._request("POST", f"/flow_runs/{run_id}/set_state", json={"state": state})
+    async def cancel(
+        self, run_id: UUID, why: str = "Asked for over the API", *, ended: bool = False
+    ) -> None:
+        """Request the cancellation of a run from the worker of its process.
+
+        Args:
+            run_id: The run.
+            why: The reason, for its state.
+            ended: Whether its process has died, so that nobody needs to be asked.
+        """
+        kind = "Cancelled" if ended else "Cancelling"
+        state = {"type": kind.upper(), "name": kind, "message": why}
+        body = {"state": state, "force": ended}
+        await self._request("POST", f"/flow_runs/{run_id}/set_state", json=body)
 
 
 def _wanted(tags: Sequence[str], states: Sequence[str], ended_after: str) -> dict[str, Any]:

@@ -10,9 +10,10 @@ from uuid import UUID
 
 from fastapi import WebSocket, WebSocketDisconnect
 
+from deployments.api.attempts import ENDED
 from deployments.api.errors import ApiError, Refusal, request_id
 from deployments.api.gate import bearer
-from deployments.api.jobs import ENDED, Jobs
+from deployments.api.jobs import Jobs
 from deployments.api.models import JobStatus
 from deployments.api.tokens import Client, Tokens
 

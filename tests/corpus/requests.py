@@ -16,8 +16,8 @@ from deployments.api import prefect_runs
 from deployments.api.errors import ApiError
 from deployments.api.settings import ApiSettings
 from tests.corpus.case import MADE, Case
-from tests.deployments.service import TOKEN, client_of
-from tests.deployments.stand_in import Prefect
+from tests.deployments.api.service import TOKEN, client_of
+from tests.deployments.api.stand_in import Prefect
 
 Ask = Callable[[httpx.AsyncClient, Prefect, dict[str, Any]], Awaitable[httpx.Response]]
 

@@ -30,8 +30,8 @@ from schemathesis.specs.openapi.checks import (
 
 from deployments.api.app import create_app
 from deployments.api.settings import ApiSettings
-from tests.deployments.service import TOKEN, runs_on
-from tests.deployments.stand_in import Prefect
+from tests.deployments.api.service import TOKEN, runs_on
+from tests.deployments.api.stand_in import Prefect
 from tests.support.fuzz import TIMES, examples, tell
 
 CHECKS = [

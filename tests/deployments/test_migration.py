@@ -15,9 +15,9 @@ import uvicorn
 
 from deployments.api.app import create_app
 from deployments.api.settings import ApiSettings
-from tests.deployments.service import TOKEN, runs_on
+from tests.deployments.api.service import TOKEN, runs_on
+from tests.deployments.api.stand_in import Prefect
 from tests.deployments.stack import free_port
-from tests.deployments.stand_in import Prefect
 
 BACKEND = """
 const [, , url, frames, out, token] = process.argv;

@@ -12,8 +12,8 @@ import pytest
 from configs.progress import SHARES, share_before
 from deployments.api.expected import medians_of, seconds_left
 from deployments.api.settings import ApiSettings
-from tests.deployments.service import TOKEN, client_of
-from tests.deployments.stand_in import Prefect
+from tests.deployments.api.service import TOKEN, client_of
+from tests.deployments.api.stand_in import Prefect
 
 SECONDS = {name: 10.0 * (n + 1) for n, name in enumerate(SHARES)}
 ALL = sum(SECONDS.values())

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
 import httpx
 
 DEPLOYMENT = str(uuid4())
+ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 
 
 class Prefect:
@@ -98,6 +100,8 @@ class Prefect:
             run
             for run in reversed(self.runs.values())
             if set(wanted["tags"]["all_"]) <= set(run["tags"])
+            and ("any_" not in wanted["tags"] or set(wanted["tags"]["any_"]) & set(run["tags"]))
+            and _ended_after(run, wanted.get("end_time", {}).get("after_", ""))
             and (states is None or run["state_type"] in states)
         ]
         if body.get("sort") == "EXPECTED_START_TIME_ASC":
@@ -121,6 +125,15 @@ class Prefect:
         self.keys[body["idempotency_key"]] = run_id
         return httpx.Response(201, json=self.runs[run_id])
 
-    def set(self, run_id: str, kind: str, message: str = "") -> None:
+    def set(self, run_id: str, kind: str, message: str = "", ended: str = "") -> None:
+        now = datetime.now(UTC).isoformat()
         self.runs[run_id]["state_type"] = kind
+        self.runs[run_id]["end_time"] = (ended or now) if kind in ENDED else None
         self.runs[run_id]["state"] = {"type": kind, "message": message}
+
+
+def _ended_after(run: dict[str, Any], time: str) -> bool:
+    if not time:
+        return True
+    end = run["end_time"]
+    return end is not None and datetime.fromisoformat(end) > datetime.fromisoformat(time)

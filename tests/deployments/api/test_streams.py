@@ -19,9 +19,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from deployments.api import streams
 from deployments.api.app import create_app
 from deployments.api.settings import ApiSettings
-from tests.deployments.service import TOKEN, runs_on
-from tests.deployments.stand_in import Prefect
-from tests.deployments.test_tokens import GAUGE, SHOP, bearing, line
+from tests.deployments.api.service import TOKEN, runs_on
+from tests.deployments.api.stand_in import Prefect
+from tests.deployments.api.test_tokens import GAUGE, SHOP, bearing, line
 
 Test = Callable[[str, Prefect, str], Awaitable[None]]
 

@@ -25,10 +25,10 @@ from deployments.api.callbacks import DELIVERY, SIGNATURE, Callbacks, signature
 from deployments.api.errors import ApiError
 from deployments.api.jobs import Jobs
 from deployments.api.settings import ApiSettings
-from tests.deployments.service import TOKEN, client_of, runs_on
-from tests.deployments.stand_in import Prefect
+from tests.deployments.api.service import TOKEN, client_of, runs_on
+from tests.deployments.api.stand_in import Prefect
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SECRET = "a-secret-of-the-tests"
 
 

@@ -14,8 +14,8 @@ from pydantic import ValidationError
 from deployments.api import tokens
 from deployments.api.settings import ApiSettings
 from deployments.api.tokens import Tokens, digest_of, main, parse_tokens
-from tests.deployments.service import TOKEN, client_of
-from tests.deployments.stand_in import Prefect
+from tests.deployments.api.service import TOKEN, client_of
+from tests.deployments.api.stand_in import Prefect
 
 SHOP, WATCH, GAUGE = "token-of-the-shop-", "token-of-a-watcher", "token-of-the-gauge"
 

@@ -1,0 +1,145 @@
+"""Who may ask, from where, and how often."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from deployments.api.errors import ApiError
+from deployments.api.rate import Rate
+from deployments.api.settings import ApiSettings
+from tests.deployments.api.service import JSON, TOKEN, Use, client_of
+from tests.deployments.api.stand_in import Prefect
+
+
+def test_who_is_refused(use: Callable[[Use], None], prefect: Prefect, body: dict[str, Any]) -> None:
+    async def test(api: httpx.AsyncClient) -> None:
+        for token in ("", "Bearer wrong", "Bearer ", f"Basic {TOKEN}"):
+            api.headers["Authorization"] = token
+            assert (await api.post("/reconstruct", json=body)).status_code == 401
+            assert (await api.get(f"/reconstruct/status/{uuid4()}")).status_code == 401
+            assert (await api.delete(f"/reconstruct/{uuid4()}")).status_code == 401
+        assert (await api.get("/health")).json() == {"status": "ok", "prefect": True}
+        assert (await api.get("/live")).status_code == 200
+        for path in ("/openapi.json", "/docs", "/redoc", "/nowhere"):
+            assert (await api.get(path)).status_code == 401
+        broken = await api.post("/reconstruct", content=b"{", headers=JSON)
+        assert broken.status_code == 401
+
+    use(test)
+    assert not prefect.runs
+
+
+def test_pages_of_listed_origins_may_ask(
+    prefect: Prefect, settings: ApiSettings, body: dict[str, Any]
+) -> None:
+    shop = settings.model_copy(update={"origins": ("https://shop.example",)})
+    asked = {
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "authorization,content-type,idempotency-key",
+    }
+
+    async def ask() -> None:
+        async for api in client_of(prefect, shop):
+            del api.headers["Authorization"]
+            ours = {"Origin": "https://shop.example"}
+            answer = await api.options("/reconstruct", headers=asked | ours)
+            assert answer.status_code == 200
+            assert answer.headers["Access-Control-Allow-Origin"] == ours["Origin"]
+            answer = await api.post("/reconstruct", json=body, headers=ours)
+            assert answer.status_code == 401
+            assert answer.headers["Access-Control-Allow-Origin"] == ours["Origin"]
+            evil = {"Origin": "https://evil.example"}
+            answer = await api.options("/reconstruct", headers=asked | evil)
+            assert "Access-Control-Allow-Origin" not in answer.headers
+
+    asyncio.run(ask())
+
+
+def test_a_client_that_asks_too_often_is_told_when_to_ask_again(
+    prefect: Prefect, settings: ApiSettings
+) -> None:
+    slow = settings.model_copy(update={"rate_per_s": 0.5})
+
+    async def ask() -> None:
+        async for api in client_of(prefect, slow):
+            assert (await api.get("/reconstruct")).status_code == 200
+            refused = await api.get("/reconstruct")
+            assert (refused.status_code, refused.json()["code"]) == (429, "too-many-requests")
+            assert refused.headers["Retry-After"] == "2"
+            assert (await api.get("/live")).status_code == 200
+
+    asyncio.run(ask())
+
+
+def test_a_bucket_of_requests_fills_steadily() -> None:
+    now = 0.0
+    rate = Rate(10.0, lambda: now)
+
+    def taken(client: str) -> int:
+        for number in range(100):
+            try:
+                rate.take(client)
+            except ApiError:
+                return number
+        return 100
+
+    assert (taken("a"), taken("a"), taken("b")) == (20, 0, 20)
+    now = 1.05
+    assert (taken("a"), taken("b")) == (10, 10)
+    now = 1000.0
+    assert taken("a") == 20
+    assert Rate(0.0, lambda: now).take("a") is None
+
+
+def test_tokens_are_replaced_without_a_gap(settings: ApiSettings, prefect: Prefect) -> None:
+    both = settings.model_copy(update={"token": SecretStr(f"{TOKEN}, the-next-token-of-ours")})
+
+    async def ask() -> None:
+        async for api in client_of(prefect, both):
+            for token, status in (
+                (TOKEN, 200),
+                ("the-next-token-of-ours", 200),
+                (f"{TOKEN},", 401),
+            ):
+                api.headers["Authorization"] = f"Bearer {token}"
+                assert (await api.get("/reconstruct")).status_code == status
+
+    asyncio.run(ask())
+
+
+def test_settings_without_a_token_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("TYRE3D_API_TOKEN", "TYRE3D_API_INPUT_ROOTS", "TYRE3D_API_OUTPUT_ROOTS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TYRE3D_API_INPUT_ROOTS", '["/in"]')
+    monkeypatch.setenv("TYRE3D_API_OUTPUT_ROOTS", '["/out"]')
+    with pytest.raises(ValidationError, match="token"):
+        ApiSettings()
+    monkeypatch.setenv("TYRE3D_API_TOKEN", TOKEN)
+    monkeypatch.setenv("TYRE3D_API_INPUT_ROOTS", '["/in"]')
+    monkeypatch.setenv("TYRE3D_API_OUTPUT_ROOTS", '["/out"]')
+    assert TOKEN not in repr(ApiSettings())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"token": f"{TOKEN},short"},
+        {"token": "change-me-to-something-long"},
+        {"origins": ["*"]},
+        {"origins": ["https://shop.example/"]},
+        {"origins": ["shop.example"]},
+    ],
+)
+def test_settings_that_would_open_the_service_are_refused(
+    settings: ApiSettings, change: dict[str, Any]
+) -> None:
+    told = {"token": TOKEN, "input_roots": ["/in"], "output_roots": ["/out"]}
+    with pytest.raises(ValidationError):
+        ApiSettings.model_validate(told | change)

@@ -1,0 +1,111 @@
+"""One job at a time writes to a place, and none tells of another's result."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.deployments.api.service import Use, write_result_of
+from tests.deployments.api.stand_in import Prefect
+
+
+def test_one_job_at_a_time_writes_to_a_place(
+    use: Callable[[Use], None], prefect: Prefect, body: dict[str, Any]
+) -> None:
+    async def test(api: httpx.AsyncClient) -> None:
+        key = {"Idempotency-Key": "order-1"}
+        first = (await api.post("/reconstruct", json=body, headers=key)).json()["job_id"]
+        for state in ("SCHEDULED", "PENDING", "RUNNING", "CANCELLING"):
+            prefect.set(first, state)
+            answer = await api.post("/reconstruct", json=body | {"diameter_mm": 600})
+            assert (answer.status_code, answer.json()["code"]) == (409, "output-in-use")
+            assert first in answer.json()["message"]
+            again = await api.post("/reconstruct", json=body, headers=key)
+            assert again.json()["job_id"] == first
+        prefect.set(first, "COMPLETED")
+        assert (await api.post("/reconstruct", json=body)).status_code == 202
+
+    use(test)
+
+
+def test_a_job_that_is_to_be_made_again_keeps_its_place(
+    use: Callable[[Use], None], prefect: Prefect, body: dict[str, Any]
+) -> None:
+    async def test(api: httpx.AsyncClient) -> None:
+        first = (await api.post("/reconstruct", json=body)).json()["job_id"]
+        prefect.set(first, "CRASHED", "exit code -9")
+        answer = await api.post("/reconstruct", json=body | {"diameter_mm": 600})
+        assert (answer.status_code, answer.json()["code"]) == (409, "output-in-use")
+        prefect.set(first, "FAILED", "InputError: [video-empty] extract: v. Copy it")
+        assert (await api.post("/reconstruct", json=body)).status_code == 202
+
+    use(test)
+
+
+def test_of_many_at_once_one_gets_the_place(
+    use: Callable[[Use], None], prefect: Prefect, body: dict[str, Any]
+) -> None:
+    async def test(api: httpx.AsyncClient) -> None:
+        answers = await asyncio.gather(*(api.post("/reconstruct", json=body) for _ in range(9)))
+        assert sorted(a.status_code for a in answers) == [202] + [409] * 8
+        assert len(prefect.runs) == 1
+
+    use(test)
+
+
+def test_a_job_never_tells_the_figures_of_another(
+    use: Callable[[Use], None], prefect: Prefect, body: dict[str, Any], tmp_path: Path
+) -> None:
+    async def test(api: httpx.AsyncClient) -> None:
+        first = (await api.post("/reconstruct", json=body)).json()["job_id"]
+        prefect.set(first, "COMPLETED")
+        write_result_of(first, tmp_path)
+        second = (await api.post("/reconstruct", json=body)).json()["job_id"]
+        prefect.set(second, "COMPLETED")
+        write_result_of(second, tmp_path, b"glTF of the second")
+        await asyncio.sleep(0.06)
+
+        told = (await api.get(f"/reconstruct/status/{first}")).json()
+        assert told["result_is_there"] is False
+        assert told["metadata"] == {"output_path": body["output_glb_path"]}
+        gone = await api.get(f"/reconstruct/{first}/mesh.glb")
+        assert (gone.status_code, gone.json()["code"]) == (410, "result-replaced")
+        mesh = await api.get(f"/reconstruct/{second}/mesh.glb")
+        assert mesh.content == b"glTF of the second"
+        # the JSON of one run, the GLB of another
+        (tmp_path / "out" / "tyre.glb").write_bytes(b"glTF of a third")
+        assert (await api.get(f"/reconstruct/{second}/mesh.glb")).status_code == 410
+
+    use(test)
+
+
+@pytest.mark.parametrize("content", ["null", "[1]", "7", "{", '{"run_id": []}', "[" * 90_000])
+def test_metadata_that_are_damaged_are_told_as_missing(
+    use: Callable[[Use], None], prefect: Prefect, body: dict[str, Any], tmp_path: Path, content: str
+) -> None:
+    async def test(api: httpx.AsyncClient) -> None:
+        job = (await api.post("/reconstruct", json=body)).json()["job_id"]
+        prefect.set(job, "COMPLETED")
+        (tmp_path / "out" / "tyre.json").write_text(content)
+        told = (await api.get(f"/reconstruct/status/{job}")).json()
+        assert (told["status"], told["result_is_there"]) == ("completed", False)
+
+    use(test)
+
+
+def test_what_is_no_result_of_ours_is_not_replaced(
+    use: Callable[[Use], None], prefect: Prefect, body: dict[str, Any], tmp_path: Path
+) -> None:
+    async def test(api: httpx.AsyncClient) -> None:
+        for content in ('{"tyres": [], "counts": {}}', "notes", "null"):
+            (tmp_path / "out" / "tyre.json").write_text(content)
+            answer = await api.post("/reconstruct", json=body)
+            assert (answer.status_code, answer.json()["code"]) == (409, "output-foreign")
+        assert not prefect.runs
+
+    use(test)
