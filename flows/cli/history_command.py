@@ -11,8 +11,9 @@ from typing import Any
 
 from configs.locations import inside, printable
 from configs.request import HistoryRequest
+from flows import TAG
 from flows.cli.batch_command import SOME_FAILED
-from flows.cli.commands import REFUSED, TAG, prepare, server_lost
+from flows.cli.commands import REFUSED, prepare, server_lost
 from flows.cli.config_command import mesh_options
 from flows.cli.local_server import LocalServer
 from flows.support.settings import load_settings, validated
