@@ -76,10 +76,11 @@ def test_results_are_compared_as_they_are(
     first = compare(request)
     assert sorted(p.name for p in out.iterdir()) == sorted(f"comparison.{s}" for s in FILES)
     again = compare(request)
-    assert again["seconds"] < max(first["seconds"], 5.0)
-    assert {**again, "seconds": 0, "made_at": 0, "run_id": 0} == {
-        **first, "seconds": 0, "made_at": 0, "run_id": 0
-    }  # fmt: skip
+    for record in (first, again):  # the page tells when it was made
+        for name in ("seconds", "made_at", "run_id"):
+            del record[name]
+        del record["files"]["comparison.html"]
+    assert again == first
 
 
 def test_a_result_whose_artifacts_are_gone_is_refused(
