@@ -30,13 +30,16 @@ from deployments.api.models import (
     JobStatus,
     ReconstructBody,
     Status,
+    UploadAddress,
     Uploaded,
+    UploadWanted,
 )
 from deployments.api.prefect_runs import PrefectRuns
 from deployments.api.settings import ApiSettings
 from deployments.api.streams import as_events, changes, serve_socket
 from deployments.api.tokens import Client, Tokens
-from deployments.api.uploads import FORM_BODY, VIDEO_BODY, receive_body, receive_form
+from deployments.api.uploads import FORM_BODY, VIDEO_BODY, receive_body, receive_form, signed
+from deployments.api.versions import SERVERS, Versioned, base_of
 
 _HEALTHY_FOR_S = 2.0
 _LISTED = 50
@@ -121,6 +124,7 @@ def create_app(settings: ApiSettings, runs: PrefectRuns | None = None) -> FastAP
         summary="Videos of tyres in, one audited 3D mesh (GLB) per tyre out",
         version=package_version("tyre3d"),
         lifespan=lifespan,
+        servers=SERVERS,
         docs_url=None,  # its page would come from elsewhere; the schema is at /openapi.json
         redoc_url=None,
     )
@@ -144,6 +148,7 @@ def create_app(settings: ApiSettings, runs: PrefectRuns | None = None) -> FastAP
         allow_headers=["Authorization", "Content-Type", "Idempotency-Key", *CONDITIONS],
         expose_headers=["ETag", "Content-Range", "Location", "Retry-After", REQUEST_ID],
     )
+    app.add_middleware(Versioned)
     return app
 
 
@@ -187,13 +192,14 @@ def _job_routes(jobs: Jobs, settings: ApiSettings) -> APIRouter:
     @routes.post("", status_code=202, responses=_CONFLICT)
     async def start(
         body: ReconstructBody,
+        request: Request,
         response: Response,
         client: _Submitter,
         idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
     ) -> JobAccepted:
         """Start a reconstruction; the same Idempotency-Key finds the same job."""
         job_id, status = await jobs.start(body, idempotency_key, client)
-        response.headers["Location"] = f"/reconstruct/status/{job_id}"
+        response.headers["Location"] = f"{base_of(request)}/reconstruct/status/{job_id}"
         return JobAccepted(job_id=job_id, status=status)
 
     @routes.get("")
@@ -292,5 +298,13 @@ def _upload_routes(settings: ApiSettings) -> APIRouter:
     async def upload_form(request: Request, _: _Submitter) -> Uploaded:
         """Bring a video likewise, as the one file of a form; its name there is the video's."""
         return await receive_form(request, settings)
+
+    @routes.post("/upload-addresses", status_code=201)
+    async def upload_address(wanted: UploadWanted, _: _Submitter) -> UploadAddress:
+        """An address to which a video is sent past this service, where inputs lie in a bucket.
+
+        PUT the video there, of just this size, without the token.
+        """
+        return await signed(wanted, settings)
 
     return routes

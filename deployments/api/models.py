@@ -210,3 +210,21 @@ class Uploaded(BaseModel):
     video: str = Field(description="as a reconstruction takes it")
     size: int
     sha256: str
+
+
+class UploadWanted(BaseModel):
+    """A video that is to be sent to a bucket."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(min_length=1, max_length=200, description="of the file", examples=["a.mp4"])
+    size: int = Field(ge=1, description="its bytes", examples=[48_000_000])
+
+
+class UploadAddress(BaseModel):
+    """Where a video is sent to."""
+
+    url: str = Field(description="takes one PUT with the video as its body")
+    method: Literal["PUT"] = "PUT"
+    expires_s: int = Field(description="how long it does, in seconds")
+    video: str = Field(description="as a reconstruction takes it, once it is there")

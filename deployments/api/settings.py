@@ -57,6 +57,11 @@ class ApiSettings(BaseSettings):
         ge=0,
         description="size limit of an uploaded video; 0: none is",
     )
+    upload_endpoint_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://",
+        description="S3 as clients reach it, who send videos there; unset: as the service does",
+    )
     origins: tuple[str, ...] = Field(
         default=(), description='origins whose pages may ask, as JSON: ["https://shop.example"]'
     )

@@ -16,7 +16,7 @@ from multipart import MultipartError, MultipartSegment, PushMultipartParser, par
 from configs.locations import VIDEO_SUFFIXES, has_unprintable, inside, parent_and_name
 from configs.settings import Settings
 from deployments.api.errors import ApiError
-from deployments.api.models import Uploaded
+from deployments.api.models import UploadAddress, Uploaded, UploadWanted
 from deployments.api.settings import ApiSettings
 from tasks.core.errors import Tyre3dError
 from tasks.storage.open import open_storage
@@ -24,6 +24,7 @@ from tasks.storage.open import open_storage
 _FOLDER = "uploads"
 _MAX_NAME_BYTES = 200
 _MOST_PARTS = 16
+_SIGNED_FOR_S = 3600
 _FORM = {
     "type": "object",
     "properties": {"file": {"type": "string", "format": "binary"}},
@@ -123,9 +124,7 @@ async def receive_upload(
     Raises:
         ApiError: 413, 422, 502 or 507.
     """
-    _check_name(name)
-    root = settings.input_roots[0]
-    target = inside(inside(inside(root, _FOLDER), uuid4().hex), name)
+    target, root = _place_of(name, settings), settings.input_roots[0]
     digest, size = hashlib.sha256(), 0
     try:
         # on the disk on which it will lie, where that is a disk of this machine
@@ -146,6 +145,40 @@ async def receive_upload(
     except Tyre3dError as exc:
         raise ApiError(502, exc.code, f"{exc.what}. {exc.advice}") from exc
     return Uploaded(video=str(target), size=size, sha256=digest.hexdigest())
+
+
+async def signed(wanted: UploadWanted, settings: ApiSettings) -> UploadAddress:
+    """An address of S3 that takes one video, of one size, for an hour.
+
+    Raises:
+        ApiError: 409 where the first root is no bucket, 413, 422, or 502.
+    """
+    target = _place_of(wanted.name, settings)
+    if wanted.size > settings.max_upload_bytes:
+        raise _too_large(settings)
+    if isinstance(target, Path):
+        message = "Inputs lie in no bucket: send the video to /uploads"
+        raise ApiError(409, "no-bucket", message)
+    folder, name = parent_and_name(target)
+    storage = Settings()
+    if settings.upload_endpoint_url is not None:
+        told = {"s3_endpoint_url": settings.upload_endpoint_url}
+        storage = storage.model_copy(update=told)
+
+    def address() -> str | None:
+        return open_storage(folder, storage).upload_address(name, wanted.size, _SIGNED_FOR_S)
+
+    try:
+        url = await asyncio.to_thread(address)
+    except Tyre3dError as exc:
+        raise ApiError(502, exc.code, f"{exc.what}. {exc.advice}") from exc
+    return UploadAddress(url=str(url), expires_s=_SIGNED_FOR_S, video=target)
+
+
+def _place_of(name: str, settings: ApiSettings) -> Path | str:
+    """Where a video goes: a folder of its own, so that its result keeps its name."""
+    _check_name(name)
+    return inside(inside(inside(settings.input_roots[0], _FOLDER), uuid4().hex), name)
 
 
 def _check_name(name: str) -> None:

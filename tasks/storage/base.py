@@ -76,6 +76,15 @@ class Storage(Protocol):
     def web_address(self, key: str, content_type: str) -> str | None:
         """Where a browser may fetch ``key`` for a week, None where nothing serves it."""
 
+    def upload_address(self, key: str, size: int, seconds: int) -> str | None:
+        """Where others may store ``key`` by HTTP, with so many bytes; None where nothing takes it.
+
+        Args:
+            key: The key.
+            size: Bytes of its content, neither more nor fewer.
+            seconds: How long.
+        """
+
     def keys(self, prefix: str) -> list[str]:
         """All keys below ``prefix``, sorted."""
 

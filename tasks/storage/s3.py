@@ -44,6 +44,7 @@ class S3Storage:
             use_listings_cache=False,
             skip_instance_cache=True,
             config_kwargs={
+                "signature_version": "s3v4",  # else addresses would be signed in a way that is old
                 "connect_timeout": settings.s3_timeout_s,
                 "read_timeout": settings.s3_timeout_s,
                 "retries": {"max_attempts": settings.s3_attempts, "mode": "standard"},
@@ -183,6 +184,17 @@ class S3Storage:
         with self._errors(key):
             signed = self._fs.sign(
                 self._path(key), expiration=_SIGNED_FOR_S, ResponseContentType=content_type
+            )
+        return str(signed)
+
+    def upload_address(self, key: str, size: int, seconds: int) -> str | None:
+        """An address with a signature that covers the size, too."""
+        with self._errors(key):
+            signed = self._fs.sign(
+                self._path(key),
+                expiration=seconds,
+                client_method="put_object",
+                ContentLength=size,
             )
         return str(signed)
 

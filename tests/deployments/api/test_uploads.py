@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from deployments.api.settings import ApiSettings
-from tests.deployments.api.service import Use, client_of
+from tests.deployments.api.service import TOKEN, Use, client_of
 from tests.deployments.api.stand_in import Prefect
+from tests.support.s3 import KEY, REGION, SECRET, filesystem, s3_server
 
 
 def test_an_upload_can_be_reconstructed_and_replaces_nothing(
@@ -105,3 +107,56 @@ def test_an_upload_that_is_too_large_leaves_nothing(
         assert not (tmp_path / "in" / "uploads").exists()
 
     asyncio.run(ask())
+
+
+def test_a_video_is_sent_to_a_bucket_past_the_service(
+    prefect: Prefect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    roots = {"input_roots": ["s3://tyres/in"], "output_roots": ["s3://tyres/out"]}
+    told = ApiSettings.model_validate({"token": TOKEN, "max_upload_bytes": 100, **roots})
+
+    async def ask(endpoint: str) -> None:
+        async for api in client_of(prefect, told):
+            answer = await api.post("/upload-addresses", json={"name": "a b.mp4", "size": 5})
+            assert answer.status_code == 201, answer.text
+            given = answer.json()
+            assert (given["method"], given["expires_s"]) == ("PUT", 3600)
+            assert given["url"].startswith(endpoint)
+            assert given["video"].startswith("s3://tyres/in/uploads/")
+            async with httpx.AsyncClient() as stranger:
+                sent = await stranger.put(given["url"], content=b"video")
+            assert sent.status_code == 200, sent.text
+            there = filesystem(endpoint).cat_file(given["video"].removeprefix("s3://"))
+            assert there == b"video"
+            job = {"video": given["video"], "output_glb_path": "s3://tyres/out/a.glb"}
+            assert (await api.post("/reconstruct", json=job)).status_code == 202
+            for wanted, status in (
+                ({"name": "../a.mp4", "size": 5}, 422),
+                ({"name": "a.m3u8", "size": 5}, 422),
+                ({"name": "a.mp4", "size": 0}, 422),
+                ({"name": "a.mp4", "size": 101}, 413),
+                ({"name": "a.mp4", "size": 5, "key": "elsewhere"}, 422),
+            ):
+                answer = await api.post("/upload-addresses", json=wanted)
+                assert answer.status_code == status, wanted
+        outside = told.model_copy(update={"upload_endpoint_url": "https://s3.shop.example"})
+        async for api in client_of(prefect, outside):
+            answer = await api.post("/upload-addresses", json={"name": "a.mp4", "size": 5})
+            assert answer.json()["url"].startswith("https://s3.shop.example/tyres/in/uploads/")
+
+    with s3_server("tyres") as server:
+        monkeypatch.setenv("TYRE3D_S3_ENDPOINT_URL", server.endpoint)
+        monkeypatch.setenv("TYRE3D_S3_ACCESS_KEY", KEY)
+        monkeypatch.setenv("TYRE3D_S3_SECRET_KEY", SECRET)
+        monkeypatch.setenv("TYRE3D_S3_REGION", REGION)
+        asyncio.run(ask(server.endpoint))
+
+
+def test_where_inputs_lie_in_a_folder_nobody_is_sent_to_a_bucket(
+    use: Callable[[Use], None],
+) -> None:
+    async def test(api: httpx.AsyncClient) -> None:
+        answer = await api.post("/upload-addresses", json={"name": "a.mp4", "size": 5})
+        assert (answer.status_code, answer.json()["code"]) == (409, "no-bucket")
+
+    use(test)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
@@ -141,6 +142,18 @@ def test_a_browser_is_led_to_what_has_a_web_address(storage: Storage) -> None:
     answer = httpx.get(address)
     assert (answer.status_code, answer.content) == (200, b"<p>")
     assert answer.headers["Content-Type"].startswith("text/html")
+
+
+def test_others_store_what_they_have_an_address_for(storage: Storage) -> None:
+    address = storage.upload_address("uploads/a b.mp4", 5, 60)
+    if not storage.root.startswith("s3://"):
+        assert address is None
+        return
+    assert address is not None
+    assert "content-length" in parse_qs(urlsplit(address).query)["X-Amz-SignedHeaders"][0]
+    assert storage.get("uploads/a b.mp4") is None
+    assert httpx.put(address, content=b"video").status_code == 200
+    assert storage.get("uploads/a b.mp4") == b"video"
 
 
 def test_what_can_be_written_is_checked_without_a_trace(storage: Storage) -> None:
