@@ -96,9 +96,8 @@ def test_a_run_with_a_command_of_its_own_is_refused(stack: Stack) -> None:
     assert not marker.exists()
 
 
-def _job(stack: Stack, name: str, mark: int) -> tuple[httpx.Client, str, Path]:
+def _job(stack: Stack, api: httpx.Client, name: str, mark: int) -> tuple[str, Path]:
     write_cut_outs(stack.folder / "in" / name, range(6), mark=mark)
-    api = httpx.Client(base_url=stack.api, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=60)
     glb = stack.folder / "out" / f"{name}.glb"
     body = {
         "preprocessing_output_dir": str(stack.folder / "in" / name),
@@ -136,6 +135,9 @@ def test_a_worker_that_is_stopped_finishes_what_it_has_begun(
     until("the second job to be completed", lambda: status(job) == "completed")
     assert glb.is_file()
     assert status(waiting) == "queued"
+    told = {"logs": {"flow_run_id": {"any_": [job]}}, "limit": 200}
+    lines = [line["message"] for line in stack.request("POST", "logs/filter", json=told).json()]
+    assert any(line.startswith("merge: Completed, ") for line in lines), "a run logs its stages"
 
     drained = stack.start("drain", "flows.cli", "drain", "cpu", "--within-s", "60")
     assert drained.wait(600) == 0, stack.log("drain")

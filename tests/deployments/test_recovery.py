@@ -6,12 +6,14 @@ is to be seen. The tyres are cheap: six small pictures and a tiny network.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -193,6 +195,43 @@ def test_a_run_that_the_server_has_lost_sight_of_is_ended_by_a_worker(stack: Sta
 
     assert "nobody works on it" in until("the end of the run", ended)["state"]["message"]
     stack.stop("gpu")
+
+
+def test_a_command_whose_own_server_dies_ends_at_once(stack: Stack) -> None:
+    """Prefect's client would wait for minutes, and then tell of a fault of ours."""
+    source, out = stack.folder / "in" / "lost", stack.folder / "out" / "lost"
+    write_cut_outs(source, range(6), mark=350)
+    home, prefect = stack.folder / "lost-home", stack.folder / "lost-prefect"
+    env = {k: v for k, v in stack.env.items() if not k.startswith("PREFECT")}
+    command = [sys.executable, "-m", "flows.cli", "reconstruct", str(source), "--out", str(out)]
+    with (stack.folder / "logs" / "lost.log").open("wb") as log:
+        process = subprocess.Popen(
+            [*command, *stack.cheap, "--mc-resolution", "256"],
+            cwd=ROOT,
+            env={**env, "TYRE3D_HOME": str(home), "PREFECT_HOME": str(prefect)},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    stack.processes["lost"] = process
+    until("a stage", lambda: finished(home / "artifacts", "extract"), every_s=0.02)
+    (server,) = [p for p in _servers_of(prefect) if stack.alive("lost")]
+    os.kill(server, signal.SIGKILL)
+    begun = time.monotonic()
+    assert stack.end("lost") == 6, stack.log("lost")
+    assert "[server-lost]" in stack.log("lost")
+    assert time.monotonic() - begun < 30, "some seconds, on a busy machine"
+    assert not list(out.glob("*")), "nothing half-written"
+
+
+def _servers_of(prefect: Path) -> list[int]:
+    """Processes of the local server that a command left in a folder of Prefect."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            is_server = b"flows.cli.server_process" in (entry / "cmdline").read_bytes()
+            if is_server and (entry / "cwd").readlink() == prefect:
+                found.append(int(entry.name))
+    return found
 
 
 def test_two_runs_of_one_tyre_at_once_make_one_result(stack: Stack, store: Path) -> None:

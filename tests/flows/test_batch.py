@@ -140,6 +140,21 @@ def test_a_verdict_of_fail_is_told_though_all_have_a_result(tmp_path: Path) -> N
     ]
 
 
+def test_films_of_one_name_from_two_folders_have_a_result_each(tmp_path: Path) -> None:
+    """The second batch leaves the first one's result as it is, and both are found finished."""
+    out = tmp_path / "out"
+    for folder in ("monday", "tuesday"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.mp4").write_text(folder)
+        request = BatchRequest(inputs=(str(tmp_path / folder),), out_dir=out)
+        assert module.batch(request, return_state=True).is_completed()
+    glbs = sorted(path.read_bytes() for path in out.glob("*.glb"))
+    assert glbs == [b"glTFmonday", b"glTFtuesday"]
+    MADE.clear()
+    assert module.batch(request, return_state=True).is_completed()
+    assert MADE == []
+
+
 def test_a_batch_with_nothing_to_show_says_so(videos: Path, tmp_path: Path) -> None:
     request = BatchRequest(inputs=(str(videos / "d.mp4"),), out_dir=tmp_path / "out")
     state = module.batch(request, return_state=True)

@@ -305,14 +305,21 @@ def test_only_what_may_pass_is_tried_again(
 
 
 def test_a_run_shows_pictures_and_tells_of_its_stages(
-    cut_out_folder: Path, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+    cut_out_folder: Path,
+    tmp_path: Path,
+    tiny_model: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    caplog.set_level("INFO", "tyre3d.stages")
     events: list[tuple[str, str]] = []
     monkeypatch.setattr(
         "flows.support.runner.emit_stage_event", lambda *a: events.append((a[1], a[2]))
     )
     run(cut_out_folder, tmp_path, tiny_model)
     assert events == [(stage, "Completed") for stage in STAGES]
+    lines = [r.getMessage() for r in caplog.records if r.name == "tyre3d.stages"]
+    assert [line.partition(",")[0] for line in lines] == [f"{s}: Completed" for s in STAGES]
     with get_client(sync_client=True) as client:
         wanted = ArtifactFilter(key=ArtifactFilterKey(any_=["tyre-tyre"]))
         (page,) = client.read_artifacts(artifact_filter=wanted, limit=1)

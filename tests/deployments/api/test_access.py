@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -11,6 +13,7 @@ import httpx
 import pytest
 from pydantic import SecretStr, ValidationError
 
+from deployments.api import __main__ as service
 from deployments.api.errors import ApiError
 from deployments.api.rate import Rate
 from deployments.api.settings import ApiSettings
@@ -143,3 +146,22 @@ def test_settings_that_would_open_the_service_are_refused(
     told = {"token": TOKEN, "input_roots": ["/in"], "output_roots": ["/out"]}
     with pytest.raises(ValidationError):
         ApiSettings.model_validate(told | change)
+
+
+def test_the_service_bounds_connections_and_how_long_it_takes_to_stop(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    served: dict[str, Any] = {}
+    monkeypatch.setattr(service.uvicorn, "run", lambda _, **options: served.update(options))
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path))
+    monkeypatch.setenv("TYRE3D_API_TOKEN", TOKEN)
+    monkeypatch.setenv("TYRE3D_API_INPUT_ROOTS", json.dumps([str(tmp_path)]))
+    monkeypatch.setenv("TYRE3D_API_OUTPUT_ROOTS", json.dumps([str(tmp_path)]))
+    monkeypatch.setenv("TYRE3D_API_MAX_CONNECTIONS", "7")
+    assert service.main() == 0
+    assert served["limit_concurrency"] == 7
+    assert served["timeout_graceful_shutdown"] <= 5
+    assert not served["access_log"], "who polls would fill the disk"
+    monkeypatch.setenv("TYRE3D_API_OUTPUT_ROOTS", json.dumps([str(tmp_path / "gone")]))
+    served.clear()
+    assert (service.main(), served) == (2, {}), "roots are looked at before it serves"

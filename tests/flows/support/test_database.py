@@ -71,3 +71,26 @@ def test_runs_are_recorded_elsewhere_where_the_database_cannot_be_used(
     finally:
         log.handlers[:] = []
         log.propagate = True
+
+
+@pytest.mark.parametrize("how", ["a file lies there", "it is read-only"])
+def test_runs_are_recorded_elsewhere_where_the_home_folder_cannot_be_written(
+    how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As in a container with a read-only root."""
+    (tmp_path / "user").mkdir() if how == "it is read-only" else (tmp_path / "user").touch()
+    os.environ["HOME"] = str(tmp_path / "user")
+    del os.environ["PREFECT_HOME"]
+    real = os.access
+    if how == "it is read-only":  # root may write wherever nothing is mounted read-only
+        monkeypatch.setattr(
+            os, "access", lambda path, mode: Path(path) != tmp_path / "user" and real(path, mode)
+        )
+    settings, log = Settings(home=tmp_path / "home"), logging.getLogger("tyre3d")
+    try:
+        prepare(settings, verbose=False)
+        assert prefect_home() == settings.home / "prefect"
+        assert capsys.readouterr().err == "", "nobody needs to be told"
+    finally:
+        log.handlers[:] = []
+        log.propagate = True
