@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.registry import Collector
 
 from deployments.api.expected import medians_of, stage_of
 from deployments.api.prefect_runs import ACTIVE, PrefectRuns
 from tasks.core.failures import failure_of_state
 
-TEXT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+TEXT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 _DAY = timedelta(days=1)
 _WAITING = ("SCHEDULED", "PENDING")
 _TASKS_ENDED = ("Completed", "Cached", "Failed", "Crashed")
@@ -22,7 +26,7 @@ _ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 
 async def metrics(
     runs: PrefectRuns, places: Mapping[str, Path], now: datetime | None = None
-) -> str:
+) -> bytes:
     """Prometheus' text of the runs that the service started.
 
     Args:
@@ -32,71 +36,98 @@ async def metrics(
     """
     now = now or datetime.now(UTC)
     since = (now - _DAY).isoformat()
-    lines = ["# TYPE tyre3d_jobs gauge", "# HELP tyre3d_jobs Runs that have not ended, by state."]
-    for state in ACTIVE:
-        lines.append(f'tyre3d_jobs{{state="{state.lower()}"}} {await runs.count((state,))}')
-    lines += [
-        "# TYPE tyre3d_jobs_ended_1d gauge",
-        "# HELP tyre3d_jobs_ended_1d Runs that ended within a day, by state.",
-    ]
-    for state in _ENDED:
-        count = await runs.count((state,), ended_after=since)
-        lines.append(f'tyre3d_jobs_ended_1d{{state="{state.lower()}"}} {count}')
     failed = await runs.with_tags([], ("FAILED", "CRASHED"), ended_after=since)
     codes = Counter(
         failure_of_state(run["state_type"], (run["state"] or {}).get("message")).code
         for run in failed
     )
-    lines += [
-        "# TYPE tyre3d_failures_1d gauge",
-        "# HELP tyre3d_failures_1d The latest failures within a day (at most 200), by error code.",
-        *(f'tyre3d_failures_1d{{code="{code}"}} {n}' for code, n in sorted(codes.items())),
-        "# TYPE tyre3d_queue_age_seconds gauge",
-        "# HELP tyre3d_queue_age_seconds How long the oldest run has waited for a worker.",
-    ]
     oldest = await runs.with_tags([], _WAITING, limit=1, oldest_first=True)
     waited = [(now - datetime.fromisoformat(run["created"])).total_seconds() for run in oldest]
-    lines.append(f"tyre3d_queue_age_seconds {max([0.0, *waited]):.0f}")
-    lines += _stages(await runs.tasks_since(since))
-    lines += _disks(places)
-    return "\n".join(lines) + "\n"
+    families = [
+        _gauge(
+            "tyre3d_jobs",
+            "Runs that have not ended, by state.",
+            ("state",),
+            {(state.lower(),): await runs.count((state,)) for state in ACTIVE},
+        ),
+        _gauge(
+            "tyre3d_jobs_ended_1d",
+            "Runs that ended within a day, by state.",
+            ("state",),
+            {(s.lower(),): await runs.count((s,), ended_after=since) for s in _ENDED},
+        ),
+        _gauge(
+            "tyre3d_failures_1d",
+            "The latest failures within a day (at most 200), by error code.",
+            ("code",),
+            {(code,): number for code, number in codes.items()},
+        ),
+        _gauge(
+            "tyre3d_queue_age_seconds",
+            "How long the oldest run has waited for a worker.",
+            (),
+            {(): round(max([0.0, *waited]))},
+        ),
+        *_stages(await runs.tasks_since(since)),
+        *_disks(places),
+    ]
+    return generate_latest(_Told(families))
 
 
-def _stages(tasks: Sequence[Mapping[str, Any]]) -> list[str]:
+class _Told(Collector):
+    """What was looked up, for the writer of Prometheus' text."""
+
+    def __init__(self, families: Iterable[GaugeMetricFamily]) -> None:
+        self._families = list(families)
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        return self._families
+
+
+def _gauge(
+    name: str, about: str, labels: Sequence[str], values: Mapping[tuple[str, ...], float]
+) -> GaugeMetricFamily:
+    """A series for each value, by the values of its labels."""
+    family = GaugeMetricFamily(name, about, labels=labels)
+    for told, value in sorted(values.items()):
+        family.add_metric(told, value)
+    return family
+
+
+def _stages(tasks: Sequence[Mapping[str, Any]]) -> list[GaugeMetricFamily]:
     """Seconds of each stage, and how often it was found done before."""
-    counts = Counter(
+    counts: Counter[tuple[str, ...]] = Counter(
         (stage, str(task["state_name"]).lower())
         for task in tasks
         if (stage := stage_of(task)) is not None and task["state_name"] in _TASKS_ENDED
     )
     return [
-        "# TYPE tyre3d_stage_seconds_1d gauge",
-        "# HELP tyre3d_stage_seconds_1d Median seconds of a stage, of the latest 2000 of a day.",
-        *(
-            f'tyre3d_stage_seconds_1d{{stage="{stage}"}} {seconds:.3f}'
-            for stage, seconds in sorted(medians_of(tasks).items())
+        _gauge(
+            "tyre3d_stage_seconds_1d",
+            "Median seconds of a stage, of the latest 2000 of a day.",
+            ("stage",),
+            {(stage,): round(seconds, 3) for stage, seconds in medians_of(tasks).items()},
         ),
-        "# TYPE tyre3d_stage_runs_1d gauge",
-        "# HELP tyre3d_stage_runs_1d How often a stage ended, by state; cached: done before.",
-        *(
-            f'tyre3d_stage_runs_1d{{stage="{stage}",state="{state}"}} {number}'
-            for (stage, state), number in sorted(counts.items())
+        _gauge(
+            "tyre3d_stage_runs_1d",
+            "How often a stage ended, by state; cached: done before.",
+            ("stage", "state"),
+            counts,
         ),
     ]
 
 
-def _disks(places: Mapping[str, Path]) -> list[str]:
+def _disks(places: Mapping[str, Path]) -> list[GaugeMetricFamily]:
     """Bytes that are free, and all bytes, of the disks of some folders."""
-    lines = [
-        "# TYPE tyre3d_disk_free_bytes gauge",
-        "# HELP tyre3d_disk_free_bytes Bytes that are free on the disk of a folder.",
-    ]
-    sizes = ["# TYPE tyre3d_disk_bytes gauge", "# HELP tyre3d_disk_bytes All bytes of that disk."]
-    for name, folder in sorted(places.items()):
+    free: dict[tuple[str, ...], float] = {}
+    whole: dict[tuple[str, ...], float] = {}
+    for name, folder in places.items():
         try:
             told = shutil.disk_usage(folder)
         except OSError:
             continue  # a share that is not mounted: the series ends, which can be waited for
-        lines.append(f'tyre3d_disk_free_bytes{{place="{name}"}} {told.free}')
-        sizes.append(f'tyre3d_disk_bytes{{place="{name}"}} {told.total}')
-    return lines + sizes
+        free[name,], whole[name,] = told.free, told.total
+    return [
+        _gauge("tyre3d_disk_free_bytes", "Bytes free on a folder's disk.", ("place",), free),
+        _gauge("tyre3d_disk_bytes", "All bytes of that disk.", ("place",), whole),
+    ]

@@ -31,20 +31,21 @@ def test_figures_for_prometheus(
         prefect.tasks[job] = [task] * 300 + [cached] * 5
         answer = await api.get("/metrics")
         assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
-        told = dict(x.rsplit(" ", 1) for x in answer.text.splitlines() if not x.startswith("#"))
-        assert told['tyre3d_jobs{state="scheduled"}'] == "1"
-        assert told['tyre3d_jobs{state="running"}'] == "0"
-        assert told['tyre3d_jobs_ended_1d{state="completed"}'] == "1"
-        assert told['tyre3d_failures_1d{code="crashed"}'] == "1"
-        assert told['tyre3d_failures_1d{code="video-empty"}'] == "1"
-        assert int(told["tyre3d_queue_age_seconds"]) > 0
-        assert told['tyre3d_stage_seconds_1d{stage="merge"}'] == "2.000"
+        lines = [x for x in answer.text.splitlines() if not x.startswith("#")]
+        told = {name: float(value) for name, value in (x.rsplit(" ", 1) for x in lines)}
+        assert told['tyre3d_jobs{state="scheduled"}'] == 1
+        assert told['tyre3d_jobs{state="running"}'] == 0
+        assert told['tyre3d_jobs_ended_1d{state="completed"}'] == 1
+        assert told['tyre3d_failures_1d{code="crashed"}'] == 1
+        assert told['tyre3d_failures_1d{code="video-empty"}'] == 1
+        assert told["tyre3d_queue_age_seconds"] > 0
+        assert told['tyre3d_stage_seconds_1d{stage="merge"}'] == 2
         assert 'tyre3d_stage_seconds_1d{stage="infer"}' not in told
-        assert told['tyre3d_stage_runs_1d{stage="merge",state="completed"}'] == "300"
-        assert told['tyre3d_stage_runs_1d{stage="infer",state="cached"}'] == "5"
+        assert told['tyre3d_stage_runs_1d{stage="merge",state="completed"}'] == 300
+        assert told['tyre3d_stage_runs_1d{stage="infer",state="cached"}'] == 5
         for place in ("input:0", "output:0"):
-            free = int(told[f'tyre3d_disk_free_bytes{{place="{place}"}}'])
-            assert 0 < free <= int(told[f'tyre3d_disk_bytes{{place="{place}"}}'])
+            free = told[f'tyre3d_disk_free_bytes{{place="{place}"}}']
+            assert 0 < free <= told[f'tyre3d_disk_bytes{{place="{place}"}}']
         del api.headers["Authorization"]
         assert (await api.get("/metrics")).status_code == 401
 
