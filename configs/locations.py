@@ -94,7 +94,16 @@ def report_of(glb: str | Path) -> str | Path:
     return inside(parent, f"{stem_of(glb)}.html")
 
 
-def preview_of(glb: str | Path) -> str | Path:
-    """Where the small GLB that stands for a GLB lies: beside it."""
+LEVELS = ("medium", "preview", "plain")
+"""What lies beside a GLB under its name: two levels of less detail, and the uncompressed whole."""
+
+
+def level_of(glb: str | Path, level: str) -> str | Path:
+    """Where a GLB's mesh lies in another level of detail: beside it."""
     parent, _ = parent_and_name(glb)
-    return inside(parent, f"{stem_of(glb)}.preview.glb")
+    return inside(parent, f"{stem_of(glb)}.{level}.glb")
+
+
+def is_level(name: str) -> bool:
+    """Whether a file, or a tyre, is called as a level of another's GLB."""
+    return name.lower().removesuffix(".glb").endswith(tuple(f".{level}" for level in LEVELS))

@@ -59,6 +59,7 @@ class ReconstructOptions(BaseModel):
     motion: MotionHint = "auto"
     session: str = Field(DEFAULT_SESSION, description="background removal, by name")
     atlas: bool = Field(False, description="whether flattened pictures are put beside the GLB")
+    plain: bool = Field(False, description="whether the GLB lies there uncompressed, too")
 
     @property
     def chosen_frames(self) -> int:

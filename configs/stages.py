@@ -488,14 +488,24 @@ class ExportConfig(StageConfig):
     failed_mark: str = Field(
         "verdict: fail", min_length=1, description="what the name of a mesh that failed holds"
     )
-
-
-class ReportConfig(StageConfig):
-    """What the report on a tyre holds, and how large its mesh is."""
-
+    compression: Literal["meshopt", "none"] = Field(
+        "meshopt",
+        description="of the GLB and the medium one; none: the GLB is whole, of plain numbers",
+    )
+    full_bytes: int = Field(
+        3_000_000, ge=100_000, le=100_000_000, description="bound of the GLB, compressed, bytes"
+    )
+    medium_bytes: int = Field(
+        1_200_000, ge=50_000, le=50_000_000, description="bound of the medium GLB, bytes"
+    )
     preview_bytes: int = Field(
         600_000, ge=20_000, le=5_000_000, description="bound of the preview GLB, bytes"
     )
+
+
+class ReportConfig(StageConfig):
+    """What the report on a tyre holds."""
+
     chosen_px: int = Field(
         400, ge=32, le=2048, description="longest side of a chosen frame's picture"
     )

@@ -15,7 +15,7 @@ from prefect import flow
 from prefect.runtime import flow_run as this_run
 
 from configs.comparison import RESULT_SUFFIXES, CompareConfig
-from configs.locations import inside, parent_and_name, preview_of
+from configs.locations import inside, level_of, parent_and_name
 from configs.presets import DEFAULT_DIAMETER_MM
 from configs.request import CompareRequest, MeshOptions, ReconstructRequest
 from configs.settings import Settings
@@ -134,7 +134,7 @@ def _previews(
     """The previews of both tyres, the damaged one's placed; none where one is gone."""
     found = []
     for side in ("new", "damaged"):
-        folder, name = parent_and_name(preview_of(sides[side].location))
+        folder, name = parent_and_name(level_of(sides[side].location, "preview"))
         found.append(Results(folder, settings).read(name))
     new, damaged = found
     if new is None or damaged is None:

@@ -14,7 +14,7 @@ from prefect import flow
 from prefect.runtime import flow_run as this_run
 from prefect.states import Failed
 
-from configs.locations import as_location, metadata_of, preview_of, report_of
+from configs.locations import as_location, level_of, metadata_of, report_of
 from configs.request import ReconstructRequest
 from configs.settings import Settings
 from configs.stages import (
@@ -35,7 +35,7 @@ from flows.infer import remote_tasks
 from flows.support.first_word import advised_by, tell_first_word
 from flows.support.logs import logged_run, told_plainly
 from flows.support.progress import report_to_prefect
-from flows.support.report import MISSING, Reported, page_of, reported
+from flows.support.report import MISSING, page_of, reported
 from flows.support.runner import Runner
 from flows.support.settings import load_settings
 from flows.support.summary import publish_summary
@@ -48,7 +48,7 @@ from tasks.network.weights import (
     feature_weights,
 )
 from tasks.stages.estimate_poses import ESTIMATE_POSES
-from tasks.stages.export_glb import EXPORT, GLB_FILE
+from tasks.stages.export_glb import EXPORT, FULL_FILE, MEDIUM_FILE, PLAIN_FILE, PREVIEW_GLB_FILE
 from tasks.stages.extract_frames import EXTRACT, Source
 from tasks.stages.infer_codes import INFER
 from tasks.stages.inspect_frames import INSPECT
@@ -65,6 +65,7 @@ from tasks.storage.results import check_writable, finite, write_result
 from tasks.verdict.record import Judgement
 
 _log = logging.getLogger("tyre3d")
+_COUNTED = ("num_vertices", "num_faces", "num_written_vertices")
 
 
 @flow(name="reconstruct", flow_run_name="reconstruct-{tyre}", log_prints=False)
@@ -192,17 +193,22 @@ def run_stages(request: ReconstructRequest, settings: Settings) -> dict[str, Any
                 gap_deg=judging.gap_deg,
             )
 
-        report = reported(make_report, store)
+        content = reported(make_report, store)
 
     written = store.open(exported)
-    glb = (written.folder / GLB_FILE).read_bytes()
-    metadata = _metadata(request, device, run, written.record, glb, report)
-    beside = _flattened(store, atlas) if request.atlas else {}
-    metadata["atlas_files"] = [f"{request.stem}{suffix}" for suffix in beside]
-    page = page_of(request.stem, metadata, report)
-    shown = (page, report.preview) if page and report else None
-    metadata["files"] = write_result(request.glb_path, glb, metadata, settings, shown, beside)
-    publish_summary(request.stem, metadata, report.content if report else {}, settings)
+    glb = (written.folder / FULL_FILE).read_bytes()
+    metadata = _metadata(request, device, run, written.record, glb, content)
+    flattened = _flattened(store, atlas) if request.atlas else {}
+    metadata["atlas_files"] = [f"{request.stem}{suffix}" for suffix in flattened]
+    levels = {"medium": MEDIUM_FILE, "preview": PREVIEW_GLB_FILE}
+    if request.plain:
+        levels["plain"] = PLAIN_FILE
+    beside = {f".{name}.glb": (written.folder / file).read_bytes() for name, file in levels.items()}
+    page = page_of(request.stem, metadata, content, beside[".preview.glb"])
+    metadata["files"] = write_result(
+        request.glb_path, glb, metadata, settings, page, {**flattened, **beside}
+    )
+    publish_summary(request.stem, metadata, content or {}, settings)
     return metadata
 
 
@@ -253,26 +259,24 @@ def _metadata(
     run: Runner,
     exported: dict[str, Any],
     glb: bytes,
-    report: Reported | None,
+    content: dict[str, Any] | None,
 ) -> dict[str, Any]:
     """What lies beside the GLB, in plain JSON types."""
     extras = exported["extras"]
     shown: dict[str, Any] = {"warnings": [*extras["warnings"], MISSING]}
-    if report is not None:
+    if content is not None:
         shown = {
             "report_path": str(report_of(request.glb_path)),
-            "preview_path": str(preview_of(request.glb_path)),
-            "preview": report.figures,
-            "thumbnail": report.content.get("thumbnail", ""),
+            "thumbnail": content.get("thumbnail", ""),
         }
     metadata = {
         "output_path": str(request.glb_path),
         "metadata_path": str(metadata_of(request.glb_path)),
         "glb_sha256": hashlib.sha256(glb).hexdigest(),
         "run_id": str(this_run.id or ""),
-        "num_vertices": exported["num_vertices"],
-        "num_faces": exported["num_faces"],
-        "num_written_vertices": exported["num_written_vertices"],
+        **{name: exported["levels"]["full"][name] for name in _COUNTED},
+        "levels": exported["levels"],
+        "preview_path": str(level_of(request.glb_path, "preview")),
         "bounds_m": exported["bounds_m"],
         "figures": exported["figures"],
         "num_frames": len(extras["frames"]),
@@ -299,6 +303,8 @@ def reconstruct_tyre_3d(
 ) -> dict[str, Any]:
     """Make a GLB from the frames that a preprocessing service left in a folder (or from a video).
 
+    The GLB is uncompressed, for what calls this reads it by ``trimesh.load``.
+
     Args:
         preprocessing_output_dir: The folder of frames, or a video; a path or an s3:// address.
         output_glb_path: Where the GLB goes, likewise; its metadata lie beside it.
@@ -319,6 +325,7 @@ def reconstruct_tyre_3d(
             "device": device or "auto",
             "num_frames": num_frames,
             "mc_resolution": mc_resolution,
+            "parameters": {"export": {"compression": "none"}},
         }
     )
     return dict(reconstruct(request, request.stem))

@@ -234,7 +234,8 @@ def _job_routes(jobs: Jobs, settings: ApiSettings) -> APIRouter:
     async def file(job_id: UUID, name: _Name, request: Request, client: _Reader) -> Response:
         """A file of a completed job: mesh.glb, metadata.json, and what its status lists besides.
 
-        These are report.html, preview.glb and, where the request asked for the atlas, atlas.json
+        These are report.html, medium.glb, preview.glb and, where the request asked for it,
+        plain.glb; where it asked for the atlas, atlas.json
         and its pictures. Range, If-Range and If-None-Match are heeded.
         """
         content, digest = await jobs.file(job_id, client.owner, name)

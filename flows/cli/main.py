@@ -358,6 +358,11 @@ def _add_mesh(parser: argparse.ArgumentParser) -> None:
         help="also write both sidewalls and the tread, laid flat, as PNG with their scale",
     )
     parser.add_argument(
+        "--plain",
+        action="store_true",
+        help="also write the whole GLB uncompressed, for programs without a decoder (trimesh)",
+    )
+    parser.add_argument(
         "--set",
         action="append",
         default=[],

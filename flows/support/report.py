@@ -5,34 +5,18 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from tasks.core.errors import Tyre3dError
 from tasks.report.page import report_page
-from tasks.stages.make_report import CONTENT_FILE, PREVIEW_GLB_FILE
+from tasks.stages.make_report import CONTENT_FILE
 from tasks.storage.artifacts import ArtifactRef, ArtifactStore
 
 _log = logging.getLogger("tyre3d")
 MISSING = "there is no report on this tyre: it could not be made"
 
 
-@dataclass(frozen=True)
-class Reported:
-    """What the stage *report* left.
-
-    Args:
-        content: What the page shows beside the metadata.
-        preview: The preview GLB.
-        figures: How large the preview is, and how far from the full mesh.
-    """
-
-    content: dict[str, Any]
-    preview: bytes
-    figures: dict[str, Any]
-
-
-def reported(make: Callable[[], ArtifactRef], store: ArtifactStore) -> Reported | None:
+def reported(make: Callable[[], ArtifactRef], store: ArtifactStore) -> dict[str, Any] | None:
     """Run the stage *report* and read what it left.
 
     Args:
@@ -40,15 +24,12 @@ def reported(make: Callable[[], ArtifactRef], store: ArtifactStore) -> Reported 
         store: Where its artifact lies.
 
     Returns:
-        None where the stage failed: the mesh is there, and is worth more than its report.
+        What the page shows beside the metadata; None where the stage failed: the mesh is there, and
+        is worth more than its report.
     """
     try:
         artifact = store.open(make())
-        return Reported(
-            json.loads((artifact.folder / CONTENT_FILE).read_text()),
-            (artifact.folder / PREVIEW_GLB_FILE).read_bytes(),
-            artifact.record["preview"],
-        )
+        return dict(json.loads((artifact.folder / CONTENT_FILE).read_text()))
     except Tyre3dError as exc:
         if exc.retryable:  # a store that is away is away for the mesh, too
             raise
@@ -58,18 +39,21 @@ def reported(make: Callable[[], ArtifactRef], store: ArtifactStore) -> Reported 
     return None
 
 
-def page_of(name: str, metadata: dict[str, Any], report: Reported | None) -> str | None:
+def page_of(
+    name: str, metadata: dict[str, Any], content: dict[str, Any] | None, preview: bytes
+) -> str | None:
     """The report's page, None where there is none.
 
     Args:
         name: Name of the tyre.
         metadata: What lies beside the GLB.
-        report: From :func:`reported`.
+        content: From :func:`reported`.
+        preview: The preview GLB.
     """
-    if report is None:
+    if content is None:
         return None
     try:
-        return report_page(name, metadata, report.content, report.preview)
+        return report_page(name, metadata, content, preview)
     except Exception as exc:  # noqa: BLE001  likewise
         _tell(exc)
         return None

@@ -12,6 +12,7 @@ from configs.locations import (
     VIDEO_SUFFIXES,
     as_location,
     is_address,
+    is_level,
     split_address,
     stem_of,
 )
@@ -106,15 +107,13 @@ def _in_bucket(uri: str, settings: Settings) -> list[str]:
 def _named(uris: list[str]) -> list[Source]:
     """Names of results: the inputs' stems; where two are the same, with a digest of the path.
 
-    A tyre that is called as the manifest is, or as another's preview is, gets a digest, too.
+    A tyre that is called as the manifest is, or as a level of another's is, gets a digest, too.
     """
     stems = [stem_of(uri) for uri in uris]
     counts = Counter(stem.lower() for stem in stems)
     return [
         renamed(Source(stem, uri))
-        if counts[stem.lower()] > 1
-        or f"{stem.lower()}.json" == MANIFEST_NAME
-        or stem.lower().endswith(".preview")
+        if counts[stem.lower()] > 1 or f"{stem.lower()}.json" == MANIFEST_NAME or is_level(stem)
         else Source(stem, uri)
         for uri, stem in zip(uris, stems, strict=True)
     ]

@@ -34,6 +34,7 @@ from tasks.imaging.images import read_grey, read_mask
 from tasks.imaging.masks import foreground
 from tasks.matting.quality import Masks
 from tasks.mesh.merged import load_mesh
+from tasks.mesh.reading import read_glb
 from tasks.network.codes import SceneCodes
 from tasks.network.load import load_model
 from tasks.network.weights import ChosenModel
@@ -123,9 +124,8 @@ def score_run(
 
 def _closed(glb: Path) -> trimesh.Trimesh:
     """The mesh of a GLB, closed where the texture cut it open."""
-    mesh = trimesh.load_mesh(glb)
-    mesh.merge_vertices(merge_tex=True, merge_norm=True)
-    return mesh
+    mesh = read_glb(glb.read_bytes())
+    return trimesh.Trimesh(mesh.vertices, mesh.faces, process=True)  # vertices at one place are one
 
 
 def _appearance(

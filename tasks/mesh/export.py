@@ -15,8 +15,10 @@ from tasks.atlas.record import TyreAtlas
 from tasks.core.errors import ReconstructionError
 from tasks.imaging.images import encode_image
 from tasks.mesh.glb import GlbMesh, Texture, document_of, encode_glb
+from tasks.mesh.levels import Level, level_glb, whole
 from tasks.mesh.merged import MergedMesh
 from tasks.mesh.normals import vertex_normals
+from tasks.mesh.reading import read_glb
 
 
 def export_glb(
@@ -63,6 +65,35 @@ def export_glb(
     )
     _reload(content, written)
     return content
+
+
+def levels_of(plain: bytes, config: ExportConfig) -> dict[str, Level]:
+    """The levels of detail of a GLB: ``full``, ``medium`` and ``preview``.
+
+    Args:
+        plain: The GLB, whole and uncompressed.
+        config: Parameters of the stage: how large each may be.
+
+    Raises:
+        ReconstructionError: ``glb-too-large``.
+    """
+    mesh = read_glb(plain)
+    compressed = config.compression == "meshopt"
+    try:
+        return {
+            "full": level_glb(mesh, config.full_bytes, compressed=True, brief=False)
+            if compressed
+            else whole(plain, mesh),
+            "medium": level_glb(mesh, config.medium_bytes, compressed=compressed),
+            "preview": level_glb(mesh, config.preview_bytes, compressed=False),
+        }
+    except ValueError as exc:
+        raise ReconstructionError(
+            "glb-too-large",
+            stage=StageName.EXPORT,
+            what=str(exc),
+            advice="Raise export.full_bytes, export.medium_bytes or export.preview_bytes",
+        ) from exc
 
 
 def _texture(atlas: TyreAtlas, config: ExportConfig) -> Texture:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.imaging.srgb import linear_from_srgb
+from tasks.mesh.meshopt_views import EXTENSION, packed_view
 
 _MAGIC, _VERSION, _JSON, _BIN = 0x46546C67, 2, 0x4E4F534A, 0x004E4942
 _ARRAY_BUFFER, _INDEX_BUFFER = 34962, 34963
@@ -63,12 +64,28 @@ class GlbMesh:
 
 
 class GlbBuffer:
-    """Collects accessors, each in a view of its own, aligned to four bytes."""
+    """Collects accessors, each in a view of its own, aligned to four bytes.
 
-    def __init__(self) -> None:
+    Args:
+        compressed: Whether views are compressed by EXT_meshopt_compression; floating-point numbers
+            are then rounded to 18 bits of the largest.
+    """
+
+    def __init__(self, *, compressed: bool = False) -> None:
         self.data = bytearray()
         self.views: list[dict[str, Any]] = []
         self.accessors: list[dict[str, Any]] = []
+        self._compressed = compressed
+        self._plain_bytes = 0
+
+    @property
+    def buffers(self) -> list[dict[str, Any]]:
+        """What the document says of its buffers: the second stands for what was compressed."""
+        stored: list[dict[str, Any]] = [{"byteLength": len(self.data)}]
+        if self._compressed:
+            told = {"extensions": {EXTENSION: {"fallback": True}}}
+            stored.append({"byteLength": self._plain_bytes, **told})
+        return stored
 
     def add(self, array: NDArray[Any], kind: str, component: int, **extra: Any) -> int:
         """Add an attribute of the vertices, ``(V,)`` or ``(V, N)``, or indices of any shape.
@@ -86,20 +103,18 @@ class GlbBuffer:
             The accessor's index.
         """
         indices = kind == "SCALAR" and component in (UINT, USHORT) and "normalized" not in extra
-        view = {"buffer": 0, "byteOffset": len(self.data)}
+        rows: NDArray[Any]
         if indices:
-            content, count = np.ascontiguousarray(array).tobytes(), array.size
-            view["target"] = _INDEX_BUFFER
+            rows, count = array.reshape(-1), array.size
+            view: dict[str, Any] = {"target": _INDEX_BUFFER}
         else:
-            rows = array.reshape(len(array), -1)
+            rows, count = array.reshape(len(array), -1), len(array)
             short = -rows.shape[1] * rows.itemsize % 4 // rows.itemsize
-            if short:
-                rows = np.pad(rows, ((0, 0), (0, short)))
+            rows = np.pad(rows, ((0, 0), (0, short)))
+            view = {"target": _ARRAY_BUFFER}
+            if short or self._compressed:
                 view["byteStride"] = rows.shape[1] * rows.itemsize
-            content, count = np.ascontiguousarray(rows).tobytes(), len(rows)
-            view["target"] = _ARRAY_BUFFER
-        self.views.append({**view, "byteLength": len(content)})
-        self.data += content + b"\0" * (-len(content) % 4)
+        self._store(np.ascontiguousarray(rows), view, component == FLOAT, indices)
         self.accessors.append(
             {
                 "bufferView": len(self.views) - 1,
@@ -110,6 +125,17 @@ class GlbBuffer:
             }
         )
         return len(self.accessors) - 1
+
+    def _store(self, rows: NDArray[Any], view: dict[str, Any], floats: bool, indices: bool) -> None:
+        content, place = rows.tobytes(), {"buffer": 0, "byteOffset": len(self.data)}
+        view |= {**place, "byteLength": len(content)}
+        if self._compressed:
+            view |= {"buffer": 1, "byteOffset": self._plain_bytes}
+            self._plain_bytes += len(content) + -len(content) % 4
+            content, said = packed_view(rows, floats=floats, indices=indices)
+            view["extensions"] = {EXTENSION: {**place, "byteLength": len(content), **said}}
+        self.views.append(view)
+        self.data += content + b"\0" * (-len(content) % 4)
 
     def add_file(self, content: bytes) -> int:
         """Add a file, such as an image; returns the index of its view."""
@@ -163,7 +189,7 @@ def encode_glb(mesh: GlbMesh, *, name: str, generator: str, extras: Mapping[str,
         **_materials(mesh.texture, buffer),
         "accessors": buffer.accessors,
         "bufferViews": buffer.views,
-        "buffers": [{"byteLength": len(buffer.data)}],
+        "buffers": buffer.buffers,
     }
     return pack_glb(document, bytes(buffer.data))
 

@@ -1,21 +1,22 @@
 """A GLB's mesh as arrays: for previews, pictures and what is told of a file.
 
 Reads what this project writes, and what other programs write alike: one or several triangle
-meshes, of plain or quantised numbers, with a base-colour texture in PNG, JPEG or WebP. What is
-compressed by an extension is refused in words.
+meshes, of plain or quantised numbers, compressed by meshopt or not, with a base-colour texture in
+PNG, JPEG or WebP. What another extension compresses is refused in words.
 """
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tasks.mesh.glb import BYTE, FLOAT, SHORT, UINT, USHORT, document_of
+from tasks.mesh.meshopt_views import EXTENSION, unpacked
 
 FloatArray = NDArray[np.float64]
 
@@ -29,7 +30,9 @@ _TYPES: dict[int, str] = {
     FLOAT: "<f4",
 }
 _WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4}
-_READABLE = frozenset({"KHR_mesh_quantization", "KHR_materials_unlit", "EXT_texture_webp"})
+_READABLE = frozenset(
+    {"KHR_mesh_quantization", "KHR_materials_unlit", "EXT_texture_webp", EXTENSION}
+)
 _TRIANGLES = 4
 
 
@@ -46,7 +49,7 @@ class ReadMesh:
         texture: The file of the base-colour texture; None where it has none.
         attributes: ``(V,)`` float64 each, by name without the underscore, in lower case.
         extras: ``asset.extras``: where the mesh comes from.
-        document: The whole JSON document.
+        document: The whole JSON document, as it stands in the file.
     """
 
     vertices: FloatArray
@@ -78,7 +81,7 @@ def read_glb(content: bytes) -> ReadMesh:
     if unread:
         raise ValueError(f"needs {', '.join(sorted(unread))}, which is not read here")
     try:
-        return _read(document, _binary(content))
+        return replace(_read(*unpacked(document, _binary(content))), document=document)
     except (KeyError, IndexError, TypeError) as exc:
         raise ValueError(f"not a glTF mesh ({type(exc).__name__}: {exc})") from exc
 
@@ -114,7 +117,6 @@ def _read(document: dict[str, Any], binary: bytes) -> ReadMesh:
         texture=images[0] if images and "TEXCOORD_0" in joined else None,
         attributes={n: v for n, v in own.items() if len(v) == len(joined["POSITION"])},
         extras=document.get("asset", {}).get("extras", {}),
-        document=document,
     )
 
 

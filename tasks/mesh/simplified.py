@@ -12,6 +12,11 @@ from tasks.mesh.reading import FloatArray
 _AGGRESSIVENESS = 3.0
 """How fast the bound of a collapse's error grows: half of the library's default, a third more time
 for errors that are smaller by a third."""
+_TAKEN_BACK = 8
+"""How often collapses are taken back; once or twice is enough for tyres."""
+_REACH_M = 0.005
+_PER_METRE = 10.0
+"""Rays start so far off a surface; Embree is told of lengths in so many parts of a metre."""
 
 
 @dataclass(frozen=True)
@@ -57,12 +62,13 @@ class Deviation:
 
 
 def simplify(vertices: FloatArray, faces: NDArray[np.int32], target_faces: int) -> Simplified:
-    """Collapse edges by quadric error until so many faces are left.
+    """Collapse edges by quadric error until so many faces are left, or a few more.
 
-    Borders stay where they are, so that charts of a texture do not come apart.
+    Borders stay where they are, so that charts of a texture do not come apart. Collapses after
+    which more than two faces would meet at an edge are taken back: a closed surface stays closed.
 
     Args:
-        vertices: ``(N, 3)``.
+        vertices: ``(N, 3)``; those at one place are one vertex of the surface.
         faces: ``(F, 3)``.
         target_faces: Faces that are wanted; a mesh that has no more is returned as it is.
 
@@ -80,9 +86,14 @@ def simplify(vertices: FloatArray, faces: NDArray[np.int32], target_faces: int) 
         return_collapses=True,
         preserve_border=True,
     )
-    points, triangles, origin = fast_simplification.replay_simplification(
-        vertices, faces, collapses
-    )
+    for _ in range(_TAKEN_BACK):
+        points, triangles, origin = fast_simplification.replay_simplification(
+            vertices, faces, collapses
+        )
+        pinched = _pinched(points, triangles)
+        if not pinched.any():
+            break
+        collapses = collapses[~pinched[origin[collapses]].any(axis=1)]
     return Simplified(
         np.asarray(points, np.float64),
         np.asarray(triangles, np.int32),
@@ -90,20 +101,55 @@ def simplify(vertices: FloatArray, faces: NDArray[np.int32], target_faces: int) 
     )
 
 
-def deviation(vertices: FloatArray, simple: FloatArray, faces: NDArray[np.int32]) -> Deviation:
-    """How far points are from a surface.
+def edge_counts(
+    vertices: FloatArray, faces: NDArray[np.int32]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """How many faces meet at each edge, vertices at one place taken as one.
+
+    Returns:
+        For each vertex its place, ``(V,)``; edges as pairs of places, ``(E, 2)``; ``(E,)`` faces.
+    """
+    _, place = np.unique(vertices, axis=0, return_inverse=True)
+    place = place.reshape(-1)
+    corners = place[faces]
+    edges = np.sort(np.concatenate([corners[:, [i, (i + 1) % 3]] for i in range(3)]), axis=1)
+    number, count = np.unique(edges @ np.array([len(vertices), 1]), return_counts=True)
+    return place, np.stack(np.divmod(number, len(vertices)), axis=1), count
+
+
+def _pinched(vertices: FloatArray, faces: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Vertices ``(V,)`` of edges at which more than two faces meet."""
+    place, edges, count = edge_counts(vertices, faces)
+    return np.isin(place, edges[count > 2])
+
+
+def deviation(
+    full: FloatArray, normals: FloatArray, simple: Simplified, places: FloatArray
+) -> Deviation:
+    """How far a mesh's vertices are from the surface that stands for it.
+
+    Measured along their normals, either way, and no farther than the vertices that they were merged
+    into: at most so far, for the nearest point may lie aside.
 
     Args:
-        vertices: ``(N, 3)`` points, metres.
-        simple: ``(V, 3)`` vertices of the surface, metres.
-        faces: ``(F, 3)`` its faces.
+        full: ``(N, 3)`` vertices of the mesh, metres.
+        normals: ``(N, 3)`` its unit normals.
+        simple: What stands for it.
+        places: ``(V, 3)`` where its vertices are written.
     """
-    import trimesh
+    from tasks.geometry.ray_caster import RayCaster
 
-    from tasks.evaluation.distance import SurfaceDistance
+    off = np.linalg.norm(full - places[simple.origin], axis=1)
+    caster = RayCaster(places, simple.faces, scale=_PER_METRE)
+    for way in (normals, -normals):
+        along = caster.distances(full - _REACH_M * way, way).astype(np.float64)
+        off = np.minimum(off, np.abs(along - _REACH_M))
+    return deviation_of(off)
 
-    surface = SurfaceDistance(trimesh.Trimesh(simple, faces, process=False))
-    millimetres = 1000.0 * surface.query(vertices, candidates=4)[0]
+
+def deviation_of(metres: FloatArray) -> Deviation:
+    """Mean, 99th percentile and most of distances ``(N,)``."""
+    millimetres = 1000.0 * metres
     return Deviation(
         float(millimetres.mean()),
         float(np.percentile(millimetres, 99)),

@@ -8,14 +8,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from configs.locations import as_location, inside, metadata_of, parent_and_name, report_of, stem_of
+from configs.locations import (
+    as_location,
+    inside,
+    is_level,
+    metadata_of,
+    parent_and_name,
+    report_of,
+    stem_of,
+)
 from configs.settings import Settings
 from tasks.batch.sources import PAGE_NAME
 from tasks.core.errors import InputError
 from tasks.mesh.reading import ReadMesh, read_glb
 from tasks.storage.results import PAGE_MARK, Results
 
-_PREVIEW = ".preview.glb"
 _SUFFIXES = (".json", ".html")
 
 
@@ -98,14 +105,14 @@ def mesh_of(result: FoundResult) -> ReadMesh:
             "glb-unreadable",
             stage="start",
             what=f"{result.location}: {exc}",
-            advice="Name a GLB that Tyre3D wrote, whole and uncompressed",
+            advice="Name a GLB that Tyre3D wrote, and that is whole",
         ) from exc
 
 
 def _glb_of(text: str) -> Path | str:
     location = as_location(text)
     if isinstance(location, Path) and location.is_dir():
-        found = [p for p in sorted(location.glob("*.glb")) if not p.name.endswith(_PREVIEW)]
+        found = [p for p in sorted(location.glob("*.glb")) if not is_level(p.name)]
         if len(found) != 1:
             names = ", ".join(p.name for p in found[:5]) + (", ..." if len(found) > 5 else "")
             what = f"{location} holds {names}" if found else f"{location} holds no GLB"

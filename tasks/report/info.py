@@ -44,7 +44,7 @@ def info_of(result: FoundResult) -> dict[str, Any]:
 
 _ORIGIN = (
     *("verdict", "reasons", "retake", "warnings"),
-    *("input", "model", "scale", "poses", "frames", "code", "preview"),
+    *("input", "model", "scale", "poses", "frames", "code", "detail"),
 )
 
 

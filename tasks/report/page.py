@@ -186,7 +186,7 @@ def _stages(metadata: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _origin(metadata: Mapping[str, Any], preview_bytes: int) -> list[tuple[str, Any]]:
     """Labels and values, where the full files are linked by their names."""
-    preview = metadata["preview"]
+    preview = metadata["levels"]["preview"]
     lost = (
         f"{preview['num_faces']} faces, {preview_bytes / 1e6:.2f} MB; the full mesh is "
         f"{preview['error_mean_mm']:.2f} mm from it in the mean, {preview['error_p99_mm']:.2f} mm "

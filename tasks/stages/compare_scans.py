@@ -16,8 +16,9 @@ from tasks.comparison.scan import Scan, scan_of
 from tasks.comparison.table import cells_csv
 from tasks.core.errors import ReconstructionError
 from tasks.matting.quality import Masks
+from tasks.mesh.levels import level_glb
 from tasks.mesh.merged import load_mesh
-from tasks.mesh.preview_glb import preview_glb
+from tasks.mesh.reading import read_glb
 from tasks.poses.record import PoseEstimate
 from tasks.report.comparison_content import comparison_content
 from tasks.stages.stage import Record, Stage, Workspace
@@ -61,7 +62,8 @@ def _produce(
     change = comparison.change
     glb = deviation_glb(first, change, record)
     (work.folder / CHANGE_FILE).write_bytes(glb)
-    (work.folder / PREVIEW_FILE).write_bytes(preview_glb(glb, config.preview_bytes).content)
+    preview = level_glb(read_glb(glb), config.preview_bytes, compressed=False)
+    (work.folder / PREVIEW_FILE).write_bytes(preview.content)
     (work.folder / CELLS_FILE).write_text(cells_csv(change))
     np.savez(
         work.folder / MAPS_FILE,

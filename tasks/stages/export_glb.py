@@ -1,4 +1,4 @@
-"""Stage *export*: the mesh as a GLB that says where it comes from, and a preview of it."""
+"""Stage *export*: the mesh as GLBs that say where it comes from, and a picture of it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from tasks.storage.artifacts import ArtifactRef
 if TYPE_CHECKING:
     from tasks.mesh.merged import MergedMesh
 
-GLB_FILE = "mesh.glb"
+PLAIN_FILE, FULL_FILE = "plain.glb", "full.glb"
+MEDIUM_FILE, PREVIEW_GLB_FILE = "medium.glb", "preview.glb"
 PREVIEW_FILE = "preview.png"
+_LEVELS = {"full": FULL_FILE, "medium": MEDIUM_FILE, "preview": PREVIEW_GLB_FILE}
 _log = logging.getLogger("tyre3d")
 
 
@@ -27,9 +29,9 @@ def _produce(
     atlas: ArtifactRef,
     provenance: Mapping[str, Any],
 ) -> Record:
-    """Write the GLB with its provenance, and a preview."""
+    """Write the GLB with its provenance, whole and in three levels of detail, and a picture."""
     from tasks.atlas.record import load_atlas, texture_record
-    from tasks.mesh.export import export_glb
+    from tasks.mesh.export import export_glb, levels_of
     from tasks.mesh.merged import load_mesh
 
     merged = load_mesh(work.open(mesh))
@@ -39,13 +41,15 @@ def _produce(
         "warnings": [*provenance["warnings"], *merged.warnings],
         "texture": texture_record(unrolled) if unrolled else None,
     }
-    (work.folder / GLB_FILE).write_bytes(export_glb(merged, extras, config, unrolled))
+    plain = export_glb(merged, extras, config, unrolled)
+    levels = levels_of(plain, config)
+    (work.folder / PLAIN_FILE).write_bytes(plain)
+    for name, file in _LEVELS.items():
+        (work.folder / file).write_bytes(levels[name].content)
     _write_preview(work.folder / PREVIEW_FILE, merged)
     bounds = (merged.vertices.min(axis=0), merged.vertices.max(axis=0))
     return {
-        "num_vertices": len(merged.vertices),
-        "num_faces": len(merged.faces),
-        "num_written_vertices": len(unrolled.layout.source if unrolled else merged.vertices),
+        "levels": {name: level.figures() for name, level in levels.items()},
         "bounds_m": [[round(float(v), 6) for v in corner] for corner in bounds],
         "extras": extras,
         "figures": merged.figures,

@@ -1,4 +1,4 @@
-"""Stage *report*: what the report on a tyre shows, and the small mesh in it.
+"""Stage *report*: what the report on a tyre shows.
 
 The page itself is put together after this stage, for it tells of the run: times of all stages, this
 one among them, which are no part of any key.
@@ -9,12 +9,11 @@ from __future__ import annotations
 import json
 
 from configs.stages import ReportConfig, StageName
-from tasks.stages.export_glb import GLB_FILE, PREVIEW_FILE
+from tasks.stages.export_glb import PREVIEW_FILE
 from tasks.stages.stage import Record, Stage, Workspace
 from tasks.storage.artifacts import ArtifactRef
 
 CONTENT_FILE = "content.json"
-PREVIEW_GLB_FILE = "preview.glb"
 
 
 def _produce(
@@ -30,21 +29,18 @@ def _produce(
     exported: ArtifactRef,
     gap_deg: float,
 ) -> Record:
-    """Gather what the report shows, and write the preview of the mesh."""
+    """Gather what the report shows."""
     from tasks.atlas.flattened import flat_parts
     from tasks.atlas.record import load_atlas
     from tasks.imaging.images import read_image
     from tasks.matting.quality import Masks
     from tasks.mesh.merged import load_mesh
-    from tasks.mesh.preview_glb import preview_glb
     from tasks.poses.record import PoseEstimate
     from tasks.report.content import flattened_of, gather_content, pictures_of
     from tasks.selection.choose import Selection
     from tasks.video.frames import Frames
 
     export = work.open(exported)
-    preview = preview_glb((export.folder / GLB_FILE).read_bytes(), config.preview_bytes)
-    (work.folder / PREVIEW_GLB_FILE).write_bytes(preview.content)
     content = gather_content(
         Frames.read(work.open(frames)),
         Masks.read(work.open(masks)),
@@ -58,7 +54,7 @@ def _produce(
     if PREVIEW_FILE in export.files:
         content |= pictures_of(read_image(export.folder / PREVIEW_FILE), config)
     (work.folder / CONTENT_FILE).write_text(json.dumps(content))
-    return {"preview": preview.figures()}
+    return {"frames": len(content["frames"])}
 
 
 REPORT = Stage(StageName.REPORT, _produce, timeout_s=1800.0)

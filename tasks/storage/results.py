@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from configs.locations import (
+    LEVELS,
     inside,
+    level_of,
     metadata_of,
     parent_and_name,
-    preview_of,
     report_of,
     stem_of,
 )
@@ -100,15 +101,16 @@ def check_writable(glb: Path | str, settings: Settings) -> None:
         StorageError: As :meth:`Results.check`.
     """
     results, name = results_beside(glb, settings)
-    metadata, report, preview = (
-        parent_and_name(of(glb))[1] for of in (metadata_of, report_of, preview_of)
-    )
-    for each in (name, metadata, report, preview):  # any name may be too long, or a folder's
+    metadata, report = (parent_and_name(of(glb))[1] for of in (metadata_of, report_of))
+    levels = [level_of(glb, level) for level in LEVELS]
+    beside = [parent_and_name(level)[1] for level in levels]
+    for each in (name, metadata, report, *beside):  # any name may be too long, or a folder's
         results.check(each)
     check_replaceable(results, metadata)
     check_page_replaceable(results, report)
-    if results.read(parent_and_name(metadata_of(preview_of(glb)))[1]) is not None:
-        raise _foreign(results, preview)  # the result of a tyre that is called so
+    for level, each in zip(levels, beside, strict=True):
+        if results.read(parent_and_name(metadata_of(level))[1]) is not None:
+            raise _foreign(results, each)  # the result of a tyre that is called so
 
 
 def check_page_replaceable(results: Results, name: str) -> None:
@@ -169,7 +171,7 @@ def write_result(
     glb: bytes,
     metadata: Mapping[str, Any],
     settings: Settings,
-    report: tuple[str, bytes] | None = None,
+    page: str | None = None,
     beside: Mapping[str, bytes] | None = None,
 ) -> dict[str, str]:
     """Write what a user gets, side by side, the GLB last.
@@ -182,7 +184,7 @@ def write_result(
         glb: The GLB.
         metadata: What is said of it.
         settings: How S3 is reached.
-        report: The report's page and the preview GLB, where they could be made.
+        page: The report's page, where it could be made.
         beside: Other files, by what is added to the GLB's name without its suffix.
 
     Returns:
@@ -191,10 +193,8 @@ def write_result(
     results, name = results_beside(location, settings)
     others = {f"{stem_of(location)}{suffix}": c for suffix, c in (beside or {}).items()}
     shown = {}
-    if report is not None:
-        page, preview = report
+    if page is not None:
         shown[parent_and_name(report_of(location))[1]] = page.encode("utf-8", "backslashreplace")
-        shown[parent_and_name(preview_of(location))[1]] = preview
     made = {**others, **shown, name: glb}
     digests = {each: hashlib.sha256(content).hexdigest() for each, content in made.items()}
     told = {**metadata, "files": digests}

@@ -118,7 +118,7 @@ def test_a_batch_from_bucket_to_bucket_outlives_a_killed_worker(stack: Stack, s3
         assert entries[good]["glb"] == f"s3://tyres/meshes/{good}.glb"
         assert is_whole(files.cat_file(entries[good]["glb"]))
     found = sorted(f.rpartition("/")[2] for f in files.find("tyres/meshes"))
-    ends = ("glb", "html", "json", "preview.glb")
+    ends = ("glb", "html", "json", "medium.glb", "preview.glb")
     files_of = [f"{good}.{end}" for good in ("first", "second") for end in ends]
     assert found == ["batch.html", "batch.json", *files_of]
     disturbed = run["name"].removeprefix("reconstruct-")
@@ -189,7 +189,8 @@ def test_a_job_over_the_api_survives_its_restart(stack: Stack, api: httpx.Client
     assert end["metadata"]["num_vertices"] > 100
     assert {s["state"] for s in end["metadata"]["stages"]} <= {"Completed", "Cached"}
     assert is_whole((stack.folder / "out" / "single.glb").read_bytes())
-    assert {"mesh.glb", "metadata.json", "preview.glb", "report.html"} == set(end["files"])
+    levels = {"mesh.glb", "medium.glb", "preview.glb"}
+    assert {*levels, "metadata.json", "report.html"} == set(end["files"])
     for name in end["files"]:
         ending = name.replace("mesh", "").replace("metadata", "").replace("report", "")
         written = stack.folder / "out" / f"single.{ending.removeprefix('.')}"

@@ -142,6 +142,6 @@ def _wrong(ends: list[dict[str, Any]], glbs: list[Path], expected: list[str]) ->
     bad = [end for end in ends if end["status"] != "completed" or not end["result_is_there"]]
     if bad or [digest(glb) for glb in glbs] != expected:
         return bad or ["the bytes of the GLBs differ"]
-    ending = ("glb", "html", "json", "preview.glb")
+    ending = ("glb", "html", "json", "medium.glb", "preview.glb")
     names = {f"{glb.stem}.{end}" for glb in glbs for end in ending}
     return sorted({p.name for p in glbs[0].parent.iterdir()} ^ names)

@@ -106,7 +106,7 @@ def test_a_long_queue_outlives_many_killed_workers(stack: Stack, say: Any) -> No
     assert completed == {f"reconstruct-{name}": 1 for name, fine in good.items() if fine}
     assert all(is_whole((out / f"{name}.glb").read_bytes()) for name, fine in good.items() if fine)
     visible = {p.name for p in out.iterdir() if not p.name.startswith(".")}
-    ends = (".glb", ".html", ".json", ".preview.glb")
+    ends = (".glb", ".html", ".json", ".medium.glb", ".preview.glb")
     results = {f"{name}{end}" for name, fine in good.items() if fine for end in ends}
     assert visible == results | {"batch.json", "batch.html"}
     assert killed >= VIDEOS // KILL_EVERY - 1

@@ -69,7 +69,7 @@ class Tyre:
         assert self.stack.end(self.name) in MADE, self.stack.log(self.name)
         (entry,) = json.loads((self.out / "batch.json").read_text())["tyres"]
         visible = sorted(p.name for p in self.out.iterdir() if not p.name.startswith("."))
-        ends = ("glb", "html", "json", "preview.glb")
+        ends = ("glb", "html", "json", "medium.glb", "preview.glb")
         assert visible == ["batch.html", "batch.json", *(f"{self.name}.{end}" for end in ends)]
         assert is_whole((self.out / f"{self.name}.glb").read_bytes())
         return dict(entry)
@@ -340,6 +340,6 @@ mount -o remount,size=64m {home}
     assert {x.split()[1] for x in lines if x.startswith("kept")} == set(STAGES[:done])
     states = stages_of(out / "full.json")
     assert [states[s] for s in STAGES] == ["Cached"] * done + ["Completed"] * (len(STAGES) - done)
-    files = ["full.glb", "full.html", "full.json", "full.preview.glb"]
+    files = ["full.glb", "full.html", "full.json", "full.medium.glb", "full.preview.glb"]
     assert sorted(p.name for p in out.iterdir()) == files
     assert is_whole((out / "full.glb").read_bytes())

@@ -5,6 +5,7 @@ Poses and merge are stood in for by quick fakes here; they have tests of their o
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import shutil
@@ -30,6 +31,7 @@ from tasks.geometry.camera import look_at
 from tasks.geometry.crop import CodedFrame
 from tasks.mesh.glb import document_of
 from tasks.mesh.merged import MergedMesh
+from tasks.mesh.reading import read_glb
 from tasks.poses.record import ObjectEstimate, PoseEstimate
 from tasks.verdict.record import FIRST_WORD
 from tests.support.gltf import assert_valid
@@ -99,7 +101,7 @@ def test_glb_and_metadata(cut_out_folder: Path, tmp_path: Path, tiny_model: Path
     metadata = run(cut_out_folder, tmp_path, tiny_model)
     path = Path(metadata["output_path"])
     assert set(states(metadata).values()) == {"Completed"}
-    files = ["tyre.glb", "tyre.html", "tyre.json", "tyre.preview.glb"]
+    files = ["tyre.glb", "tyre.html", "tyre.json", "tyre.medium.glb", "tyre.preview.glb"]
     assert sorted(p.name for p in path.parent.iterdir()) == files
     text = path.with_suffix(".json").read_text()
     assert json.loads(text, parse_constant=pytest.fail) == metadata
@@ -125,8 +127,8 @@ def test_flattened_pictures_lie_beside_the_glb_where_asked(
     metadata = run(cut_out_folder, tmp_path, tiny_model, atlas=True)
     folder = Path(metadata["output_path"]).parent
     names = {p.name for p in folder.iterdir()}
-    plain = {"tyre.glb", "tyre.json", "tyre.html", "tyre.preview.glb"}
-    assert names == plain | set(metadata["atlas_files"])
+    others = {"tyre.glb", "tyre.json", "tyre.html", "tyre.medium.glb", "tyre.preview.glb"}
+    assert names == others | set(metadata["atlas_files"])
     told = json.loads((folder / "tyre.atlas.json").read_text())
     assert {f"tyre{p['suffix']}" for p in told["pictures"]} <= names
     page = (folder / "tyre.html").read_text()
@@ -136,6 +138,36 @@ def test_flattened_pictures_lie_beside_the_glb_where_asked(
     assert texture["width_px"] * texture["degrees_per_px"] == pytest.approx(360, rel=1e-4)
     assert metadata["num_written_vertices"] > metadata["num_vertices"]
     assert document_of((folder / "tyre.glb").read_bytes())["asset"]["extras"]["texture"] == texture
+
+
+def test_levels_lie_beside_the_glb_and_the_whole_mesh_where_asked(
+    cut_out_folder: Path, tmp_path: Path, tiny_model: Path
+) -> None:
+    """The counts, distances and digests that are told are those of the files."""
+    metadata = run(cut_out_folder, tmp_path, tiny_model, plain=True)
+    folder = Path(metadata["output_path"]).parent
+    suffixes = {"full": "", "medium": ".medium", "preview": ".preview"}
+    assert set(metadata["levels"]) == set(suffixes)
+    plain = folder / "tyre.plain.glb"
+    whole = trimesh.load(plain, force="mesh", process=False)
+    for name, suffix in suffixes.items():
+        content = (folder / f"tyre{suffix}.glb").read_bytes()
+        told, mesh = metadata["levels"][name], read_glb(content)
+        assert told["bytes"] == len(content)
+        assert told["num_faces"] == len(mesh.faces)
+        assert told["num_written_vertices"] == len(mesh.vertices)
+        assert told["num_vertices"] == len(np.unique(mesh.vertices, axis=0))
+        assert mesh.extras["detail"]["max_mm"] == pytest.approx(told["error_max_mm"], abs=1e-4)
+        assert metadata["files"][f"tyre{suffix}.glb"] == hashlib.sha256(content).hexdigest()
+        assert set(mesh.attributes) >= {"seen_by", "inferred", "disagreement"}
+    assert len(whole.faces) == metadata["num_faces"], "a mesh that fits loses no face"
+    digest = hashlib.sha256(plain.read_bytes()).hexdigest()
+    assert metadata["files"]["tyre.plain.glb"] == digest
+    assert read_glb(plain.read_bytes()).extras == {
+        k: v
+        for k, v in document_of((folder / "tyre.glb").read_bytes())["asset"]["extras"].items()
+        if k != "detail"
+    }
 
 
 def test_what_was_left_out_is_told(cut_out_folder: Path, tmp_path: Path, tiny_model: Path) -> None:
@@ -221,8 +253,11 @@ def test_the_call_of_the_replaced_system(
     (tmp_path / "bundled/tyre-mini").symlink_to(tiny_model)
     path = tmp_path / "deep/er/mesh.glb"
     metadata = reconstruct_tyre_3d(str(cut_out_folder), str(path), "cpu", 3, 64)
-    assert path.is_file()
     assert metadata["output_path"] == str(path)
+    again = trimesh.load(path, force="mesh", process=False)
+    assert len(again.faces) == metadata["num_faces"]
+    assert len(again.vertices) == metadata["num_written_vertices"]
+    assert metadata["levels"]["full"]["error_max_mm"] == 0.0
     assert metadata["num_frames"] == 3
     assert metadata["model"]["name"] in {"tyre-mini", "triposr"}
 

@@ -17,6 +17,8 @@ export interface ReconstructRequest {
   session?: string;
   /** Whether sidewalls and tread, laid flat, are written beside the GLB. */
   atlas?: boolean;
+  /** Also the whole GLB uncompressed, as plain.glb. */
+  plain?: boolean;
   /** The caller's own name of the job, such as an order's number. */
   reference?: string;
   /** Address that is told of the job's end; its host must be listed in the service's settings. */

@@ -37,8 +37,9 @@ PAGE = PAGE_MARK.decode() + '0">\n<p>the page</p>'
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
     glb = export_glb(torus(), PROVENANCE, ExportConfig())
+    beside = {".preview.glb": glb, ".medium.glb": glb}
     metadata = {"metadata_path": "", "glb_sha256": hashlib.sha256(glb).hexdigest()}
-    write_result(tmp_path / "out/tyre 1.glb", glb, metadata, Settings(), (PAGE, glb))
+    write_result(tmp_path / "out/tyre 1.glb", glb, metadata, Settings(), PAGE, beside)
     return tmp_path / "out"
 
 

@@ -44,6 +44,7 @@ PERMANENT = frozenset(
         "internal",
         "merge-empty",
         "merge-no-pose",
+        "glb-too-large",
         "mesh-broken",
         "mesh-empty",
         "model-differs",

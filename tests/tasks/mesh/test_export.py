@@ -188,8 +188,8 @@ def test_a_mesh_that_failed_says_so_in_its_name() -> None:
 def test_results_appear_together(tmp_path: Path) -> None:
     path = tmp_path / "a" / "x.glb"
     check_writable(path, Settings())
-    report = ("<html>", b"small")
-    files = write_result(path, b"glb", {"n": 1}, Settings(), report, {".tread.png": b"png"})
+    beside = {".tread.png": b"png", ".preview.glb": b"small"}
+    files = write_result(path, b"glb", {"n": 1}, Settings(), "<html>", beside)
     names = ["x.glb", "x.html", "x.json", "x.preview.glb", "x.tread.png"]
     assert sorted(p.name for p in path.parent.iterdir()) == names
     assert json.loads(path.with_suffix(".json").read_text()) == {"n": 1, "files": files}

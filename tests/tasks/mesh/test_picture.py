@@ -12,7 +12,7 @@ from tasks.mesh.export import export_glb
 from tasks.mesh.palette import PALETTE
 from tasks.mesh.picture import Studio
 from tasks.mesh.reading import ReadMesh, read_glb
-from tests.tasks.mesh.test_preview_glb import fine, textured
+from tests.tasks.mesh.test_levels import fine, textured
 
 Picture = NDArray[np.uint8]
 

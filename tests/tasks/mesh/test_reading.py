@@ -58,7 +58,7 @@ def test_what_cannot_be_read_is_refused_in_words(fault: str) -> None:
     (length,) = struct.unpack("<I", content[12:16])
     document, data = json.loads(content[20 : 20 + length]), content[28 + length :]
     if fault == "extension":
-        document["extensionsRequired"] = ["EXT_meshopt_compression"]
+        document["extensionsRequired"] = ["KHR_draco_mesh_compression"]
     elif fault == "cut":
         data = data[: len(data) // 2 // 4 * 4]
     elif fault == "nothing":
@@ -66,7 +66,7 @@ def test_what_cannot_be_read_is_refused_in_words(fault: str) -> None:
     else:
         del document["bufferViews"]
     words = {
-        "extension": "meshopt",
+        "extension": "draco",
         "cut": "cut off",
         "nothing": "no triangles",
         "nonsense": "not a",

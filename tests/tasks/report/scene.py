@@ -9,8 +9,9 @@ from configs.stages import ExportConfig, JudgeConfig, ReportConfig
 from tasks.geometry.camera import Camera
 from tasks.matting.quality import Mask, Masks
 from tasks.mesh.export import export_glb
+from tasks.mesh.levels import Level, level_glb
 from tasks.mesh.preview import preview
-from tasks.mesh.preview_glb import Preview, preview_glb
+from tasks.mesh.reading import read_glb
 from tasks.report.content import gather_content, pictures_of
 from tasks.report.page import report_page
 from tasks.selection.choose import Selection, Verdict
@@ -64,7 +65,7 @@ def glb() -> bytes:
     return export_glb(drum(seen_above=-0.05), {"verdict": "review"}, ExportConfig())
 
 
-def metadata_of(name: str, made: Preview, verdict: str = "review") -> dict[str, Any]:
+def metadata_of(name: str, made: Level, verdict: str = "review") -> dict[str, Any]:
     """What lies beside the GLB, with every key that a run writes."""
     return {
         "output_path": f"/out/{name}.glb",
@@ -100,11 +101,11 @@ def metadata_of(name: str, made: Preview, verdict: str = "review") -> dict[str, 
         "seconds": 2.0,
         "made_at": "2026-01-01T00:00:00+00:00",
         "python": "3.11.0",
-        "preview": made.figures(),
+        "levels": {"preview": made.figures()},
     }
 
 
 def report_of(folder: Path, name: str, max_bytes: int = 120_000) -> str:
     """The page of the report on the drum."""
-    made = preview_glb(glb(), max_bytes)
+    made = level_glb(read_glb(glb()), max_bytes, compressed=False)
     return report_page(name, metadata_of(name, made), content_of(folder), made.content)
