@@ -71,6 +71,13 @@ class Settings(BaseSettings):
         description="how long the local Prefect server stays up after the last command; "
         "0: it ends with the command",
     )
+    links_port: int = Field(
+        default=4201,
+        ge=1,
+        le=65535,
+        description="port on which tyre3d ui serves results that pages of runs link to, to this "
+        "machine alone",
+    )
     log_json: bool = Field(
         default=False, description="whether workers, their runs and the API log JSON lines"
     )

@@ -99,7 +99,7 @@ def run_comparison(request: CompareRequest, settings: Settings) -> dict[str, Any
     }
     record["files"] = {each: hashlib.sha256(data).hexdigest() for each, data in files.items()}
     results.write({**files, f"{name}.json": json.dumps(record, indent=2).encode() + b"\n"})
-    publish_comparison(name, record, results)
+    publish_comparison(name, record, results, settings)
     return record
 
 

@@ -7,6 +7,7 @@ import asyncio
 import json
 import math
 import os
+import subprocess
 import sys
 import time
 from dataclasses import asdict
@@ -35,7 +36,8 @@ _RETENTION = {
 
 def ui(options: argparse.Namespace) -> int:
     """Become Prefect's server with its UI, closed to everyone without the password."""
-    prepare(load_settings(), verbose=True)
+    settings = load_settings()
+    prepare(settings, verbose=True)
     origin = f"http://{options.host}:{options.port}"
     password = os.environ.get("PREFECT_SERVER_API_AUTH_STRING") or own_password()
     with place_held(f"{origin}/api") as held:
@@ -54,6 +56,8 @@ def ui(options: argparse.Namespace) -> int:
             f"Prefect's UI: {origin}\n"
             f"It asks once for the password in {prefect_home() / PASSWORD_FILE}\n"
         )
+        links = [sys.executable, "-m", "flows.cli.links_process", str(settings.links_port)]
+        subprocess.Popen([*links, str(os.getpid())], stdin=subprocess.DEVNULL)
         address = ["--host", options.host, "--port", str(options.port)]
         command = [sys.executable, "-m", "prefect", "server", "start", *address]
         os.execv(sys.executable, command)

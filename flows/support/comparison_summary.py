@@ -8,39 +8,47 @@ from typing import Any
 
 from prefect.artifacts import create_markdown_artifact
 
+from configs.settings import Settings
 from flows.support.events import slug
+from flows.support.links import address_of
 from flows.support.page import escaped, table
 from tasks.storage.results import Results
 
 _log = logging.getLogger("tyre3d")
 
 
-def publish_comparison(name: str, record: Mapping[str, Any], results: Results) -> None:
+def publish_comparison(
+    name: str, record: Mapping[str, Any], results: Results, settings: Settings
+) -> None:
     """Put verdict, zones and findings into Prefect's UI; never fails a run.
 
     Args:
         name: Of the comparison.
         record: What lies in ``NAME.json``.
         results: The folder of the comparison.
+        settings: How storage is reached.
     """
     try:
-        page = comparison_summary(name, record, results)
+        page = comparison_summary(name, record, results, settings)
         about = f"What changed: {escaped(name)}"
         create_markdown_artifact(page, key=f"comparison-{slug(name)}", description=about)
     except Exception as exc:  # noqa: BLE001  the result is there, whatever becomes of its page
         _log.warning("no summary in Prefect's UI: %s: %s", type(exc).__name__, exc)
 
 
-def comparison_summary(name: str, record: Mapping[str, Any], results: Results) -> str:
+def comparison_summary(
+    name: str, record: Mapping[str, Any], results: Results, settings: Settings
+) -> str:
     """A page of Markdown.
 
     Args:
         name: Of the comparison.
         record: What lies in ``NAME.json``.
         results: The folder of the comparison.
+        settings: How storage is reached.
     """
     page = f"{name}.html"
-    address = results.web_address(page, "text/html; charset=utf-8")
+    address = address_of(results.location(page), settings)
     place = str(results.location(page))
     zones = [
         (

@@ -11,31 +11,27 @@ from prefect.artifacts import create_markdown_artifact
 from configs.locations import as_location
 from configs.settings import Settings
 from flows.support.events import slug
+from flows.support.links import address_of
 from flows.support.page import escaped, summary
-from tasks.storage.results import results_beside
 
 _log = logging.getLogger("tyre3d")
 
 
-_TYPES = {
-    "report": ("report_path", "text/html; charset=utf-8"),
-    "GLB": ("output_path", "model/gltf-binary"),
-}
+_LINKED = {"report": "report_path", "GLB": "output_path"}
 
 
 def links_to(metadata: Mapping[str, Any], settings: Settings) -> dict[str, str]:
-    """Web addresses of report and GLB, as far as there are any: of results in a bucket.
+    """Web addresses of report and GLB, as far as there are any.
 
     Args:
         metadata: A run's metadata.
         settings: How storage is reached.
     """
     found = {}
-    for label, (key, content_type) in _TYPES.items():
-        if location := metadata.get(key):
-            results, name = results_beside(as_location(location), settings)
-            if address := results.web_address(name, content_type):
-                found[label] = address
+    for label, key in _LINKED.items():
+        location = metadata.get(key)
+        if location and (address := address_of(as_location(location), settings)):
+            found[label] = address
     return found
 
 

@@ -58,7 +58,7 @@ def test_films_are_reconstructed_and_compared(
         if suffix != "json"
     }
     assert record["files"] == digests
-    page = comparison_summary("a b", record, Results(out, Settings()))
+    page = comparison_summary("a b", record, Results(out, Settings()), Settings())
     assert f"**Verdict: {record['verdict']}**" in page
     assert page.count("shoulder") == 2
     assert "size-assumed" in {r["code"] for r in record["reasons"]}
