@@ -22,7 +22,8 @@ from configs.settings import Settings
 from configs.stages import StageName
 from flows.reconstruct import reconstruct
 from flows.support.comparison_summary import publish_comparison
-from flows.support.logs import logged_run
+from flows.support.logs import logged_run, told_plainly
+from flows.support.progress import report_to_prefect
 from flows.support.runner import Runner
 from flows.support.settings import load_settings
 from tasks.comparison.align import Alignment
@@ -40,12 +41,17 @@ from tasks.stages.compare_scans import (
     Reconstructed,
 )
 from tasks.storage.artifacts import ArtifactRef, ArtifactStore, open_store
-from tasks.storage.results import Results, check_page_replaceable, check_replaceable
+from tasks.storage.results import (
+    COMPARISON_MARK,
+    Results,
+    check_page_replaceable,
+    check_replaceable,
+)
 
 _log = logging.getLogger("tyre3d")
 
-MARK = "alignment"
-"""A key of all records of comparisons, by which they are told from other JSON files."""
+_SIDE = 0.48
+"""Share of a comparison that each reconstruction takes."""
 _ASSUMED = (
     "the diameter was assumed: millimetres are in proportion to it (give --diameter-mm, outer "
     "diameter of the new tyre)"
@@ -63,7 +69,7 @@ def compare(request: CompareRequest) -> dict[str, Any]:
         The record that also lies in the folder, ``NAME.json``.
     """
     settings = load_settings()
-    with logged_run(request.name, as_json=settings.log_json):
+    with logged_run(request.name, as_json=settings.log_json), told_plainly():
         return run_comparison(request, settings)
 
 
@@ -77,14 +83,16 @@ def run_comparison(request: CompareRequest, settings: Settings) -> dict[str, Any
     results = Results(request.out_dir, settings)
     name = request.name
     check_comparison_writable(results, name)
-    sides = {
-        side: _result_of(location, inside(request.out_dir, f"{name}.{side}.glb"), request, settings)
-        for side, location in (("new", request.new), ("damaged", request.damaged))
-    }
-    store = open_store(settings)
-    run = Runner(store, name, "cpu")
-    refs = {side: _artifacts(found, store) for side, found in sides.items()}
-    ref = run(COMPARE, request.config(CompareConfig), new=refs["new"], damaged=refs["damaged"])
+    sides = {}
+    with report_to_prefect() as progress:
+        for number, side in enumerate(("new", "damaged")):
+            progress.within(_SIDE * number, _SIDE)
+            glb = inside(request.out_dir, f"{name}.{side}.glb")
+            sides[side] = _result_of(getattr(request, side), glb, request, settings)
+        store = open_store(settings)
+        run = Runner(store, name, "cpu")
+        refs = {side: _artifacts(found, store) for side, found in sides.items()}
+        ref = run(COMPARE, request.config(CompareConfig), new=refs["new"], damaged=refs["damaged"])
     artifact = store.open(ref)
     record = _record(request, sides, dict(artifact.record), run)
     content = json.loads((artifact.folder / CONTENT_FILE).read_text())
@@ -98,6 +106,7 @@ def run_comparison(request: CompareRequest, settings: Settings) -> dict[str, Any
         f"{name}.html": comparison_page(name, record, content, preview, tyres).encode(),
     }
     record["files"] = {each: hashlib.sha256(data).hexdigest() for each, data in files.items()}
+    record["glb_sha256"] = record["files"][f"{name}.change.glb"]
     results.write({**files, f"{name}.json": json.dumps(record, indent=2).encode() + b"\n"})
     publish_comparison(name, record, results, settings)
     return record
@@ -112,7 +121,7 @@ def check_comparison_writable(results: Results, name: str) -> None:
     """
     for suffix in ("json", "html", "csv", "change.glb", "placed.glb"):
         results.check(f"{name}.{suffix}")
-    check_replaceable(results, f"{name}.json", MARK)
+    check_replaceable(results, f"{name}.json", COMPARISON_MARK)
     check_page_replaceable(results, f"{name}.html")
 
 

@@ -22,10 +22,13 @@ from deployments.api.downloads import CONDITIONS, TYPES, file_response
 from deployments.api.errors import REQUEST_ID, ApiError, Refusal, add_handlers
 from deployments.api.gate import Gate, allowed
 from deployments.api.jobs import Jobs
+from deployments.api.kinds import Comparisons, Reconstructions
 from deployments.api.metrics import TEXT_TYPE, metrics
 from deployments.api.models import (
+    CompareBody,
     Health,
     JobAccepted,
+    JobBody,
     JobList,
     JobStatus,
     ReconstructBody,
@@ -34,7 +37,7 @@ from deployments.api.models import (
     Uploaded,
     UploadWanted,
 )
-from deployments.api.prefect_runs import PrefectRuns
+from deployments.api.prefect_runs import COMPARE_TAG, PrefectRuns
 from deployments.api.settings import ApiSettings
 from deployments.api.streams import as_events, changes, serve_socket
 from deployments.api.tokens import Client, Tokens
@@ -85,39 +88,53 @@ _Name = Annotated[
     str, InPath(pattern=r"^[a-z0-9][a-z0-9.-]{0,99}$", examples=["mesh.glb", "report.html"])
 ]
 _Submitter = Annotated[Client, Depends(allowed("submit"))]
+_Key = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=255)]
 
 
-def create_app(settings: ApiSettings, runs: PrefectRuns | None = None) -> FastAPI:
+def create_app(
+    settings: ApiSettings,
+    runs: PrefectRuns | None = None,
+    comparing: PrefectRuns | None = None,
+) -> FastAPI:
     """The application.
 
     Args:
         settings: The settings of the service.
-        runs: The runs of the deployment; default: those on the server that the settings name.
+        runs: The runs of reconstructions; default: those on the server that the settings name.
+        comparing: The runs of comparisons, likewise.
 
     Raises:
         OSError: The file of tokens cannot be read.
         ValueError: It is damaged.
     """
     prefect = runs or PrefectRuns(settings)
+    comparing = comparing or PrefectRuns(settings, settings.compare_deployment, COMPARE_TAG)
     tokens = Tokens(settings.tokens, settings.tokens_file)
-    jobs = Jobs(prefect, settings)
-    callbacks = Callbacks(prefect, jobs, settings)
+    jobs = Jobs(Reconstructions(), prefect, settings)
+    comparisons = Jobs(Comparisons(), comparing, settings)
+    callbacks = [Callbacks(prefect, jobs, settings), Callbacks(comparing, comparisons, settings)]
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        crashed = _repeated("crashed jobs", jobs.make_again, settings.make_again_every_s)
-        work = [asyncio.ensure_future(crashed)]
+        looks = [
+            _repeated("crashed jobs", each.make_again, settings.make_again_every_s)
+            for each in (jobs, comparisons)
+        ]
         if settings.callback_hosts:
-            ended = _repeated("ended jobs", callbacks.tell, settings.callback_every_s)
-            work.append(asyncio.ensure_future(ended))
+            looks += [
+                _repeated("ended jobs", each.tell, settings.callback_every_s) for each in callbacks
+            ]
+        work = [asyncio.ensure_future(look) for look in looks]
         try:
             yield
         finally:
-            for each in work:
-                each.cancel()
+            for task in work:
+                task.cancel()
             await asyncio.wait(work)
-            await callbacks.close()
-            await prefect.close()
+            for told in callbacks:
+                await told.close()
+            for asked in (prefect, comparing):
+                await asked.close()
 
     app = FastAPI(
         title="Tyre3D",
@@ -131,10 +148,12 @@ def create_app(settings: ApiSettings, runs: PrefectRuns | None = None) -> FastAP
     add_handlers(app)
     app.include_router(_health_routes(prefect))
     needs_token = [Depends(HTTPBearer(auto_error=False))]  # for the schema: Gate looks at it
-    app.include_router(_job_routes(jobs, settings), dependencies=needs_token)
+    for routes in (_reconstruct_routes(jobs, settings), _compare_routes(comparisons, settings)):
+        app.include_router(routes, dependencies=needs_token)
     app.include_router(_upload_routes(settings), dependencies=needs_token)
     app.include_router(_metrics_routes(prefect, settings), dependencies=needs_token)
-    app.include_router(_socket_routes(jobs, tokens, settings))
+    for each in (jobs, comparisons):
+        app.include_router(_socket_routes(each, tokens, settings))
     app.add_middleware(
         Gate,
         max_bytes=settings.max_body_bytes,
@@ -186,8 +205,8 @@ def _health_routes(prefect: PrefectRuns) -> APIRouter:
     return routes
 
 
-def _job_routes(jobs: Jobs, settings: ApiSettings) -> APIRouter:
-    routes = APIRouter(prefix="/reconstruct", responses=_REFUSALS)
+def _reconstruct_routes(jobs: Jobs, settings: ApiSettings) -> APIRouter:
+    routes = _job_routes(jobs, settings)
 
     @routes.post("", status_code=202, responses=_CONFLICT)
     async def start(
@@ -195,12 +214,47 @@ def _job_routes(jobs: Jobs, settings: ApiSettings) -> APIRouter:
         request: Request,
         response: Response,
         client: _Submitter,
-        idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
+        idempotency_key: _Key = None,
     ) -> JobAccepted:
         """Start a reconstruction; the same Idempotency-Key finds the same job."""
-        job_id, status = await jobs.start(body, idempotency_key, client)
-        response.headers["Location"] = f"{base_of(request)}/reconstruct/status/{job_id}"
-        return JobAccepted(job_id=job_id, status=status)
+        return await _started(jobs, body, idempotency_key, client, request, response)
+
+    return routes
+
+
+def _compare_routes(jobs: Jobs, settings: ApiSettings) -> APIRouter:
+    routes = _job_routes(jobs, settings)
+
+    @routes.post("", status_code=202, responses=_CONFLICT)
+    async def start(
+        body: CompareBody,
+        request: Request,
+        response: Response,
+        client: _Submitter,
+        idempotency_key: _Key = None,
+    ) -> JobAccepted:
+        """Start a comparison of one tyre new and used; all else is as with reconstructions."""
+        return await _started(jobs, body, idempotency_key, client, request, response)
+
+    return routes
+
+
+async def _started(
+    jobs: Jobs,
+    body: JobBody,
+    key: str | None,
+    client: Client,
+    request: Request,
+    response: Response,
+) -> JobAccepted:
+    job_id, status = await jobs.start(body, key, client)
+    response.headers["Location"] = f"{base_of(request)}{jobs.kind.path}/status/{job_id}"
+    return JobAccepted(job_id=job_id, status=status)
+
+
+def _job_routes(jobs: Jobs, settings: ApiSettings) -> APIRouter:
+    """What is asked of jobs of either kind once they are there."""
+    routes = APIRouter(prefix=jobs.kind.path, responses=_REFUSALS)
 
     @routes.get("")
     async def listed(
@@ -232,11 +286,12 @@ def _job_routes(jobs: Jobs, settings: ApiSettings) -> APIRouter:
 
     @routes.get("/{job_id}/{name}", response_class=Response, responses=_FILE | _CONFLICT | _GONE)
     async def file(job_id: UUID, name: _Name, request: Request, client: _Reader) -> Response:
-        """A file of a completed job: mesh.glb, metadata.json, and what its status lists besides.
+        """A file of a completed job, as its status lists them.
 
-        These are report.html, medium.glb, preview.glb and, where the request asked for it,
-        plain.glb; where it asked for the atlas, atlas.json
-        and its pictures. Range, If-Range and If-None-Match are heeded.
+        Of a reconstruction these are mesh.glb, metadata.json, report.html, medium.glb, preview.glb
+        and, where the request asked for them, plain.glb, atlas.json and its pictures; of a
+        comparison change.glb, placed.glb, metadata.json, report.html and cells.csv. Range, If-Range
+        and If-None-Match are heeded.
         """
         content, digest = await jobs.file(job_id, client.owner, name)
         return file_response(name, content, digest, request.headers)
@@ -252,7 +307,7 @@ def _job_routes(jobs: Jobs, settings: ApiSettings) -> APIRouter:
 def _socket_routes(jobs: Jobs, tokens: Tokens, settings: ApiSettings) -> APIRouter:
     routes = APIRouter()
 
-    @routes.websocket("/reconstruct/events/{job_id}")
+    @routes.websocket(f"{jobs.kind.path}/events/{{job_id}}")
     async def socket(job_id: UUID, socket: WebSocket) -> None:
         """The changes that events tell; pages of listed origins alone may open it."""
         origin = socket.headers.get("origin")

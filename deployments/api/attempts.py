@@ -12,7 +12,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from deployments.api.models import Status
-from deployments.api.prefect_runs import TAG
 from tasks.core.failures import Failure, failure_of_state
 
 Run = Mapping[str, Any]
@@ -124,9 +123,9 @@ def job_of(run: Run) -> str:
     return next(found, str(run["id"]))
 
 
-def owner_tag(owner: str | None) -> str:
-    """The tag of a client's jobs; of all clients' where none is given."""
-    return TAG if owner is None else f"by:{owner}"
+def owner_tags(owner: str | None) -> list[str]:
+    """The tag of a client's jobs; none where none is given: jobs of all clients count."""
+    return [] if owner is None else [f"by:{owner}"]
 
 
 def reference_tag(reference: str) -> str:

@@ -18,8 +18,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from configs.locations import as_location, metadata_of, parent_and_name, stem_of
-from configs.request import ReconstructRequest
+from configs.locations import parent_and_name
 from configs.settings import Settings
 from deployments.api.attempts import (
     ENDED,
@@ -31,7 +30,7 @@ from deployments.api.attempts import (
     attempt_of,
     job_of,
     jobs_of,
-    owner_tag,
+    owner_tags,
     reference_of,
     reference_tag,
     states_of,
@@ -39,18 +38,18 @@ from deployments.api.attempts import (
 from deployments.api.callback_rules import LABEL, PENDING, callback_state, check_callback
 from deployments.api.errors import ApiError
 from deployments.api.expected import Expected
-from deployments.api.models import JobError, JobStatus, JobSummary, ReconstructBody, Status
-from deployments.api.paths import below, input_below, output_below
+from deployments.api.kinds import Kind
+from deployments.api.models import JobBody, JobError, JobStatus, JobSummary, Status
+from deployments.api.paths import below
 from deployments.api.prefect_runs import ACTIVE, PrefectRuns
 from deployments.api.settings import ApiSettings
 from deployments.api.tokens import Client
 from tasks.core.errors import Tyre3dError
-from tasks.storage.results import Results, check_replaceable
+from tasks.storage.results import Results
 
-GLB, METADATA = "mesh.glb", "metadata.json"
-"""Names that the files of all jobs have over the API."""
-_SUFFIXES = {GLB: ".glb", METADATA: ".json", "report.html": ".html"}
-"""What follows the stem of the GLB in their names; of others it is a point and the name."""
+METADATA = "metadata.json"
+_NAMES = {".json": METADATA, ".html": "report.html", ".csv": "cells.csv"}
+"""Names over the API by what follows the stem in a file's name; of others it is the name."""
 _MAX_METADATA_BYTES = 4_000_000
 _MAX_CACHED = 2000
 """Statuses in the cache from which on those that are too old are removed."""
@@ -66,11 +65,13 @@ class Jobs:
     """Creates jobs and reports their status.
 
     Args:
-        runs: The runs of the deployment on Prefect's server.
+        kind: Their kind.
+        runs: The runs of its deployment on Prefect's server.
         settings: Roots of inputs and results, and the greatest age of a reported status.
     """
 
-    def __init__(self, runs: PrefectRuns, settings: ApiSettings) -> None:
+    def __init__(self, kind: Kind, runs: PrefectRuns, settings: ApiSettings) -> None:
+        self.kind = kind
         self._runs = runs
         self._settings = settings
         self._expected = Expected(runs)
@@ -82,9 +83,7 @@ class Jobs:
         self._looked_at: datetime | None = None
         self._unchanged: dict[str, float] = {}
 
-    async def start(
-        self, body: ReconstructBody, key: str | None, client: Client
-    ) -> tuple[UUID, Status]:
+    async def start(self, body: JobBody, key: str | None, client: Client) -> tuple[UUID, Status]:
         """Create a job, or find the client's own with the same idempotency key.
 
         Raises:
@@ -92,15 +91,15 @@ class Jobs:
                 if another job writes to the same GLB, or if its place is taken by another's file;
                 429 if too many wait already.
         """
-        request = await asyncio.to_thread(self._request, body)
-        parameters = {"request": request.model_dump(mode="json"), "tyre": request.stem}
-        hidden = _key_of(client, key) if key is not None else None
-        output = _output_tag(request.glb_path)
+        asked = await asyncio.to_thread(self.kind.asked, body, self._settings)
+        parameters = asked.parameters
+        hidden = self._key_of(client, key) if key is not None else None
+        output = _output_tag(self.kind.glb_of(parameters))
         tags, labels = [output, FIRST], {}
         if body.reference is not None:
             tags.append(reference_tag(body.reference))
         if client.name:
-            tags.append(owner_tag(client.name))
+            tags += owner_tags(client.name)
         if body.callback_url is not None:
             check_callback(body.callback_url, self._settings)
             tags.append(PENDING)
@@ -110,8 +109,7 @@ class Jobs:
             for other in await self._to_write_to(output):
                 if hidden is None or other.first.get("idempotency_key") != hidden:
                     raise _in_use(other.first, client)
-            name = f"reconstruct-{request.stem}"
-            run, new = await self._runs.start(parameters, name, hidden, tags, labels)
+            run, new = await self._runs.start(parameters, asked.name, hidden, tags, labels)
             if new:
                 await self._yield_to_earlier(run, output, client)
         same = run["parameters"] == parameters and _callback_of(run) == body.callback_url
@@ -136,19 +134,6 @@ class Jobs:
         if earlier:
             await self._runs.cancel(UUID(run["id"]), "Another job writes to the same GLB")
             raise _in_use(earlier[0], client)
-
-    def _request(self, body: ReconstructBody) -> ReconstructRequest:
-        """The flow's request, once its paths are let through."""
-        is_video = body.video is not None
-        source = input_below(body.source, self._settings.input_roots, is_video=is_video)
-        glb = output_below(body.output_glb_path, self._settings.output_roots)
-        if isinstance(glb, Path):  # what lies in a bucket the run looks at
-            try:
-                check_replaceable(Results(glb.parent, Settings()), f"{glb.stem}.json")
-            except Tyre3dError as exc:
-                raise ApiError(409, exc.code, f"{exc.what}. {exc.advice}") from exc
-        options = body.model_dump(include=set(ReconstructRequest.model_fields))
-        return ReconstructRequest(input=source, glb_path=glb, **options)
 
     async def status(self, job_id: UUID, owner: str | None) -> JobStatus:
         """The status of a job; simultaneous requests for it cost Prefect one request.
@@ -186,7 +171,7 @@ class Jobs:
         Returns:
             The jobs, and the offset from which those that follow are listed, None where none do.
         """
-        tags = [FIRST, owner_tag(owner)]
+        tags = [FIRST, *owner_tags(owner)]
         if reference is not None:
             tags.append(reference_tag(reference))
         found: list[JobSummary] = []
@@ -198,7 +183,7 @@ class Jobs:
                     return found, offset
                 offset += 1
                 if status is None or job.status == status:
-                    found.append(_summary(job))
+                    found.append(self._summary(job))
             if len(runs) < size:
                 return found, None
             if len(found) == limit:
@@ -207,7 +192,7 @@ class Jobs:
 
     async def cancel(self, job_id: UUID, owner: str | None) -> JobStatus:
         """Cancel a job unless it has ended; returns its status."""
-        job = await self._job(await self._runs.find(job_id, owner_tag(owner)))
+        job = await self._job(await self._runs.find(job_id, owner_tags(owner)))
         if job.status not in ENDED:
             await self._runs.cancel(UUID(job.latest["id"]), ended=job.is_made_again())
         self._cache = {k: v for k, v in self._cache.items() if k[0] != job_id}
@@ -285,7 +270,7 @@ class Jobs:
         return jobs_of([*firsts, *further], self._settings.attempts)
 
     async def _read_status(self, job_id: UUID, owner: str | None) -> JobStatus:
-        job = await self._job(await self._runs.find(job_id, owner_tag(owner)))
+        job = await self._job(await self._runs.find(job_id, owner_tags(owner)))
         run, status, attempts = job.latest, job.status, job.attempts
         details: dict[str, Any] = {"progress": 0.0}
         if status != "queued":
@@ -293,15 +278,15 @@ class Jobs:
             details = {"progress": told.progress, "first_word": told.first_word}
         if status == "processing":
             details["stage"] = "cancelling" if run["state_type"] == "CANCELLING" else told.stage
-            preset = run["parameters"]["request"].get("preset", "")
-            details["eta_s"] = await self._expected.eta_s(preset, told.stage, told.progress)
+            if self.kind.tells_eta:
+                preset = run["parameters"]["request"].get("preset", "")
+                details["eta_s"] = await self._expected.eta_s(preset, told.stage, told.progress)
         elif status == "completed":
             found = await asyncio.to_thread(self._metadata, attempts)
-            metadata = found or {"output_path": run["parameters"]["request"]["glb_path"]}
-            judged = {name: metadata.get(name) for name in ("verdict", "reasons", "retake")}
-            details |= {"progress": 1.0, "metadata": metadata, **judged}
+            metadata = found or {"output_path": str(self.kind.glb_of(run["parameters"]))}
+            details |= {"progress": 1.0, "metadata": metadata, **self.kind.judged(metadata)}
             details["result_is_there"] = found is not None
-            details["files"] = list(_files(attempts, found)) if found is not None else None
+            details["files"] = list(self._files(attempts, found)) if found is not None else None
         elif status == "failed":
             details["error"] = JobError(**job.failure.to_dict())
         return JobStatus(
@@ -327,7 +312,7 @@ class Jobs:
             return None
         digest, now = str(found.get("glb_sha256")), time.monotonic()
         if self._unchanged.get(digest, 0.0) < now:
-            if self._file(attempts, GLB)[0] is None:
+            if self._file(attempts, self.kind.glb_name)[0] is None:
                 return None
             if len(self._unchanged) > _MAX_CACHED:
                 self._unchanged = {k: v for k, v in self._unchanged.items() if v >= now}
@@ -341,7 +326,7 @@ class Jobs:
         found = self._stated(attempts)
         if found is None:
             return None, None
-        files = _files(attempts, found)
+        files = self._files(attempts, found)
         if name not in files:
             return None, list(files)
         try:
@@ -353,39 +338,57 @@ class Jobs:
         if name == METADATA:  # which cannot state its own digest, but who wrote it
             sound = content is not None and _states(content, attempts) is not None
         else:
-            stated = {**(found.get("files") or {}), _glb_name(attempts): found.get("glb_sha256")}
+            glb = self._glb_name(attempts)
+            stated = {**(found.get("files") or {}), glb: found.get("glb_sha256")}
             sound = digest == stated.get(files[name])
         return ((content, digest) if content is not None and sound else None), list(files)
 
     def _stated(self, attempts: Sequence[Run]) -> dict[str, Any] | None:
         """The metadata that lie there, if a run of this job wrote them."""
         try:
-            results, name = self._place(attempts)
-            text = results.read(parent_and_name(metadata_of(name))[1])
+            results, stem = self._place(attempts)
+            text = results.read(f"{stem}.json")
         except (Tyre3dError, ApiError):
             return None
         return _states(text or b"", attempts)
 
     def _place(self, attempts: Sequence[Run]) -> tuple[Results, str]:
-        """Folder and name of the GLB.
+        """Folder of the results, and what their names begin with.
 
         Raises:
             ApiError: It no longer lies below a root.
         """
-        glb = as_location(attempts[0]["parameters"]["request"]["glb_path"])
-        folder, name = parent_and_name(below(glb, self._settings.output_roots, "the result"))
-        return Results(folder, Settings()), name
+        parameters = attempts[0]["parameters"]
+        glb = below(self.kind.glb_of(parameters), self._settings.output_roots, "the result")
+        return Results(parent_and_name(glb)[0], Settings()), self.kind.stem_of(parameters)
 
+    def _glb_name(self, attempts: Sequence[Run]) -> str:
+        return parent_and_name(self.kind.glb_of(attempts[0]["parameters"]))[1]
 
-def _summary(job: Job) -> JobSummary:
-    return JobSummary(
-        job_id=UUID(job.id),
-        status=job.status,
-        reference=reference_of(job.first),
-        output_glb_path=job.first["parameters"]["request"]["glb_path"],
-        created_at=job.first["created"],
-        finished_at=job.latest["end_time"] if job.status in ENDED else None,
-    )
+    def _files(self, attempts: Sequence[Run], metadata: dict[str, Any]) -> dict[str, str]:
+        """Names in the folder of results by names over the API, the same for every tyre."""
+        glb, stem = self._glb_name(attempts), self.kind.stem_of(attempts[0]["parameters"])
+        known = {**_NAMES, glb.removeprefix(stem): self.kind.glb_name}
+        stated = metadata.get("files")
+        files = [glb, f"{stem}.json", *(stated if isinstance(stated, dict) else ())]
+        ours = [each for each in dict.fromkeys(files) if each.startswith(stem)]
+        suffixes = [each.removeprefix(stem) for each in ours]
+        return {known.get(s, s.removeprefix(".")): f"{stem}{s}" for s in suffixes}
+
+    def _summary(self, job: Job) -> JobSummary:
+        return JobSummary(
+            job_id=UUID(job.id),
+            status=job.status,
+            reference=reference_of(job.first),
+            output_glb_path=str(self.kind.glb_of(job.first["parameters"])),
+            created_at=job.first["created"],
+            finished_at=job.latest["end_time"] if job.status in ENDED else None,
+        )
+
+    def _key_of(self, client: Client, key: str) -> str:
+        """The key of a run: another client's is another one."""
+        told = f"{client.name}\0{key}" if client.name else key
+        return f"api:{hashlib.sha256(told.encode()).hexdigest()}"
 
 
 def _states(text: bytes, attempts: Sequence[Run]) -> dict[str, Any] | None:
@@ -397,31 +400,11 @@ def _states(text: bytes, attempts: Sequence[Run]) -> dict[str, Any] | None:
     return found if found.get("run_id") in [run["id"] for run in attempts] else None
 
 
-def _glb_name(attempts: Sequence[Run]) -> str:
-    return parent_and_name(as_location(attempts[0]["parameters"]["request"]["glb_path"]))[1]
-
-
-def _files(attempts: Sequence[Run], metadata: dict[str, Any]) -> dict[str, str]:
-    """Names in the folder of results by names over the API, which are the same for every tyre."""
-    glb = _glb_name(attempts)
-    stem, known = stem_of(glb), {suffix: name for name, suffix in _SUFFIXES.items()}
-    stated = metadata.get("files")
-    files = [glb, f"{stem}.json", *(stated if isinstance(stated, dict) else ())]
-    suffixes = [each.removeprefix(stem) for each in dict.fromkeys(files) if each.startswith(stem)]
-    return {known.get(s, s.removeprefix(".")): f"{stem}{s}" for s in suffixes}
-
-
 def _in_use(other: Run, client: Client) -> ApiError:
-    theirs = client.owner is not None and owner_tag(client.owner) not in other["tags"]
+    theirs = not set(owner_tags(client.owner)) <= set(other["tags"])
     job = "Another client's job" if theirs else f"Job {job_of(other)}"
-    message = f"{job} is to write to this output_glb_path; wait for it, or cancel it"
+    message = f"{job} is to write to the same place; wait for it, or cancel it"
     return ApiError(409, "output-in-use", message)
-
-
-def _key_of(client: Client, key: str) -> str:
-    """The key of a run: another client's is another one."""
-    told = f"{client.name}\0{key}" if client.name else key
-    return f"api:{hashlib.sha256(told.encode()).hexdigest()}"
 
 
 def _callback_of(run: Run) -> str | None:

@@ -15,6 +15,7 @@ from configs.registry import MODELS
 from configs.request import Location, ReconstructOptions
 
 Status = Literal["queued", "processing", "completed", "failed"]
+Verdict = Literal["pass", "review", "fail", "changed", "not detectable", "cannot compare"]
 _RENDERED = "__prefect_kind"
 """Prefect renders parameters that hold this key, templates included: nobody outside may send it."""
 
@@ -39,7 +40,45 @@ def _known(name: str | None, kind: str) -> str | None:
     return name
 
 
-class ReconstructBody(ReconstructOptions):
+class JobBody(ReconstructOptions):
+    """What all jobs may be asked with."""
+
+    reference: str | None = Field(
+        None,
+        min_length=1,
+        max_length=120,
+        description="the caller's own name of the job, such as an order's number; can be listed by",
+    )
+    callback_url: str | None = Field(
+        None,
+        min_length=1,
+        max_length=2000,
+        description="address that is told of the job's end; its host must be listed in the "
+        "settings",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _plain_texts(cls, data: Any) -> Any:
+        for text in _texts(data):
+            if text == _RENDERED:
+                raise ValueError(f"{_RENDERED} is refused")
+            if has_unprintable(text):
+                raise ValueError("control characters and halves of characters are refused")
+        return data
+
+    @field_validator("model")
+    @classmethod
+    def _registered_model(cls, name: str | None) -> str | None:
+        return _known(name, "reconstruction")
+
+    @field_validator("session")
+    @classmethod
+    def _registered_session(cls, name: str) -> str:
+        return _known(name, "background") or name
+
+
+class ReconstructBody(JobBody):
     """A reconstruction to make: of exactly one of ``video`` and ``preprocessing_output_dir``."""
 
     model_config = ConfigDict(
@@ -65,29 +104,6 @@ class ReconstructBody(ReconstructOptions):
     )
     video: Location | None = Field(None, description="or a video")
     output_glb_path: Location = Field(description="where the GLB goes, its metadata beside it")
-    reference: str | None = Field(
-        None,
-        min_length=1,
-        max_length=120,
-        description="the caller's own name of the job, such as an order's number; can be listed by",
-    )
-    callback_url: str | None = Field(
-        None,
-        min_length=1,
-        max_length=2000,
-        description="address that is told of the job's end; its host must be listed in the "
-        "settings",
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _plain_texts(cls, data: Any) -> Any:
-        for text in _texts(data):
-            if text == _RENDERED:
-                raise ValueError(f"{_RENDERED} is refused")
-            if has_unprintable(text):
-                raise ValueError("control characters and halves of characters are refused")
-        return data
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -95,20 +111,35 @@ class ReconstructBody(ReconstructOptions):
             raise ValueError("give either preprocessing_output_dir or video")
         return self
 
-    @field_validator("model")
-    @classmethod
-    def _registered_model(cls, name: str | None) -> str | None:
-        return _known(name, "reconstruction")
-
-    @field_validator("session")
-    @classmethod
-    def _registered_session(cls, name: str) -> str:
-        return _known(name, "background") or name
-
     @property
     def source(self) -> Path | str:
         """The folder or the video."""
         return self.preprocessing_output_dir or self.video or Path()
+
+
+class CompareBody(JobBody):
+    """Two films, folders of frames or finished results of one tyre to compare."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "new": "/srv/tyre3d/meshes/a.glb",
+                    "damaged": "/srv/tyre3d/incoming/a_used.mp4",
+                    "output_dir": "/srv/tyre3d/meshes",
+                    "name": "a-stint-1",
+                    "reference": "order-18",
+                }
+            ]
+        }
+    )
+
+    new: Location = Field(description="the new tyre: a video, a folder of frames, or its GLB")
+    damaged: Location = Field(description="the same tyre, used; likewise")
+    output_dir: Location = Field(description="folder of the comparison's files")
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._ -]{0,99}$", description="what these files are called"
+    )
 
 
 class JobError(BaseModel):
@@ -160,8 +191,10 @@ class JobStatus(BaseModel):
         description="what the first frames say against the film, some seconds after the start; "
         "empty: nothing",
     )
-    verdict: Literal["pass", "review", "fail"] | None = Field(
-        None, description="on the mesh, once completed; one that failed must not be used"
+    verdict: Verdict | None = Field(
+        None,
+        description="on the mesh, once completed; one that failed must not be used. Of a "
+        "comparison: what it comes to",
     )
     reasons: list[JobReason] | None = Field(None, description="of the verdict")
     retake: list[str] | None = Field(None, description="what to film again, once completed")
@@ -174,7 +207,8 @@ class JobStatus(BaseModel):
     )
     files: list[str] | None = Field(
         None,
-        description="once completed and there: names of what /reconstruct/{job_id}/{name} has",
+        description="once completed and there: names of what /reconstruct/{job_id}/{name} has, "
+        "or /compare/{job_id}/{name}",
     )
     error: JobError | None = Field(None, description="once failed")
 
@@ -192,7 +226,7 @@ class JobSummary(BaseModel):
     job_id: UUID
     status: Status
     reference: str | None = None
-    output_glb_path: str
+    output_glb_path: str = Field(description="of a comparison: the GLB that shows the change")
     created_at: datetime | None = None
     finished_at: datetime | None = None
 

@@ -75,6 +75,39 @@ def input_below(
     return source
 
 
+def folder_below(location: Path | str, roots: tuple[Path | str, ...], field: str) -> Path | str:
+    """The location of a folder of results: a root, or below one; it need not be there.
+
+    Args:
+        location: A path, or an ``s3://`` address.
+        roots: Folders and ``s3://`` prefixes.
+        field: The field of the request that holds it, for the message.
+
+    Raises:
+        ApiError: 422.
+    """
+    real = _resolved(location) if isinstance(location, Path) else location
+    folders = [root.resolve() if isinstance(root, Path) else root for root in roots]
+    if real in folders and not has_unprintable(str(real)):
+        return location if isinstance(location, str) else Path(str(real))
+    folder = below(location, roots, field)
+    if isinstance(folder, Path) and folder.exists() and not folder.is_dir():
+        raise ApiError(422, "path-refused", f"{field} is not a folder")
+    return folder
+
+
+def result_below(location: Path | str, roots: tuple[Path | str, ...]) -> Path | str:
+    """The location of a finished result that is there.
+
+    Raises:
+        ApiError: 422.
+    """
+    found = below(location, roots, "the result")
+    if isinstance(found, Path) and not found.is_file():
+        raise ApiError(422, "input-missing", f"{found} does not exist")
+    return found
+
+
 def output_below(location: Path | str, roots: tuple[Path | str, ...]) -> Path | str:
     """The location of a GLB that can be written there, as far as its name tells.
 

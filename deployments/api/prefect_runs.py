@@ -16,8 +16,8 @@ from deployments.api.errors import ApiError
 from deployments.api.settings import ApiSettings
 from tasks.verdict.record import FIRST_WORD
 
-TAG = "api"
-"""Marks the runs that the service started; it knows of no others."""
+TAG, COMPARE_TAG = "api", "api-compare"
+"""Mark the runs that the service started, by their kind; it knows of no others."""
 _PAUSES_S = (0.0, 0.3, 1.5)
 """Before each attempt of a request; SQLite is locked now and then."""
 _PATIENT_PAUSES_S = (*_PAUSES_S, 3.0, 5.0, 8.0, 12.0)
@@ -51,11 +51,16 @@ class PrefectRuns:
     """Runs of one deployment on a Prefect server.
 
     Args:
-        settings: Address and credentials of the server, and the name of the deployment.
+        settings: Address and credentials of the server.
+        deployment: Its name; None: of the reconstructions.
+        tag: Marks these runs.
     """
 
-    def __init__(self, settings: ApiSettings) -> None:
-        self._deployment = settings.deployment
+    def __init__(
+        self, settings: ApiSettings, deployment: str | None = None, tag: str = TAG
+    ) -> None:
+        self._deployment = deployment or settings.deployment
+        self._tag = tag
         self._deployment_id: str | None = None
         auth = None
         headers = {}
@@ -157,7 +162,7 @@ class PrefectRuns:
         body = {
             "parameters": parameters,
             "name": name,
-            "tags": [TAG, *tags],
+            "tags": [self._tag, *tags],
             "labels": dict(labels or {}),
             "idempotency_key": key or f"once:{uuid4()}",
         }
@@ -173,19 +178,19 @@ class PrefectRuns:
             raise ApiError(502, "prefect-refused", f"Prefect does not take the run: {reason}")
         return dict(answer.json()), answer.status_code == 201
 
-    async def find(self, run_id: UUID, tag: str = TAG) -> dict[str, Any]:
+    async def find(self, run_id: UUID, tags: Sequence[str] = ()) -> dict[str, Any]:
         """The run.
 
         Args:
             run_id: Its id.
-            tag: A tag that it must bear besides.
+            tags: Tags that it must bear besides.
 
         Raises:
             ApiError: 404 if there is none that this service started.
         """
         answer = await self._request("GET", f"/flow_runs/{run_id}")
         run = dict(answer.json()) if answer.status_code == 200 else {}
-        ours = {TAG, tag} <= set(run.get("tags", []))
+        ours = {self._tag, *tags} <= set(run.get("tags", []))
         if not ours or run["deployment_id"] != await self._find_deployment():
             raise ApiError(404, "job-unknown", f"There is no job {run_id}")
         return run
@@ -211,7 +216,7 @@ class PrefectRuns:
             oldest_first: Whether those that were to start first come first.
         """
         sort = "EXPECTED_START_TIME_ASC" if oldest_first else "ID_DESC"
-        wanted = _wanted(tags, states, ended_after)
+        wanted = self._wanted(tags, states, ended_after)
         return await self._page(wanted, sort, limit, offset)
 
     async def _page(
@@ -227,7 +232,7 @@ class PrefectRuns:
         self, tags: Sequence[str], states: Sequence[str], *, ended_after: str = ""
     ) -> list[dict[str, Any]]:
         """All runs of this service that bear these tags and are in one of these states."""
-        return await self._listed(_wanted(tags, states, ended_after))
+        return await self._listed(self._wanted(tags, states, ended_after))
 
     async def _listed(self, wanted: dict[str, Any]) -> list[dict[str, Any]]:
         """All runs that a filter lets through."""
@@ -242,7 +247,7 @@ class PrefectRuns:
         """Runs that were started in the stead of the first ones of these jobs."""
         if not jobs:
             return []
-        wanted = _wanted((), (), "")
+        wanted = self._wanted((), (), "")
         wanted["tags"]["any_"] = [f"job:{job}" for job in jobs]
         return await self._listed(wanted)
 
@@ -253,7 +258,7 @@ class PrefectRuns:
 
     async def count(self, states: Sequence[str], *, ended_after: str = "") -> int:
         """How many runs of this service are in one of these states."""
-        body = {"flow_runs": _wanted((), states, ended_after)}
+        body = {"flow_runs": self._wanted((), states, ended_after)}
         answer = await self._request("POST", "/flow_runs/count", json=body)
         return int(answer.json()) if answer.status_code == 200 else 0
 
@@ -268,7 +273,7 @@ class PrefectRuns:
             time: A time in ISO 8601 after which they started.
         """
         wanted = {
-            "flow_runs": _wanted((), (), ""),
+            "flow_runs": self._wanted((), (), ""),
             "task_runs": {"start_time": {"after_": time}},
         }
         found: list[dict[str, Any]] = []
@@ -316,15 +321,16 @@ class PrefectRuns:
         body = {"state": state, "force": ended}
         await self._request("POST", f"/flow_runs/{run_id}/set_state", json=body)
 
-
-def _wanted(tags: Sequence[str], states: Sequence[str], ended_after: str) -> dict[str, Any]:
-    """Prefect's filter for runs of this service."""
-    wanted: dict[str, Any] = {"tags": {"all_": [TAG, *tags]}}
-    if states:
-        wanted["state"] = {"type": {"any_": list(states)}}
-    if ended_after:
-        wanted["end_time"] = {"after_": ended_after}
-    return wanted
+    def _wanted(
+        self, tags: Sequence[str], states: Sequence[str], ended_after: str
+    ) -> dict[str, Any]:
+        """Prefect's filter for runs of this service."""
+        wanted: dict[str, Any] = {"tags": {"all_": [self._tag, *tags]}}
+        if states:
+            wanted["state"] = {"type": {"any_": list(states)}}
+        if ended_after:
+            wanted["end_time"] = {"after_": ended_after}
+        return wanted
 
 
 def _wants_token(answer: httpx.Response) -> bool:

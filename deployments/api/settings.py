@@ -39,7 +39,12 @@ class ApiSettings(BaseSettings):
     deployment: str = Field(
         default="reconstruct/reconstruct",
         pattern=r"^[^/]+/[^/]+$",
-        description="flow/deployment that does the work",
+        description="flow/deployment that makes meshes",
+    )
+    compare_deployment: str = Field(
+        default="compare/compare",
+        pattern=r"^[^/]+/[^/]+$",
+        description="flow/deployment that compares",
     )
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: int = Field(default=8000, ge=0, le=65535, description="port to listen on")

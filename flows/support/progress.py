@@ -25,6 +25,16 @@ class RunProgress:
         self._artifact: UUID | None = None
         self._stage = ""
         self._published_at = 0.0
+        self._start, self._share = 0.0, 1.0
+
+    def within(self, start: float, share: float) -> None:
+        """Count what follows as a part of the run.
+
+        Args:
+            start: Share of the run that lies before.
+            share: Of the run that the part takes.
+        """
+        self._start, self._share = start, share
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         """Report that ``stage`` has done ``done`` of ``total`` steps (0: unknown)."""
@@ -33,7 +43,7 @@ class RunProgress:
             return
         self._stage, self._published_at = stage, now
         share = share_before(stage) + SHARES[stage] * (min(done / total, 1.0) if total else 0.0)
-        self.publish(share, stage)
+        self.publish(self._start + self._share * share, stage)
 
     def publish(self, share: float, stage: str) -> None:
         """Write ``share`` (0..1) and ``stage`` into the artifact."""
@@ -56,16 +66,16 @@ def is_deployed() -> bool:
 
 
 @contextlib.contextmanager
-def report_to_prefect() -> Iterator[None]:
+def report_to_prefect() -> Iterator[RunProgress]:
     """Within this block stages report to Prefect, where the run comes from a deployment.
 
     A run of one's own shell has its progress there, and is spared the requests.
     """
+    progress = RunProgress()
     if not is_deployed():
-        yield
+        yield progress
         return
     _log.setLevel(logging.INFO)  # Prefect adds its handler to the logger, and no level
-    progress = RunProgress()
     with listening(progress):
-        yield
+        yield progress
     progress.publish(1.0, "done")

@@ -27,6 +27,8 @@ METADATA_MARK = "metadata_path"
 """A key of all metadata, by which they are told from other JSON files."""
 MANIFEST_MARK = "tyres"
 """A key of all manifests of batches, likewise."""
+COMPARISON_MARK = "alignment"
+"""A key of all records of comparisons, likewise."""
 PAGE_MARK = b'<meta name="generator" content="Tyre3D '
 """What all reports hold, likewise."""
 

@@ -29,6 +29,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from deployments.api.app import create_app
+from deployments.api.prefect_runs import COMPARE_TAG
 from deployments.api.settings import ApiSettings
 from tests.deployments.api.service import TOKEN, runs_on
 from tests.deployments.api.stand_in import Prefect
@@ -91,7 +92,9 @@ HEADERS = {"Authorization": f"Bearer {TOKEN}"}
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Service]]:
     told = Service(tmp_path_factory.mktemp("service"))
     runs = asyncio.run(runs_on(told.prefect, told.settings))
-    config = uvicorn.Config(create_app(told.settings, runs), port=0, log_level="warning")
+    deployment = told.settings.compare_deployment
+    comparing = asyncio.run(runs_on(told.prefect, told.settings, deployment, COMPARE_TAG))
+    config = uvicorn.Config(create_app(told.settings, runs, comparing), port=0, log_level="warning")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

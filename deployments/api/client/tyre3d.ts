@@ -2,11 +2,7 @@
 
 export type Status = "queued" | "processing" | "completed" | "failed";
 
-export interface ReconstructRequest {
-  /** Folder of PNG or JPEG frames; or give `video`. */
-  preprocessing_output_dir?: string;
-  video?: string;
-  output_glb_path: string;
+interface Options {
   preset?: "fast" | "balanced" | "high";
   num_frames?: number;
   mc_resolution?: number;
@@ -24,6 +20,25 @@ export interface ReconstructRequest {
   /** Address that is told of the job's end; its host must be listed in the service's settings. */
   callback_url?: string;
 }
+
+export interface ReconstructRequest extends Options {
+  /** Folder of PNG or JPEG frames; or give `video`. */
+  preprocessing_output_dir?: string;
+  video?: string;
+  output_glb_path: string;
+}
+
+/** One tyre, new and used: each a video, a folder of frames, or the GLB of a finished job. */
+export interface CompareRequest extends Options {
+  new: string;
+  damaged: string;
+  output_dir: string;
+  /** What the files are called. */
+  name: string;
+}
+
+/** Kinds of jobs. */
+export type Kind = "reconstruct" | "compare";
 
 export interface JobAccepted {
   job_id: string;
@@ -56,8 +71,8 @@ export interface JobStatus {
   finished_at: string | null;
   /** What the first frames say against the film; empty: nothing. */
   first_word: Reason[] | null;
-  /** On the mesh, once completed; a mesh that failed must not be used. */
-  verdict: "pass" | "review" | "fail" | null;
+  /** On the mesh, once completed; a mesh that failed must not be used. Of a comparison the last three. */
+  verdict: "pass" | "review" | "fail" | "changed" | "not detectable" | "cannot compare" | null;
   reasons: Reason[] | null;
   /** What to film again. */
   retake: string[] | null;
@@ -85,27 +100,39 @@ export class Tyre3dError extends Error {
 export class Tyre3dClient {
   readonly #url: string;
   readonly #headers: Record<string, string>;
+  readonly #kind: Kind;
 
-  constructor(url: string, token: string) {
+  /** `kind` is that of the jobs whose status, events and files are asked for. */
+  constructor(url: string, token: string, kind: Kind = "reconstruct") {
     this.#url = url.replace(/\/+$/, "");
     this.#headers = { authorization: `Bearer ${token}` };
+    this.#kind = kind;
   }
 
   /** Start a job. The same key finds the same job, however often a request is sent again. */
   async reconstruct(request: ReconstructRequest, idempotencyKey?: string): Promise<JobAccepted> {
+    return this.#start("/reconstruct", request, idempotencyKey);
+  }
+
+  /** Start a comparison; a client of the kind "compare" follows it. */
+  async compare(request: CompareRequest, idempotencyKey?: string): Promise<JobAccepted> {
+    return this.#start("/compare", request, idempotencyKey);
+  }
+
+  async #start(path: string, request: Options, idempotencyKey?: string): Promise<JobAccepted> {
     const headers: Record<string, string> = { "content-type": "application/json" };
     if (idempotencyKey !== undefined) headers["idempotency-key"] = idempotencyKey;
-    const answer = await this.#ask("POST", "/reconstruct", headers, JSON.stringify(request));
+    const answer = await this.#ask("POST", path, headers, JSON.stringify(request));
     return (await answer.json()) as JobAccepted;
   }
 
   async status(jobId: string): Promise<JobStatus> {
-    const answer = await this.#ask("GET", `/reconstruct/status/${encodeURIComponent(jobId)}`);
+    const answer = await this.#ask("GET", `/${this.#kind}/status/${encodeURIComponent(jobId)}`);
     return (await answer.json()) as JobStatus;
   }
 
   async cancel(jobId: string): Promise<JobStatus> {
-    const answer = await this.#ask("DELETE", `/reconstruct/${encodeURIComponent(jobId)}`);
+    const answer = await this.#ask("DELETE", `/${this.#kind}/${encodeURIComponent(jobId)}`);
     return (await answer.json()) as JobStatus;
   }
 
@@ -116,7 +143,7 @@ export class Tyre3dClient {
 
   /** A file of a completed job: its status lists the names, such as report.html. */
   async file(jobId: string, name: string): Promise<Blob> {
-    const path = `/reconstruct/${encodeURIComponent(jobId)}/${encodeURIComponent(name)}`;
+    const path = `/${this.#kind}/${encodeURIComponent(jobId)}/${encodeURIComponent(name)}`;
     return (await this.#ask("GET", path)).blob();
   }
 
@@ -128,7 +155,7 @@ export class Tyre3dClient {
 
   /** Every change of a job, until it ends or the connection does. */
   async *events(jobId: string, signal?: AbortSignal): AsyncGenerator<JobStatus> {
-    const path = `/reconstruct/events/${encodeURIComponent(jobId)}`;
+    const path = `/${this.#kind}/events/${encodeURIComponent(jobId)}`;
     const answer = await this.#ask("GET", path, {}, undefined, signal);
     if (answer.body === null) return;
     const reader = answer.body.getReader();

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from deployments.api.app import create_app
-from deployments.api.prefect_runs import PrefectRuns
+from deployments.api.prefect_runs import COMPARE_TAG, TAG, PrefectRuns
 from deployments.api.settings import ApiSettings
 from tests.deployments.api.stand_in import Prefect
 
@@ -20,9 +20,11 @@ JSON = {"Content-Type": "application/json"}
 Use = Callable[[httpx.AsyncClient], Coroutine[Any, Any, None]]
 
 
-async def runs_on(prefect: Prefect, settings: ApiSettings) -> PrefectRuns:
-    """The runs on the stand-in."""
-    runs = PrefectRuns(settings)
+async def runs_on(
+    prefect: Prefect, settings: ApiSettings, deployment: str | None = None, tag: str = TAG
+) -> PrefectRuns:
+    """The runs of a deployment on the stand-in."""
+    runs = PrefectRuns(settings, deployment, tag)
     await runs._http.aclose()
     runs._http = httpx.AsyncClient(
         base_url=settings.prefect_url, transport=httpx.MockTransport(prefect.respond)
@@ -35,13 +37,16 @@ async def client_of(
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A client of a service that asks the stand-in."""
     runs = await runs_on(prefect, settings)
-    transport = httpx.ASGITransport(create_app(settings, runs), raise_app_exceptions=False)
+    comparing = await runs_on(prefect, settings, settings.compare_deployment, COMPARE_TAG)
+    app = create_app(settings, runs, comparing)
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     headers = {"Authorization": f"Bearer {token}"}
     async with httpx.AsyncClient(
         transport=transport, base_url="http://api", headers=headers
     ) as client:
         yield client
     await runs.close()
+    await comparing.close()
 
 
 def write_result_of(

@@ -10,7 +10,11 @@ from uuid import uuid4
 
 import httpx
 
-DEPLOYMENT = str(uuid4())
+DEPLOYMENT, COMPARE_DEPLOYMENT = str(uuid4()), str(uuid4())
+_DEPLOYMENTS = {
+    "reconstruct/reconstruct": DEPLOYMENT,
+    "compare/compare": COMPARE_DEPLOYMENT,
+}
 ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 
 
@@ -57,10 +61,11 @@ class Prefect:
         self.looks += path == "/health"
         if path in (told := {"/health": True, "/csrf-token": {"token": self.token}}):
             return httpx.Response(200, json=told[path])
-        if path == "/deployments/name/reconstruct/reconstruct":
-            return httpx.Response(200, json={"id": DEPLOYMENT})
-        if path == f"/deployments/{DEPLOYMENT}/create_flow_run":
-            return self._create(body)
+        if path.startswith("/deployments/name/"):
+            known = _DEPLOYMENTS[path.removeprefix("/deployments/name/")]
+            return httpx.Response(200, json={"id": known})
+        if path.endswith("/create_flow_run"):
+            return self._create(path.split("/")[2], body)
         if path == "/artifacts/filter":
             (run_id,) = body["artifacts"]["flow_run_id"]["any_"]
             told = self.progress.get(run_id)
@@ -109,13 +114,13 @@ class Prefect:
         first = body.get("offset", 0)
         return found[first : first + body.get("limit", 200)]
 
-    def _create(self, body: dict[str, Any]) -> httpx.Response:
+    def _create(self, deployment: str, body: dict[str, Any]) -> httpx.Response:
         known = self.keys.get(body["idempotency_key"])
         if known is not None:
             return httpx.Response(200, json=self.runs[known])
         run_id = str(uuid4())
         self.runs[run_id] = {
-            **{"id": run_id, "deployment_id": DEPLOYMENT, "tags": body["tags"]},
+            **{"id": run_id, "deployment_id": deployment, "tags": body["tags"]},
             **{"parameters": body["parameters"], "name": body["name"]},
             **{"idempotency_key": body["idempotency_key"], "labels": body["labels"]},
             **{"created": f"2026-01-01T00:{len(self.runs) // 60:02}:{len(self.runs) % 60:02}Z"},

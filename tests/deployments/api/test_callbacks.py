@@ -24,6 +24,7 @@ from deployments.api.callback_rules import check_callback, is_public
 from deployments.api.callbacks import DELIVERY, SIGNATURE, Callbacks, signature
 from deployments.api.errors import ApiError
 from deployments.api.jobs import Jobs
+from deployments.api.kinds import Reconstructions
 from deployments.api.settings import ApiSettings
 from tests.deployments.api.service import TOKEN, client_of, runs_on
 from tests.deployments.api.stand_in import Prefect
@@ -98,7 +99,7 @@ def body(tmp_path: Path, backend: Backend) -> dict[str, Any]:
 async def teller(prefect: Prefect, settings: ApiSettings, **others: Any) -> Callbacks:
     """What a service that was just started has."""
     runs = await runs_on(prefect, settings)
-    return Callbacks(runs, Jobs(runs, settings), settings, **others)
+    return Callbacks(runs, Jobs(Reconstructions(), runs, settings), settings, **others)
 
 
 def test_the_end_of_a_job_is_told_once_and_signed(
@@ -203,7 +204,7 @@ def test_a_job_that_is_started_again_is_told_of_at_its_end_only(
             tells = await teller(prefect, settings)
             assert await tells.tell() == 0
             runs = await runs_on(prefect, settings)
-            assert await Jobs(runs, settings).make_again() == 1
+            assert await Jobs(Reconstructions(), runs, settings).make_again() == 1
             again = list(prefect.runs)[-1]
             assert "callback:pending" not in prefect.runs[again]["tags"]
             prefect.set(again, "COMPLETED")

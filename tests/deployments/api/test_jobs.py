@@ -13,6 +13,7 @@ from uuid import uuid4
 import httpx
 
 from deployments.api.jobs import Jobs
+from deployments.api.kinds import Reconstructions
 from deployments.api.settings import ApiSettings
 from tests.deployments.api.service import Use, client_of, runs_on, write_result_of
 from tests.deployments.api.stand_in import Prefect
@@ -148,7 +149,7 @@ def test_a_job_whose_process_died_is_started_again(
         async for api in client_of(prefect, settings):
             runs = await runs_on(prefect, settings)
             # two processes of the service
-            one, other = Jobs(runs, settings), Jobs(runs, settings)
+            one, other = (Jobs(Reconstructions(), runs, settings) for _ in range(2))
             job = (await api.post("/reconstruct", json=body | {"reference": "r"})).json()["job_id"]
 
             status = functools.partial(_status_of, api, job)
@@ -184,7 +185,7 @@ def test_what_failed_for_good_is_not_started_again(
             job = (await api.post("/reconstruct", json=body)).json()["job_id"]
             prefect.set(job, "FAILED", "exception: InputError: [video-empty] extract: v. Copy it")
             runs = await runs_on(prefect, settings)
-            assert await Jobs(runs, settings).make_again() == 0
+            assert await Jobs(Reconstructions(), runs, settings).make_again() == 0
             await runs.close()
 
     asyncio.run(ask())
@@ -224,7 +225,7 @@ def test_a_list_tells_of_jobs_what_their_status_tells(
     async def ask() -> None:
         async for api in client_of(prefect, settings):
             runs = await runs_on(prefect, settings)
-            jobs, latest = Jobs(runs, settings), {}
+            jobs, latest = Jobs(Reconstructions(), runs, settings), {}
             for name in ("made", "refused", "at work", "waiting", "stopped"):
                 place = {"output_glb_path": str(tmp_path / "out" / f"{name}.glb")}
                 answer = await api.post("/reconstruct", json=body | place | {"reference": name})
@@ -275,7 +276,7 @@ def test_a_job_that_crashed_long_ago_has_failed(
             job = (await api.post("/reconstruct", json=body)).json()["job_id"]
             prefect.set(job, "CRASHED", "exit code -9", ended="2026-01-01T00:00:00Z")
             runs = await runs_on(prefect, settings)
-            assert await Jobs(runs, settings).make_again() == 0
+            assert await Jobs(Reconstructions(), runs, settings).make_again() == 0
             told = await _status_of(api, job)
             assert (told["status"], told["error"]["code"]) == ("failed", "crashed")
             await runs.close()
@@ -295,7 +296,7 @@ def test_all_that_crashed_are_started_again_however_many_failed_since(
                 request = prefect.runs[first]["parameters"]
                 run, _ = await runs.start(request, f"bad-{number}", None, ["attempt:1"])
                 prefect.set(run["id"], "FAILED", "InputError: [video-empty] extract: v. Copy it")
-            jobs = Jobs(runs, settings)
+            jobs = Jobs(Reconstructions(), runs, settings)
             assert await jobs.make_again() == 1
             assert (await _status_of(api, first))["attempts"] == 2
             prefect.set(list(prefect.runs)[-1], "CRASHED", "exit code -9")
@@ -315,7 +316,7 @@ def test_a_job_is_cancelled_before_it_is_started_again(
             told = (await api.delete(f"/reconstruct/{job}")).json()
             assert (told["status"], told["error"]["code"]) == ("failed", "cancelled")
             runs = await runs_on(prefect, settings)
-            assert await Jobs(runs, settings).make_again() == 0
+            assert await Jobs(Reconstructions(), runs, settings).make_again() == 0
             assert len(prefect.runs) == 1
             await runs.close()
 
