@@ -490,7 +490,7 @@ class ExportConfig(StageConfig):
     )
     compression: Literal["meshopt", "none"] = Field(
         "meshopt",
-        description="of the GLB and the medium one; none: the GLB is whole, of plain numbers",
+        description="of all levels; none: the GLB is whole, of plain numbers",
     )
     full_bytes: int = Field(
         3_000_000, ge=100_000, le=100_000_000, description="bound of the GLB, compressed, bytes"

@@ -18,5 +18,8 @@ await build({
   target: 'es2021',
   charset: 'ascii',
   legalComments: 'none',
-  banner: { js: `/*! Made by viewer/build.mjs; holds three.js ${three.version}:\n${licence}\n*/` },
+  banner: {
+    js: `/*! Made by viewer/build.mjs; holds three.js ${three.version}:\n${licence}\n\n`
+      + 'and meshoptimizer\'s decoder, Copyright (C) 2016-2026 Arseny Kapoulkine, on the same terms.\n*/',
+  },
 });

@@ -46,7 +46,8 @@ def tell_first_word(tyre: str, word: Judgement) -> None:
 def advised_by(word: Judgement) -> Iterator[None]:
     """Within this block errors advise what the first word does, where it has a reason.
 
-    What the film lacks is the likelier cause than what the error's own advice is about.
+    What the film lacks is the likelier cause than what the error's own advice is about, and is said
+    first.
 
     Raises:
         InputError: As raised within, with that advice.
@@ -60,4 +61,4 @@ def advised_by(word: Judgement) -> Iterator[None]:
         found = "; ".join(reason.message for reason in word.reasons)
         advice = ". ".join(word.retake)
         kind = type(exc)
-        raise kind(exc.code, stage=exc.stage, what=f"{exc.what}; {found}", advice=advice) from exc
+        raise kind(exc.code, stage=exc.stage, what=f"{found}: {exc.what}", advice=advice) from exc

@@ -85,7 +85,7 @@ def levels_of(plain: bytes, config: ExportConfig) -> dict[str, Level]:
             if compressed
             else whole(plain, mesh),
             "medium": level_glb(mesh, config.medium_bytes, compressed=compressed),
-            "preview": level_glb(mesh, config.preview_bytes, compressed=False),
+            "preview": level_glb(mesh, config.preview_bytes, compressed=compressed),
         }
     except ValueError as exc:
         raise ReconstructionError(

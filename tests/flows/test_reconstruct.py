@@ -287,7 +287,7 @@ def test_the_first_word_is_told_and_advises_errors(
     monkeypatch.setattr(tasks.poses.apart, "estimate_poses", no_poses)
     with pytest.raises(ReconstructionError, match="poses-failed") as caught:
         run(cut_out_folder, tmp_path, tiny_model)
-    assert caught.value.what.startswith("none found; ")
+    assert caught.value.what.endswith(": none found")
     assert "walk once round the tyre" in caught.value.advice
     assert "Texture!" not in caught.value.advice
     with get_client(sync_client=True) as client:

@@ -1,11 +1,12 @@
 // The mesh of a GLB, and the colours that tell what is known of each of its vertices.
 
 import { BufferAttribute, Color } from 'three';
+import { MeshoptDecoder } from 'three/addons/libs/meshopt_decoder.module.js';
 import { GLTFLoader } from 'three/addons/loaders/GLTFLoader.js';
 
 // three.js writes the names of attributes of one's own in lower case.
 export async function readMesh(bytes, palette) {
-  const gltf = await new GLTFLoader().parseAsync(bytes.buffer, '');
+  const gltf = await new GLTFLoader().setMeshoptDecoder(MeshoptDecoder).parseAsync(bytes.buffer, '');
   let found = null;
   gltf.scene.updateMatrixWorld(true);
   gltf.scene.traverse((node) => {

@@ -107,5 +107,5 @@ def metadata_of(name: str, made: Level, verdict: str = "review") -> dict[str, An
 
 def report_of(folder: Path, name: str, max_bytes: int = 120_000) -> str:
     """The page of the report on the drum."""
-    made = level_glb(read_glb(glb()), max_bytes, compressed=False)
+    made = level_glb(read_glb(glb()), max_bytes, compressed=True)
     return report_page(name, metadata_of(name, made), content_of(folder), made.content)

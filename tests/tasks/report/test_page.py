@@ -132,7 +132,10 @@ def test_the_policy_lets_one_script_run_and_nothing_be_asked(page: str) -> None:
     rules = dict(rule.strip().partition(" ")[::2] for rule in (policy or "").split(";"))
     assert rules["default-src"] == "'none'"
     digest = hashlib.sha256(reader.scripts["code"].encode()).digest()
-    assert rules["script-src"] == f"'sha256-{base64.b64encode(digest).decode()}'"
+    own = f"'sha256-{base64.b64encode(digest).decode()}'"
+    assert rules["script-src"] == f"{own} 'wasm-unsafe-eval'", (
+        "the decoder of meshes is WebAssembly"
+    )
     assert rules["connect-src"] == "blob: data:"  # by which textures reach the viewer
     assert "http" not in (policy or "")
 
