@@ -5,17 +5,17 @@ from __future__ import annotations
 from configs.stages import StageName
 
 SHARES: dict[str, float] = {
-    StageName.EXTRACT: 0.04,
+    StageName.EXTRACT: 0.01,
     StageName.INSPECT: 0.04,
-    StageName.REMOVE_BACKGROUNDS: 0.08,
-    StageName.ESTIMATE_POSES: 0.34,
-    StageName.RECTIFY: 0.03,
+    StageName.REMOVE_BACKGROUNDS: 0.05,
+    StageName.ESTIMATE_POSES: 0.23,
+    StageName.RECTIFY: 0.04,
     StageName.SELECT: 0.01,
-    StageName.INFER: 0.06,
-    StageName.MERGE: 0.26,
-    StageName.JUDGE: 0.04,
-    StageName.ATLAS: 0.06,
-    StageName.EXPORT: 0.01,
+    StageName.INFER: 0.04,
+    StageName.MERGE: 0.30,
+    StageName.JUDGE: 0.02,
+    StageName.ATLAS: 0.08,
+    StageName.EXPORT: 0.15,
     StageName.REPORT: 0.03,
 }
 """Share of the whole that each stage takes, as the sample film's did; they run in this order."""
