@@ -198,6 +198,26 @@ def test_a_job_over_the_api_survives_its_restart(stack: Stack, api: httpx.Client
         assert (answer.status_code, answer.content) == (200, written.read_bytes()), name
 
 
+def test_a_comparison_over_the_api(stack: Stack, api: httpx.Client) -> None:
+    """Of a result with itself: made by a worker from its artifacts, nothing is reconstructed."""
+    out = stack.folder / "out"
+    glb = str(out / "single.glb")
+    body = {"new": glb, "damaged": glb, "output_dir": str(out), "name": "single-single"}
+    job = api.post("/compare", json=body).json()["job_id"]
+
+    def ended() -> Any:
+        told = api.get(f"/compare/status/{job}").json()
+        return told if told["status"] in ("completed", "failed") else None
+
+    end = until("the comparison", ended)
+    assert end["status"] == "completed", end
+    assert end["verdict"] in ("not detectable", "cannot compare")  # such a small film may say less
+    assert end["metadata"]["new"]["sha256"] == end["metadata"]["damaged"]["sha256"]
+    files = {"change.glb", "placed.glb", "cells.csv", "metadata.json", "report.html"}
+    assert set(end["files"]) == files
+    assert is_whole(api.get(f"/compare/{job}/change.glb").content)
+
+
 def test_a_cancelled_job_ends(stack: Stack, api: httpx.Client) -> None:
     video = stack.folder / "in" / "cancelled.mp4"
     _shrink(video, 352)
