@@ -95,6 +95,25 @@ def outcome(name: str, film: Film, out: Path) -> dict[str, Any]:
     }
 
 
+def plan(kinds: Sequence[str], names: Sequence[str]) -> list[tuple[str, str]]:
+    """Kind and video of the films to make: sound ones of every video, and as many spoiled ones.
+
+    Faults take the videos in turn; without sound kinds every fault is tried once.
+
+    Args:
+        kinds: Kinds to try, sound and spoiled.
+        names: Of the videos.
+    """
+    sound = [(kind, name) for kind in kinds if kind in SOUND for name in names]
+    faults = [kind for kind in kinds if kind in FAULTS]
+    every = [
+        (kind, names[(n + turn) % len(names)])
+        for turn in range(len(names))
+        for n, kind in enumerate(faults)
+    ]
+    return [*sound, *every[: max(len(sound), len(faults))]]
+
+
 def report(results: Sequence[dict[str, Any]]) -> str:
     """The results as a table of Markdown, with counts below it."""
     lines = [
@@ -124,6 +143,7 @@ def main() -> None:
     parser.add_argument(
         "--kinds", nargs="+", choices=[*SOUND, *FAULTS], default=[*SOUND, *FAULTS], metavar="KIND"
     )
+    parser.add_argument("--again", action="store_true", help="judge anew what was judged wrongly")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     films = {
@@ -135,22 +155,22 @@ def main() -> None:
     names = list(films)
     path = options.out / "results.json"
     results: list[dict[str, Any]] = json.loads(path.read_text()) if path.exists() else []
+    results = [r for r in results if r["right"] or not options.again]
     done = {(r["film"], r["kind"]) for r in results}
-    for kind in options.kinds:
-        for place, name in enumerate(names):
-            if (name, kind) in done:
-                continue
-            other = films[names[(place + 1) % len(names)]]
-            spoil = FAULTS[kind].spoil if kind in FAULTS else SOUND[kind]
-            key = f"{name}-{kind.replace(' ', '-')}"
-            found = outcome(key, spoil(films[name], other), options.out)
-            sound = kind in SOUND
-            named = None if sound else bool(FAULTS[kind].named_by & set(found["codes"]))
-            right = (found["verdict"] == "pass") is sound
-            results.append({"film": name, "kind": kind, **found, "right": right, "named": named})
-            _log.info("%s, %s: %s %s", name, kind, found["verdict"], found["codes"])
-            path.write_text(json.dumps(results, indent=1))
-            (options.out / "table.md").write_text(report(results))
+    for kind, name in plan(options.kinds, names):
+        if (name, kind) in done:
+            continue
+        other = films[names[(names.index(name) + 1) % len(names)]]
+        spoil = FAULTS[kind].spoil if kind in FAULTS else SOUND[kind]
+        key = f"{name}-{kind.replace(' ', '-')}"
+        found = outcome(key, spoil(films[name], other), options.out)
+        sound = kind in SOUND
+        named = None if sound else bool(FAULTS[kind].named_by & set(found["codes"]))
+        right = (found["verdict"] == "pass") is sound
+        results.append({"film": name, "kind": kind, **found, "right": right, "named": named})
+        _log.info("%s, %s: %s %s", name, kind, found["verdict"], found["codes"])
+        path.write_text(json.dumps(results, indent=1))
+        (options.out / "table.md").write_text(report(results))
 
 
 if __name__ == "__main__":
