@@ -166,6 +166,12 @@ class PoseConfig(StageConfig):
     flag_agreement: float = Field(
         0.7, gt=0, lt=1, description="Frames whose mask agrees less with the solid are flagged."
     )
+    max_jump_deg: float = Field(
+        30.0,
+        ge=0,
+        le=180,
+        description="Cameras whose neighbours in time lie this much too far apart do not convince.",
+    )
     num_threads: int = Field(0, ge=0, le=256, description="Threads; 0 means one per core.")
     seed: int = Field(0, ge=0, description="Seed of all random sampling.")
 
@@ -393,6 +399,9 @@ class JudgeConfig(StageConfig):
     judged_px: int = Field(
         480, ge=64, le=4096, description="longest side of the frames that are compared, pixels"
     )
+    outlined_frames: int = Field(
+        12, ge=2, le=1000, description="frames, evenly in time, whose edges are held against it"
+    )
     silhouette_iou: Limits = _limits(
         0.94, 0.85, "overlap of the mesh with masks of frames held out, median"
     )
@@ -408,6 +417,11 @@ class JudgeConfig(StageConfig):
     masks_filled: Limits = _limits(
         0.05, 0.15, "area that was filled in the masks, of the tyre's, median"
     )
+    outlines_off_percent: Limits = _limits(
+        0.4,
+        1.0,
+        "distance of the tyre's edges in the frames from the mesh, percent of its diameter",
+    )
     photo_agreement: Limits = _limits(
         0.5, 0.2, "correlation of held-out photos with the mesh's colours, median"
     )
@@ -418,6 +432,9 @@ class JudgeConfig(StageConfig):
         12.0, 30.0, "by how much faster or slower a spin would make them coincide best, percent"
     )
     posed_share: Limits = _limits(0.85, 0.6, "share of the frames that have a pose")
+    path_jump_deg: Limits = _limits(
+        30.0, 60.0, "by how much neighbouring frames lie farther apart than a walk allows, degrees"
+    )
     seen_arc_deg: Limits = _limits(200.0, 75.0, "arc of the cameras round the tyre, degrees")
     face_seen: float = Field(
         0.5, ge=0, le=1, description="share of a face that must be seen, else review"

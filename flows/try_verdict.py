@@ -73,8 +73,24 @@ def first_word_on(film: Film) -> Judgement:
     return first_word(glimpses, movement_of([np.asarray(t, np.uint8) for t in thumbs]), config)
 
 
-def outcome(name: str, film: Film, out: Path) -> dict[str, Any]:
-    """Verdict and codes of a film that goes through the flow; an error is an outcome, too."""
+def outcome(name: str, film: Film, out: Path, *, whole: bool) -> dict[str, Any]:
+    """Verdict and codes of a film that goes through the flow; an error is an outcome, too.
+
+    Args:
+        name: Of the film.
+        film: Its frames.
+        out: Where film and mesh go.
+        whole: Whether it goes through the flow even if the first word doubts it already. Else
+            the reasons are those of the first word, which no mesh would take away.
+    """
+    word = first_word_on(film)
+    if word.reasons and not whole:
+        return {
+            "verdict": word.verdict,
+            "codes": [reason.code for reason in word.reasons],
+            "told": "; ".join(reason.message for reason in word.reasons),
+            "evidence": dict(word.evidence),
+        }
     folder = out / "films" / name
     write_film(film, folder)
     request = ReconstructRequest.model_validate(
@@ -83,7 +99,6 @@ def outcome(name: str, film: Film, out: Path) -> dict[str, Any]:
     try:
         metadata = reconstruct(request, name)
     except Tyre3dError as exc:
-        word = first_word_on(film)
         codes = [exc.code, *(reason.code for reason in word.reasons)]
         return {"verdict": exc.code, "codes": codes, "told": str(exc)}
     return {
@@ -143,6 +158,9 @@ def main() -> None:
     parser.add_argument(
         "--kinds", nargs="+", choices=[*SOUND, *FAULTS], default=[*SOUND, *FAULTS], metavar="KIND"
     )
+    parser.add_argument(
+        "--short", action="store_true", help="make no mesh of films that the first word doubts"
+    )
     parser.add_argument("--again", action="store_true", help="judge anew what was judged wrongly")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
@@ -163,7 +181,7 @@ def main() -> None:
         other = films[names[(names.index(name) + 1) % len(names)]]
         spoil = FAULTS[kind].spoil if kind in FAULTS else SOUND[kind]
         key = f"{name}-{kind.replace(' ', '-')}"
-        found = outcome(key, spoil(films[name], other), options.out)
+        found = outcome(key, spoil(films[name], other), options.out, whole=not options.short)
         sound = kind in SOUND
         named = None if sound else bool(FAULTS[kind].named_by & set(found["codes"]))
         right = (found["verdict"] == "pass") is sound

@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.atlas.profile import OuterProfile
 from tasks.atlas.record import Provenance, TyreAtlas
 from tasks.imaging.images import Image, encode_image
+from tasks.surface.profile import OuterProfile
 
 _TREAD_NORMAL = 0.7
 """Normals of the tread have at least this radial part: 45° from the axle's plane."""

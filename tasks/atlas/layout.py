@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from configs.stages import AtlasConfig
 from tasks.atlas.charts import cut_into_charts
-from tasks.atlas.profile import OuterProfile
+from tasks.surface.profile import OuterProfile
 
 FloatArray = NDArray[np.float64]
 

@@ -12,7 +12,6 @@ from scipy.ndimage import distance_transform_edt
 from configs.stages import AtlasConfig
 from tasks.atlas.bake import agree_on_colours, colour_texels
 from tasks.atlas.layout import Layout, lay_out
-from tasks.atlas.profile import fit_outer_profile
 from tasks.atlas.record import Provenance, TyreAtlas
 from tasks.atlas.texels import Texels, find_texels
 from tasks.atlas.unseen import fill_unseen
@@ -22,6 +21,7 @@ from tasks.geometry.camera import Camera
 from tasks.geometry.similarity import camera_moved
 from tasks.mesh.merged import MergedMesh
 from tasks.mesh.normals import vertex_normals
+from tasks.surface.profile import fit_outer_profile
 
 _SURE = 0.04
 """Sum of the frames' weights from which on the colour is all theirs."""

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from configs.comparison import CompareConfig
 from tasks.comparison.align import Alignment
 from tasks.comparison.measured import Measured
-from tasks.comparison.robust import robust_sd
-from tasks.comparison.surface import SurfaceGrid
+from tasks.surface.heights import SurfaceGrid
+from tasks.surface.robust import robust_sd
 
 FloatArray = NDArray[np.float64]
 
@@ -135,7 +135,7 @@ def change_between(
     tread = tread_rows(grid)
     turning, off_centre = _turning(grid, heights[1].height - heights[0].height, measured, tread)
     fine = heights[1].height - heights[0].height - turning
-    pixel_m = max(new.pixel_m, other.pixel_m)
+    pixel_m = max(new.touches.pixel_size, other.touches.pixel_size)
     remains = 0.0 if math.isnan(alignment.registration_mm) else alignment.registration_mm / 1000
     rows, columns = cell_shape(grid, config)
     bands = np.array_split(np.arange(grid.rows), rows)

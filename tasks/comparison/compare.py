@@ -17,10 +17,10 @@ from tasks.comparison.findings import Finding, findings_of
 from tasks.comparison.flat_spots import Roundness, flat_spots, roundness
 from tasks.comparison.marks import FacePair, face_pairs, visual_marks
 from tasks.comparison.measured import Measured
-from tasks.comparison.outlines import edges_of, touches_of
 from tasks.comparison.scan import Scan
-from tasks.comparison.surface import SurfaceGrid, field_over, grid_on, mesh_heights
 from tasks.core.repeatable import compute_repeatably
+from tasks.surface.heights import SurfaceGrid, field_over, grid_on, mesh_heights
+from tasks.surface.touches import touches_of
 
 FloatArray = NDArray[np.float64]
 Verdict = Literal["changed", "not detectable", "cannot compare"]
@@ -92,7 +92,7 @@ def compare_scans(new: Scan, other: Scan, config: CompareConfig) -> Comparison:
     marks = [m for pair in faces for m in visual_marks(pair, config)] if sure else []
     rest = 0.0 if math.isnan(alignment.residual_mm) else alignment.residual_mm / 1000
     findings = findings_of(change, spots, marks, rest, config)
-    misfit = (first.misfit_m, second.misfit_m)
+    misfit = (first.touches.misfit_m, second.touches.misfit_m)
     verdict, reasons = _verdict(
         alignment, change, findings, _inexact((first, second), grid, config)
     )
@@ -109,8 +109,9 @@ def measure(scan: Scan, grid: SurfaceGrid, lowest_deg: float) -> Measured:
         grid: Where it is told.
         lowest_deg: Angle that looks to the ground, degrees.
     """
-    heights = mesh_heights(scan, grid)
-    touches = touches_of(scan, field_over(grid, heights.height), edges_of(scan))
+    heights = mesh_heights(scan.vertices, scan.faces, scan.inferred, grid)
+    field = field_over(grid, heights.height)
+    touches = touches_of(scan.cameras, scan.frame_paths, scan.alpha_paths, field)
     return Measured(heights, touches, lowest_deg)
 
 
@@ -122,11 +123,12 @@ def _inexact(
     return [
         {
             "code": f"{side}-inexact",
-            "text": f"the outlines in the {side} film lie {1000 * m.misfit_m:.1f} mm off its mesh: "
-            "its cameras are too inexact; film again, closer, all of the tyre in every picture",
+            "text": f"the outlines in the {side} film lie {1000 * m.touches.misfit_m:.1f} mm off "
+            "its mesh: its cameras are too inexact; film again, closer, all of the tyre in every "
+            "picture",
         }
         for side, m in zip(("new", "damaged"), measured, strict=True)
-        if m.misfit_m > most
+        if m.touches.misfit_m > most
     ]
 
 

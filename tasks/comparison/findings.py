@@ -15,7 +15,7 @@ from configs.comparison import CompareConfig
 from tasks.comparison.change import Change
 from tasks.comparison.flat_spots import FlatSpot
 from tasks.comparison.marks import VisualMark
-from tasks.comparison.robust import robust_sd
+from tasks.surface.robust import robust_sd
 
 FloatArray = NDArray[np.float64]
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from configs.comparison import CompareConfig
 from tasks.comparison.measured import Measured
-from tasks.comparison.robust import robust_sd
-from tasks.comparison.surface import SurfaceGrid
+from tasks.surface.heights import SurfaceGrid
+from tasks.surface.robust import robust_sd
 
 FloatArray = NDArray[np.float64]
 

@@ -18,8 +18,8 @@ from configs.comparison import CompareConfig
 from tasks.atlas.flattened import FlatPart
 from tasks.comparison.align import Alignment, other_face
 from tasks.comparison.polar import COLUMNS, ROW_M, PolarPicture, polar_picture
-from tasks.comparison.robust import robust_sd
 from tasks.comparison.scan import Scan
+from tasks.surface.robust import robust_sd
 
 FloatArray = NDArray[np.float64]
 Float32Array = NDArray[np.float32]

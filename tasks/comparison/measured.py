@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.comparison.outlines import Touches
-from tasks.comparison.robust import robust_sd
-from tasks.comparison.surface import Heights
+from tasks.surface.heights import Heights
+from tasks.surface.touches import Touches
 
 FloatArray = NDArray[np.float64]
 
@@ -52,17 +50,6 @@ class Measured:
     def surface(self) -> FloatArray:
         """``(rows, columns)`` heights of the mesh, 0 where it has none."""
         return np.nan_to_num(self.heights.height)
-
-    @property
-    def pixel_m(self) -> float:
-        """What a pixel of its film covers, metres."""
-        return float(np.median(self.touches.pixel_m)) if len(self.touches.row) else math.nan
-
-    @property
-    def misfit_m(self) -> float:
-        """Robust standard deviation of the outlines' distance from the mesh, metres."""
-        offset = self.touches.offset
-        return robust_sd(offset, 0.0) if len(offset) else math.nan
 
     def above_ground(self, hidden_deg: float, turning: FloatArray | float = 0.0) -> TouchedHeights:
         """What outlines show where the ground is not near.

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.atlas.flattened import FlatPart, flat_parts
-from tasks.atlas.profile import OuterProfile
 from tasks.atlas.record import TyreAtlas
 from tasks.geometry.camera import Camera
 from tasks.geometry.similarity import Similarity, camera_moved
 from tasks.mesh.merged import MergedMesh
+from tasks.surface.profile import OuterProfile
 
 FloatArray = NDArray[np.float64]
 

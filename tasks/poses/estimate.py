@@ -267,7 +267,8 @@ def estimate_poses(
     found = [a for a in hypotheses if not a.refused]
     lacking = () if learned else (f"no poses convinced; {ADVICE_ON_FEATURES}",)
     if found:
-        likeliest = _estimate(min(found, key=lambda a: a.doubt), outlines, config, motions)
+        best = min(found, key=lambda a: (a.leaps(config), a.doubt))
+        likeliest = _estimate(best, outlines, config, motions)
         return replace(likeliest, warnings=(*likeliest.warnings, *lacking))
     refused = [a.refused for a in hypotheses]
     hypothesis = RULES[motions[0]].last_resort(film)

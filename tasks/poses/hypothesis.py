@@ -12,7 +12,7 @@ from tasks.geometry.camera import Camera
 from tasks.geometry.lens import Lens
 from tasks.poses.film import Film
 from tasks.poses.fit_solid import fit_solid
-from tasks.poses.motion import arc_deg, turning_axis
+from tasks.poses.motion import arc_deg, path_jump_deg, turning_axis
 from tasks.poses.outline import Outline
 from tasks.poses.sfm import SfmError, SfmSession
 from tasks.poses.solid import Solid, Views
@@ -58,11 +58,17 @@ class Hypothesis:
         explained = self.figures["registered_share"] * self.figures["outline_agreement"]
         return self.figures["outline_residual_percent"] / explained**2
 
+    def leaps(self, config: PoseConfig) -> bool:
+        """Whether the camera would have leapt from one frame to the next."""
+        return self.figures.get("path_jump_deg", 0.0) > config.max_jump_deg
+
     def is_convincing(self, config: PoseConfig) -> bool:
         """Whether no further hypothesis is needed."""
+        if self.refused or self.leaps(config):
+            return False
         doubtful = [v for v in self.agreements.values() if v < config.flag_agreement]
         complete = self.figures.get("registered_share", 0.0) >= CONVINCING_SHARE
-        return not self.refused and complete and len(doubtful) <= 0.1 * len(self.agreements)
+        return complete and len(doubtful) <= 0.1 * len(self.agreements)
 
     def turns_about_one_axis(self) -> bool:
         """Whether the cameras turn about one axis of the world only."""
@@ -128,6 +134,7 @@ def judged(
     figures = {
         "registered_share": share,
         "arc_deg": arc,
+        "path_jump_deg": path_jump_deg(kept, solid.centre),
         "outline_residual_percent": float(np.median(np.abs(views.misfit(solid).error))),
         "outline_agreement": typical,
         "cameras_dropped": float(len(cameras) - len(kept)),

@@ -38,6 +38,10 @@ _MIN_AGREEING = 0.5
 """So many points of the background, and such a share of them, must move as one."""
 
 
+_UNEVEN = 3.0
+"""Somebody who walks unevenly comes this much farther than usual from one frame to the next."""
+
+
 @dataclass(frozen=True)
 class Changes:
     """What changes before a fixed camera.
@@ -175,6 +179,30 @@ def arc_deg(cameras: Sequence[Camera], centre: FloatArray) -> float:
     d = np.stack([c.centre - centre for c in cameras])
     d /= np.linalg.norm(d, axis=1, keepdims=True)
     return float(np.degrees(np.arccos(np.clip((d @ d.T).min(), -1.0, 1.0))))
+
+
+def path_jump_deg(cameras: Mapping[int, Camera], centre: FloatArray) -> float:
+    """By how much the cameras of neighbouring frames lie too far apart, seen from the tyre.
+
+    Whoever films does not leap; cameras do that were put on the wrong side of a tyre whose faces
+    look alike, with small reprojection errors and outlines that agree.
+
+    Args:
+        cameras: By frame index, which counts up with time.
+        centre: ``(3,)`` centre of the tyre, world units.
+
+    Returns:
+        Degrees by which the widest step exceeds so many usual ones; 0 where none does.
+    """
+    indices = sorted(cameras)
+    if len(indices) < 3:
+        return 0.0
+    away = np.stack([cameras[i].centre - centre for i in indices])
+    away /= np.linalg.norm(away, axis=1, keepdims=True)
+    step = np.degrees(np.arccos(np.clip((away[1:] * away[:-1]).sum(axis=1), -1.0, 1.0)))
+    frames = np.diff(indices)
+    usual = float(np.median(step / frames))
+    return max(0.0, float((step - _UNEVEN * usual * frames).max()))
 
 
 def name_motion(

@@ -36,6 +36,7 @@ def judge(
         *_photos(evidence, config),
         *_turn(evidence, poses, config),
         *_frames(evidence, poses, config),
+        *_edges(evidence, config),
         *(r for r in _scale(evidence, config) if r.level == "fail" or not outlines),
         *_coverage(evidence, config),
         *_shape(evidence, config),
@@ -159,11 +160,37 @@ def _frames(evidence: Evidence, poses: PoseEstimate, config: JudgeConfig) -> Ite
             "Film before a background with texture, or put marks on the tyre",
         )
     yield from _limited(
+        evidence.figures["path_jump_deg"],
+        config.path_jump_deg,
+        "path-jumps",
+        lambda v: (
+            f"from one frame to the next the camera would have leapt {v:.0f}° too far round the "
+            "tyre: its faces, or parts that repeat, were taken for each other"
+        ),
+        "Film in one go, without cuts, before a background with texture; put a few marks of chalk "
+        "or tape on the tyre, other ones on each face",
+    )
+    yield from _limited(
         evidence.figures["posed_share"],
         config.posed_share,
         "frames-lost",
         lambda v: f"only {v:.0%} of the frames could be placed round the tyre",
         "Film one tyre in one go, slowly, without jumps or cuts",
+    )
+
+
+def _edges(evidence: Evidence, config: JudgeConfig) -> Iterable[Reason]:
+    """Cameras that are off by a fraction of a degree: no mesh lies on the outlines of all frames."""
+    yield from _limited(
+        evidence.figures["outlines_off_percent"],
+        config.outlines_off_percent,
+        "cameras-inexact",
+        lambda v: (
+            f"the tyre's edges in the pictures lie {v:.1f} % of its diameter off the mesh: the "
+            "places of the camera were found inexactly"
+        ),
+        "Film closer and more slowly, the whole tyre in every picture, before a background with "
+        "texture",
     )
 
 

@@ -20,13 +20,16 @@ from tasks.imaging.images import read_image, read_mask
 from tasks.imaging.masks import foreground, largest_filled
 from tasks.imaging.resizing import bounded
 from tasks.mesh.merged import MergedMesh
+from tasks.poses.motion import path_jump_deg
 from tasks.poses.outline import read_outline
 from tasks.poses.record import PoseEstimate
 from tasks.verdict.coverage import PARTS, Way, face_steepness, parts_seen, unseen_hours, way_of
 from tasks.verdict.halves import compare_halves, scale_by_frame, scale_spread_percent
+from tasks.verdict.misfit import outline_misfit
 from tasks.verdict.photos import photo_agreement, predict
 from tasks.verdict.silhouettes import SilhouetteFit, clock_position, compare_silhouette
 from tasks.verdict.turns import TurnCheck, check_turn
+from tasks.video.frames import evenly
 
 _CENTIMETRES = 100.0
 """Rays are cast in centimetres: Embree's tolerances suit lengths around one."""
@@ -91,6 +94,13 @@ def gather_evidence(
     spins = poses.motion == "spin"
     photos = {i: frame_paths[i] for i in posed}
     turn = check_turn(poses, photos, config.judged_px) if spins else TurnCheck(nan, nan)
+    looked_at = [posed[k] for k in evenly(len(posed), config.outlined_frames)]
+    misfit = outline_misfit(
+        mesh,
+        {i: camera_moved(poses.cameras[i], mesh.from_world) for i in looked_at},
+        frame_paths,
+        alpha_paths,
+    )
     figures = {
         "held_out_frames": float(len([i for i in held_out if i in posed])),
         "silhouette_iou": _median([f.iou for f in fits]),
@@ -99,9 +109,12 @@ def gather_evidence(
         "masks_beyond_mesh": _median([f.missing for f in fits]),
         "masks_cut": corrections.get("mask_excess_median", nan),
         "masks_filled": corrections.get("mask_lack_median", nan),
+        "outlines_off_percent": misfit.percent,
+        "pixel_percent": misfit.pixel_percent,
         "photo_agreement": _median(agreements),
         "turn_agreement": turn.agreement,
         "turn_off_percent": turn.off_percent,
+        "path_jump_deg": path_jump_deg(poses.cameras, poses.tyre.centre),
         "posed_share": len(poses.cameras) / max(total, 1),
         "seen_arc_deg": way.seen_deg,
         "outer_face_cosine": outer,

@@ -12,9 +12,9 @@ import pytest
 from configs.stages import AtlasConfig
 from tasks.atlas.flattened import flat_files, flat_parts
 from tasks.atlas.layout import lay_out
-from tasks.atlas.profile import fit_outer_profile
 from tasks.atlas.record import Provenance, TyreAtlas
 from tasks.atlas.texels import find_texels
+from tasks.surface.profile import fit_outer_profile
 from tests.tasks.atlas.scene import RING, TUBE, torus
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from configs.stages import AtlasConfig
 from tasks.atlas.layout import Layout, lay_out
-from tasks.atlas.profile import fit_outer_profile
 from tasks.atlas.texels import find_texels
+from tasks.surface.profile import fit_outer_profile
 from tests.tasks.atlas.scene import RING, TUBE, torus
 
 MESH = torus()

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from tasks.atlas.flattened import FlatPart
-from tasks.atlas.profile import OuterProfile
 from tasks.atlas.record import Provenance
 from tasks.comparison.scan import Scan
 from tasks.geometry.camera import Camera, look_at
 from tasks.geometry.ray_caster import RayCaster
 from tasks.imaging.images import write_image
 from tasks.imaging.masks import largest_filled
+from tasks.surface.profile import OuterProfile
 
 FloatArray = NDArray[np.float64]
 

@@ -12,7 +12,14 @@ from scipy.spatial.transform import Rotation
 
 from configs.presets import Motion
 from tasks.geometry.camera import Camera, look_at
-from tasks.poses.motion import arc_deg, detect_changes, name_motion, turning_axis, world_up
+from tasks.poses.motion import (
+    arc_deg,
+    detect_changes,
+    name_motion,
+    path_jump_deg,
+    turning_axis,
+    world_up,
+)
 from tasks.poses.outline import Outline, outline_of_mask
 
 AXLE = np.array([0.0, 0.0, 1.0])
@@ -112,6 +119,20 @@ def test_axis_and_arc_of_a_turn() -> None:
     assert abs(axis @ UP) == pytest.approx(1.0)
     assert share == pytest.approx(1.0)
     assert arc_deg([camera(0.0, 0.0), camera(40.0, 0.0)], np.zeros(3)) == pytest.approx(40.0)
+
+
+def test_a_leap_is_told_from_a_walk_that_is_uneven_or_has_gaps() -> None:
+    """The second half of an orbit of 10° a frame lies on the wrong side of the tyre."""
+    here = np.zeros(3)
+    walk = {k: camera(10.0 * k, 15.0) for k in range(36)}
+    assert path_jump_deg(walk, here) == 0.0
+    uneven = {k: camera(5.0 * k + 15.0 * np.sin(k / 3), 15.0) for k in range(36)}
+    assert path_jump_deg(uneven, here) == 0.0
+    gaps = {k: c for k, c in walk.items() if k not in range(8, 20)}
+    assert path_jump_deg(gaps, here) == 0.0
+    glued = {k: c if k < 18 else camera(10.0 * k + 180.0, 15.0) for k, c in walk.items()}
+    assert path_jump_deg(glued, here) == pytest.approx(170.0 - 3 * 10.0, abs=25.0)
+    assert path_jump_deg({0: walk[0], 1: walk[18]}, here) == 0.0
 
 
 def test_up_is_that_of_cameras_without_roll() -> None:

@@ -168,6 +168,15 @@ def test_an_assumed_motion_never_passes(tmp_path: Path) -> None:
     assert [r.code for r in judgement.reasons] == ["motion-assumed"]
 
 
+def test_cameras_that_leap_to_the_other_face_fail(tmp_path: Path) -> None:
+    """Half of the frames are taken for views of the other face, as on a tyre that has two alike."""
+    cameras = orbit(16)
+    poses = estimate([*cameras[:8], *cameras[:8]])
+    evidence, judgement = look(tmp_path, poses=poses)
+    assert evidence.figures["path_jump_deg"] > 60
+    assert "path-jumps" in {r.code for r in judgement.reasons if r.level == "fail"}
+
+
 def test_lost_frames_are_counted(tmp_path: Path) -> None:
     poses = estimate(orbit(16))
     kept = {i: c for i, c in poses.cameras.items() if i % 2 or i < 4}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -11,12 +13,12 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d, map_coordinates
 from skimage.measure import find_contours
 
-from tasks.comparison.scan import Scan
-from tasks.comparison.surface import Field
 from tasks.core.parallel import in_threads
 from tasks.geometry.camera import Camera
 from tasks.imaging.images import read_image, read_mask
 from tasks.imaging.masks import foreground, largest_filled
+from tasks.surface.heights import Field
+from tasks.surface.robust import robust_sd
 
 FloatArray = NDArray[np.float64]
 
@@ -59,20 +61,41 @@ class Touches:
     pixel_m: FloatArray
     around: FloatArray
 
+    @property
+    def pixel_size(self) -> float:
+        """What a pixel covers, metres, median; not a number without any."""
+        return float(np.median(self.pixel_m)) if len(self.pixel_m) else math.nan
 
-def touches_of(scan: Scan, field: Field, edges: Mapping[int, FloatArray]) -> Touches:
-    """What all frames' outlines say of a surface.
+    @property
+    def misfit_m(self) -> float:
+        """Robust standard deviation of the outlines' distance from the surface, metres; likewise.
+
+        It grows with every error of the cameras: a mesh can lie on the outlines of all frames only
+        where these agree.
+        """
+        return robust_sd(self.offset, 0.0) if len(self.offset) else math.nan
+
+
+def touches_of(
+    cameras: Mapping[int, Camera],
+    frame_paths: Mapping[int, Path],
+    alpha_paths: Mapping[int, Path],
+    field: Field,
+) -> Touches:
+    """What the outlines in frames say of a surface.
 
     Args:
-        scan: The scan, in the field's frame.
+        cameras: Of the frames that are asked, by index, in the field's frame.
+        frame_paths: Images of the frames.
+        alpha_paths: Their masks.
         field: Distances from the surface.
-        edges: Points of the outlines in the frames, see :func:`edges_of`.
     """
 
     def touched(index: int) -> Touches:
-        return touches_in(edges[index], scan.cameras[index], field, index)
+        image, alpha = read_image(frame_paths[index]), read_mask(alpha_paths[index])
+        return touches_in(edge_points(image, alpha), cameras[index], field, index)
 
-    return joined(list(in_threads(touched, [i for i in scan.cameras if len(edges[i])])))
+    return joined(list(in_threads(touched, cameras)))
 
 
 def joined(parts: Sequence[Touches]) -> Touches:
@@ -81,15 +104,6 @@ def joined(parts: Sequence[Touches]) -> Touches:
     if not parts:
         return Touches(**{n: np.zeros(0, int if n == "frame" else float) for n in names})
     return Touches(**{n: np.concatenate([getattr(p, n) for p in parts]) for n in names})
-
-
-def edges_of(scan: Scan) -> dict[int, FloatArray]:
-    """Points ``(N, 2)`` of the outline in every frame."""
-
-    def found(index: int) -> FloatArray:
-        return edge_points(read_image(scan.frame_paths[index]), read_mask(scan.alpha_paths[index]))
-
-    return dict(zip(scan.cameras, in_threads(found, scan.cameras), strict=True))
 
 
 def edge_points(image: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> FloatArray:

@@ -1,4 +1,4 @@
-"""The outer surface of a scan as heights over a common profile, by angle and arc length.
+"""The outer surface of a mesh as heights over a common profile, by angle and arc length.
 
 The mesh gives a height everywhere. Where the tyre's outline in a frame touches the surface, the
 edge in the picture corrects it: an outline is seen to a fraction of a pixel, the mesh is on a grid.
@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
-from tasks.atlas.profile import OuterProfile
-from tasks.comparison.scan import Scan
 from tasks.geometry.ray_caster import RayCaster
+from tasks.surface.profile import OuterProfile
 
 FloatArray = NDArray[np.float64]
 
@@ -98,22 +98,29 @@ class Heights:
     inferred: NDArray[np.bool_]
 
 
-def mesh_heights(scan: Scan, grid: SurfaceGrid) -> Heights:
-    """Heights of a scan's mesh.
+def mesh_heights(
+    vertices: NDArray[np.floating[Any]],
+    faces: NDArray[np.integer[Any]],
+    inferred: NDArray[np.bool_],
+    grid: SurfaceGrid,
+) -> Heights:
+    """Heights of a mesh.
 
     Args:
-        scan: The scan, in the grid's frame.
+        vertices: ``(V, 3)`` in the grid's frame, metres.
+        faces: ``(F, 3)`` wound outwards.
+        inferred: ``(V,)`` true where no frame saw the surface.
         grid: Where they are measured.
     """
-    caster = RayCaster(scan.vertices, scan.faces, scale=_CENTIMETRES)
+    caster = RayCaster(vertices, faces, scale=_CENTIMETRES)
     points, normals = grid.points()
     found = caster.intersect((points + _ABOVE_M * normals).reshape(-1, 3), -normals.reshape(-1, 3))
     height = _ABOVE_M - found.distance.astype(np.float64)
     met = (found.face >= 0) & (np.abs(height) < _FARTHEST_M)
-    inferred = np.ones(len(height), np.bool_)
-    inferred[met] = scan.inferred[scan.faces[found.face[met]]].all(axis=1)
+    unseen = np.ones(len(height), np.bool_)
+    unseen[met] = inferred[faces[found.face[met]]].all(axis=1)
     shape = grid.rows, grid.columns
-    return Heights(np.where(met, height, np.nan).reshape(shape), inferred.reshape(shape))
+    return Heights(np.where(met, height, np.nan).reshape(shape), unseen.reshape(shape))
 
 
 @dataclass(frozen=True)

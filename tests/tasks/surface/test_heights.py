@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from tasks.comparison.surface import field_over, grid_on, mesh_heights
+from tasks.surface.heights import field_over, grid_on, mesh_heights
 from tests.tasks.comparison.made import FloatArray, scan
 
 
@@ -19,7 +19,7 @@ def _dent(angle: FloatArray, arc: FloatArray) -> FloatArray:
 def test_heights_are_told_along_the_normals_at_their_angle() -> None:
     made = scan(_dent)
     grid = grid_on(made.profile, 0.004)
-    heights = mesh_heights(made, grid)
+    heights = mesh_heights(made.vertices, made.faces, made.inferred, grid)
     row, column = np.unravel_index(np.nanargmin(heights.height), heights.height.shape)
     assert heights.height[row, column] == pytest.approx(-0.004, abs=2e-4)
     assert math.degrees(grid.angles[column]) == pytest.approx(90.0, abs=1.5)
@@ -32,7 +32,7 @@ def test_heights_are_told_along_the_normals_at_their_angle() -> None:
 def test_distances_count_from_the_raised_surface() -> None:
     made = scan(_dent)
     grid = grid_on(made.profile, 0.002)
-    field = field_over(grid, mesh_heights(made, grid).height)
+    field = field_over(grid, mesh_heights(made.vertices, made.faces, made.inferred, grid).height)
     # on the tread's middle, 90° clockwise from the top is +X
     points = np.array([[0.33, 0.0, 0.0], [-0.33, 0.0, 0.0], [0.0, 0.31, 0.0]])
     distance, _, _ = field.at(points)

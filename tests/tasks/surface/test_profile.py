@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import trimesh
 
-from tasks.atlas.profile import OuterProfile, fit_outer_profile
+from tasks.surface.profile import OuterProfile, fit_outer_profile
 from tests.tasks.atlas.scene import RING, TUBE, torus
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tasks.comparison.outlines import edge_points, edges_of, joined, touches_of
-from tasks.comparison.surface import field_over, grid_on, mesh_heights
+from tasks.surface.heights import field_over, grid_on, mesh_heights
+from tasks.surface.touches import edge_points, joined, touches_of
 from tests.tasks.comparison.made import filmed, scan
 
 
@@ -20,8 +20,8 @@ def test_touches_tell_how_far_a_mesh_is_from_what_was_filmed(
         scan(lambda angle, arc: -missing_mm / 1000 + 0 * angle * arc), scan(), tmp_path, count=8
     )
     grid = grid_on(made.profile, 0.004)
-    field = field_over(grid, mesh_heights(made, grid).height)
-    touches = touches_of(made, field, edges_of(made))
+    field = field_over(grid, mesh_heights(made.vertices, made.faces, made.inferred, grid).height)
+    touches = touches_of(made.cameras, made.frame_paths, made.alpha_paths, field)
     assert len(touches.row) > 2000
     assert set(touches.frame.tolist()) == set(range(8))
     tread = (
