@@ -180,18 +180,17 @@ def _frames(evidence: Evidence, poses: PoseEstimate, config: JudgeConfig) -> Ite
 
 
 def _edges(evidence: Evidence, config: JudgeConfig) -> Iterable[Reason]:
-    """Cameras that are off by a fraction of a degree: no mesh lies on the outlines of all frames."""
-    yield from _limited(
-        evidence.figures["outlines_off_percent"],
-        config.outlines_off_percent,
-        "cameras-inexact",
-        lambda v: (
-            f"the tyre's edges in the pictures lie {v:.1f} % of its diameter off the mesh: the "
-            "places of the camera were found inexactly"
-        ),
-        "Film closer and more slowly, the whole tyre in every picture, before a background with "
-        "texture",
-    )
+    """Cameras that are a little off: no mesh lies on the outlines of all frames."""
+    off, pixel = evidence.figures["outlines_off_percent"], evidence.figures["pixel_percent"]
+    if off >= max(config.outlines_off_percent, config.outlines_off_px * pixel):
+        yield Reason(
+            "cameras-inexact",
+            "review",
+            f"the tyre's edges in the pictures lie {off:.1f} % of its diameter off the mesh: the "
+            "places of the camera were found inexactly",
+            "Film closer and more slowly, the whole tyre in every picture, before a background "
+            "with texture",
+        )
 
 
 def _scale(evidence: Evidence, config: JudgeConfig) -> Iterable[Reason]:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.spatial.transform import Rotation
 
 from configs.stages import JudgeConfig
 from tasks.geometry.camera import Camera
@@ -30,14 +29,11 @@ def filmed(tmp_path_factory: pytest.TempPathFactory) -> Films:
     return cameras, *film(drum(), cameras, tmp_path_factory.mktemp("film"))
 
 
-def turned(cameras: list[Camera], degrees: float) -> list[Camera]:
-    """Every camera swung about the tyre's centre, by this angle about an axis of its own."""
-    axes = np.random.default_rng(0).normal(size=(len(cameras), 3))
-    swings = np.radians(degrees) * axes / np.linalg.norm(axes, axis=1, keepdims=True)
-    return [
-        replace(c, rotation=c.rotation @ Rotation.from_rotvec(swing).as_matrix())
-        for c, swing in zip(cameras, swings, strict=True)
-    ]
+def misplaced(cameras: list[Camera], metres: float) -> list[Camera]:
+    """Every camera moved by this much in a direction of its own."""
+    away = np.random.default_rng(0).normal(size=(len(cameras), 3))
+    away *= metres / np.linalg.norm(away, axis=1, keepdims=True)
+    return [replace(c, translation=c.translation + a) for c, a in zip(cameras, away, strict=True)]
 
 
 def judged(filmed: Films, cameras: list[Camera]) -> tuple[float, list[tuple[str, str]]]:
@@ -54,6 +50,22 @@ def judged(filmed: Films, cameras: list[Camera]) -> tuple[float, list[tuple[str,
 def test_right_cameras_leave_outlines_on_the_mesh(filmed: Films) -> None:
     off, reasons = judged(filmed, filmed[0])
     assert off < 0.15
+    assert reasons == []
+
+
+@pytest.mark.parametrize("metres", [0.004, 0.006])
+def test_cameras_that_are_millimetres_off_are_told(filmed: Films, metres: float) -> None:
+    off, reasons = judged(filmed, misplaced(filmed[0], metres))
+    assert 0.4 < off < 0.9
+    assert reasons == [("cameras-inexact", "review")]
+
+
+def test_what_is_less_than_a_pixel_is_not_told(tmp_path: Path) -> None:
+    """Edges in small frames are seen no better than this; the same cameras are told in large."""
+    cameras = orbit(COUNT)
+    photos, alphas = film(drum(), cameras, tmp_path)
+    off, reasons = judged((cameras, photos, alphas), misplaced(cameras, 0.004))
+    assert off > 0.4
     assert reasons == []
 
 
