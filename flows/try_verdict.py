@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,7 @@ def film_of(video: Path, folder: Path, count: int, height_px: int) -> Film:
     """
     done = folder / "film.npz"
     if not done.exists():
+        shutil.rmtree(folder, ignore_errors=True)  # what was stopped half-way
         folder.mkdir(parents=True)
         frames = extract_frames(video, folder, ExtractConfig(max_candidates=count))
         weights = BackgroundWeights(DEFAULT_SESSION, Settings().models_dir)
@@ -59,7 +61,9 @@ def film_of(video: Path, folder: Path, count: int, height_px: int) -> Film:
             whole = np.dstack([read_image(frames.path(index)), read_mask(alpha)])
             width = round(whole.shape[1] * height_px / whole.shape[0])
             film.append(cv2.resize(whole, (width, height_px), interpolation=cv2.INTER_AREA))
-        np.savez_compressed(done, film=np.stack(film))
+        part = folder / "part.npz"
+        np.savez_compressed(part, film=np.stack(film))
+        part.replace(done)
     with np.load(done) as arrays:
         return list(arrays["film"])
 
