@@ -30,6 +30,7 @@ from tasks.matting.quality import Masks
 from tasks.matting.removal import remove_backgrounds
 from tasks.matting.sessions import open_session
 from tasks.network.weights import BackgroundWeights
+from tasks.verdict.decide import GUESSES
 from tasks.verdict.first_word import first_word
 from tasks.verdict.glimpse import glimpse_of, movement_of
 from tasks.verdict.record import Judgement
@@ -88,7 +89,7 @@ def outcome(name: str, film: Film, out: Path, *, whole: bool) -> dict[str, Any]:
             the reasons are those of the first word, which no mesh would take away.
     """
     word = first_word_on(film)
-    if word.reasons and not whole:
+    if not whole and any(reason.code not in GUESSES for reason in word.reasons):
         return {
             "verdict": word.verdict,
             "codes": [reason.code for reason in word.reasons],

@@ -240,7 +240,7 @@ def _brighter(frame: NDArray[np.uint8], time: float) -> NDArray[np.uint8]:
 SOUND: dict[str, Callable[[Film, Film], Film]] = {
     "as filmed": lambda film, _: film,
     "the other way round": lambda film, _: film[::-1],
-    "from the middle on": lambda film, _: [*film[len(film) // 2 :], *film[: len(film) // 2]],
+    "warm light": _coloured(lambda c: c * np.array([0.75, 0.95, 1.1], np.float32)),
     "drifting exposure": _each(_brighter),
     "a little soft": _coloured(lambda c: cv2.GaussianBlur(c, (0, 0), 0.8)),
 }

@@ -16,6 +16,10 @@ _STEADY = "steady-"
 """How the names of methods begin that assume a steady motion."""
 
 
+GUESSES = frozenset({"film-short-arc", "film-one-face"})
+"""What the first word guesses from the outlines and the cameras measure: which part was seen."""
+
+
 def judge(
     evidence: Evidence,
     poses: PoseEstimate,
@@ -43,7 +47,12 @@ def judge(
         *_body(evidence),
     ]
     codes = {reason.code for reason in found}
-    found += [reason for reason in first_word if reason.code not in codes]
+    measured = not poses.method.startswith(_STEADY)
+    found += [
+        reason
+        for reason in first_word
+        if reason.code not in codes and not (measured and reason.code in GUESSES)
+    ]
     reasons = worst_first(found)
     known = {k: v for k, v in evidence.figures.items() if math.isfinite(v)}
     card = retake_card(evidence, poses, reasons, config) if reasons else ()

@@ -17,7 +17,7 @@ from tasks.poses.record import PoseEstimate
 from tasks.verdict.coverage import way_of
 from tasks.verdict.decide import judge
 from tasks.verdict.evidence import Evidence, count_bodies, gather_evidence
-from tasks.verdict.record import Judgement
+from tasks.verdict.record import Judgement, Reason
 from tests.tasks.verdict.scene import drum, estimate, film, orbit
 
 HELD_OUT = [1, 5, 9, 13]
@@ -166,6 +166,21 @@ def test_angles_count_in_the_direction_of_the_walk(sense: int) -> None:
 def test_an_assumed_motion_never_passes(tmp_path: Path) -> None:
     _, judgement = look(tmp_path, poses=estimate(orbit(16), method="steady-orbit"))
     assert [r.code for r in judgement.reasons] == ["motion-assumed"]
+
+
+@pytest.mark.parametrize(("method", "told"), [("sfm", False), ("steady-orbit", True)])
+def test_cameras_that_were_measured_outweigh_a_guess_from_outlines(
+    tmp_path: Path, method: str, told: bool
+) -> None:
+    cameras = orbit(16)
+    poses = estimate(cameras, method=method)
+    photos, alphas = film(drum(), cameras, tmp_path)
+    evidence = gather_evidence(drum(), poses, photos, alphas, HELD_OUT, 16, JudgeConfig())
+    guess = Reason("film-short-arc", "review", "about 80°", "walk on")
+    dark = Reason("film-dark", "review", "dark", "switch the light on")
+    codes = {r.code for r in judge(evidence, poses, JudgeConfig(), [guess, dark]).reasons}
+    assert "film-dark" in codes
+    assert ("film-short-arc" in codes) is told
 
 
 def test_cameras_that_leap_to_the_other_face_fail(tmp_path: Path) -> None:
