@@ -71,6 +71,13 @@ MEANINGS: Mapping[str, Meaning] = {
     "masks_filled": Meaning(
         "Filled in the outlines", "area that they lacked of the solid, median", _percent
     ),
+    "outlines_off_percent": Meaning(
+        "Edges off the mesh",
+        "how far the tyre's edges in the frames lie off the mesh, of the diameter; a pixel is told "
+        "below",
+        _of_size,
+    ),
+    "pixel_percent": Meaning("A pixel", "what it covers of the diameter", _of_size),
     "photo_agreement": Meaning(
         "Agreement with photos",
         "correlation of the mesh's colours with photos kept aside; 1 is the same",
@@ -91,6 +98,11 @@ MEANINGS: Mapping[str, Meaning] = {
         "Frames kept aside", "by which the mesh is judged; the merge did not see them", _count
     ),
     "posed_share": Meaning("Frames placed", "share of the frames whose camera was found", _percent),
+    "path_jump_deg": Meaning(
+        "Leap of the camera",
+        "by how much two neighbouring frames lie farther apart than a walk allows",
+        _degrees,
+    ),
     "seen_arc_deg": Meaning(
         "Filmed arc", "how much of the way round the tyre was filmed", _degrees
     ),

@@ -41,7 +41,7 @@ def retake_card(
         hour = evidence.stray_hour
         where = f"what is at {hour} o'clock beside the tyre" if hour else "what touches the tyre"
         lines.append(f"move {where} out of the picture")
-    advised = {"frames-lost", "scale-drifts", "not-a-tyre"}
+    advised = {"cameras-inexact", "frames-lost", "path-jumps", "scale-drifts", "not-a-tyre"}
     lines += [_lower(r.advice) for r in reasons if r.code in advised or r.code.startswith("film-")]
     return tuple(dict.fromkeys(lines))
 
