@@ -58,10 +58,18 @@ def redis_url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def scaled(database: str, redis_url: str) -> dict[str, str]:
-    """The server's settings in the compose file, on this machine's Postgres and Redis."""
+def shipped() -> dict[str, str]:
+    """How the server of the compose file handles events."""
     compose = yaml.safe_load((ROOT / "deployments" / "docker" / "compose.yaml").read_text())
-    shipped = compose["services"]["server"]["environment"]
+    told = compose["services"]["server"]["environment"]
+    kept = {k: str(v) for k, v in told.items() if k.startswith("PREFECT_SERVER_EVENTS")}
+    assert len(kept) >= 3
+    return kept
+
+
+@pytest.fixture(scope="module")
+def scaled(database: str, redis_url: str, shipped: dict[str, str]) -> dict[str, str]:
+    """The server's settings in the compose file, on this machine's Postgres and Redis."""
     place = urlsplit(redis_url)
     here = {
         "PREFECT_API_DATABASE_CONNECTION_URL": database,
@@ -70,6 +78,4 @@ def scaled(database: str, redis_url: str) -> dict[str, str]:
         "PREFECT_REDIS_MESSAGING_DB": place.path.strip("/") or "0",
         "PREFECT_SERVER_DOCKET_URL": redis_url,
     }
-    kept = {k: str(v) for k, v in shipped.items() if k.startswith("PREFECT_SERVER_EVENTS")}
-    assert len(kept) >= 3
-    return {**kept, **here}
+    return {**shipped, **here}
