@@ -418,14 +418,14 @@ class JudgeConfig(StageConfig):
         0.05, 0.15, "area that was filled in the masks, of the tyre's, median"
     )
     outlines_off_percent: float = Field(
-        0.4,
+        0.45,
         gt=0,
         le=10,
         description="distance of the tyre's edges in the frames from the mesh, percent of the "
         "diameter, else review",
     )
     outlines_off_px: float = Field(
-        1.0, ge=0, le=10, description="the same in pixels of the frames: nearer is not told"
+        1.5, ge=0, le=10, description="the same in pixels of the frames: nearer is not told"
     )
     photo_agreement: Limits = _limits(
         0.5, 0.2, "correlation of held-out photos with the mesh's colours, median"
