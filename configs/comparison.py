@@ -46,7 +46,10 @@ class CompareConfig(StageConfig):
     )
     min_spot_mm: float = Field(30.0, gt=0, description="shortest flat spot that is told")
     min_spot_px: float = Field(
-        0.45, gt=0, description="shallowest flat spot that is told, pixels of the film"
+        1.2,
+        gt=0,
+        description="shallowest flat spot that is told, pixels of the film; blocks of a tread that "
+        "did not change have shown 1.1",
     )
     min_local_px: float = Field(
         1.0, gt=0, description="shallowest bulge or dent that is told, pixels of the film"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -18,6 +18,7 @@ from scipy.optimize import least_squares
 from scipy.spatial.transform import Rotation
 
 from tasks.atlas.flattened import FlatPart
+from tasks.comparison.letters import turn_by_letters
 from tasks.comparison.polar import (
     COLUMNS,
     ROW_M,
@@ -43,6 +44,8 @@ _MARGIN_M = 0.004
 _MIN_CORRELATION = 0.15
 _MIN_LEAD = 1.08
 """The best angle's correlation over that of the best one elsewhere, from which on it is certain."""
+_LETTERS_LEAD, _LETTERS_VOTES = 1.4, 4.0
+"""Votes of letters, over those for another angle and at all, from which on they decide."""
 _MIN_MARKS = 60
 _ALONG_AXLE = 0.3
 """Weight of marks along the axle, where only the surfaces' depth tells."""
@@ -160,10 +163,10 @@ def _by_marks(new: Scan, other: Scan, scale: float) -> Alignment | None:
     chosen = _best_pairing(new, other, scale)
     if chosen is None:
         return None
-    faces, columns, correlation, runner_up, pairs = chosen
+    faces, columns = chosen.faces, chosen.columns
     sets = [
         _found(pictures, turn, new.parts[name], other.parts[there], scale)
-        for (name, there), pictures in pairs.items()
+        for (name, there), pictures in chosen.pictures.items()
         for turn in [columns if name == OUTER else -columns]
     ]
     sets = [s for s in sets if len(s.new)]
@@ -183,9 +186,9 @@ def _by_marks(new: Scan, other: Scan, scale: float) -> Alignment | None:
         "sidewall-markings",
         faces,
         spin,
-        correlation > _MIN_LEAD * max(runner_up, 1e-6),
-        correlation,
-        runner_up,
+        chosen.certain,
+        chosen.correlation,
+        chosen.runner_up,
         1.0 / place.scale,
         spread / reach,
         math.degrees(math.acos(min(1.0, abs(float(axle[2]))))),
@@ -199,40 +202,95 @@ def _by_marks(new: Scan, other: Scan, scale: float) -> Alignment | None:
 _Pairs = dict[tuple[str, str], tuple[PolarPicture, PolarPicture]]
 
 
-def _best_pairing(
-    new: Scan, other: Scan, scale: float
-) -> tuple[Faces, int, float, float, _Pairs] | None:
-    """Faces and angle at which the sidewalls' pictures agree best."""
-    best: tuple[Faces, int, float, float, _Pairs] | None = None
-    others: list[float] = []
-    for faces in get_args(Faces):
-        pairs: _Pairs = {}
-        total, weight = np.zeros(COLUMNS), 0.0
-        for name in (OUTER, INNER):
-            there = other_face(name, faces)
-            if name not in new.parts or there not in other.parts:
-                continue
+@dataclass(frozen=True)
+class _Pairing:
+    """Which face lies on which, and at what angle.
+
+    Args:
+        faces: Whether the same faces look outwards.
+        columns: Angle, clockwise as seen from the outer face.
+        correlation: Of the pictures at this angle, normalised.
+        runner_up: The same at the best angle elsewhere.
+        certain: Whether no other angle comes near.
+        pictures: Of each face of the new tyre and of the one that lies on it.
+    """
+
+    faces: Faces
+    columns: int
+    correlation: float
+    runner_up: float
+    certain: bool
+    pictures: _Pairs
+
+
+def _best_pairing(new: Scan, other: Scan, scale: float) -> _Pairing | None:
+    """Faces and angle at which letters agree, or, where none do, the sidewalls' pictures."""
+    by_faces = {faces: _pictures(new, other, faces, scale) for faces in get_args(Faces)}
+    return _by_letters(by_faces) or _by_likeness(by_faces)
+
+
+def _pictures(new: Scan, other: Scan, faces: Faces, scale: float) -> _Pairs:
+    """The pictures of both tyres' faces that lie on each other."""
+    pairs: _Pairs = {}
+    for name in (OUTER, INNER):
+        there = other_face(name, faces)
+        if name in new.parts and there in other.parts:
             pictures = _common(new.parts[name], other.parts[there], scale)
-            if pictures is None:
+            if pictures is not None:
+                pairs[name, there] = pictures
+    return pairs
+
+
+def _by_letters(by_faces: Mapping[Faces, _Pairs]) -> _Pairing | None:
+    """What the face says whose letters say most; the other may be blank, or hide under dirt."""
+    best: _Pairing | None = None
+    most = _LETTERS_LEAD
+    for faces, pairs in by_faces.items():
+        for (name, _), pictures in pairs.items():
+            turn = turn_by_letters(*pictures)
+            if turn is None or turn.correlation < _LETTERS_VOTES:
                 continue
-            pairs[name, there] = pictures
-            along = correlations(*pictures)
-            if name == INNER:  # seen from its own side: the other way round
-                along = along[-np.arange(COLUMNS) % COLUMNS]
-            share = float(min(p.known.sum() for p in pictures))
-            total += share * along
-            weight += share
-        if not weight:
+            lead = turn.correlation / max(turn.runner_up, 1e-9)
+            if lead > most:
+                columns = turn.columns if name == OUTER else -turn.columns % COLUMNS
+                along = _along(pairs)
+                rest = best_turn(along).correlation
+                most = lead
+                best = _Pairing(faces, columns, float(along[columns]), rest, True, pairs)
+    return best
+
+
+def _by_likeness(by_faces: Mapping[Faces, _Pairs]) -> _Pairing | None:
+    """Faces and angle at which the pictures as a whole correlate best."""
+    best: _Pairing | None = None
+    others: list[float] = []
+    for faces, pairs in by_faces.items():
+        if not pairs:
             continue
-        turn = best_turn(total / weight)
+        turn = best_turn(_along(pairs))
         others.append(turn.correlation)
-        if turn.correlation >= _MIN_CORRELATION and (best is None or turn.correlation > best[2]):
-            best = (faces, turn.columns, turn.correlation, turn.runner_up, pairs)
+        if turn.correlation >= _MIN_CORRELATION and (
+            best is None or turn.correlation > best.correlation
+        ):
+            best = _Pairing(faces, turn.columns, turn.correlation, turn.runner_up, False, pairs)
     if best is None:
         return None
-    faces, columns, correlation, runner_up, pairs = best
-    rest = [c for c in others if c != correlation]
-    return faces, columns, correlation, max([runner_up, *rest]), pairs
+    runner_up = max([best.runner_up, *(c for c in others if c != best.correlation)])
+    certain = best.correlation > _MIN_LEAD * max(runner_up, 1e-6)
+    return replace(best, runner_up=runner_up, certain=certain)
+
+
+def _along(pairs: _Pairs) -> FloatArray:
+    """Correlation of the pictures of all faces at every angle, as seen from the outer one."""
+    total, weight = np.zeros(COLUMNS), 0.0
+    for (name, _), pictures in pairs.items():
+        along = correlations(*pictures)
+        if name == INNER:  # seen from its own side: the other way round
+            along = along[-np.arange(COLUMNS) % COLUMNS]
+        share = float(min(p.known.sum() for p in pictures))
+        total += share * along
+        weight += share
+    return np.asarray(total / max(weight, 1.0))
 
 
 def _common(

@@ -301,7 +301,8 @@ def _zones(
     told = _all_round(bands, new, other, turning, config)
     height = grid.section[:, 1]
     middle = float(height[slice(*tread)].mean())
-    scale = 0.0 if math.isnan(alignment.scale_sd) else alignment.scale_sd
+    # without an anchor the scale is that of a worn tread: nothing can be told
+    scale = math.inf if alignment.anchor == "diameter" else alignment.scale_sd
     zones = []
     for k, (name, rows) in enumerate(zip(ZONES, bands, strict=True)):
         coverage = float(measured[rows].mean())

@@ -148,7 +148,7 @@ def _verdict(
         say(
             "no-anchor",
             "the sidewalls show no marks that both films share: the scales come from the outer "
-            "diameters, so that wear all round the tread cannot be told, nor places be matched",
+            "diameters, so that wear of the tread cannot be told, nor places be matched",
         )
     elif not alignment.spin_certain:
         say(
@@ -171,7 +171,7 @@ def _verdict(
             "film closer",
         )
         return "cannot compare", reasons
-    if inexact:
+    if inexact or alignment.anchor == "diameter":
         return "cannot compare", reasons
     found = [f for f in findings if f.certainty >= FOUND]
     if found or any(z.significant for z in zones):

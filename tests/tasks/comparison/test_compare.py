@@ -41,7 +41,8 @@ def worn(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
     for name, made in (("new", scan()), ("worn", scan(_worn, spin_deg=40.0, scale=1.004))):
         (folder / name).mkdir()
         sides.append(filmed(made, made, folder / name))
-    return compare_scans(*sides, CompareConfig())
+    # a tread without blocks, filmed small: finer than films of real treads allow
+    return compare_scans(*sides, CompareConfig(min_spot_px=0.45))
 
 
 def test_wear_all_round_is_told_by_zone(worn: Comparison) -> None:
