@@ -12,13 +12,18 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import pytest
 import torch
 import trimesh
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+from prefect.client.schemas.filters import (
+    ArtifactFilter,
+    ArtifactFilterFlowRunId,
+    ArtifactFilterKey,
+)
 from prefect.client.schemas.sorting import FlowRunSort
 
 import tasks.fusion.merge
@@ -351,12 +356,13 @@ def test_a_run_shows_pictures_and_tells_of_its_stages(
     monkeypatch.setattr(
         "flows.support.runner.emit_stage_event", lambda *a: events.append((a[1], a[2]))
     )
-    run(cut_out_folder, tmp_path, tiny_model)
+    made = run(cut_out_folder, tmp_path, tiny_model)
     assert events == [(stage, "Completed") for stage in STAGES]
     lines = [r.getMessage() for r in caplog.records if r.name == "tyre3d.stages"]
     assert [line.partition(",")[0] for line in lines] == [f"{s}: Completed" for s in STAGES]
     with get_client(sync_client=True) as client:
-        wanted = ArtifactFilter(key=ArtifactFilterKey(any_=["tyre-tyre"]))
+        mine = ArtifactFilterFlowRunId(any_=[UUID(made["run_id"])])  # others show this tyre, too
+        wanted = ArtifactFilter(key=ArtifactFilterKey(any_=["tyre-tyre"]), flow_run_id=mine)
         (page,) = client.read_artifacts(artifact_filter=wanted, limit=1)
     assert str(page.data).count("data:image/jpeg") == 5, "the mesh and four frames"
 
