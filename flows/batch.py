@@ -30,6 +30,7 @@ from flows.support.batch_page import write_page
 from flows.support.deployment_runs import RunWatch, pause, retry_while_unavailable
 from flows.support.logs import told_plainly
 from flows.support.page import escaped
+from flows.support.run_names import after_folder
 from flows.support.settings import load_settings
 from flows.support.states import failure_of_run
 from flows.support.summary import links_to
@@ -46,13 +47,7 @@ _STARTS_AT_ONCE = 4
 """A server on SQLite is overwhelmed by many writers."""
 
 
-def _run_name() -> str:
-    request = this_run.parameters["request"]
-    folder = request["out_dir"] if isinstance(request, dict) else request.out_dir
-    return f"batch-{PurePosixPath(folder).name}"
-
-
-@flow(name="batch", flow_run_name=_run_name, log_prints=False)
+@flow(name="batch", flow_run_name=after_folder("batch"), log_prints=False)
 def batch(request: BatchRequest) -> State[Any]:
     """Make every tyre of a batch; one that fails stops no other.
 

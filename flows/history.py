@@ -13,7 +13,6 @@ from typing import Any
 
 from prefect import State, flow
 from prefect.artifacts import create_table_artifact
-from prefect.runtime import flow_run as this_run
 from prefect.states import Completed, Failed
 
 from configs.comparison import RESULT_SUFFIXES
@@ -24,6 +23,7 @@ from flows.compare import compare
 from flows.reconstruct import reconstruct
 from flows.support.logs import told_plainly
 from flows.support.page import escaped
+from flows.support.run_names import after_folder
 from flows.support.settings import load_settings
 from flows.support.states import failure_of_run
 from tasks.batch.histories import Film, History, find_histories
@@ -40,13 +40,7 @@ MARK = "comparisons"
 _log = logging.getLogger("tyre3d.batch")
 
 
-def _run_name() -> str:
-    request = this_run.parameters["request"]
-    folder = request["out_dir"] if isinstance(request, dict) else request.out_dir
-    return f"history-{PurePosixPath(folder).name}"
-
-
-@flow(name="history", flow_run_name=_run_name, log_prints=False)
+@flow(name="history", flow_run_name=after_folder("history"), log_prints=False)
 def history(request: HistoryRequest) -> State[Any]:
     """Compare the later films of many tyres with the first of each.
 
