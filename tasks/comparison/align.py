@@ -148,24 +148,26 @@ def align_scans(new: Scan, other: Scan) -> Alignment:
         new: The new tyre.
         other: The damaged one, at about the same scale.
     """
-    scale, centre = 1.0, Alignment(Similarity(1.0, np.eye(3), np.zeros(3)), "diameter")
-    found: Alignment | None = None
-    for _ in range(_ROUNDS):  # pictures are compared again at the scale that was found
-        found = _by_marks(new, other, scale)
-        if found is None:
-            return centre
-        scale = found.place.scale
-    return found or centre
+    unaligned = Alignment(Similarity(1.0, np.eye(3), np.zeros(3)), "diameter")
+    pairing, found = _best_pairing(new, other), None
+    for _ in range(_ROUNDS):
+        found = None if pairing is None else _by_marks(new, other, pairing)
+        if pairing is None or found is None:
+            return unaligned
+        # at the scale that was found marks are followed once more; faces and angle stay
+        pairing = replace(
+            pairing,
+            scale=found.place.scale,
+            pictures=_pictures(new, other, pairing.faces, found.place.scale),
+        )
+    return found or unaligned
 
 
-def _by_marks(new: Scan, other: Scan, scale: float) -> Alignment | None:
+def _by_marks(new: Scan, other: Scan, chosen: _Pairing) -> Alignment | None:
     """The alignment by marks; None where too few are on both."""
-    chosen = _best_pairing(new, other, scale)
-    if chosen is None:
-        return None
     faces, columns = chosen.faces, chosen.columns
     sets = [
-        _found(pictures, turn, new.parts[name], other.parts[there], scale)
+        _found(pictures, turn, new.parts[name], other.parts[there], chosen.scale)
         for (name, there), pictures in chosen.pictures.items()
         for turn in [columns if name == OUTER else -columns]
     ]
@@ -213,6 +215,7 @@ class _Pairing:
         runner_up: The same at the best angle elsewhere.
         certain: Whether no other angle comes near.
         pictures: Of each face of the new tyre and of the one that lies on it.
+        scale: What the other tyre's lengths are multiplied by in its pictures.
     """
 
     faces: Faces
@@ -221,11 +224,12 @@ class _Pairing:
     runner_up: float
     certain: bool
     pictures: _Pairs
+    scale: float = 1.0
 
 
-def _best_pairing(new: Scan, other: Scan, scale: float) -> _Pairing | None:
+def _best_pairing(new: Scan, other: Scan) -> _Pairing | None:
     """Faces and angle at which letters agree, or, where none do, the sidewalls' pictures."""
-    by_faces = {faces: _pictures(new, other, faces, scale) for faces in get_args(Faces)}
+    by_faces = {faces: _pictures(new, other, faces, 1.0) for faces in get_args(Faces)}
     return _by_letters(by_faces) or _by_likeness(by_faces)
 
 

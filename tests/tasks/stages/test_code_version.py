@@ -86,7 +86,7 @@ def test_an_edit_changes_the_stages_that_depend_on_it(
 
 _LOADED = """if True:
     import importlib, json, os, sys
-    import cv2, prefect, scipy, torch, trimesh  # once: what follows loads our own modules
+    import cv2, prefect.main, scipy, torch, trimesh  # once: what follows loads our own modules
     for stage, module in json.loads(sys.argv[1]).items():
         sys.stdout.flush()
         if os.fork() == 0:
