@@ -62,8 +62,8 @@ def scan(
         letters: Whether the sidewalls show marks.
         seed: Of the marks.
     """
-    profile = OuterProfile(section())
-    angles = np.arange(720) * (2 * math.pi / 720)
+    profile = OuterProfile(section(0.002))
+    angles = np.arange(360) * (2 * math.pi / 360)
     height = raised(angles[:, None], profile.arc[None])
     outline = profile.points[None] + height[..., None] * profile.normals[None]
     shown = angles[:, None] + math.radians(spin_deg)
