@@ -29,7 +29,7 @@ ui: setup ## Start Prefect's server with its UI on http://127.0.0.1:4200, behind
 	$(BIN)/tyre3d ui
 
 test: setup ## Run the default tests: offline, no GPU, no services
-	$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile
+	$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=worksteal
 
 test-browser: setup ## Try the reports in chromium (Debian's package; npm ci brings what drives it)
 	$(BIN)/python -m pytest -m browser
