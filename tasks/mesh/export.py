@@ -80,13 +80,15 @@ def levels_of(plain: bytes, config: ExportConfig) -> dict[str, Level]:
     mesh = read_glb(plain)
     compressed = config.compression == "meshopt"
     try:
-        return {
-            "full": level_glb(mesh, config.full_bytes, compressed=True, brief=False)
-            if compressed
-            else whole(plain, mesh),
-            "medium": level_glb(mesh, config.medium_bytes, compressed=compressed),
-            "preview": level_glb(mesh, config.preview_bytes, compressed=compressed),
-        }
+        if compressed:
+            full = level_glb(mesh, config.full_bytes, compressed=True, brief=False)
+        else:
+            full = whole(plain, mesh)
+        levels = {"full": full}
+        for name, most in (("medium", config.medium_bytes), ("preview", config.preview_bytes)):
+            above = full if most < config.full_bytes else None
+            levels[name] = level_glb(mesh, most, compressed=compressed, above=above)
+        return levels
     except ValueError as exc:
         raise ReconstructionError(
             "glb-too-large",

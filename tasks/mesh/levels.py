@@ -10,7 +10,7 @@ vertex colours take the texture's place.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import product
 from typing import Any
 
@@ -31,11 +31,12 @@ from tasks.mesh.simplified import (
     deviation_of,
     edge_counts,
     simplify,
+    unsimplified,
 )
 
 _ROUNDS = 8
-_UNUSED = 0.1
-"""Of the file's bytes, so many may stay unused."""
+_UNUSED, _FILLED = 0.07, 0.97
+"""Of the file's bytes, so many may stay unused; so many are meant to be used."""
 _OF_ERROR, _OF_DOCUMENT = 512, 2048
 """Bytes that the error takes in the document, and the document about takes itself."""
 _TEXTURE_SHARE = 0.45
@@ -57,6 +58,7 @@ class Level:
         num_faces: Its faces.
         lost: How far the full mesh's vertices are from its surface.
         closed: Whether every edge has two faces, vertices at one place taken as one.
+        simple: Its surface, for levels of less detail; None where it has another form than theirs.
     """
 
     content: bytes
@@ -65,6 +67,7 @@ class Level:
     num_faces: int
     lost: Deviation
     closed: bool
+    simple: Simplified | None = field(default=None, repr=False)
 
     def figures(self) -> dict[str, Any]:
         """What a record says of it, in plain JSON types."""
@@ -80,7 +83,14 @@ class Level:
         }
 
 
-def level_glb(full: ReadMesh, max_bytes: int, *, compressed: bool, brief: bool = True) -> Level:
+def level_glb(
+    full: ReadMesh,
+    max_bytes: int,
+    *,
+    compressed: bool,
+    brief: bool = True,
+    above: Level | None = None,
+) -> Level:
     """A mesh as a GLB of bounded size.
 
     Args:
@@ -88,6 +98,7 @@ def level_glb(full: ReadMesh, max_bytes: int, *, compressed: bool, brief: bool =
         max_bytes: Bound of the GLB's size.
         compressed: Whether it is compressed by EXT_meshopt_compression, which takes a decoder.
         brief: Whether of where the mesh comes from only the main things are repeated.
+        above: A level of more detail, to begin with: that is quicker, and costs a tenth in error.
 
     Raises:
         ValueError: The mesh says so much of its origin that nothing is left for its faces.
@@ -97,10 +108,11 @@ def level_glb(full: ReadMesh, max_bytes: int, *, compressed: bool, brief: bool =
     closed = _without_charts(full)
     on_borders = 2 * (len(full.vertices) - len(closed.vertices))  # at least, and each stays
     found = None
-    if full.uv is None or on_borders * writer.per_vertex + len(image or b"") < max_bytes:
-        found = _fitted(full, image, max_bytes, writer)
+    if full.uv is None or on_borders * writer.per_vertex(above) + len(image or b"") < max_bytes:
+        found = _fitted(full, image, max_bytes, writer, above)
     if found is None and full.uv is not None:
-        found = _fitted(closed, None, max_bytes, writer)
+        found = _fitted(closed, None, max_bytes, writer, None)
+        found = found and replace(found, simple=None)  # its vertices are not the full mesh's
     if found is None:
         raise ValueError(f"no mesh fits into {max_bytes} bytes")
     return found
@@ -116,51 +128,75 @@ class _Writer:
     compressed: bool
     brief: bool
 
-    @property
-    def per_vertex(self) -> float:
-        """About how many bytes a vertex takes."""
-        return 14.0 if self.compressed else 32.0
+    def per_vertex(self, above: Level | None) -> float:
+        """About how many bytes a vertex takes with its share of the faces.
 
-    @property
-    def per_face(self) -> float:
-        """About how many bytes a face takes with its share of the vertices, two faces to one."""
-        return 0.5 * self.per_vertex + (1.5 if self.compressed else 6.0)
+        Vertices that lie farther apart are compressed less.
+        """
+        if not self.compressed:
+            return 44.0
+        return 16.8 if above is None else 19.5
 
-    def __call__(
-        self, full: ReadMesh, simple: Simplified, image: bytes | None, lost: Deviation | None
-    ) -> tuple[bytes, FloatArray]:
-        """The GLB, and where its vertices are."""
-        return _encode(full, simple, image, lost, compressed=self.compressed, brief=self.brief)
+    def __call__(self, full: ReadMesh, simple: Simplified, image: bytes | None) -> _Encoded:
+        """The simplified mesh, encoded."""
+        return _encode(full, simple, image, compressed=self.compressed, brief=self.brief)
 
 
-def _fitted(full: ReadMesh, image: bytes | None, max_bytes: int, writer: _Writer) -> Level | None:
+@dataclass(frozen=True)
+class _Encoded:
+    """A level that does not say yet how far it lies off.
+
+    Args:
+        document: The glTF.
+        data: Its buffer.
+        places: ``(V, 3)`` where the simplified mesh's vertices are.
+    """
+
+    document: dict[str, Any]
+    data: bytes
+    places: FloatArray
+
+    def glb(self, lost: Deviation | None = None) -> bytes:
+        """The GLB, which tells what was lost."""
+        asset = self.document["asset"]
+        extras = {**asset["extras"], "detail": asdict(lost) if lost else {}}
+        return pack_glb({**self.document, "asset": {**asset, "extras": extras}}, self.data)
+
+
+def _fitted(
+    full: ReadMesh, image: bytes | None, max_bytes: int, writer: _Writer, above: Level | None
+) -> Level | None:
     """The GLB of as many faces as there is room for; None where there is none at all."""
+    whole_mesh = unsimplified(full.vertices, full.faces)
+    start = whole_mesh if above is None or above.simple is None else above.simple
     aside = len(image or b"") + _OF_DOCUMENT
-    target = min(int((max_bytes - aside) / writer.per_face), len(full.faces))
+    room, rate, simple = max(max_bytes - aside, 0), writer.per_vertex(above), start
     fewest, found = len(full.vertices) + 1, None
     for _ in range(_ROUNDS):
-        simple = simplify(full.vertices, full.faces, max(target, 4))
-        written, places = writer(full, simple, image, None)
-        free = max_bytes - len(written) - _OF_ERROR
+        # a closed surface has two faces to a vertex; vertices beyond are borders, and those stay
+        beyond = len(simple.vertices) - len(simple.faces) / 2
+        target = int(2 * (_FILLED * room / rate - beyond))
+        simple = simplify(start, min(max(target, 4), len(full.faces)))
+        made = writer(full, simple, image)
+        free = max_bytes - len(made.glb()) - _OF_ERROR
         if free >= 0:
-            found = (simple, places)
-            if len(simple.faces) == len(full.faces) or free < _UNUSED * max_bytes:
+            found = (simple, made)
+            if len(simple.faces) == len(start.faces) or free < _UNUSED * max_bytes:
                 break
         elif len(simple.vertices) >= fewest:
             break  # what is left are the borders of charts, which stay where they are
         else:
             fewest = len(simple.vertices)
-        share = max(max_bytes - aside, 0) / max(len(written) - aside, 1)
-        target = min(int(0.97 * len(simple.faces) * share), len(full.faces))
+        rate = max(len(made.data) - len(image or b""), 1) / len(simple.vertices)
     if found is None:
         return None
-    simple, places = found
+    simple, made = found
     if len(simple.faces) == len(full.faces):
-        lost = deviation_of(np.linalg.norm(places - full.vertices, axis=1))
+        lost = deviation_of(np.linalg.norm(made.places - full.vertices, axis=1))
     else:
-        lost = deviation(full.vertices, _normals_of(full), simple, places)
-    content, _ = writer(full, simple, image, lost)
-    return _level(content, places, simple.faces, lost)
+        lost = deviation(full.vertices, _normals_of(full), simple, made.places)
+    level = _level(made.glb(lost), made.places, simple.faces, lost)
+    return replace(level, simple=simple)
 
 
 def _level(content: bytes, places: FloatArray, faces: NDArray[np.int32], lost: Deviation) -> Level:
@@ -215,16 +251,15 @@ def _encode(
     full: ReadMesh,
     simple: Simplified,
     image: bytes | None,
-    lost: Deviation | None,
     *,
     compressed: bool,
     brief: bool,
-) -> tuple[bytes, FloatArray]:
+) -> _Encoded:
     buffer = GlbBuffer(compressed=compressed)
     scale = max(float(np.abs(simple.vertices).max()), 1e-9) / _STEPS
     steps = _steps(simple.vertices, scale)
     faces: NDArray[np.integer[Any]] = simple.faces
-    order = np.arange(len(steps))
+    nearest, order = simple.nearest(full.vertices), np.arange(len(steps))
     if compressed:
         faces, order = in_drawing_order(simple.faces, len(steps))
     used = steps[order]
@@ -240,7 +275,7 @@ def _encode(
         name = "_COLOR_0" if textured else "COLOR_0"
         attributes[name] = buffer.add(colours, "VEC4", USHORT, normalized=True)
     for name, values in full.attributes.items():
-        kept = simple.nearest_of(values, full.vertices)[order].astype("<f4")
+        kept = values[nearest][order].astype("<f4")
         attributes[f"_{name.upper()}"] = buffer.add(kept, "SCALAR", FLOAT)
     material: dict[str, Any] = {
         "name": "rubber",
@@ -248,7 +283,7 @@ def _encode(
     }
     document: dict[str, Any] = {}
     if image is not None and full.uv is not None:
-        uv = simple.nearest_of(full.uv, full.vertices)[order].astype("<f4")
+        uv = full.uv[nearest][order].astype("<f4")
         attributes["TEXCOORD_0"] = buffer.add(uv, "VEC2", FLOAT)
         document["images"] = [{"bufferView": buffer.add_file(image), "mimeType": "image/jpeg"}]
         document["textures"] = [{"source": 0}]
@@ -265,10 +300,7 @@ def _encode(
         "asset": {
             "version": "2.0",
             "generator": full.document["asset"].get("generator", "Tyre3D"),
-            "extras": {
-                **(_brief(full.extras) if brief else full.extras),
-                "detail": asdict(lost) if lost else {},
-            },
+            "extras": _brief(full.extras) if brief else full.extras,
         },
         "extensionsUsed": extensions,
         "extensionsRequired": extensions,
@@ -286,7 +318,7 @@ def _encode(
         "bufferViews": buffer.views,
         "buffers": buffer.buffers,
     }
-    return pack_glb(document, bytes(buffer.data)), np.asarray(steps * scale)
+    return _Encoded(document, bytes(buffer.data), np.asarray(steps * scale))
 
 
 def _steps(vertices: FloatArray, scale: float) -> NDArray[np.int16]:

@@ -43,12 +43,18 @@ class Simplified:
         ]
         return np.stack([s / count for s in sums], axis=1).reshape(-1, *values.shape[1:])
 
-    def nearest_of(self, values: FloatArray, vertices: FloatArray) -> FloatArray:
-        """Likewise, but of the merged vertex that is nearest: for what cannot be averaged."""
-        distance = np.linalg.norm(vertices - self.vertices[self.origin], axis=1)
+    def nearest(self, full: FloatArray) -> NDArray[np.int64]:
+        """Of the full mesh's vertices that were merged into each one here the nearest, ``(V,)``.
+
+        What cannot be averaged is taken from there.
+
+        Args:
+            full: ``(N, 3)`` vertices of the full mesh.
+        """
+        distance = np.linalg.norm(full - self.vertices[self.origin], axis=1)
         order = np.lexsort((-distance, self.origin))  # the nearest last, and so written last
-        found = np.zeros((len(self.vertices), *values.shape[1:]))
-        found[self.origin[order]] = values[order]
+        found = np.zeros(len(self.vertices), np.int64)
+        found[self.origin[order]] = order
         return found
 
 
@@ -61,26 +67,26 @@ class Deviation:
     max_mm: float
 
 
-def simplify(vertices: FloatArray, faces: NDArray[np.int32], target_faces: int) -> Simplified:
+def simplify(full: Simplified, target_faces: int) -> Simplified:
     """Collapse edges by quadric error until so many faces are left, or a few more.
 
     Borders stay where they are, so that charts of a texture do not come apart. Collapses after
     which more than two faces would meet at an edge are taken back: a closed surface stays closed.
 
     Args:
-        vertices: ``(N, 3)``; those at one place are one vertex of the surface.
-        faces: ``(F, 3)``.
+        full: A mesh as it is (:func:`unsimplified`), or one that was simplified before, of which
+            fewer faces are wanted; vertices at one place are one vertex of the surface.
         target_faces: Faces that are wanted; a mesh that has no more is returned as it is.
 
     Source: Garland and Heckbert, Surface simplification using quadric error metrics, SIGGRAPH 97.
     """
     import fast_simplification
 
-    if len(faces) <= target_faces:
-        return Simplified(vertices, faces, np.arange(len(vertices)))
+    if len(full.faces) <= target_faces:
+        return full
     *_, collapses = fast_simplification.simplify(
-        vertices,
-        faces,
+        full.vertices,
+        full.faces,
         target_count=target_faces,
         agg=_AGGRESSIVENESS,
         return_collapses=True,
@@ -88,7 +94,7 @@ def simplify(vertices: FloatArray, faces: NDArray[np.int32], target_faces: int) 
     )
     for _ in range(_TAKEN_BACK):
         points, triangles, origin = fast_simplification.replay_simplification(
-            vertices, faces, collapses
+            full.vertices, full.faces, collapses
         )
         pinched = _pinched(points, triangles)
         if not pinched.any():
@@ -97,8 +103,13 @@ def simplify(vertices: FloatArray, faces: NDArray[np.int32], target_faces: int) 
     return Simplified(
         np.asarray(points, np.float64),
         np.asarray(triangles, np.int32),
-        np.asarray(origin, np.int64),
+        np.asarray(origin, np.int64)[full.origin],
     )
+
+
+def unsimplified(vertices: FloatArray, faces: NDArray[np.int32]) -> Simplified:
+    """A mesh that stands for itself: ``(N, 3)`` vertices and ``(F, 3)`` faces."""
+    return Simplified(vertices, faces, np.arange(len(vertices)))
 
 
 def edge_counts(

@@ -21,7 +21,7 @@ from tasks.mesh.levels import Level, _steps, level_glb
 from tasks.mesh.merged import MergedMesh
 from tasks.mesh.meshopt_views import EXTENSION
 from tasks.mesh.reading import read_glb
-from tasks.mesh.simplified import Simplified, deviation, edge_counts, simplify
+from tasks.mesh.simplified import Simplified, deviation, edge_counts, simplify, unsimplified
 from tests.support.gltf import assert_valid
 from tests.tasks.mesh.test_export import torus
 
@@ -183,15 +183,19 @@ def test_distances_are_those_to_the_surface() -> None:
 
 def test_means_are_of_what_was_merged() -> None:
     mesh = replace(fine())
-    simple = simplify(mesh.vertices.astype(float), mesh.faces, 2000)
+    simple = simplify(unsimplified(mesh.vertices.astype(float), mesh.faces), 2000)
     assert len(simple.faces) == 2000
     ones = simple.mean_of(np.ones(len(mesh.vertices)))
     np.testing.assert_allclose(ones, 1.0)
     places = simple.mean_of(mesh.vertices.astype(float))
     assert np.linalg.norm(places - simple.vertices, axis=1).max() < 0.05
-    nearest = simple.nearest_of(mesh.vertices.astype(float), mesh.vertices.astype(float))
-    own = np.linalg.norm(nearest - simple.vertices, axis=1)
-    assert own.max() < 0.02
+    nearest = mesh.vertices[simple.nearest(mesh.vertices.astype(float))]
+    assert np.linalg.norm(nearest - simple.vertices, axis=1).max() < 0.02
+    fewer = simplify(simple, 1000)
+    assert len(fewer.faces) == 1000
+    assert fewer.origin.shape == (len(mesh.vertices),)
+    off = np.linalg.norm(mesh.vertices - fewer.vertices[fewer.origin], axis=1)
+    assert off.max() < 0.12, "each with a vertex near by"
 
 
 def test_where_the_borders_of_charts_leave_no_room_the_charts_go() -> None:
@@ -276,7 +280,7 @@ def test_a_simplified_surface_stays_closed() -> None:
     walls += np.sin(8 * z) * np.cos(8 * x)
     ball = np.maximum(np.abs(walls) - 0.25, x**2 + y**2 + z**2 - 0.85)
     points, faces, _, _ = marching_cubes(ball, 0.0)
-    simple = simplify(0.015 * points.astype(float), faces.astype(np.int32), 13_800)
+    simple = simplify(unsimplified(0.015 * points.astype(float), faces.astype(np.int32)), 13_800)
     assert 13_800 <= len(simple.faces) <= 1.05 * 13_800
     assert set(edge_counts(simple.vertices, simple.faces)[2]) == {2}
 
