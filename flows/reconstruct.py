@@ -114,7 +114,7 @@ def run_stages(request: ReconstructRequest, settings: Settings) -> dict[str, Any
 
         frames = run(EXTRACT, of(ExtractConfig), source=source)
         inspection = run(INSPECT, of(InspectConfig), frames=frames, weights=background)
-        first_word = Judgement.from_dict(store.open(inspection).record)
+        first_word = Judgement.from_dict(store.record(inspection))
         tell_first_word(request.stem, first_word)
         with advised_by(first_word):
             masks = run(REMOVE_BACKGROUNDS, of(MaskConfig), frames=frames, weights=background)
@@ -233,8 +233,8 @@ def _provenance(
     judged: ArtifactRef,
 ) -> dict[str, Any]:
     """Where the mesh comes from; it stands in the GLB and in the metadata."""
-    estimate = run.store.open(poses).record["poses"]
-    verdicts = run.store.open(selection).record["verdicts"]
+    estimate = run.store.record(poses)["poses"]
+    verdicts = run.store.record(selection)["verdicts"]
     return {
         "model": {"name": model.name, "sha256": model.digest, "chosen_because": model.reason},
         "input": {"name": source.path.name, "sha256": source.digest},
@@ -245,11 +245,11 @@ def _provenance(
         "frame_of_reference": {"unit": "metre", "up": "+Y", "axle": "+Z", "origin": "centre"},
         "scale": {"nominal_diameter_mm": request.diameter_mm},
         "warnings": [
-            *run.store.open(frames).record["warnings"],
+            *run.store.record(frames)["warnings"],
             *estimate["warnings"],
-            *run.store.open(views).record["warnings"],
+            *run.store.record(views)["warnings"],
         ],
-        **run.store.open(judged).record,
+        **run.store.record(judged),
     }
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import functools
 import importlib
 import json
 import logging
@@ -25,6 +26,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from flows.cli.ready import leave_one_ready
 from flows.support.kept_server import LOG_FILE, Lease, kept_server, kind
 from flows.support.own_server import (
     closed,
@@ -264,6 +266,7 @@ class LocalServer:
         Raises:
             ResourceError: If it does not come up.
         """
+        _end_without_pause()
         if self._lease is None and self._process is None:
             return
         # Prefect imports it with its first flow; here it costs nothing, as the server starts.
@@ -312,6 +315,8 @@ class LocalServer:
 
             APILogHandler().flush()
         if self._lease is not None:
+            if self._is_alive():
+                leave_one_ready(self._url)
             self._lease.give_back()
             self._lease = self._process = None
         if self._process is None:
@@ -325,6 +330,16 @@ class LocalServer:
         if self._process.stdin is not None:
             self._process.stdin.close()
         self._process = None
+
+
+def _end_without_pause() -> None:
+    """Have runs end at once: Prefect waits for their heartbeats, which sleep by the second."""
+    from prefect import flow_engine
+
+    beating = flow_engine._send_heartbeats
+    if not isinstance(beating, functools.partial):
+        patched = functools.partial(beating, join_on_exit=False)
+        flow_engine._send_heartbeats = patched
 
 
 def _environment(password: str) -> dict[str, str]:

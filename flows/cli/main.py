@@ -7,7 +7,6 @@ import atexit
 import importlib
 import logging
 import os
-import signal
 import sys
 import threading
 from collections.abc import Mapping, Sequence
@@ -24,8 +23,10 @@ from configs.presets import (
     Device,
     MotionHint,
 )
+from flows.cli import stopping
 from flows.cli.colours import painted
 from flows.cli.examples import EXAMPLES, EXIT_CODES, examples_of
+from flows.cli.ready import COMMANDS, hand_over
 from flows.cli.streams import keep_speaking
 
 if TYPE_CHECKING:
@@ -408,39 +409,42 @@ _MODULES = {
     "config": "flows.cli.config_command",
 }
 """Where each command is, as a function of its name."""
-_STOPPED = "tyre3d: stopped; what is finished is kept, run again to go on\n"
-
-
-class _Terminated(BaseException):
-    """SIGTERM arrived."""
-
-
-def _terminate(*_: object) -> NoReturn:
-    raise _Terminated
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; the exit code is 0 only if the command did its work."""
-    if argv is None:
-        keep_speaking()
-        signal.signal(signal.SIGTERM, _terminate)
-    options = build_parser().parse_args(argv)
-    command = getattr(importlib.import_module(_MODULES[options.command]), options.command)
+    try:
+        if argv is None:
+            keep_speaking()
+            stopping.heed()
+        options = build_parser().parse_args(argv)
+        if argv is None and options.command in COMMANDS:
+            stopping.watch()
+        return _do(options)
+    except BaseException as exc:
+        number = stopping.number_of(exc)
+        if number is None:
+            raise
+        sys.stderr.write(stopping.STOPPED)
+        return 128 + number
+
+
+def _do(options: argparse.Namespace) -> int:
+    """Run the command that was asked for, and say why where it fails; its exit code."""
     from tasks.core.errors import Tyre3dError
 
     try:
+        command = getattr(importlib.import_module(_MODULES[options.command]), options.command)
         return int(command(options))
     except Tyre3dError as exc:
+        if stopping.received:  # whatever came of it
+            raise
         if options.verbose:
             logging.getLogger("tyre3d").exception("failed")
         return _failed(exc, options)
-    except KeyboardInterrupt:
-        sys.stderr.write(_STOPPED)
-        return 128 + signal.SIGINT
-    except _Terminated:
-        sys.stderr.write(_STOPPED)
-        return 128 + signal.SIGTERM
     except Exception as exc:
+        if stopping.received:  # whatever came of it
+            raise
         if options.verbose:
             logging.getLogger("tyre3d").exception("failed")
         advice = "This is a fault of Tyre3D; run again with --verbose and report what it prints"
@@ -463,8 +467,13 @@ def _failed(error: Tyre3dError, options: argparse.Namespace) -> int:
 
 
 def run() -> NoReturn:
-    """The command as a process: it ends at once, without a half second of clearing up memory."""
-    code = main()
+    """The command as a process."""
+    code = hand_over(sys.argv[1:])
+    end(main() if code is None else code)
+
+
+def end(code: int) -> NoReturn:
+    """End this process at once, without a half second of clearing up memory."""
     threading._shutdown()  # type: ignore[attr-defined]  # as Python itself ends: threads first
     atexit._run_exitfuncs()
     sys.stdout.flush()

@@ -138,19 +138,30 @@ class ArtifactStore:
         Raises:
             StorageError: ``artifact-damaged`` if anything is missing or changed.
         """
-        base = self._base(ref)
-        content = self._storage.get(f"{base}/{MANIFEST}")
-        if content is None or hashlib.sha256(content).hexdigest() != ref.sha256:
-            raise _damaged(ref, "its manifest is missing or was changed")
-        manifest = _Manifest.parse(content)
-        if manifest is None:
-            raise _damaged(ref, "its manifest cannot be read")
+        base, manifest = self._base(ref), self._manifest(ref)
         self._storage.touch(f"{base}/{MANIFEST}")
         root: Path | None = None
         for name, entry in manifest.files.items():
             path = self._file(ref, f"{base}/{manifest.folder}/{name}", name, entry)
             root = Path(str(path).removesuffix(name))
         return Artifact(root or self._read_cache.folder, manifest.record, tuple(manifest.files))
+
+    def record(self, ref: ArtifactRef) -> dict[str, Any]:
+        """What the stage said about its artifact, checked; its files are not looked at.
+
+        Raises:
+            StorageError: ``artifact-damaged`` if the manifest is missing or was changed.
+        """
+        return self._manifest(ref).record
+
+    def _manifest(self, ref: ArtifactRef) -> _Manifest:
+        content = self._storage.get(f"{self._base(ref)}/{MANIFEST}")
+        if content is None or hashlib.sha256(content).hexdigest() != ref.sha256:
+            raise _damaged(ref, "its manifest is missing or was changed")
+        manifest = _Manifest.parse(content)
+        if manifest is None:
+            raise _damaged(ref, "its manifest cannot be read")
+        return manifest
 
     def _file(self, ref: ArtifactRef, key: str, name: str, entry: Mapping[str, Any]) -> Path:
         """One file of an artifact, checked, on this machine."""

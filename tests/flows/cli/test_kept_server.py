@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import functools
+import inspect
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import pytest
 
-from flows.cli import local_server
+from flows.cli import local_server, server_process
 from flows.cli.local_server import LocalServer
 from flows.support import kept_server as kept
 from flows.support.kept_server import Lease, kept_place, kind, wait_until_unused
@@ -258,3 +263,34 @@ def _processes(home: str) -> list[int]:
             if b"flows.cli.server_process" in command and str((entry / "cwd").readlink()) == home:
                 found.append(int(entry.name))
     return found
+
+
+def test_answers_do_not_wait_for_acknowledgement() -> None:
+    async def asked() -> int:
+        told: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+        def look(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            option = (socket.IPPROTO_TCP, socket.TCP_NODELAY)
+            told.set_result(writer.get_extra_info("socket").getsockopt(*option))
+            writer.close()
+
+        bound = server_process.free_port()
+        async with await asyncio.start_server(look, sock=bound):
+            _, writer = await asyncio.open_connection(*bound.getsockname())
+            writer.close()
+            return await told
+
+    assert asyncio.run(asked())
+
+
+def test_a_run_does_not_wait_for_its_heartbeat(monkeypatch: pytest.MonkeyPatch) -> None:
+    from prefect import flow_engine
+
+    patched = flow_engine._send_heartbeats  # by another test, or not
+    as_it_was = patched.func if isinstance(patched, functools.partial) else patched
+    assert "join_on_exit" in inspect.signature(as_it_was).parameters
+    monkeypatch.setattr(flow_engine, "_send_heartbeats", as_it_was)
+    for _ in range(2):
+        local_server._end_without_pause()
+        beating = cast(functools.partial[object], flow_engine._send_heartbeats)
+        assert (beating.func, beating.keywords) == (as_it_was, {"join_on_exit": False})

@@ -11,10 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from flows.cli import commands, main, stopping
+from tasks.core.errors import ResourceError
+
 SAY = """
 import sys, time
 from pathlib import Path
-from flows.cli import commands, main
+from flows.cli import commands, main, stopping
 def models(options):
     for number in range(2000):
         sys.stderr.write(f"line {number}\\n"); sys.stdout.write(f"line {number}\\n")
@@ -26,7 +29,7 @@ sys.exit(main.main())
 """
 WAIT = """
 import sys, time
-from flows.cli import commands, main
+from flows.cli import commands, main, stopping
 def models(options):
     sys.stdout.write("working\\n"); sys.stdout.flush()
     time.sleep(600)
@@ -73,3 +76,75 @@ def test_a_command_that_is_stopped_says_so(how: signal.Signals, code: int) -> No
     _, said = process.communicate(timeout=300)
     assert process.returncode == code
     assert said == "tyre3d: stopped; what is finished is kept, run again to go on\n"
+
+
+@pytest.mark.parametrize("where", [(main, "build_parser"), (commands, "models")])
+@pytest.mark.parametrize(
+    ("raised", "received", "code"),
+    [
+        (KeyboardInterrupt(), [], 130),
+        (stopping.Terminated(), [], 143),
+        # a library's clean-up fails
+        (ValueError("Task run is not set"), [signal.SIGTERM, signal.SIGTERM], 143),
+        (ResourceError("server-away", stage="a", what="b", advice="c"), [signal.SIGINT], 130),
+    ],
+)
+def test_stopped_at_any_moment_it_says_so(
+    raised: BaseException,
+    received: list[int],
+    code: int,
+    where: tuple[object, str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def stop(*_: object) -> None:
+        raise raised
+
+    monkeypatch.setattr(stopping, "received", received)
+    monkeypatch.setattr(*where, stop)
+    assert main.main(["models", "list"]) == code
+    assert capsys.readouterr().err == stopping.STOPPED
+
+
+DEAF = """
+import sys, time
+from flows.cli import batch_command, main, stopping
+def batch(options):
+    sys.stdout.write("working\\n"); sys.stdout.flush()
+    while True:
+        try:
+            time.sleep(600)
+        except BaseException:
+            pass
+batch_command.batch = batch
+stopping.GRACE_S = float(sys.argv[1])
+sys.argv[1:] = ["batch", "nothing", "--out", "nowhere"]
+sys.exit(main.main())
+"""
+
+
+@pytest.mark.parametrize(
+    ("signals", "grace_s", "code"),
+    [
+        ([signal.SIGTERM], 0.1, 143),
+        ([signal.SIGINT], 0.1, 130),
+        ([signal.SIGINT, signal.SIGINT], 600, 130),
+    ],
+)
+def test_what_does_not_end_by_itself_is_ended(
+    signals: list[signal.Signals], grace_s: float, code: int
+) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", DEAF, str(grace_s)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "working\n"
+    for number in signals:
+        process.send_signal(number)
+        time.sleep(0.2)  # a signal that is pending already is not sent twice
+    assert process.communicate(timeout=60)[1] == stopping.STOPPED
+    assert process.returncode == code

@@ -44,6 +44,17 @@ def test_made_once_and_read_back(store: ArtifactStore) -> None:
     assert store.intact(ref)
 
 
+def test_a_record_is_read_without_the_files(tmp_path: Path) -> None:
+    store = ArtifactStore(LocalStorage(tmp_path / "store"), tmp_path / "scratch")
+    ref = make(store)
+    next((tmp_path / "store").rglob("a.txt")).unlink()
+    assert store.record(ref) == {"n": 1}
+    assert not store.intact(ref)
+    next((tmp_path / "store").rglob("manifest.json")).write_text("{}")
+    with pytest.raises(StorageError, match="artifact-damaged"):
+        store.record(ref)
+
+
 def test_same_content_has_the_same_reference(tmp_path: Path) -> None:
     one = make(ArtifactStore(MemoryStorage(), tmp_path / "1"))
     two = make(ArtifactStore(MemoryStorage(), tmp_path / "2"))
