@@ -142,18 +142,30 @@ def _look_at(url: str) -> None:
     if (password := os.environ.get("PREFECT_API_AUTH_STRING")) is not None:
         headers["Authorization"] = "Basic " + base64.b64encode(password.encode()).decode()
     try:
-        with _open(f"{url.rstrip('/')}/admin/version", _ANSWERS_WITHIN_S, headers):
-            return
+        with _open(f"{url.rstrip('/')}/admin/version", _ANSWERS_WITHIN_S, headers) as answer:
+            is_prefect = isinstance(json.load(answer), str)
     except urllib.error.HTTPError as exc:
-        if exc.code in (401, 403) and "PREFECT_API_KEY" not in os.environ:
+        if "PREFECT_API_KEY" in os.environ:
+            return  # Prefect Cloud, which tells no version
+        if exc.code in (401, 403):
             raise ResourceError(
                 "server-denied",
                 stage="start",
                 what=f"Prefect's server at {url} wants another password",
                 advice="Set PREFECT_API_AUTH_STRING, or mend or unset PREFECT_API_URL",
             ) from exc
-    except ValueError as exc:
-        raise OSError(str(exc)) from exc
+        if exc.code >= 500:  # it may be starting
+            raise
+        is_prefect = False
+    except ValueError:
+        is_prefect = False
+    if not is_prefect:
+        raise ResourceError(
+            "server-away",
+            stage="start",
+            what=f"what answers at {url} is no Prefect server",
+            advice="Mend or unset PREFECT_API_URL",
+        )
 
 
 class LocalServer:

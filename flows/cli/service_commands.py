@@ -7,6 +7,7 @@ import asyncio
 import json
 import math
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -25,7 +26,7 @@ from flows.support.own_server import (
     use_own_password,
 )
 from flows.support.settings import load_settings
-from tasks.core.errors import InputError
+from tasks.core.errors import InputError, ResourceError
 
 _RETENTION = {
     "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
@@ -48,6 +49,7 @@ def ui(options: argparse.Namespace) -> int:
                 what=f"a server of {prefect_home()} runs already",
                 advice="Use that one, or name another folder by PREFECT_HOME",
             )
+        _check_port(options.host, options.port)
         for name, value in {**closed(password, origin), **_RETENTION}.items():
             os.environ.setdefault(name, value)
         os.environ["PREFECT_API_URL"] = f"{origin}/api"
@@ -61,6 +63,28 @@ def ui(options: argparse.Namespace) -> int:
         address = ["--host", options.host, "--port", str(options.port)]
         command = [sys.executable, "-m", "prefect", "server", "start", *address]
         os.execv(sys.executable, command)
+
+
+def _check_port(host: str, port: int) -> None:
+    """Make sure that a port can be listened on.
+
+    Raises:
+        ResourceError: ``port-taken``.
+    """
+    try:
+        family, kind, protocol, _, place = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(place)
+    except OSError as exc:
+        raise ResourceError(
+            "port-taken",
+            stage="start",
+            what=f"port {port} of {host} cannot be listened on ({exc.strerror})",
+            advice="Name another one by --port",
+        ) from exc
 
 
 def prune(options: argparse.Namespace) -> int:

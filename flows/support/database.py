@@ -21,6 +21,10 @@ def what_is_wrong(folder: Path) -> str:
     path = folder / "prefect.db"
     if any(os.environ.get(name) for name in _NAMED) or not path.exists():
         return ""
+    if not path.is_file():
+        return "is no file"
+    if not os.access(path, os.R_OK | os.W_OK):
+        return "cannot be written"
     try:
         with contextlib.closing(
             sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import socket
 import sys
 import uuid
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from configs.presets import DEFAULT_SESSION, FEATURES
 from configs.settings import Settings
@@ -22,6 +24,7 @@ _POOLS = ("cpu", "batch")
 """Pools without which nothing is made; ``gpu`` is for those who want it."""
 _FEW_BYTES, _TOO_FEW_BYTES = 20e9, 2e9
 _OLDEST_PYTHON = (3, 11)
+_PROXY_WITHIN_S = 3.0
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
 
 
@@ -183,6 +186,10 @@ def check_proxies(environment: dict[str, str]) -> Iterator[Check]:
         if "://" not in value:
             advice = f"Write {name}=http://{value}"
             yield Check("proxy", "problem", f"{name} has no scheme", advice)
+        elif not _listens(value):
+            found = f"{name}: nothing answers at {_without_password(value)}"
+            advice = f"Mend or unset {name}: weights and S3 are not reached; local runs are"
+            yield Check("proxy", "warning", found, advice)
         else:
             yield Check("proxy", "ok", f"{name} is set; this machine's own servers are exempt")
     server = environment.get("PREFECT_API_URL", "")
@@ -191,6 +198,21 @@ def check_proxies(environment: dict[str, str]) -> Iterator[Check]:
     if host and not any(host.endswith(e.strip().lstrip(".")) for e in exempt.split(",") if e):
         found = f"Prefect's server {host} is asked through it"
         yield Check("proxy", "warning", found, f"If it is near, add {host} to NO_PROXY")
+
+
+def _listens(address: str) -> bool:
+    """Whether a connection to a proxy can be made."""
+    try:
+        told = urlsplit(address)
+        port = told.port or {"https": 443, "socks5": 1080, "socks5h": 1080}.get(told.scheme, 80)
+        with socket.create_connection((told.hostname or "", port), timeout=_PROXY_WITHIN_S):
+            return True
+    except (OSError, ValueError):
+        return False
+
+
+def _without_password(address: str) -> str:
+    return f"{address.partition('://')[0]}://{address.partition('://')[2].rpartition('@')[2]}"
 
 
 def check_server() -> Iterator[Check]:

@@ -6,6 +6,7 @@ import base64
 import http.server
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.cli import local_server
+from flows.cli import local_server, service_commands
 from flows.cli.local_server import LocalServer, check_server, configured
 from flows.support import own_server
 from flows.support.own_server import own_password, place_held
@@ -30,7 +31,8 @@ class _Prefect(http.server.BaseHTTPRequestHandler):
         sent = self.headers.get("Authorization", "")
         wanted = "Basic " + base64.b64encode(PASSWORD.encode()).decode()
         status = 200 if self.path.endswith("/ready") or sent == wanted else 401
-        body = json.dumps({"message": "OK"}).encode()
+        is_version = self.path.endswith("/admin/version")
+        body = json.dumps("3.0.0" if is_version else {"message": "OK"}).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -127,6 +129,33 @@ def test_a_wrong_password_is_told(server: str, monkeypatch: pytest.MonkeyPatch) 
             check_server()
     monkeypatch.setenv("PREFECT_API_AUTH_STRING", PASSWORD)
     check_server()
+
+
+@pytest.mark.parametrize("status", [404, 200])
+def test_a_strangers_server_is_told(status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Port 4200 is that of other programs, too; some answer all addresses with their page."""
+
+    class Stranger(_Prefect):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(b"<html>")
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Stranger) as stranger:
+        threading.Thread(target=stranger.serve_forever, daemon=True).start()
+        monkeypatch.setenv("PREFECT_API_URL", f"http://127.0.0.1:{stranger.server_port}/api")
+        with pytest.raises(ResourceError, match=r"\[server-away\].*no Prefect server.*PREFECT_API"):
+            check_server()
+        stranger.shutdown()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0"])
+def test_a_port_that_is_taken_is_told_before_anything_starts(host: str) -> None:
+    with socket.create_server((host, 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ResourceError, match=rf"\[port-taken\].*{port}.*--port"):
+            service_commands._check_port(host, port)
+    service_commands._check_port(host, port)
 
 
 def test_only_the_users_own_server_is_used_unasked(

@@ -45,6 +45,16 @@ def test_what_is_there_not_yet_or_of_this_release_is_sound(tmp_path: Path) -> No
     assert what_is_wrong(tmp_path) == ""
 
 
+def test_what_is_no_file_or_read_only_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "folder" / "prefect.db").mkdir(parents=True)
+    assert what_is_wrong(tmp_path / "folder") == "is no file"
+    database(tmp_path / "known", KNOWN)
+    monkeypatch.setattr(os, "access", lambda _, mode: not mode & os.W_OK)
+    assert what_is_wrong(tmp_path / "known") == "cannot be written"
+
+
 @pytest.mark.parametrize("damaged", [True, False])
 def test_runs_are_recorded_elsewhere_where_the_database_cannot_be_used(
     damaged: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]

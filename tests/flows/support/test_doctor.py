@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -108,8 +109,20 @@ def test_space_on_disks(
         ),
     ],
 )
-def test_proxies(environment: dict[str, str], expected: list[str]) -> None:
+def test_proxies(
+    environment: dict[str, str], expected: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "_listens", lambda _: True)
     assert [check.level for check in doctor.check_proxies(environment)] == expected
+
+
+def test_a_proxy_that_is_dead_is_told_without_its_password() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        port = proxy.getsockname()[1]
+        assert doctor._listens(f"http://127.0.0.1:{port}")
+    (check,) = doctor.check_proxies({"ALL_PROXY": f"http://me:secret@127.0.0.1:{port}"})
+    assert check.level == "warning"
+    assert check.found == f"ALL_PROXY: nothing answers at http://127.0.0.1:{port}"
 
 
 def test_packages_that_differ_from_the_lock_are_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
