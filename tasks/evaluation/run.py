@@ -12,6 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 import trimesh
+from numpy.typing import NDArray
 
 from configs.stages import StageName
 from tasks.atlas.record import load_atlas
@@ -100,8 +101,7 @@ def score_run(
     frames = artifact_of(store, metadata, StageName.EXTRACT).record["frames"]
     poses = PoseEstimate.read(artifact_of(store, metadata, StageName.ESTIMATE_POSES))
     cameras = true_cameras_of(known.cameras, frames)
-    pose_scores = score_poses(poses, cameras)
-    seen = seen_by(filmed.wheel, truth, list(cameras.values()))
+    pose_scores, seen, fused = score_mesh(glb, poses, cameras, filmed.wheel, truth)
     masks = Masks.read(artifact_of(store, metadata, StageName.REMOVE_BACKGROUNDS))
     scores = {
         "environment": known.environment,
@@ -109,7 +109,7 @@ def score_run(
         "masks": film_scores(_mask_scores(masks, frames, filmed)),
         "poses": {"method": poses.method, "motion": poses.motion, **pose_scores.to_dict()},
         "silhouette_iou": metadata["figures"].get("silhouette_iou"),
-        "fused": score_result(_closed(glb), truth, pose_scores.to_truth, seen),
+        "fused": fused,
         "appearance": _appearance(store, metadata, poses),
         "seen_share": float(seen.mean()),
         "verdict": metadata["verdict"],
@@ -120,6 +120,27 @@ def score_run(
         coded = SceneCodes.read(artifact_of(store, metadata, StageName.INFER))
         scores |= _baselines(truth, poses, pose_scores, alphas, coded, cameras, chosen)
     return scores
+
+
+def score_mesh(
+    glb: Path,
+    poses: PoseEstimate,
+    cameras: Mapping[int, Camera],
+    wheel: Tyre | ImportedWheel,
+    truth: Truth,
+) -> tuple[PoseScores, NDArray[np.bool_], dict[str, Any]]:
+    """Scores of poses and mesh, and which of the truth's visible samples ``(N,)`` the film shows.
+
+    Args:
+        glb: The mesh.
+        poses: Its cameras.
+        cameras: True ones of the same frames by index, in the wheel's frame.
+        wheel: What was filmed.
+        truth: Samples of its surface.
+    """
+    pose_scores = score_poses(poses, cameras)
+    seen = seen_by(wheel, truth, list(cameras.values()))
+    return pose_scores, seen, score_result(_closed(glb), truth, pose_scores.to_truth, seen)
 
 
 def _closed(glb: Path) -> trimesh.Trimesh:

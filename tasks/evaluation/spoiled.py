@@ -65,7 +65,12 @@ def _box(frame: NDArray[np.uint8]) -> tuple[int, int, int, int]:
 
 def _short_arc(film: Film, _: Film) -> Film:
     """About 40 degrees of a walk round the tyre."""
-    return film[: max(4, round(len(film) / 9))]
+    return film[: _short(len(film))]
+
+
+def _short(count: int) -> int:
+    """Frames of about 40 degrees, of a film of so many round the whole tyre."""
+    return max(4, round(count / 9))
 
 
 def _cut_off(frame: NDArray[np.uint8], _: float) -> NDArray[np.uint8]:
@@ -204,6 +209,13 @@ def _codes(*codes: str) -> frozenset[str]:
 
 
 FAULTS: dict[str, Fault] = {
+    "mirrored": Fault(_mirrored, _codes("frames-lost", "film-cut", "photos-off", "path-jumps")),
+    "zoom": Fault(_each(_zoomed), _codes("scale-drifts")),
+    "half masks": Fault(
+        _each(_half_mask), _codes("masks-lack-parts", "masks-filled", "film-not-round")
+    ),
+    "compressed": Fault(_each(_compressed), _codes("film-blurred", "photos-off")),
+    "two films": Fault(_joined, _codes("film-cut", "frames-lost")),
     "short arc": Fault(_short_arc, _codes("arc-short", "film-short-arc")),
     "cut off": Fault(_each(_cut_off), _codes("film-cut-off")),
     "blurred": Fault(
@@ -214,20 +226,13 @@ FAULTS: dict[str, Fault] = {
     "still": Fault(_still, _codes("film-no-motion")),
     "stand": Fault(_each(_stand), _codes("masks-hold-more", "masks-cut", "film-not-round")),
     "hand": Fault(_each(_hand), _codes("masks-hold-more", "masks-cut", "film-not-round")),
-    "half masks": Fault(
-        _each(_half_mask), _codes("masks-lack-parts", "masks-filled", "film-not-round")
-    ),
     "other tyre": Fault(_each(_others), _codes("film-others", "film-not-round")),
-    "two films": Fault(_joined, _codes("film-cut", "frames-lost")),
-    "mirrored": Fault(_mirrored, _codes("frames-lost", "film-cut", "photos-off")),
-    "zoom": Fault(_each(_zoomed), _codes("scale-drifts")),
-    "compressed": Fault(_each(_compressed), _codes("film-blurred", "photos-off")),
     "box": Fault(
         lambda film, _: box_film(len(film), (film[0].shape[1], film[0].shape[0])),
         _codes("film-not-round", "not-a-tyre", "outlines-off", "masks-hold-more"),
     ),
 }
-"""What customers' films suffer from, by name."""
+"""What customers' films suffer from, by name; first those that the first word hardly tells."""
 
 
 def _brighter(frame: NDArray[np.uint8], time: float) -> NDArray[np.uint8]:
@@ -245,6 +250,30 @@ SOUND: dict[str, Callable[[Film, Film], Film]] = {
     "a little soft": _coloured(lambda c: cv2.GaussianBlur(c, (0, 0), 0.8)),
 }
 """Changes that leave a film sound."""
+
+
+def origins(kind: str, count: int) -> list[int | None]:
+    """Which frame of the sound film each frame of a changed one shows, from the same place.
+
+    Args:
+        kind: From ``SOUND`` or ``FAULTS``.
+        count: Number of frames of the sound film.
+
+    Returns:
+        Numbers of frames; None where a frame is seen from no camera of the sound film.
+    """
+    every: list[int | None] = list(range(count))
+    half = count // 2
+    elsewhere: list[int | None] = [None]
+    changed = {
+        "the other way round": every[::-1],
+        "short arc": every[: _short(count)],
+        "still": every[:1] * count,
+        "two films": every[:half] + elsewhere * (count - half),
+        "mirrored": every[:half] + elsewhere * (count - half),
+        "box": elsewhere * count,
+    }
+    return changed.get(kind, every)
 
 
 def write_film(film: Sequence[NDArray[np.uint8]], folder: Path) -> None:

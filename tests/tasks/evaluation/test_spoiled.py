@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tasks.evaluation.spoiled import FAULTS, SOUND, Film, box_film
+from tasks.evaluation.spoiled import FAULTS, SOUND, Film, box_film, origins
 from tests.conftest import disc_picture
 
 
@@ -47,3 +47,23 @@ def test_a_box_is_filmed_from_all_sides() -> None:
     areas = [int((f[..., 3] > 0).sum()) for f in frames]
     assert min(areas) > 1000
     assert not np.array_equal(frames[0], frames[2])
+
+
+@pytest.mark.parametrize("name", [*FAULTS, *SOUND])
+def test_frames_are_seen_from_where_their_origin_was(name: str) -> None:
+    """Where frames keep their order, sides and masks, the masks tell which one each was."""
+    before, other = film(), film(mark=1)
+    spoiled = FAULTS[name].spoil(before, other) if name in FAULTS else SOUND[name](before, other)
+    found = origins(name, len(before))
+    assert len(found) == len(spoiled)
+    if name in ("short arc", "still", "mirrored", "two films", *SOUND):
+        for frame, origin in zip(spoiled, found, strict=True):
+            if origin is not None:
+                np.testing.assert_array_equal(frame[..., 3], before[origin][..., 3])
+
+
+def test_mirrored_and_foreign_frames_have_no_camera() -> None:
+    assert origins("the other way round", 4) == [3, 2, 1, 0]
+    assert origins("mirrored", 4) == origins("two films", 4) == [0, 1, None, None]
+    assert origins("box", 2) == [None, None]
+    assert origins("zoom", 2) == [0, 1]
