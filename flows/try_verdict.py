@@ -115,9 +115,20 @@ def first_word_on(film: Film) -> Judgement:
     return first_word(glimpses, movement_of([np.asarray(t, np.uint8) for t in thumbs]), config)
 
 
-def outcome(
-    name: str, kind: str, film: Film, source: Source, out: Path, *, whole: bool
-) -> dict[str, Any]:
+def told_at_once(film: Film) -> dict[str, Any] | None:
+    """What the first word doubts and no mesh would take away; None where a mesh has to tell."""
+    word = first_word_on(film)
+    if all(reason.code in GUESSES for reason in word.reasons):
+        return None
+    return {
+        "verdict": word.verdict,
+        "codes": [reason.code for reason in word.reasons],
+        "told": "; ".join(reason.message for reason in word.reasons),
+        "evidence": dict(word.evidence),
+    }
+
+
+def outcome(name: str, kind: str, film: Film, source: Source, out: Path) -> dict[str, Any]:
     """Verdict and codes of a film that goes through the flow; an error is an outcome, too.
 
     Args:
@@ -126,17 +137,7 @@ def outcome(
         film: Its frames.
         source: What it was made of.
         out: Where film and mesh go.
-        whole: Whether it goes through the flow even if the first word doubts it already. Else
-            the reasons are those of the first word, which no mesh would take away.
     """
-    word = first_word_on(film)
-    if not whole and any(reason.code not in GUESSES for reason in word.reasons):
-        return {
-            "verdict": word.verdict,
-            "codes": [reason.code for reason in word.reasons],
-            "told": "; ".join(reason.message for reason in word.reasons),
-            "evidence": dict(word.evidence),
-        }
     folder, glb = out / "films" / name, (out / f"{name}.glb").absolute()
     write_film(film, folder)
     wanted: dict[str, Any] = {"input": folder, "glb_path": glb, "preset": "fast"}
@@ -145,7 +146,7 @@ def outcome(
     try:
         metadata = reconstruct(ReconstructRequest.model_validate(wanted), name)
     except Tyre3dError as exc:
-        codes = [exc.code, *(reason.code for reason in word.reasons)]
+        codes = [exc.code, *(reason.code for reason in first_word_on(film).reasons)]
         return {"verdict": exc.code, "codes": codes, "told": str(exc)}
     return {
         "verdict": metadata["verdict"],
@@ -212,11 +213,10 @@ def plan(
         each: Sound kinds of a video, the first and others in turn; None for all.
     """
     wanted = [kind for kind in kinds if kind in SOUND]
-    sound = []
-    for n, name in enumerate(names):
-        turn = n % max(len(wanted) - 1, 1)
-        mine = [*wanted[:1], *wanted[1 + turn :], *wanted[1 : 1 + turn]]
-        sound += [(kind, name) for kind in mine[:each]]
+    others = wanted[1:]
+    sound = [(kind, name) for kind in wanted[:1] for name in names]
+    for turn in range(len(wanted[:each]) - 1):
+        sound += [(others[(turn + n) % len(others)], name) for n, name in enumerate(names)]
     faults = [kind for kind in kinds if kind in FAULTS]
     every = [
         (kind, names[(n + turn) % len(names)])
@@ -292,17 +292,24 @@ def main() -> None:
     results: list[dict[str, Any]] = json.loads(path.read_text()) if path.exists() else []
     results = [r for r in results if r["right"] or not options.again]
     done = {(r["film"], r["kind"]) for r in results}
-    for kind, name in plan(options.kinds, names, options.each):
+    films = [f for f in plan(options.kinds, names, options.each) if f[::-1] not in done]
+    for kind, name, at_once in [
+        *((*film, True) for film in films if options.short),
+        *((*film, False) for film in films),
+    ]:
         if (name, kind) in done:
             continue
         source, other = sources[name], sources[names[(names.index(name) + 1) % len(names)]]
         spoil = FAULTS[kind].spoil if kind in FAULTS else SOUND[kind]
         film, key = spoil(source.film, other.film), f"{name}-{kind.replace(' ', '-')}"
-        found = outcome(key, kind, film, source, options.out, whole=not options.short)
+        found = told_at_once(film) if at_once else outcome(key, kind, film, source, options.out)
+        if found is None:
+            continue
         sound = kind in SOUND
         named = None if sound else bool(FAULTS[kind].named_by & set(found["codes"]))
         right = (found["verdict"] == "pass") is sound
         results.append({"film": name, "kind": kind, **found, "right": right, "named": named})
+        done.add((name, kind))
         _log.info("%s, %s: %s %s", name, kind, found["verdict"], found["codes"])
         path.write_text(json.dumps(results, indent=1))
         (options.out / "table.md").write_text(report(results))
