@@ -94,7 +94,9 @@ def _pictures(figures: dict[str, float], config: InspectConfig) -> Iterable[Reas
             f"{figures['clipped_share']:.0%} of the tyre are white without detail",
             "Keep sun and lamps off the tyre's face; tap on it so that the camera exposes for it",
         )
-    if figures["sharpness"] < config.min_sharpness:
+    if figures["sharpness"] < config.min_sharpness and figures["clipped_share"] <= (
+        config.max_clipped  # what is white has no detail, however sharp
+    ):
         yield Reason(
             "film-blurred",
             "review",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -103,7 +104,8 @@ class Movement:
     Args:
         step: Median over neighbouring frames of the change of grey values, 98th percentile of the
             pixels, over their contrast (standard deviation): noise is everywhere alike, movement
-            is much in few places.
+            is much in few places. Not a number where all are blank: that tells neither movement
+            nor rest.
         edge_step: Likewise along the picture's left, right and upper edge, where no tyre is.
         repeated: Share of the frames that look like the one before.
         cut_at: The frame before which the colours change most.
@@ -135,20 +137,24 @@ def movement_of(thumbs: Sequence[NDArray[np.uint8]]) -> Movement:
     edge = np.zeros((_THUMB_PX, _THUMB_PX), np.bool_)
     border = _THUMB_PX // 10
     edge[:border] = edge[:, :border] = edge[:, -border:] = True
-    changes = np.array([_change(a, b, np.ones_like(edge)) for a, b in pairwise(greys)])
-    at_edge = np.array([_change(a, b, edge) for a, b in pairwise(greys)])
+    shown = [(a, b) for a, b in pairwise(greys) if max(a.std(), b.std()) >= _BLANK]
+    changes = np.array([_change(a, b, np.ones_like(edge)) for a, b in shown])
+    at_edge = np.array([_change(a, b, edge) for a, b in shown])
     jumps = np.array([_distance(a, b) for a, b in pairwise(colours)])
     ratio, last = 0.0, int(np.argmax(jumps))
     if len(jumps) > 2 and jumps[last] > _MIN_JUMP:
         ratio = float(jumps[last] / max(np.partition(jumps, -2)[-2], 0.02))
     return Movement(
-        step=float(np.median(changes)),
-        edge_step=float(np.median(at_edge)),
-        repeated=float((changes < STILL).mean()),
+        step=float(np.median(changes)) if shown else math.nan,
+        edge_step=float(np.median(at_edge)) if shown else math.nan,
+        repeated=float((changes < STILL).mean()) if shown else math.nan,
         cut_at=last + 1,
         cut=ratio,
     )
 
+
+_BLANK = 1.0
+"""Standard deviation of grey values, of 255, below which a picture is white or black all over."""
 
 _MIN_JUMP = 0.25
 """Hellinger distance of colours, 0..1, below which a jump is none."""

@@ -101,6 +101,14 @@ def test_exposure_is_no_movement() -> None:
     assert dark.repeated < 0.2
 
 
+def test_blank_pictures_tell_neither_rest_nor_blur() -> None:
+    white = movement_of([np.full((60, 160, 3), 255, np.uint8)] * 12)
+    assert math.isnan(white.step)
+    assert codes(walk(clipped=1.0, sharpness=0.01), white) == ["film-overexposed"]
+    word = first_word(walk(clipped=1.0), white, InspectConfig())
+    assert "change" not in word.evidence
+
+
 def textures(count: int, seed: int, step: int = 6) -> list[NDArray[np.uint8]]:
     """A camera that pans over a coloured wall."""
     rng = np.random.default_rng(seed)
