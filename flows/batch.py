@@ -116,7 +116,7 @@ def final_state(manifest: Manifest) -> State[Any]:
 
 
 def _listed(names: list[str]) -> str:
-    return ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
+    return ", ".join(map(printable, names[:10])) + (", ..." if len(names) > 10 else "")
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,8 @@ def history(request: HistoryRequest) -> State[Any]:
     failed = [each.name for each in comparisons if each.state != "completed"]
     if not failed:
         return Completed(message=f"all {len(comparisons)} compared")
-    return Failed(message=f"{len(failed)} of {len(comparisons)} failed: {', '.join(failed[:10])}")
+    told = ", ".join(map(printable, failed[:10]))
+    return Failed(message=f"{len(failed)} of {len(comparisons)} failed: {told}")
 
 
 def run_history(request: HistoryRequest, settings: Settings) -> list[Comparison]:

@@ -37,7 +37,8 @@ class _Axes:
     ) -> None:
         self._x, self._y, self._height = x, y, height
         self.parts = [
-            f'<svg viewBox="0 0 {_WIDTH:.0f} {height:.0f}" role="img" aria-labelledby="{name}">',
+            f'<svg viewBox="0 0 {_WIDTH:.0f} {height:.0f}" role="img" class="chart" '
+            f'aria-labelledby="{name}">',
             f'<title id="{name}">{title}</title>',
         ]
 

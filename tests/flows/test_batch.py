@@ -28,6 +28,7 @@ from configs.request import BatchRequest, ReconstructRequest
 from configs.settings import Settings
 from flows import batch as module
 from flows.support import deployment_runs
+from tasks.batch.manifest import Entry, Manifest
 from tasks.core.errors import InputError
 from tasks.storage.inputs import local_input
 from tasks.storage.results import Results, write_result
@@ -123,6 +124,14 @@ def test_a_batch_goes_on_over_bad_tyres_and_takes_up_what_is_missing(
     assert any("found finished" in table for table in tables)
     assert any(f"[run](/runs/flow-run/{entries['a']['flow_run_id']})" in t for t in tables)
     assert any("is an empty file" in t or "video-noise" in t for t in tables)
+
+
+def test_names_in_a_message_break_no_line(tmp_path: Path) -> None:
+    manifest = Manifest(Results(tmp_path, Settings()))
+    for name in ("line\nbreak", "\u202eback"):
+        manifest.entries[name] = Entry(name=name, input=name, state="failed")
+    told = module.final_state(manifest).message
+    assert told == "none succeeded: line\\nbreak, \\u202eback"
 
 
 def test_a_verdict_of_fail_is_told_though_all_have_a_result(tmp_path: Path) -> None:

@@ -73,6 +73,9 @@ class Reader(html.parser.HTMLParser):
             self.texts.append(data)
 
 
+ASSETS = Path(__file__).parents[3] / "tasks" / "report" / "assets"
+
+
 def read(page: str) -> Reader:
     reader = Reader()
     reader.feed(page)
@@ -169,3 +172,15 @@ def test_bytes_that_are_no_text_are_written_out(tmp_path: Path) -> None:
     page = report_of(tmp_path, "tyre\udcff\u202e\x00")
     assert "tyre\\udcff\\u202e\\x00" in page
     page.encode()
+
+
+@pytest.mark.parametrize("template", sorted(ASSETS.glob("*.html.j2")), ids=lambda path: path.name)
+def test_tables_pictures_and_what_scrolls_have_names(template: Path) -> None:
+    """A screen reader lists them by these."""
+    source = template.read_text()
+    for tag in re.findall(
+        r'<(?:table|figure class="strip"|div class="scroll" tabindex)[^>]*>', source
+    ):
+        assert "aria-label" in tag, tag
+    for tag in re.findall(r"<img [^>]*>", source):
+        assert "alt=" in tag, tag
