@@ -11,7 +11,7 @@ from typing import Any
 
 from markupsafe import escape
 
-_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 720.0, 260.0, 52.0, 14.0, 14.0, 40.0
+_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 720.0, 260.0, 76.0, 30.0, 14.0, 40.0
 _NAMES = 110.0
 """Width for the names of lines at their right ends."""
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tasks.report.charts import coverage_chart, sharpness_chart
+from tasks.report.comparison_charts import roundness_chart
 
 FRAMES = [
     {"index": 0, "kind": "chosen", "time_s": 0.0, "sharpness": 1.0, "angle_deg": 0.0},
@@ -61,3 +62,16 @@ def test_pictures_have_numbers_in_place_of_times() -> None:
 
 def test_without_a_measure_there_is_no_drawing() -> None:
     assert sharpness_chart({**CONTENT, "frames": FRAMES[2:]}) == ""
+
+
+def test_the_scales_of_a_comparison_fit_into_the_drawing() -> None:
+    """At 15 pixels, which a phone needs, a digit being 9 wide."""
+    svg = roundness_chart([0.5, -0.4] * 36, [0.0] * 72)
+    texts = [e for e in ElementTree.fromstring(svg).iter() if e.tag.endswith("text")]
+    assert {"-1 mm", "360°"} <= {text.text for text in texts}
+    for text in texts:
+        width, x = 9.0 * len(text.text or ""), float(text.get("x", ""))
+        left = x - width if "end" in text.get("class", "").split() else x - width / 2
+        right = x if "end" in text.get("class", "").split() else x + width / 2
+        assert left >= 0, text.text
+        assert right <= 720, text.text
