@@ -344,10 +344,9 @@ def _triangulated(new: Scan, other: Scan, chosen: _Pairing) -> list[_Found]:
     for part, there, pictures, columns in _faces_of(new, other, chosen):
         marks = follow_marks(*pictures, columns)
         kept = spread_out(marks.new[:, 0])
-        sites = sites_on(marks.new[kept], part, 1.0)
-        patches, whole = patches_of(pictures[0], marks.new[kept], sites)
-        kept, sites, patches = kept[whole], sites.only(whole), patches[whole]
-        here = triangulate(new, sites, patches)
+        patches, shows = patches_of(pictures[0], marks.new[kept], part)
+        kept, patches = kept[shows], patches[shows]
+        here = triangulate(new, sites_on(marks.new[kept], part, 1.0), patches)
         at = triangulate(other, sites_on(marks.other[kept], there, chosen.scale), patches)
         both = np.isfinite(here[:, 0]) & np.isfinite(at[:, 0])
         angle = marks.new[kept][both, 0]

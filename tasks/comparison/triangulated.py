@@ -29,15 +29,19 @@ STEP_M = 0.001
 """Distance of a patch's pixels."""
 PATCH = 33
 """Pixels of a patch's sides."""
-_SECTORS, _IN_SECTOR = 24, 10
+_SECTORS, _IN_SECTOR = 24, 40
 """Marks that are looked for: so many in each sector of a face."""
 _SEARCH = 8
 """Pixels by which a mark may lie beside its place."""
-_MOST_FRAMES = 32
+_FINE_PX = 6.0
+"""Sigma of what counts as light, not as a mark."""
+_LEAST_CONTRAST = 0.012
+"""Standard deviation of a patch, logarithmic: what shows less is noise of the picture."""
+_MOST_FRAMES = 64
 _LEAST_COSINE = 0.45
 """Of the angle between a ray and the sidewall's normal: flatter views smear letters."""
 _LEAST_LIKENESS = 0.7
-_LEAST_RAYS = 5
+_LEAST_RAYS = 4
 _LEAST_SPREAD = 0.015
 """Least eigenvalue of the mean of ``I - d dᵀ``: rays that differ by some 15° all in all."""
 _LONGEST_M = 0.0015
@@ -65,10 +69,6 @@ class Sites:
         """``(M, 3)`` unit vectors towards whom the patches show upright."""
         return np.cross(self.down, self.along)
 
-    def only(self, chosen: NDArray[np.bool_]) -> Sites:
-        """Some of them."""
-        return Sites(self.points[chosen], self.along[chosen], self.down[chosen], self.step_m)
-
 
 def spread_out(angle: FloatArray) -> NDArray[np.int64]:
     """Of marks at angles ``(M,)``, the clearest first, some in each sector, ``(K,)`` indices."""
@@ -88,20 +88,22 @@ def sites_on(at: FloatArray, part: FlatPart, scale: float) -> Sites:
 
 
 def patches_of(
-    picture: PolarPicture, at: FloatArray, sites: Sites
+    picture: PolarPicture, at: FloatArray, part: FlatPart
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Patches of a picture about marks, logarithmic brightness.
 
     Args:
         picture: The face's picture.
         at: ``(M, 2)`` angle clockwise (radians) and radius (metres) of the marks.
-        sites: Where they are.
+        part: The face's flattened sidewall.
 
     Returns:
-        ``(M, PATCH, PATCH)``, and ``(M,)`` which of them are known whole.
+        ``(M, PATCH, PATCH)``, and ``(M,)`` which of them are known whole and show something.
     """
     offsets = (np.arange(PATCH) - PATCH // 2) * STEP_M
-    inwards = np.linalg.norm(sites.down[:, :2], axis=1)  # of a step down, so much is radius
+    inwards = np.linalg.norm(
+        sites_on(at, part, 1.0).down[:, :2], axis=1
+    )  # of a step down, so much is radius
     radius = at[:, 1, None, None] - inwards[:, None, None] * offsets[None, :, None]
     angle = at[:, 0, None, None] + offsets[None, None, :] / radius
     column = (angle * COLUMNS / (2 * math.pi) - 0.5) % COLUMNS
@@ -115,7 +117,9 @@ def patches_of(
         cv2.remap(image, x.reshape(flat), y.reshape(flat), cv2.INTER_LINEAR).reshape(x.shape)
         for image in (wide, known)
     )
-    return np.asarray(values, np.float32), np.asarray(sure.min(axis=(1, 2)) > 0.99)
+    patches = np.asarray(values, np.float32)
+    shows = np.array([_fine(p).std() > _LEAST_CONTRAST for p in patches], np.bool_)
+    return patches, shows & (sure.min(axis=(1, 2)) > 0.99)
 
 
 def triangulate(scan: Scan, sites: Sites, patches: NDArray[np.float32]) -> FloatArray:
@@ -171,12 +175,17 @@ def _rays(
 
 def _shift(seen: NDArray[np.float32], patch: NDArray[np.float32]) -> tuple[float, float] | None:
     """Columns and rows by which a patch lies beside the middle; None where it is not found."""
-    like = cv2.matchTemplate(seen, patch, cv2.TM_CCOEFF_NORMED)
+    like = cv2.matchTemplate(_fine(seen), _fine(patch), cv2.TM_CCOEFF_NORMED)
     _, most, _, (x, y) = cv2.minMaxLoc(like)
     last = like.shape[0] - 1
     if most < _LEAST_LIKENESS or x in (0, last) or y in (0, last):
         return None
     return _peak(like[y, x - 1 : x + 2]) + x - _SEARCH, _peak(like[y - 1 : y + 2, x]) + y - _SEARCH
+
+
+def _fine(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A patch without light, which changes from film to film."""
+    return values - cv2.GaussianBlur(values, (0, 0), _FINE_PX)
 
 
 def _peak(values: NDArray[Any]) -> float:
