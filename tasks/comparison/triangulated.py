@@ -104,8 +104,10 @@ def patches_of(
     inwards = np.linalg.norm(
         sites_on(at, part, 1.0).down[:, :2], axis=1
     )  # of a step down, so much is radius
-    radius = at[:, 1, None, None] - inwards[:, None, None] * offsets[None, :, None]
-    angle = at[:, 0, None, None] + offsets[None, None, :] / radius
+    # straight lines across the sidewall, as the frames' patches have them, not along circles
+    down = at[:, 1, None, None] - inwards[:, None, None] * offsets[None, :, None]
+    across = offsets[None, None, :]
+    radius, angle = np.hypot(down, across), at[:, 0, None, None] + np.arctan2(across, down)
     column = (angle * COLUMNS / (2 * math.pi) - 0.5) % COLUMNS
     row = np.broadcast_to((picture.radii[0] - radius) / ROW_M, column.shape)
     pad = 2
