@@ -8,7 +8,7 @@ none, the reconstructions keep their scales, and a loss all over the tread canno
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args
 
@@ -27,11 +27,9 @@ from tasks.comparison.polar import (
     correlations,
     follow_marks,
     match_rings,
-    on_face,
     polar_picture,
 )
 from tasks.comparison.scan import Scan
-from tasks.comparison.triangulated import patches_of, sites_on, spread_out, triangulate
 from tasks.geometry.similarity import Similarity
 
 FloatArray = NDArray[np.float64]
@@ -76,8 +74,6 @@ class Alignment:
         num_marks: Marks that were followed from one to the other.
         residual_mm: Root mean square of their distances in the sidewalls' planes.
         registration_mm: Standard deviation of the place of the surface that remains.
-        triangulated: Whether the marks' places are those of single frames' rays, not of the
-            flattened pictures.
     """
 
     place: Similarity
@@ -94,7 +90,6 @@ class Alignment:
     num_marks: int = 0
     residual_mm: float = math.nan
     registration_mm: float = math.nan
-    triangulated: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON types; what is not known is null."""
@@ -156,7 +151,7 @@ def align_scans(new: Scan, other: Scan) -> Alignment:
     unaligned = Alignment(Similarity(1.0, np.eye(3), np.zeros(3)), "diameter")
     pairing, found = _best_pairing(new, other), None
     for _ in range(_ROUNDS):
-        found = None if pairing is None else _by_marks(_marks_of(new, other, pairing), pairing)
+        found = None if pairing is None else _by_marks(new, other, pairing)
         if pairing is None or found is None:
             return unaligned
         # at the scale that was found marks are followed once more; faces and angle stay
@@ -165,20 +160,22 @@ def align_scans(new: Scan, other: Scan) -> Alignment:
             scale=found.place.scale,
             pictures=_pictures(new, other, pairing.faces, found.place.scale),
         )
-    if found is None or pairing is None:
-        return unaligned
-    exact = _by_marks(_triangulated(new, other, pairing), pairing)
-    return found if exact is None else replace(exact, triangulated=True)
+    return found or unaligned
 
 
-def _by_marks(sets: list[_Found], chosen: _Pairing) -> Alignment | None:
-    """The alignment by marks; None where there are too few."""
+def _by_marks(new: Scan, other: Scan, chosen: _Pairing) -> Alignment | None:
+    """The alignment by marks; None where too few are on both."""
+    faces, columns = chosen.faces, chosen.columns
+    sets = [
+        _found(pictures, turn, new.parts[name], other.parts[there], chosen.scale)
+        for (name, there), pictures in chosen.pictures.items()
+        for turn in [columns if name == OUTER else -columns]
+    ]
     sets = [s for s in sets if len(s.new)]
     num_marks = sum(int((~s.ring).sum()) for s in sets)
     if num_marks < _MIN_MARKS:
         return None
-    faces = chosen.faces
-    place, residuals = _fit(sets, _start(faces, chosen.columns))
+    place, residuals = _fit(sets, _start(faces, columns))
     reach = float(np.mean([np.hypot(s.new[:, 0], s.new[:, 1]).mean() for s in sets]))
     spread = _uncertainty(_sector_means(sets, residuals))
     flat = np.concatenate([r[~s.ring, :2] for s, r in zip(sets, residuals, strict=True)])
@@ -312,46 +309,29 @@ def _common(
     return polar_picture(new, 1.0, radii), polar_picture(other, scale, radii)
 
 
-def _faces_of(
-    new: Scan, other: Scan, chosen: _Pairing
-) -> Iterator[tuple[FlatPart, FlatPart, tuple[PolarPicture, PolarPicture], int]]:
-    """Each face of the new tyre, the one on it, their pictures and the angle between them."""
-    for (name, there), pictures in chosen.pictures.items():
-        turn = chosen.columns if name == OUTER else -chosen.columns
-        yield new.parts[name], other.parts[there], pictures, turn
+def _found(
+    pictures: tuple[PolarPicture, PolarPicture],
+    columns: int,
+    new: FlatPart,
+    other: FlatPart,
+    scale: float,
+) -> _Found:
+    """Marks and rings of one face, where they lie in both frames."""
+    marks, rings = follow_marks(*pictures, columns), match_rings(*pictures, columns)
+    turn = columns * 2 * math.pi / COLUMNS
+    here = np.concatenate([marks.new, np.stack([rings.angle, rings.new], axis=1)])
+    there = np.concatenate([marks.other, np.stack([rings.angle + turn, rings.other], axis=1)])
+    ring = np.arange(len(here)) >= len(marks.new)
+    return _Found(_in_frame(here, new, 1.0), _in_frame(there, other, scale), here[:, 0], ring)
 
 
-def _marks_of(new: Scan, other: Scan, chosen: _Pairing) -> list[_Found]:
-    """Marks and rings of each face, where the meshes have them."""
-    sets = []
-    for part, there, pictures, columns in _faces_of(new, other, chosen):
-        marks, rings = follow_marks(*pictures, columns), match_rings(*pictures, columns)
-        turn = columns * 2 * math.pi / COLUMNS
-        here = np.concatenate([marks.new, np.stack([rings.angle, rings.new], axis=1)])
-        at = np.concatenate([marks.other, np.stack([rings.angle + turn, rings.other], axis=1)])
-        ring = np.arange(len(here)) >= len(marks.new)
-        sets.append(
-            _Found(on_face(here, part, 1.0), on_face(at, there, chosen.scale), here[:, 0], ring)
-        )
-    return sets
-
-
-def _triangulated(new: Scan, other: Scan, chosen: _Pairing) -> list[_Found]:
-    """Marks of each face, where the frames have them; none without frames."""
-    if not (new.cameras and other.cameras):
-        return []
-    sets = []
-    for part, there, pictures, columns in _faces_of(new, other, chosen):
-        marks = follow_marks(*pictures, columns)
-        kept = spread_out(marks.new[:, 0])
-        patches, shows = patches_of(pictures[0], marks.new[kept], part)
-        kept, patches = kept[shows], patches[shows]
-        here = triangulate(new, sites_on(marks.new[kept], part, 1.0), patches)
-        at = triangulate(other, sites_on(marks.other[kept], there, chosen.scale), patches)
-        both = np.isfinite(here[:, 0]) & np.isfinite(at[:, 0])
-        angle = marks.new[kept][both, 0]
-        sets.append(_Found(here[both], at[both], angle, np.zeros(both.sum(), np.bool_)))
-    return sets
+def _in_frame(at: FloatArray, part: FlatPart, scale: float) -> FloatArray:
+    """``(M, 3)`` of angles and radii on a face; radii are at ``scale``, points are not."""
+    angle, radius = at[:, 0], at[:, 1] / scale
+    rising = np.maximum.accumulate(part.section[::-1, 0])
+    height = np.interp(radius, rising, part.section[::-1, 1])
+    side = 1.0 if part.clockwise else -1.0
+    return np.stack([side * radius * np.sin(angle), radius * np.cos(angle), height], axis=1)
 
 
 def _start(faces: Faces, columns: int) -> FloatArray:

@@ -80,21 +80,6 @@ def polar_picture(part: FlatPart, scale: float, radii: FloatArray) -> PolarPictu
     return PolarPicture(brightness, _standing_out(brightness, known), known, radii)
 
 
-def on_face(at: FloatArray, part: FlatPart, scale: float) -> FloatArray:
-    """Where places of a face's picture lie on the tyre, ``(M, 3)`` metres.
-
-    Args:
-        at: ``(M, 2)`` angle clockwise (radians) and radius (metres, at ``scale``).
-        part: The face's flattened sidewall.
-        scale: What its radii were multiplied by; those of the points are not.
-    """
-    angle, radius = at[:, 0], at[:, 1] / scale
-    rising = np.maximum.accumulate(part.section[::-1, 0])
-    height = np.interp(radius, rising, part.section[::-1, 1])
-    side = 1.0 if part.clockwise else -1.0
-    return np.stack([side * radius * np.sin(angle), radius * np.cos(angle), height], axis=1)
-
-
 def _standing_out(values: Float32Array, known: NDArray[np.bool_]) -> Float32Array:
     """Values less the mean of their neighbourhood, in spreads of it."""
     share = np.maximum(_around(known.astype(np.float32)), 1e-3)

@@ -159,32 +159,3 @@ def _covered(caster: RayCaster, camera: Camera) -> FloatArray:
     inside = hit((middles[edge][:, None] + fine).reshape(-1, 2))
     cover[edge] = inside.reshape(-1, 16).mean(axis=1)
     return cover
-
-
-def face_filmed(made: Scan, folder: Path, *, count: int = 12, width: int = 640) -> Scan:
-    """A scan with frames that show its outer sidewall, which is flat, at its true place.
-
-    Args:
-        made: The scan; of its parts the colours count, not where they are said to lie.
-        folder: Where the frames go.
-        count: Number of frames.
-        width: Of a frame, pixels.
-    """
-    colours = made.parts["outer-sidewall"].colours[..., 0].astype(np.float32)
-    cameras, frames = {}, {}
-    for k in range(count):
-        turn = math.radians(-50 + 100 * k / (count - 1))
-        eye = 1.2 * np.array([math.sin(turn), 0.3 * (-1) ** k, math.cos(turn)])
-        camera = look_at(eye, np.zeros(3), focal_px=1.6 * width, width=width, height=width)
-        v, u = np.mgrid[:width, :width] + 0.5
-        rays = camera.rays(np.stack([u.ravel(), v.ravel()], axis=1))
-        at = camera.centre + rays * ((HALF - camera.centre[2]) / rays[:, 2])[:, None]
-        radius = np.hypot(at[:, 0], at[:, 1])
-        angle = np.arctan2(at[:, 0], at[:, 1]) % (2 * math.pi)
-        column, row = angle / (2 * math.pi) * WIDTH - 0.5, (SHOULDER - radius) / 0.001
-        grid = (c.reshape(width, width).astype(np.float32) for c in (column + 1, row))
-        wide = np.pad(colours, ((0, 0), (1, 1)), mode="wrap")
-        grey = cv2.remap(wide, *grid, cv2.INTER_LINEAR, borderValue=128)
-        cameras[k], frames[k] = camera, folder / f"{k}.png"
-        write_image(frames[k], np.repeat(np.rint(grey).astype(np.uint8)[..., None], 3, axis=2))
-    return replace(made, cameras=cameras, frame_paths=frames)
