@@ -30,20 +30,17 @@ def written(path: Path) -> str:
 @pytest.fixture(scope="module")
 def bill(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sbom, "check", lambda text: None)  # which takes half a minute
+        patch.setattr(sbom, "VALIDATION", "--no-validate")  # which a slow test does
         return dict(json.loads(written(tmp_path_factory.mktemp("sbom") / "deep/sbom.json")))
 
 
 @pytest.mark.slow
 def test_it_is_valid_cyclonedx(tmp_path: Path) -> None:
-    assert json.loads(written(tmp_path / "sbom.json"))["bomFormat"] == "CycloneDX"
+    from cyclonedx.schema import SchemaVersion
+    from cyclonedx.validation.json import JsonStrictValidator
 
-
-def test_what_is_not_valid_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sbom, "bill", lambda everything, names: {"bomFormat": "CycloneDX"})
-    with pytest.raises(SystemExit, match="specVersion"):
-        written(tmp_path / "sbom.json")
-    assert list(tmp_path.iterdir()) == []
+    text = written(tmp_path / "sbom.json")
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
 
 
 def test_it_lists_what_is_shipped_and_nothing_else(bill: dict[str, Any]) -> None:
