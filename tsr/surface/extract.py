@@ -15,7 +15,6 @@ from tsr.network.field import SURFACE_DENSITY
 from tsr.surface.marching import march_volume
 from tsr.surface.planes import GridField, PlaneField
 from tsr.surface.sparse import extract_surface
-from tsr.threads import small_operators
 
 if TYPE_CHECKING:
     from tsr.system import TSR
@@ -115,15 +114,14 @@ def extract_surface_of_code(
             evaluated, coarse = volume.numel(), 0.0
         else:
             grid = GridField(plane_field(model, code, options.precision), resolution)
-            with small_operators():
-                sparse = extract_surface(
-                    lambda index: signed(grid.log_density(index)),
-                    resolution,
-                    coarse_cells=options.coarse_cells if options.method == "sparse" else resolution,
-                    margin=options.margin,
-                    planes=grid.planes,
-                    device=code.device,
-                )
+            sparse = extract_surface(
+                lambda index: signed(grid.log_density(index)),
+                resolution,
+                coarse_cells=options.coarse_cells if options.method == "sparse" else resolution,
+                margin=options.margin,
+                planes=grid.planes,
+                device=code.device,
+            )
             vertices, faces, evaluated = sparse.vertices, sparse.faces, sparse.evaluated
             coarse = sparse.coarse_stride * step if sparse.coarse_stride > 1 else 0.0
             warnings = _warnings(sparse.thin_cells, sparse.suspect_cells, coarse)

@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from tsr.config import RendererConfig
 from tsr.memory import halve_once
 from tsr.network.field import PLANE_AXES, Decoder
-from tsr.threads import for_each
 
 CHUNK = 4096
 """Points at once: on CPUs the activations of the MLP's 64 neurons, 1 MB, then stay in the cache."""
@@ -109,15 +108,12 @@ class PlaneField:
 
         def work(chunk: int) -> Tensor:
             out = torch.empty(len(items), outputs, device=self.device)
-
-            def evaluate(start: int) -> None:
+            for start in range(0, len(items), chunk):
                 part = items[start : start + chunk]
                 h = F.silu(features(part).to(self.dtype), inplace=True)
                 for w, b in self.hidden:
                     h = F.silu(F.linear(h, w, b), inplace=True)
                 out[start : start + chunk] = F.linear(h.float(), weight, bias)
-
-            for_each(evaluate, range(0, len(items), chunk), self.device)
             return out
 
         with torch.inference_mode():
