@@ -59,18 +59,26 @@ def test_files_are_not_taken_for_a_closed_terminal(tmp_path: Path) -> None:
     assert (tmp_path / "f").read_text() == ""
 
 
-@pytest.mark.parametrize(("how", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_command_that_is_stopped_says_so(how: signal.Signals, code: int) -> None:
+def working(program: str, *arguments: str) -> subprocess.Popen[str]:
+    """A process that has said that it works, and can be interrupted.
+
+    A shell's background job ignores SIGINT, and so do those that it starts.
+    """
     process = subprocess.Popen(
-        [sys.executable, "-c", WAIT],
+        [sys.executable, "-c", program, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # a shell's background job ignores SIGINT, and so do those that it starts
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "working\n"
+    return process
+
+
+@pytest.mark.parametrize(("how", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_command_that_is_stopped_says_so(how: signal.Signals, code: int) -> None:
+    process = working(WAIT)
     time.sleep(0.1)
     process.send_signal(how)
     _, said = process.communicate(timeout=300)
@@ -124,27 +132,20 @@ sys.exit(main.main())
 
 
 @pytest.mark.parametrize(
-    ("signals", "grace_s", "code"),
+    ("how", "again", "grace_s", "code"),
     [
-        ([signal.SIGTERM], 0.1, 143),
-        ([signal.SIGINT], 0.1, 130),
-        ([signal.SIGINT, signal.SIGINT], 600, 130),
+        (signal.SIGTERM, False, 0.1, 143),
+        (signal.SIGINT, False, 0.1, 130),
+        (signal.SIGINT, True, 600, 130),
     ],
 )
 def test_what_does_not_end_by_itself_is_ended(
-    signals: list[signal.Signals], grace_s: float, code: int
+    how: signal.Signals, again: bool, grace_s: float, code: int
 ) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-c", DEAF, str(grace_s)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "working\n"
-    for number in signals:
-        process.send_signal(number)
-        time.sleep(0.2)  # a signal that is pending already is not sent twice
-    assert process.communicate(timeout=60)[1] == stopping.STOPPED
+    process = working(DEAF, str(grace_s))
+    process.send_signal(how)
+    while again and process.poll() is None:  # a signal that is pending already is not sent twice
+        process.send_signal(how)
+        time.sleep(0.1)
+    assert process.communicate(timeout=300)[1] == stopping.STOPPED
     assert process.returncode == code
