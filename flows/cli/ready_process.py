@@ -170,7 +170,7 @@ def _attend(
 
 def _run(request: Any, files: list[int], run: Callable[[list[str]], int]) -> None:
     """Take over what belongs to a command, and run it; never returns."""
-    code: Any = 1
+    code = 1
     try:
         for number, file in enumerate(files[:3]):
             os.dup2(file, number)
@@ -184,11 +184,13 @@ def _run(request: Any, files: list[int], run: Callable[[list[str]], int]) -> Non
         signal.signal(signal.SIGINT, signal.default_int_handler)
         code = run(request["arguments"])
     except SystemExit as exc:
-        code = exc.code
+        code = exc.code if isinstance(exc.code, int) else int(exc.code is not None)
+        if isinstance(exc.code, str):
+            sys.stderr.write(f"{exc.code}\n")
     except BaseException:  # noqa: BLE001  as Python itself does
         traceback.print_exc()
     finally:
-        _end(int(code or 0))
+        _end(code)
 
 
 def _end(code: int) -> None:

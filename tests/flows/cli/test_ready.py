@@ -40,6 +40,8 @@ def work(arguments):
         os.kill(os.getpid(), signal.SIGUSR1)
     if "refuse" in arguments:
         sys.exit(2)
+    if "say" in arguments:
+        sys.exit("no")
     return 3
 from flows.cli.streams import keep_speaking
 def spoken(arguments):
@@ -114,9 +116,10 @@ def test_it_runs_as_if_it_were_here(
 
 
 def test_how_it_ends_is_how_the_command_ends(process: subprocess.Popen[str]) -> None:
-    for how, code in (("refuse", 2), ("die", -signal.SIGUSR1)):
+    for how, code in (("refuse", 2), ("say", 1), ("die", -signal.SIGUSR1)):
         asked = ask("batch", how)
-        asked.communicate("\n", timeout=60)
+        _, said = asked.communicate("\n", timeout=300)
+        assert ("\nno\n" in said) is (how == "say")
         assert asked.returncode == code
 
 
@@ -125,7 +128,7 @@ def test_signals_reach_it(process: subprocess.Popen[str]) -> None:
         asked = working()
         asked.send_signal(number)
         # the output's end is that of the process at work: it does not outlive whoever asked
-        asked.communicate(timeout=60)
+        asked.communicate(timeout=300)
         assert asked.returncode == code
 
 
@@ -138,7 +141,7 @@ def test_a_pause_is_one_of_both(process: subprocess.Popen[str]) -> None:
         time.sleep(0.01)
     asked.send_signal(signal.SIGCONT)
     asked.send_signal(signal.SIGINT)
-    asked.communicate(timeout=60)
+    asked.communicate(timeout=300)
     assert asked.returncode == 130
 
 
@@ -183,9 +186,9 @@ def test_in_other_circumstances_a_command_runs_by_itself(
     if what == "home":
         (prefect_home() / "profiles.toml").write_text("")
     asked = ask("batch", preexec_fn=change)
-    _, err = asked.communicate("\n", timeout=60)
+    _, err = asked.communicate("\n", timeout=300)
     assert err == "refused\n"
-    assert process.wait(timeout=60) == 0  # another one may be started
+    assert process.wait(timeout=300) == 0  # another one may be started
 
 
 @pytest.mark.parametrize(
@@ -232,5 +235,5 @@ def test_without_a_server_none_is_asked(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_where_none_is_ready_nothing_is_lost() -> None:
-    _, err = ask("batch").communicate(timeout=60)
+    _, err = ask("batch").communicate(timeout=300)
     assert err == "refused\n"
