@@ -19,7 +19,7 @@ from configs.parameters import all_names, variable_of
 from configs.settings import Settings
 from deployments.api.settings import ApiSettings
 from deployments.settings_page import page
-from flows.cli.main import build_parser
+from flows.cli.parser import build_parser
 
 ROOT = Path(__file__).parents[1]
 LISTED = subprocess.run(["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, text=True)

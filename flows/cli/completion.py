@@ -11,7 +11,7 @@ def completion(options: argparse.Namespace) -> int:
     """Print the script by which a shell completes commands, options, choices and files."""
     import shtab
 
-    from flows.cli.main import build_parser
+    from flows.cli.parser import build_parser
 
     parser = build_parser()
     kinds = {**dict.fromkeys(("INPUT", "FILE", "RESULT"), shtab.FILE), "DIR": shtab.DIRECTORY}

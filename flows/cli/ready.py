@@ -9,6 +9,7 @@ nothing heavy. Linux only.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -178,13 +179,17 @@ def _connect(connection: socket.socket) -> None:
 def _forward_signals(connection: socket.socket) -> None:
     """Have the process at work be told of the signals that this one gets; ignored ones stay so."""
 
+    def tell(number: int) -> None:
+        with contextlib.suppress(OSError):  # the command has ended
+            connection.send(bytes([number]))
+
     def forward(number: int, _: object) -> None:
-        connection.send(bytes([number]))
+        tell(number)
 
     def pause(*_: object) -> None:
-        connection.send(bytes([signal.SIGSTOP]))
+        tell(signal.SIGSTOP)
         os.kill(os.getpid(), signal.SIGSTOP)
-        connection.send(bytes([signal.SIGCONT]))
+        tell(signal.SIGCONT)
 
     for number in _FORWARDED:
         if signal.getsignal(number) is not signal.SIG_IGN:

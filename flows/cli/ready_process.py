@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from flows.cli import stopping
 from flows.cli.ready import SIGNALS, address, circumstances, user_of
 from flows.support.kept_server import kept_server
 from flows.support.own_server import locked, own_password, prefect_home
@@ -149,10 +150,12 @@ def _attend(
     """Run a command in one more copy, hand signals to it, and tell how it ended; never returns."""
     os.setsid()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # until they are handled as a command's are
     worker = os.fork()
     if worker == 0:
         connection.close()
         _run(request, files, run)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     for number in files:
         os.close(number)
     ended = os.pidfd_open(worker)
@@ -181,7 +184,8 @@ def _run(request: Any, files: list[int], run: Callable[[list[str]], int]) -> Non
         os.environ.update(request["environment"])
         for known in SIGNALS:  # a job in the background, which may have left us, ignores some
             signal.signal(known, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        stopping.at_once()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         code = run(request["arguments"])
     except SystemExit as exc:
         code = exc.code if isinstance(exc.code, int) else int(exc.code is not None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -71,22 +72,25 @@ def render(options: argparse.Namespace) -> int:
     width, height = options.size
     from tasks.report.found import find_result, mesh_of
 
-    mesh = mesh_of(find_result(options.result, load_settings()))
+    settings = load_settings()
+    mesh = mesh_of(find_result(options.result, settings))
     from tasks.mesh.picture import Studio
-    from tasks.storage.base import storage_errors
+    from tasks.storage.results import Results
 
     studio = Studio(mesh, options.colours)
-    with storage_errors(str(out)):
-        out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder) / f"made{out.suffix}"
         if out.suffix.lower() == FILM:
-            _write_film(out, studio, options)
+            _write_film(made, studio, options)
         else:
             import cv2
 
             from tasks.imaging.images import write_image
 
             picture = studio.picture(options.azimuth, options.elevation, width, height)
-            write_image(out, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+            write_image(made, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+        # whole or not at all, as results are
+        Results(out.parent, settings).write({out.name: made.read_bytes()})
     sys.stdout.write(f"{out}\n")
     return 0
 

@@ -5,20 +5,23 @@ from __future__ import annotations
 import io
 import os
 import sys
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 _STANDARD = (0, 1, 2)
 
 
 class _Forgiving(io.FileIO):
-    """A file whose reader may leave."""
+    """A file whose reader may leave, and which takes all that it is given."""
 
     def write(self, content: Any) -> int:
         """Write; what nobody reads any more counts as written."""
+        left = memoryview(content)
         try:
-            return super().write(content)
+            while left:
+                left = left[super().write(left) :]
         except BrokenPipeError:
-            return memoryview(content).nbytes
+            pass
+        return len(content)
 
 
 def keep_speaking() -> None:
@@ -37,8 +40,9 @@ def keep_speaking() -> None:
 
 def _stream(number: int) -> io.TextIOWrapper:
     raw = _Forgiving(number, "w", closefd=False)
+    # a buffer between them would repeat what it was just writing when a signal broke it off
     return io.TextIOWrapper(
-        io.BufferedWriter(raw),
+        cast(BinaryIO, raw),
         encoding="utf-8",
         errors="backslashreplace",
         line_buffering=number == 2 or raw.isatty(),

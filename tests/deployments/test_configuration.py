@@ -22,7 +22,7 @@ from configs.settings import Settings
 from deployments.api.settings import ApiSettings
 from deployments.deploy import job_template, pools_on
 from flows import TAG
-from flows.cli.main import build_parser
+from flows.cli.parser import build_parser
 from tests.deployments.kubernetes import containers_of, resources_of
 
 ROOT = Path(__file__).parents[2]

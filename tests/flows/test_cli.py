@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.cli.main import build_parser, main
+from flows.cli.main import main
+from flows.cli.parser import build_parser
 from tests.conftest import write_video
 
 
@@ -188,7 +189,7 @@ def test_the_documented_options_exist() -> None:
 
 def test_help_imports_nothing_heavy() -> None:
     code = (
-        "import sys; from flows.cli.main import build_parser; build_parser().format_help(); "
+        "import sys; from flows.cli.parser import build_parser; build_parser().format_help(); "
         "bad = {'torch', 'prefect', 'cv2', 'numpy', 'pydantic'} & set(sys.modules); "
         "sys.exit(str(bad) if bad else 0)"
     )

@@ -26,11 +26,6 @@ import json, os, signal, sys, time
 from flows.cli import ready_process
 from flows.cli.ready import circumstances
 def run(arguments):
-    try:
-        return work(arguments)
-    except KeyboardInterrupt:
-        return 130
-def work(arguments):
     told = {"arguments": arguments[1:], "folder": os.getcwd(), "term": os.environ.get("TERM")}
     print(json.dumps({**told, "read": sys.stdin.readline()}), flush=True)
     print("said to the terminal", file=sys.stderr, flush=True)
@@ -124,7 +119,7 @@ def test_how_it_ends_is_how_the_command_ends(process: subprocess.Popen[str]) -> 
 
 
 def test_signals_reach_it(process: subprocess.Popen[str]) -> None:
-    for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, -15), (signal.SIGKILL, -9)):
+    for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)):
         asked = working()
         asked.send_signal(number)
         # the output's end is that of the process at work: it does not outlive whoever asked

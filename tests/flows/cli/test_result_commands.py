@@ -9,7 +9,9 @@ import sys
 import threading
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -17,8 +19,9 @@ import pytest
 
 from configs.settings import Settings
 from configs.stages import ExportConfig
-from flows.cli.main import main, size_of
+from flows.cli.main import main
 from flows.cli.page_server import page_server
+from flows.cli.parser import size_of
 from tasks.mesh.export import export_glb
 from tasks.storage.results import PAGE_MARK, write_result
 from tests.tasks.mesh.test_export import torus
@@ -105,6 +108,22 @@ def test_render_makes_a_picture(out: Path, tmp_path: Path) -> None:
     assert image is not None
     assert image.shape == (48, 64, 3)
     assert image.min() < 90 < 180 < image.max(), "dark rubber on a light ground"
+
+
+def test_a_turntable_that_is_stopped_leaves_what_was_there(
+    out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (path := tmp_path / "x.mp4").write_bytes(b"an earlier one")
+    before = sorted(tmp_path.iterdir())
+
+    def stopped(*_: object) -> Iterator[Any]:
+        yield np.zeros((48, 48, 3), np.uint8)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tasks.mesh.picture.Studio.turntable", stopped)
+    assert main(["render", str(out), "--out", str(path)]) == 130
+    assert path.read_bytes() == b"an earlier one"
+    assert sorted(tmp_path.iterdir()) == before
 
 
 def test_render_makes_a_turntable(out: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.cli import commands, main, stopping
+from flows.cli import commands, main, parser, stopping
 from tasks.core.errors import ResourceError
 
 SAY = """
@@ -59,18 +59,23 @@ def test_files_are_not_taken_for_a_closed_terminal(tmp_path: Path) -> None:
     assert (tmp_path / "f").read_text() == ""
 
 
-def working(program: str, *arguments: str) -> subprocess.Popen[str]:
-    """A process that has said that it works, and can be interrupted.
+def started(program: str, *arguments: str) -> subprocess.Popen[str]:
+    """A process that can be interrupted.
 
     A shell's background job ignores SIGINT, and so do those that it starts.
     """
-    process = subprocess.Popen(
+    return subprocess.Popen(
         [sys.executable, "-c", program, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
+
+
+def working(program: str, *arguments: str) -> subprocess.Popen[str]:
+    """A process that has said that it works."""
+    process = started(program, *arguments)
     assert process.stdout is not None
     assert process.stdout.readline() == "working\n"
     return process
@@ -86,7 +91,7 @@ def test_a_command_that_is_stopped_says_so(how: signal.Signals, code: int) -> No
     assert said == "tyre3d: stopped; what is finished is kept, run again to go on\n"
 
 
-@pytest.mark.parametrize("where", [(main, "build_parser"), (commands, "models")])
+@pytest.mark.parametrize("where", [(parser, "build_parser"), (commands, "models")])
 @pytest.mark.parametrize(
     ("raised", "received", "code"),
     [
@@ -103,15 +108,85 @@ def test_stopped_at_any_moment_it_says_so(
     code: int,
     where: tuple[object, str],
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     def stop(*_: object) -> None:
         raise raised
 
     monkeypatch.setattr(stopping, "received", received)
+    monkeypatch.setattr(stopping, "_unsaid", [stopping.STOPPED])
     monkeypatch.setattr(*where, stop)
     assert main.main(["models", "list"]) == code
-    assert capsys.readouterr().err == stopping.STOPPED
+    assert capfd.readouterr().err == stopping.STOPPED
+
+
+STARTING = """
+import os, sys
+from flows.cli.main import run
+number, left = int(sys.argv.pop(1)), int(sys.argv.pop(1))
+class Stop:
+    def find_spec(self, *_):
+        global left
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), number)
+sys.meta_path.insert(0, Stop())
+run()
+"""
+
+
+@pytest.mark.parametrize("imports", [1, 3, 10, 30, 100])
+@pytest.mark.parametrize(("how", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_stopped_at_any_import_it_says_so(how: signal.Signals, code: int, imports: int) -> None:
+    process = started(STARTING, str(int(how)), str(imports), "config", "show")
+    assert process.communicate(timeout=300) == ("", stopping.STOPPED)
+    assert process.returncode == code
+
+
+LOST = """
+import os, signal, sys, weakref
+from flows.cli import commands, main
+class Thing:
+    pass
+def models(options):
+    one = Thing()
+    other = weakref.ref(one, lambda _: os.kill(os.getpid(), int(sys.argv[-1])))
+    del one
+    signal.pause()
+commands.models = models
+number = sys.argv[1]
+sys.argv[1:] = ["models", "fetch", number]
+sys.exit(main.main())
+"""
+
+
+@pytest.mark.parametrize(("how", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_what_a_callback_swallows_stops_it_all_the_same(how: signal.Signals, code: int) -> None:
+    process = started(LOST, str(int(how)))
+    assert process.communicate(timeout=300)[1] == stopping.STOPPED
+    assert process.returncode == code
+
+
+BROKEN_OFF = """
+import io, os, signal, sys
+from flows.cli import commands, main, streams
+class Written(io.FileIO):
+    def write(self, content):
+        done = super().write(content)
+        signal.raise_signal(signal.SIGTERM)
+        return done
+streams._Forgiving.__bases__ = (Written,)
+def models(options):
+    sys.stderr.write("a line\\n")
+commands.models = models
+sys.argv[1:] = ["models", "list"]
+main.end(main.main())
+"""
+
+
+def test_a_line_in_which_it_is_stopped_is_said_once() -> None:
+    said = started(BROKEN_OFF).communicate(timeout=300)[1]
+    assert said == f"a line\n{stopping.STOPPED}"
 
 
 DEAF = """
