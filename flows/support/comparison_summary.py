@@ -14,6 +14,7 @@ from flows.support.links import address_of
 from flows.support.page import escaped, table
 from tasks.storage.results import Results
 
+_LINKED = {"report": ".html", "GLB": ".change.glb"}
 _log = logging.getLogger("tyre3d")
 
 
@@ -47,9 +48,13 @@ def comparison_summary(
         results: The folder of the comparison.
         settings: How storage is reached.
     """
-    page = f"{name}.html"
-    address = address_of(results.location(page), settings)
-    place = str(results.location(page))
+    places = {label: results.location(f"{name}{suffix}") for label, suffix in _LINKED.items()}
+    links = [
+        f"[{label}]({address})"
+        for label, place in places.items()
+        if (address := address_of(place, settings))
+    ]
+    sides = [(side, *_told_of(record[side])) for side in ("new", "damaged")]
     zones = [
         (
             zone["name"].replace("-", " "),
@@ -79,13 +84,20 @@ def comparison_summary(
             "",
             *(f"- {escaped(r['text'])} (`{r['code']}`)" for r in record["reasons"]),
             "",
-            f"[report]({address})" if address else f"Report: {escaped(place)}",
+            " · ".join(links) or f"Report: {escaped(str(places['report']))}",
+            "",
+            *table(("tyre", "film", "diameter, mm", "verdict on its mesh"), sides),
             "",
             *(found if findings else ["Nothing was found that has a place."]),
             "",
-            *table(("zone of the tread", "mean change, mm", "told from, mm", "told"), zones),
+            *table(("zone of the tread", "mean change, mm", "told from, mm", "changed"), zones),
         ]
     )
+
+
+def _told_of(side: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Film, diameter and verdict of one of both tyres."""
+    return escaped(side["name"]), f"{side['diameter_mm']:g}", side["verdict"]
 
 
 def _number(value: float | None, form: str) -> str:

@@ -42,7 +42,7 @@ def _request(new: Path, damaged: Path, out: Path, model: Path, **others: Any) ->
 
 
 def test_films_are_reconstructed_and_compared(
-    cut_out_folder: Path, tmp_path: Path, tiny_model: Path
+    cut_out_folder: Path, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "out"
     record = compare(_request(cut_out_folder, cut_out_folder, out, tiny_model, name="a b"))
@@ -58,9 +58,14 @@ def test_films_are_reconstructed_and_compared(
         if suffix != "json"
     }
     assert record["files"] == digests
+    monkeypatch.setattr(
+        "flows.support.comparison_summary.address_of", lambda place, _: f"http://x/{place.name}"
+    )
     page = comparison_summary("a b", record, Results(out, Settings()), Settings())
     assert f"**Verdict: {record['verdict']}**" in page
     assert page.count("shoulder") == 2
+    assert "| damaged |" in page
+    assert "[report](http://x/a b.html) · [GLB](http://x/a b.change.glb)" in page
     assert "size-assumed" in {r["code"] for r in record["reasons"]}
     lines = told(record, out / "a b.html")
     assert lines.endswith(f"verdict   {record['verdict']}\n")
