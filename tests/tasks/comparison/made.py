@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -102,9 +103,7 @@ def _sidewall(name: str, seed: int, spin_deg: float, scale: float, *, letters: b
     """A sidewall with marks at all sizes; what is seen is turned, as a film's tyre is."""
     outer = name.startswith("outer")
     rows = np.arange(SHOULDER, BEAD, -0.001)
-    noise = np.random.default_rng(seed).normal(size=(len(rows), WIDTH))
-    marks = sum(gaussian_filter(noise, s, mode=("nearest", "wrap")) * s for s in (2.0, 5.0, 12.0))
-    grey = 90 + (55 * marks / np.abs(marks).max() if letters else 0.0 * noise)
+    grey = 90 + (55 * _marks(seed, len(rows)) if letters else np.zeros((len(rows), WIDTH)))
     if letters:
         grey[rows < 0.215] += 60  # a rim
     shift = round((spin_deg if outer else -spin_deg) / 360 * WIDTH)
@@ -113,6 +112,16 @@ def _sidewall(name: str, seed: int, spin_deg: float, scale: float, *, letters: b
     seen = np.full(grey.shape, Provenance.MEASURED, np.uint8)
     place = np.stack([rows, np.full(len(rows), HALF if outer else -HALF)], axis=1)
     return FlatPart(name, colours, seen, outer, scale * place)
+
+
+@cache
+def _marks(seed: int, rows: int) -> FloatArray:
+    """Marks of all sizes, at most 1 high."""
+    noise = np.random.default_rng(seed).normal(size=(rows, WIDTH))
+    marks = sum(gaussian_filter(noise, s, mode=("nearest", "wrap")) * s for s in (2.0, 5.0, 12.0))
+    marks = np.asarray(marks / np.abs(marks).max())
+    marks.flags.writeable = False
+    return marks
 
 
 def filmed(made: Scan, truth: Scan, folder: Path, *, count: int = 20, width: int = 720) -> Scan:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -18,6 +19,7 @@ RADIUS = 0.36
 HALF_WIDTH = 0.15
 
 
+@cache
 def noise_texture(seed: int, low: int, high: int, size: int = 512) -> NDArray[np.uint8]:
     """Noise of several octaves, ``(size, size, 3)``."""
     rng = np.random.default_rng(seed)
@@ -26,7 +28,9 @@ def noise_texture(seed: int, low: int, high: int, size: int = 512) -> NDArray[np
         cells = rng.random((2**octave, 2**octave, 3)).astype(np.float32)
         total += cv2.resize(cells, (size, size), interpolation=cv2.INTER_CUBIC) * 0.85**octave
     total = (total - total.min()) / (total.max() - total.min())
-    return (low + (high - low) * total).astype(np.uint8)
+    texture = (low + (high - low) * total).astype(np.uint8)
+    texture.flags.writeable = False
+    return texture
 
 
 def turn(axis: int, angle: float) -> FloatArray:
