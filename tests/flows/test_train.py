@@ -17,14 +17,14 @@ from pathlib import Path
 import pytest
 from prefect.settings import PREFECT_API_URL
 
-from configs.options import options_of
-from configs.training import LoopConfig
+from configs.training import FuseConfig, LoopConfig, SegmentConfig, TrainConfig
 from tasks.network.weights import FUSER
 from tasks.training.fusion.subjects import FIRST_SEED
+from tasks.training.fusion.trainer import fusion_trainer
 from tasks.training.log import LOG, TrainingLog
 from tasks.training.loop import CHECKPOINT
-from tasks.training.reconstruction.trainer import FINAL
-from tasks.training.segmentation.trainer import WEIGHTS
+from tasks.training.reconstruction.trainer import FINAL, reconstruction_trainer
+from tasks.training.segmentation.trainer import WEIGHTS, segmentation_trainer
 from tests.tasks.training.tiny import (
     CONFIG,
     FUSE,
@@ -95,14 +95,16 @@ class Case:
         for number in (1, 2):  # the flow wants three; those that exist are left alone
             shutil.copytree(data / "validation-00000", data / f"validation-{number:05d}")
 
-    def command(self, folder: Path, run: Path) -> list[str]:
-        """The trainer's command without a flow."""
-        data, model = folder / "work/data", folder / "model/config.yaml"
-        own = [str(data)]
-        if self.network == "reconstruction":
-            own = ["--data", str(data), "--model", str(model)]
-        own += ["--run", str(run), *options_of(self.settings)]
-        return [sys.executable, "-m", f"tasks.training.{self.network}", *own]
+    def train(self, folder: Path, run: Path) -> None:
+        """Train in one go: in this process, without a flow."""
+        data, settings = folder / "work/data", self.settings
+        if isinstance(settings, TrainConfig):
+            model = folder / "model/config.yaml"
+            reconstruction_trainer(settings, model, data, run).run()
+        elif isinstance(settings, FuseConfig):
+            fusion_trainer(settings, data, run).run()
+        elif isinstance(settings, SegmentConfig):
+            segmentation_trainer(settings, data, run).run()
 
 
 CASES = [
@@ -178,7 +180,7 @@ def test_a_killed_training_flow_ends_in_the_same_weights(case: Case, tmp_path: P
         assert again.wait() == 0
     finally:
         again.kill()
-    subprocess.run(case.command(tmp_path, whole), check=True)  # in one go, without a flow
+    case.train(tmp_path, whole)
     assert (run / case.weights).read_bytes() == (whole / case.weights).read_bytes()
     assert _rows(run) == _rows(whole)
     assert {p: p.stat().st_mtime_ns for p in data.rglob("*")} == before, "data are kept"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import torch
 
 from tasks.network.weights import FUSER
 from tasks.training.loop import Trainer
@@ -33,15 +32,6 @@ class Training:
 
     def trainer(self, run_dir: Path, **changes: object) -> Trainer:
         return self.make(self.data, run_dir, **changes)
-
-
-@pytest.fixture(autouse=True, scope="package")
-def one_thread() -> Iterator[None]:
-    """Threads of small products wait for each other, on a busy machine for most of the time."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

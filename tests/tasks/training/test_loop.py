@@ -19,6 +19,16 @@ from tasks.training.log import LOG, TrainingLog
 from tasks.training.loop import CHECKPOINT, Trainer
 from tests.tasks.training.conftest import Training
 
+of_the_loop = pytest.mark.parametrize(
+    "training",
+    [
+        "reconstruction",
+        *(pytest.param(other, marks=pytest.mark.slow) for other in ("fusion", "segmentation")),
+    ],
+    indirect=True,
+)
+"""What no trainer has a part in is tried with the quickest by default."""
+
 BUDGET = {"steps": 14, "log_steps": 4, "validate_steps": 5, "warmup_steps": 3}
 
 
@@ -94,6 +104,7 @@ def test_a_kill_between_checkpoints_changes_nothing(
     assert rows_of(run) == rows_of(whole)
 
 
+@of_the_loop
 @pytest.mark.parametrize("row", [0, 3, 5, 6])
 def test_a_kill_while_a_row_is_written_leaves_a_whole_log(
     training: Training, whole: Path, row: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -159,6 +170,7 @@ def test_a_finished_training_is_left_as_it_is_and_a_larger_budget_goes_on(
     assert finals == [14, 17]
 
 
+@of_the_loop
 def test_a_budget_of_minutes_counts_the_time_of_all_runs(
     training: Training, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

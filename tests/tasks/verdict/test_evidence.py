@@ -23,34 +23,45 @@ from tests.tasks.verdict.scene import drum, estimate, film, orbit
 HELD_OUT = [1, 5, 9, 13]
 
 
+Films = tuple[dict[int, Path], dict[int, Path]]
+
+
+@pytest.fixture(scope="module")
+def filmed(tmp_path_factory: pytest.TempPathFactory) -> Films:
+    """Photos and masks of 16 frames."""
+    return film(drum(), orbit(16), tmp_path_factory.mktemp("film"))
+
+
 def look(
-    folder: Path,
+    filmed: Films,
     *,
     mesh: MergedMesh | None = None,
     poses: PoseEstimate | None = None,
-    spoil: str = "",
     corrections: dict[str, float] | None = None,
 ) -> tuple[Evidence, Judgement]:
     """Evidence and judgement on a mesh of a drum of which 16 frames were made."""
-    cameras = orbit(16)
-    photos, alphas = film(drum(), cameras, folder)
-    for path in alphas.values():
-        alpha = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
-        assert alpha is not None
-        if spoil == "stand":
-            alpha[150:215, 130:190] = 255
-        if spoil == "half":
-            alpha[:, :160] = 0
-        cv2.imwrite(str(path), alpha)
-    estimated = poses or estimate(cameras)
+    estimated = poses or estimate(orbit(16))
     evidence = gather_evidence(
-        mesh or drum(), estimated, photos, alphas, HELD_OUT, 16, JudgeConfig(), corrections
+        mesh or drum(), estimated, *filmed, HELD_OUT, 16, JudgeConfig(), corrections
     )
     return evidence, judge(evidence, estimated, JudgeConfig())
 
 
-def test_a_sound_mesh_passes(tmp_path: Path) -> None:
-    evidence, judgement = look(tmp_path)
+def spoiled(filmed: Films, folder: Path, part: tuple[slice, slice], value: int) -> Films:
+    """The film with a part of each mask overwritten."""
+    photos, alphas = filmed
+    changed = {}
+    for index, path in alphas.items():
+        alpha = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+        assert alpha is not None
+        alpha[part] = value
+        changed[index] = folder / path.name
+        cv2.imwrite(str(changed[index]), alpha)
+    return photos, changed
+
+
+def test_a_sound_mesh_passes(filmed: Films) -> None:
+    evidence, judgement = look(filmed)
     figures = evidence.figures
     assert figures["held_out_frames"] == 4
     assert figures["silhouette_iou"] > 0.99
@@ -64,12 +75,12 @@ def test_a_sound_mesh_passes(tmp_path: Path) -> None:
     assert judgement.retake == ()
 
 
-def test_the_same_evidence_to_the_bit(tmp_path: Path) -> None:
-    assert look(tmp_path / "a")[1] == look(tmp_path / "b")[1]
+def test_the_same_evidence_to_the_bit(filmed: Films) -> None:
+    assert look(filmed)[1] == look(filmed)[1]
 
 
-def test_a_stand_in_the_masks_is_named_with_its_place(tmp_path: Path) -> None:
-    _, judgement = look(tmp_path, spoil="stand")
+def test_a_stand_in_the_masks_is_named_with_its_place(filmed: Films, tmp_path: Path) -> None:
+    _, judgement = look(spoiled(filmed, tmp_path, (slice(150, 215), slice(130, 190)), 255))
     assert judgement.verdict != "pass"
     messages = {r.code: r.message for r in judgement.reasons}
     assert "at 6 o'clock" in messages["masks-hold-more"]
@@ -77,59 +88,60 @@ def test_a_stand_in_the_masks_is_named_with_its_place(tmp_path: Path) -> None:
     assert "move what is at 6 o'clock beside the tyre out of the picture" in judgement.retake
 
 
-def test_masks_that_lack_half_the_tyre_fail(tmp_path: Path) -> None:
-    _, judgement = look(tmp_path, spoil="half")
+def test_masks_that_lack_half_the_tyre_fail(filmed: Films, tmp_path: Path) -> None:
+    _, judgement = look(spoiled(filmed, tmp_path, (slice(None), slice(160)), 0))
     assert judgement.verdict == "fail"
     assert "masks-lack-parts" in {r.code for r in judgement.reasons}
 
 
 @pytest.mark.parametrize(
-    ("share", "code", "verdict"),
+    ("share", "figure", "amounts"),
     [
-        ("excess", "masks-cut", "review"),
-        ("excess", "masks-cut", "fail"),
-        ("lack", "masks-filled", "review"),
-        ("lack", "masks-filled", "fail"),
+        ("excess", "masks_cut", {"pass": 0.02, "review": 0.13, "fail": 0.5}),
+        ("lack", "masks_filled", {"pass": 0.02, "review": 0.06, "fail": 0.2}),
     ],
 )
 def test_masks_that_only_agree_since_they_were_corrected_are_told(
-    tmp_path: Path, share: str, code: str, verdict: str
+    filmed: Films, share: str, figure: str, amounts: dict[str, float]
 ) -> None:
-    amount = {"review": 0.13, "fail": 0.5} if share == "excess" else {"review": 0.06, "fail": 0.2}
-    _, judgement = look(tmp_path, corrections={f"mask_{share}_median": amount[verdict]})
-    assert judgement.verdict == verdict
-    assert [r.code for r in judgement.reasons] == [code]
-    assert look(tmp_path, corrections={f"mask_{share}_median": 0.02})[1].verdict == "pass"
+    evidence, _ = look(filmed, corrections={f"mask_{share}_median": 0.03})
+    assert evidence.figures[figure] == 0.03
+    for verdict, amount in amounts.items():
+        told = replace(evidence, figures={**evidence.figures, figure: amount})
+        judgement = judge(told, estimate(orbit(16)), JudgeConfig())
+        assert judgement.verdict == verdict
+        codes = [] if verdict == "pass" else [figure.replace("_", "-")]
+        assert [r.code for r in judgement.reasons] == codes
 
 
-def test_another_pattern_than_the_photos_show_fails(tmp_path: Path) -> None:
-    _, judgement = look(tmp_path, mesh=replace(drum(), colours=drum(seed=1).colours))
+def test_another_pattern_than_the_photos_show_fails(filmed: Films) -> None:
+    _, judgement = look(filmed, mesh=replace(drum(), colours=drum(seed=1).colours))
     assert judgement.verdict == "fail"
     assert [r.code for r in judgement.reasons] == ["photos-off"]
 
 
-def test_a_mesh_turned_on_its_axle_is_noticed(tmp_path: Path) -> None:
+def test_a_mesh_turned_on_its_axle_is_noticed(filmed: Films) -> None:
     mesh = drum()
     turn = trimesh.transformations.rotation_matrix(math.radians(6), (0, 0, 1))[:3, :3]
     turned = replace(mesh, vertices=(mesh.vertices @ turn.T).astype(np.float32))
-    _, judgement = look(tmp_path, mesh=turned)
+    _, judgement = look(filmed, mesh=turned)
     assert "photos-off" in {r.code for r in judgement.reasons}
 
 
-def test_poses_that_lie_about_the_scale_are_noticed(tmp_path: Path) -> None:
+def test_poses_that_lie_about_the_scale_are_noticed(filmed: Films) -> None:
     cameras = orbit(16)
     zoomed = [
         replace(c, fx=c.fx * z, fy=c.fy * z)
         for c, z in zip(cameras, np.linspace(0.85, 1.15, 16), strict=True)
     ]
-    evidence, judgement = look(tmp_path, poses=estimate(zoomed))
+    evidence, judgement = look(filmed, poses=estimate(zoomed))
     assert evidence.figures["scale_spread_percent"] > 8
     assert judgement.verdict == "fail"
     assert "scale-drifts" in {r.code for r in judgement.reasons}
 
 
-def test_a_face_that_no_frame_saw_is_named(tmp_path: Path) -> None:
-    evidence, judgement = look(tmp_path, mesh=drum(seen_above=-0.1))
+def test_a_face_that_no_frame_saw_is_named(filmed: Films) -> None:
+    evidence, judgement = look(filmed, mesh=drum(seen_above=-0.1))
     assert evidence.figures["inner_face_seen"] < 0.1
     assert evidence.figures["outer_face_seen"] == 1.0
     assert [r.code for r in judgement.reasons] == ["inner-face-unseen"]
@@ -163,19 +175,17 @@ def test_angles_count_in_the_direction_of_the_walk(sense: int) -> None:
     assert way.faces_at(90) == way.faces_at(270) == "tread"
 
 
-def test_an_assumed_motion_never_passes(tmp_path: Path) -> None:
-    _, judgement = look(tmp_path, poses=estimate(orbit(16), method="steady-orbit"))
+def test_an_assumed_motion_never_passes(filmed: Films) -> None:
+    _, judgement = look(filmed, poses=estimate(orbit(16), method="steady-orbit"))
     assert [r.code for r in judgement.reasons] == ["motion-assumed"]
 
 
 @pytest.mark.parametrize(("method", "told"), [("sfm", False), ("steady-orbit", True)])
 def test_cameras_that_were_measured_outweigh_a_guess_from_outlines(
-    tmp_path: Path, method: str, told: bool
+    filmed: Films, method: str, told: bool
 ) -> None:
-    cameras = orbit(16)
-    poses = estimate(cameras, method=method)
-    photos, alphas = film(drum(), cameras, tmp_path)
-    evidence = gather_evidence(drum(), poses, photos, alphas, HELD_OUT, 16, JudgeConfig())
+    poses = estimate(orbit(16), method=method)
+    evidence, _ = look(filmed, poses=poses)
     guess = Reason("film-short-arc", "review", "about 80°", "walk on")
     dark = Reason("film-dark", "review", "dark", "switch the light on")
     codes = {r.code for r in judge(evidence, poses, JudgeConfig(), [guess, dark]).reasons}
@@ -183,27 +193,27 @@ def test_cameras_that_were_measured_outweigh_a_guess_from_outlines(
     assert ("film-short-arc" in codes) is told
 
 
-def test_cameras_that_leap_to_the_other_face_fail(tmp_path: Path) -> None:
+def test_cameras_that_leap_to_the_other_face_fail(filmed: Films) -> None:
     """Half of the frames are taken for views of the other face, as on a tyre that has two alike."""
     cameras = orbit(16)
     poses = estimate([*cameras[:8], *cameras[:8]])
-    evidence, judgement = look(tmp_path, poses=poses)
+    evidence, judgement = look(filmed, poses=poses)
     assert evidence.figures["path_jump_deg"] > 60
     assert "path-jumps" in {r.code for r in judgement.reasons if r.level == "fail"}
 
 
-def test_lost_frames_are_counted(tmp_path: Path) -> None:
+def test_lost_frames_are_counted(filmed: Films) -> None:
     poses = estimate(orbit(16))
     kept = {i: c for i, c in poses.cameras.items() if i % 2 or i < 4}
-    _, judgement = look(tmp_path, poses=replace(poses, cameras=kept))
+    _, judgement = look(filmed, poses=replace(poses, cameras=kept))
     assert "frames-lost" in {r.code for r in judgement.reasons}
 
 
 @pytest.mark.parametrize(("stretch", "failed"), [(1.0, False), (2.5, True), (0.3, True)])
-def test_a_width_that_no_tyre_has_fails(tmp_path: Path, stretch: float, failed: bool) -> None:
+def test_a_width_that_no_tyre_has_fails(filmed: Films, stretch: float, failed: bool) -> None:
     mesh = drum()
     wide = (mesh.vertices * np.array([1, 1, stretch])).astype(np.float32)
-    _, judgement = look(tmp_path, mesh=replace(mesh, vertices=wide))
+    _, judgement = look(filmed, mesh=replace(mesh, vertices=wide))
     assert ("not-a-tyre" in {r.code for r in judgement.reasons}) is failed
 
 

@@ -60,7 +60,7 @@ def test_a_finished_shard_is_left_alone(shards: Path) -> None:
 
 
 def test_generating_processes_end_with_whoever_started_them(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tasks.synthetic.datasets.dataset", str(tmp_path)]
+    command = [sys.executable, "-m", "tests.tasks.synthetic.datasets.small", str(tmp_path)]
     command += ["--tyres", "1", "--shards", "2000", "--processes", "2"]
     pool = subprocess.Popen(command, start_new_session=True)
 

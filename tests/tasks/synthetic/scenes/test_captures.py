@@ -13,13 +13,14 @@ import trimesh
 
 from tasks.geometry.camera import Camera
 from tasks.imaging.images import read_grey
-from tasks.synthetic.scenes import video
+from tasks.synthetic.scenes import props, textures, video
 from tasks.synthetic.scenes.capture_film import make_capture_video
 from tasks.synthetic.scenes.captures import CAPTURES, WALKS, Capture, Phone, plan_take
 from tasks.synthetic.scenes.film_set import undistorted
 from tasks.synthetic.scenes.layouts import Measures
 from tasks.synthetic.scenes.raycast import RenderableCaster
 from tasks.synthetic.scenes.render import pixel_rays
+from tasks.synthetic.scenes.solids import Picture
 from tasks.synthetic.scenes.truth import parts_path, read_truth
 from tasks.synthetic.tyres.imported_wheels import ImportedWheel, from_trimesh
 from tasks.video.decode import all_frames
@@ -35,6 +36,15 @@ def ring() -> ImportedWheel:
     return from_trimesh(mesh, diameter=0.72)
 
 
+@pytest.fixture
+def grey_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What floors and walls show is drawn for seconds, and no matter where things stand."""
+    grey = np.full((64, 64, 3), 128, np.uint8)
+    monkeypatch.setattr(props, "picture", lambda kind, variant: Picture(grey))
+    monkeypatch.setattr(textures, "floor", lambda rng, kind: grey)
+    monkeypatch.setattr(textures, "wall", lambda rng: grey)
+
+
 def silhouette(ring: ImportedWheel, camera: Camera) -> np.ndarray:
     """Where a camera with the lens sees the ring if nothing else is there, ``(H, W)``."""
     x, y = (a.ravel() + np.float32(0.5) for a in np.meshgrid(np.arange(160), np.arange(120)))
@@ -43,6 +53,7 @@ def silhouette(ring: ImportedWheel, camera: Camera) -> np.ndarray:
     return RenderableCaster(ring, 2).occluded(origins, rays).reshape(120, 160)
 
 
+@pytest.mark.usefixtures("grey_pictures")
 @pytest.mark.parametrize("capture", CAPTURES)
 def test_the_truth_puts_the_ring_where_the_labels_show_it(
     tmp_path: Path, ring: ImportedWheel, capture: Capture
@@ -92,6 +103,7 @@ def test_the_command_films_a_wheel_of_a_file_upright_as_h264(
     assert set(np.unique(read_grey(parts_path(film, 1)))) == {0, 1}, "all of it counts as rubber"
 
 
+@pytest.mark.usefixtures("grey_pictures")
 def test_phones_walk_round_uneven_and_their_automatics_drift() -> None:
     tyre = Measures(0.66, 0.24)
     sweeps, fields, gains = [], [], []
@@ -125,6 +137,7 @@ def test_phones_walk_round_uneven_and_their_automatics_drift() -> None:
     assert np.abs(level - 1).max() < 0.3
 
 
+@pytest.mark.usefixtures("grey_pictures")
 def test_a_phone_that_stands_still_does_and_one_in_a_hand_does_not() -> None:
     tyre = Measures(0.66, 0.24)
     for capture, moves in (("spin", False), ("turntable", False), ("spin-hand", True)):
