@@ -58,7 +58,6 @@ def _surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "prefect"))
     monkeypatch.setenv("PREFECT_PROFILES_PATH", str(tmp_path / "profiles.toml"))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(local_server, "_ANSWERS_WITHIN_S", 0.2)
     monkeypatch.setattr(local_server, "_LOOK_S", 0.05)
 
 
@@ -116,6 +115,7 @@ def test_files_that_name_no_server_cost_nothing(tmp_path: Path) -> None:
 
 
 def test_a_server_that_is_away_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local_server, "_ANSWERS_WITHIN_S", 0.2)
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
     with pytest.raises(ResourceError, match=r"\[server-away\].*127.0.0.1:9.*PREFECT_API_URL"):
         LocalServer().start()
