@@ -178,7 +178,7 @@ def refine_solid(
         misfit = views.misfit(solid, derivatives=True)
         x = _gauss_newton(solid, misfit, _weights(views, misfit, scale), scale, moves)
         solid = solid.moved(x)
-        smallest = _noise(views, misfit)
+        smallest = contour_noise(views, misfit)
         if scale <= smallest and float(np.abs(x[:7]).max()) < _AT_REST:
             break
         scale = max(smallest, _SHRINK * scale)
@@ -187,12 +187,16 @@ def refine_solid(
 
 def _weights(views: Views, misfit: Misfit, scale: float) -> FloatArray:
     """``(N, P)`` weights of contour points, from 1 on the solid's outline and along it to 0."""
-    near = 1.0 / (1.0 + (misfit.error / scale) ** 2) ** 2
+    return along_outline(views, misfit) / (1.0 + (misfit.error / scale) ** 2) ** 2
+
+
+def along_outline(views: Views, misfit: Misfit) -> FloatArray:
+    """``(N, P)`` how far contour points run along the solid's outline, from 0 to 1."""
     facing = np.clip(2.0 * (misfit.facing - _LEAST_FACING) / (1.0 - _LEAST_FACING), 0.0, 1.0)
-    return np.where(views.uncut, near * facing, 0.0)
+    return np.where(views.uncut, facing, 0.0)
 
 
-def _noise(views: Views, misfit: Misfit) -> float:
+def contour_noise(views: Views, misfit: Misfit) -> float:
     """The scale that suits the contours' own noise, in percent of the outlines' size."""
     near = views.uncut & (np.abs(misfit.error) < 2.5) & (misfit.facing > 0.8)
     typical = float(np.median(np.abs(misfit.error[near]))) if near.any() else _SCALES[1]
@@ -213,7 +217,7 @@ def _gauss_newton(
     """
     jacobian = misfit.jacobian.reshape(-1, NUM_PARAMETERS) @ moves
     weighted = jacobian * weights.reshape(-1, 1)
-    rows, values = _priors(solid)
+    rows, values = solid_priors(solid)
     rows = rows @ moves
     trust = _PRIOR_WEIGHT * scale**2 * max(float(weights.sum()), 1.0)
     left = weighted.T @ jacobian + trust * rows.T @ rows
@@ -235,7 +239,7 @@ def _gauss_newton(
     return np.asarray(x)
 
 
-def _priors(solid: Solid) -> tuple[FloatArray, FloatArray]:
+def solid_priors(solid: Solid) -> tuple[FloatArray, FloatArray]:
     """Derivatives ``(K, 17)`` and values ``(K,)`` of what is expected to be 0 ± 1."""
     count = len(KNOTS)
     ratio = np.zeros((1, NUM_PARAMETERS))

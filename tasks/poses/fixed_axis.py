@@ -19,11 +19,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 from scipy.spatial.transform import Rotation
 
 from tasks.geometry.camera import Camera
 from tasks.geometry.sphere import tangents
+from tasks.poses.observations import Observations, adder, sums
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -48,25 +48,6 @@ _COARSE = 1e-5
 _STEPS = 60
 _CONVERGED = 1e-12
 """Relative gain of a step after which there is no further one."""
-
-
-@dataclass(frozen=True)
-class Observations:
-    """Where points of the body are seen.
-
-    Args:
-        frame: ``(K,)`` position of the frame in the sequence.
-        point: ``(K,)`` number of the point.
-        pixel: ``(K, 2)`` pixels.
-    """
-
-    frame: IntArray
-    point: IntArray
-    pixel: FloatArray
-
-    def chosen(self, keep: NDArray[np.bool_]) -> Observations:
-        """Those where ``keep`` ``(K,)`` is true."""
-        return Observations(self.frame[keep], self.point[keep], self.pixel[keep])
 
 
 @dataclass(frozen=True)
@@ -167,9 +148,9 @@ def triangulated(model: FixedAxis, seen: Observations, count: int) -> FloatArray
     image = (seen.pixel - model.principal) / model.focal
     left = image[:, :, None] * rotation[:, 2:] - rotation[:, :2]  # (K, 2, 3)
     right = shift[:, :2] - image * shift[:, 2:]
-    adder = _adder(seen.point, count)
-    squares = _sums(adder, left.transpose(0, 2, 1) @ left) + 1e-9 * np.eye(3)
-    product = _sums(adder, (left.transpose(0, 2, 1) @ right[:, :, None])[:, :, 0])
+    of_point = adder(seen.point, count)
+    squares = sums(of_point, left.transpose(0, 2, 1) @ left) + 1e-9 * np.eye(3)
+    product = sums(of_point, (left.transpose(0, 2, 1) @ right[:, :, None])[:, :, 0])
     return np.asarray(np.linalg.solve(squares, product[:, :, None])[:, :, 0])
 
 
@@ -293,17 +274,6 @@ def _cost(
     return cost, at
 
 
-def _adder(index: IntArray, count: int) -> csr_matrix:
-    """The matrix ``(count, K)`` that adds up rows of one index."""
-    return csr_matrix((np.ones(len(index)), (index, np.arange(len(index)))), (count, len(index)))
-
-
-def _sums(adder: csr_matrix, values: FloatArray) -> FloatArray:
-    """Sums ``(count, ...)`` of values ``(K, ...)``."""
-    flat = adder @ values.reshape(len(values), -1)
-    return np.asarray(flat).reshape(adder.shape[0], *values.shape[1:])
-
-
 class _System:
     """The normal equations about a model, the points eliminated on demand."""
 
@@ -329,9 +299,9 @@ class _System:
             place = np.hstack([place, _GLOBALS + n + 6 * np.arange(n)[:, None] + np.arange(6)])
         both = np.concatenate([at.by_globals, own], axis=2)  # (K, 2, 5 + B)
         weighted = (both * weight[:, None, None]).transpose(0, 2, 1)
-        of_frame, of_point = _adder(seen.frame, n), _adder(seen.point, m)
-        squares = _sums(of_frame, weighted @ both)  # (N, 5 + B, 5 + B)
-        gradient = _sums(of_frame, -(weighted @ at.residual[:, :, None])[:, :, 0])
+        of_frame, of_point = adder(seen.frame, n), adder(seen.point, m)
+        squares = sums(of_frame, weighted @ both)  # (N, 5 + B, 5 + B)
+        gradient = sums(of_frame, -(weighted @ at.residual[:, :, None])[:, :, 0])
         self.cameras, self.right = np.zeros((size, size)), np.zeros(size)
         self.cameras[:_GLOBALS, :_GLOBALS] = squares[:, :_GLOBALS, :_GLOBALS].sum(axis=0)
         across = squares[:, :_GLOBALS, _GLOBALS:].transpose(1, 0, 2)  # (5, N, B)
@@ -341,11 +311,11 @@ class _System:
         self.right[:_GLOBALS] = gradient[:, :_GLOBALS].sum(axis=0)
         self.right[place] = gradient[:, _GLOBALS:]
         by_point = (at.by_point * weight[:, None, None]).transpose(0, 2, 1)
-        self.points = _sums(of_point, by_point @ at.by_point)
-        self.right_points = _sums(of_point, -(by_point @ at.residual[:, :, None])[:, :, 0])
+        self.points = sums(of_point, by_point @ at.by_point)
+        self.right_points = sums(of_point, -(by_point @ at.residual[:, :, None])[:, :, 0])
         mixed = weighted @ at.by_point  # (K, 5 + B, 3)
         self.mixed = np.zeros((m, size, 3))
-        self.mixed[:, :_GLOBALS] = _sums(of_point, mixed[:, :_GLOBALS])
+        self.mixed[:, :_GLOBALS] = sums(of_point, mixed[:, :_GLOBALS])
         self.mixed[seen.point[:, None], place[seen.frame]] = mixed[:, _GLOBALS:]
         self._priors(focal_prior)
         self.free = np.ones(size, dtype=bool)

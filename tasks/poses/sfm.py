@@ -26,6 +26,7 @@ from tasks.imaging.images import read_grey, read_mask
 from tasks.poses.bundle import lens_of, pinhole_of
 from tasks.poses.features.detector import Detector, Sift
 from tasks.poses.features.keypoints import IndexArray, KeyPoints
+from tasks.poses.observations import Observations
 
 FloatArray = NDArray[np.float64]
 
@@ -53,12 +54,14 @@ class Reconstruction:
         cameras: Registered frames, as pinholes behind the lens.
         lens: The one lens of all frames.
         points: ``(P, 3)`` world, sparse points.
+        seen: Where the points are seen behind the lens; frames are numbered as in ``cameras``.
         error_px: Mean reprojection error.
     """
 
     cameras: dict[int, Camera]
     lens: Lens
     points: FloatArray
+    seen: Observations
     error_px: float
 
 
@@ -210,12 +213,14 @@ class SfmSession:
             self._take_pinhole()
             model, lens = self._map(), Lens()
         by_name = {n: i for i, n in self.names.items()}
-        cameras = {by_name[im.name]: pinhole_of(im) for im in model.images.values() if im.has_pose}
-        points = np.array([p.xyz for p in model.points3D.values()]).reshape(-1, 3)
+        images = {by_name[im.name]: im for im in model.images.values() if im.has_pose}
+        images = dict(sorted(images.items()))
+        points = [point for _, point in sorted(model.points3D.items())]
         return Reconstruction(
-            dict(sorted(cameras.items())),
+            {i: pinhole_of(image) for i, image in images.items()},
             lens,
-            points,
+            np.array([p.xyz for p in points]).reshape(-1, 3),
+            _observations(list(images.values()), points),
             float(model.compute_mean_reprojection_error()),
         )
 
@@ -281,6 +286,24 @@ def pairs_to_match(
         if offset % n and (closed or i + offset < n)
     }
     return [(indices[i], indices[j]) for i, j in sorted(chosen)]
+
+
+def _observations(images: Sequence[Any], points: Sequence[Any]) -> Observations:
+    """Where points of COLMAP are seen in its images, numbered as they come."""
+    position = {image.image_id: k for k, image in enumerate(images)}
+    pixels = [np.array([p.xy for p in image.points2D]).reshape(-1, 2) for image in images]
+    found = np.array(
+        [
+            (position[e.image_id], number, e.point2D_idx)
+            for number, point in enumerate(points)
+            for e in point.track.elements
+        ],
+        dtype=np.int64,
+    ).reshape(-1, 3)
+    frame, number, place = found.T
+    offsets = np.cumsum([0, *map(len, pixels)])[:-1]
+    every = np.concatenate([np.empty((0, 2)), *pixels])
+    return Observations(frame, number, every[offsets[frame] + place])
 
 
 def _image_size(path: Path) -> tuple[int, int]:

@@ -99,12 +99,14 @@ class Misfit:
     Args:
         error: ``(N, P)`` signed distance in percent of the outline's size, positive outside.
         facing: ``(N, P)`` cosine between the contour's normal and the solid's.
+        direction: ``(N, P, 2)`` unit vectors out of the solid's image, where it is nearest.
         jacobian: ``(N, P, 17)`` derivative of ``error`` by the parameters of :meth:`Solid.moved`;
             ``(N, P, 0)`` where it was not asked for.
     """
 
     error: FloatArray
     facing: FloatArray
+    direction: FloatArray
     jacobian: FloatArray
 
 
@@ -228,7 +230,7 @@ class Views:
             later = self._slopes(solid, nearest, _at(everything, second), second)
             slopes += np.where(straight, share, 0.0)[..., None] * (later - slopes)
             jacobian = -scale[..., None] * slopes
-        return Misfit(scale * distance, facing, jacobian)
+        return Misfit(scale * distance, facing, nearest, jacobian)
 
     def _everywhere(self, step: int = 1) -> FloatArray:
         shape = (len(self.cameras), NUM_DIRECTIONS // step, 2)

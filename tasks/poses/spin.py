@@ -31,10 +31,10 @@ from tasks.poses.fixed_axis import (
     MIN_TRACK,
     MOST_BENT,
     FixedAxis,
-    Observations,
     adjust_robustly,
     residuals_px,
 )
+from tasks.poses.observations import Observations
 from tasks.poses.outline import DIRECTIONS, Outline
 from tasks.poses.sfm import Matches
 from tasks.poses.solid import TYPICAL_FALLS, Solid, Views

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from tasks.poses.fixed_axis import Observations
+from tasks.poses.observations import Observations
 from tasks.poses.sfm import Matches
 
 IntArray = NDArray[np.int64]

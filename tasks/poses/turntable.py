@@ -21,11 +21,11 @@ from tasks.poses.fixed_axis import (
     MIN_TRACK,
     MOST_BENT,
     FixedAxis,
-    Observations,
     adjust_robustly,
     residuals_px,
     triangulated,
 )
+from tasks.poses.observations import Observations
 from tasks.poses.outline import Outline
 from tasks.poses.sfm import Matches
 from tasks.poses.steady_orbit import phases

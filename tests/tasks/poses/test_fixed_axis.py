@@ -9,7 +9,8 @@ import pytest
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from tasks.poses.fixed_axis import FixedAxis, Observations, adjust, residuals_px
+from tasks.poses.fixed_axis import FixedAxis, adjust, residuals_px
+from tasks.poses.observations import Observations
 
 FloatArray = NDArray[np.float64]
 
