@@ -96,10 +96,20 @@ def render(options: argparse.Namespace) -> int:
 
 
 def _write_film(out: Path, studio: Any, options: argparse.Namespace) -> None:
+    from tqdm import tqdm
+
     from tasks.synthetic.scenes.encoding import encode_video
 
     (width, height), count = options.size, round(FPS * options.seconds)
-    frames = studio.turntable(options.elevation, width, height, count)
+    frames = tqdm(
+        studio.turntable(options.elevation, width, height, count),
+        total=count,
+        desc="pictures",
+        file=sys.stderr,
+        disable=None,  # shown on a terminal only
+        leave=False,
+        bar_format="{desc} {bar:30} {percentage:3.0f} % {elapsed}, {remaining} left",
+    )
     kbit_s = BITS_PER_PIXEL * width * height * FPS / 1000.0
     encode_video(out, frames, fps=FPS, codec="h264", kbit_s=kbit_s)
 
