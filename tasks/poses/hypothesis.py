@@ -115,7 +115,10 @@ def reconstructed(method: str, session: SfmSession, film: Film) -> Hypothesis:
     first.figures["reprojection_px"] = found.error_px
     first.figures["sparse_points"] = float(len(found.points))
     first = replace(first, lens=found.lens)
-    closer = _adjusted(found, solid, film)
+    believed = first.cameras
+    if len(believed) < max(MIN_FRAMES, config.min_registered_share * total):
+        return first
+    closer = _adjusted(found.without([i for i in found.cameras if i not in believed]), solid, film)
     if closer is None:
         return first
     cameras, lens, solid, error_px = closer

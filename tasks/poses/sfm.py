@@ -9,8 +9,8 @@ and the other way round writing a PNG ends the process.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +63,14 @@ class Reconstruction:
     points: FloatArray
     seen: Observations
     error_px: float
+
+    def without(self, frames: Collection[int]) -> Reconstruction:
+        """The same without the cameras of some frames, and what they saw."""
+        position = {i: k for k, i in enumerate(i for i in self.cameras if i not in frames)}
+        places = np.array([position.get(i, -1) for i in self.cameras], np.int64)
+        left = self.seen.chosen(places[self.seen.frame] >= 0)
+        left = replace(left, frame=places[left.frame]).of_points_seen(2)
+        return replace(self, cameras={i: self.cameras[i] for i in position}, seen=left)
 
 
 class SfmError(Exception):
