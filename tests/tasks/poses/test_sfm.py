@@ -14,6 +14,7 @@ from tasks.imaging.images import write_image
 from tasks.poses.features.detector import Sift
 from tasks.poses.film import Film
 from tasks.poses.hypothesis import reconstructed
+from tasks.poses.observations import Observations
 from tasks.poses.sfm import Reconstruction, SfmError, SfmSession, pairs_to_match
 from tests.tasks.poses.scene import noise_texture, write_video
 
@@ -59,6 +60,18 @@ def test_several_kinds_of_features_are_matched_each_with_its_own(tmp_path: Path)
     assert np.array_equal(twice.a, np.tile(once.a, (2, 1)))
     assert np.array_equal(twice.b, np.tile(once.b, (2, 1)))
     np.testing.assert_allclose(np.median(once.a - once.b, axis=0), [30.0, 10.0], atol=0.1)
+
+
+def test_cameras_leave_with_all_that_only_they_saw(tmp_path: Path) -> None:
+    video = write_video(tmp_path, "orbit", count=3)
+    frame, point = np.array([0, 1, 0, 2, 1, 2, 0]), np.array([0, 0, 1, 1, 2, 2, 2])
+    seen = Observations(frame, point, np.arange(14.0).reshape(7, 2))
+    whole = Reconstruction(video.cameras, Lens(), np.zeros((3, 3)), seen, 0.5)
+    left = whole.without([3])  # the second
+    assert list(left.cameras) == [0, 6]
+    assert left.seen.frame.tolist() == [0, 1, 1, 0]
+    assert left.seen.point.tolist() == [1, 1, 2, 2]
+    assert left.seen.pixel[:, 0].tolist() == [4.0, 6.0, 10.0, 12.0]
 
 
 def seen_through(folder: Path, lens: Lens, fov_deg: float) -> Reconstruction:
