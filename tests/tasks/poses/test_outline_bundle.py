@@ -135,7 +135,7 @@ def test_a_frame_s_own_focal_length_may_breathe_a_little() -> None:
 
 
 def test_the_same_bits_again() -> None:
-    truth = cameras_around(12, 200.0)
+    truth = cameras_around(8, 140.0)
     points, seen = points_seen(truth, Lens(), 0.3)
     outlines = [outline(mask_of(c, tyre_points())) for c in truth]
     cameras, moved = bent(truth, points, seen, 4.0)
