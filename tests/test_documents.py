@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import os
 import re
 import shlex
-import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -115,33 +112,6 @@ def all_parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentPa
 
 def test_the_tutorial_runs_commands() -> None:
     assert len(commands_of("docs/tutorial.md")) >= 10
-
-
-@pytest.mark.slow
-def test_the_tutorial_runs_as_it_stands(tmp_path: Path) -> None:
-    """Every line of its shell blocks in turn, but for what opens a browser or serves for ever."""
-    text = (ROOT / "docs/tutorial.md").read_text()
-    blocks = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
-    lines = [line for block in blocks for line in block.splitlines()]
-    run = [line for line in lines if not re.match(r"export|tyre3d (view|ui|doctor)", line)]
-    (tmp_path / "videos").mkdir()
-    sample = "tests/data/sample_tyre.mp4"
-    (tmp_path / sample).parent.mkdir(parents=True)
-    for place in (sample, "videos"):
-        shutil.copy(ROOT / sample, tmp_path / place)
-    environment = {
-        **os.environ,
-        "TYRE3D_HOME": str(tmp_path / "home"),
-        "PREFECT_HOME": str(tmp_path / "prefect"),
-        "PYTHONPATH": str(ROOT),
-    }
-    script = f'set -eu; tyre3d() {{ "{sys.executable}" -m flows.cli "$@"; }}\n' + "\n".join(run)
-    told = subprocess.run(
-        ["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True
-    )
-    assert told.returncode == 0, told.stderr[-3000:]
-    for name in ("out/my_tyre.html", "out5/my_tyre.glb", "my_tyre.png", "meshes/batch.html"):
-        assert (tmp_path / name).stat().st_size > 0
 
 
 def test_every_package_is_in_the_directory_map() -> None:
