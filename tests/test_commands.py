@@ -162,8 +162,8 @@ class Terminal:
             time.sleep(1)
 
     def release(self) -> None:
-        """End what is held."""
-        self.type("for job in $(jobs -p); do kill -- -$job; done; wait")
+        """End what is held, the last first: workers before the server that they need."""
+        self.type("for job in $(jobs -p | tac); do kill -- -$job; wait $job; done")
 
     def close(self) -> None:
         """End it, and all that it began."""
