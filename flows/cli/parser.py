@@ -233,17 +233,15 @@ def _add_service(commands: argparse._SubParsersAction[_Parser]) -> None:
         sub.add_argument("--verbose", action="store_true", help="tracebacks")
 
 
+def _add_out(parser: argparse.ArgumentParser, what: str) -> None:
+    parser.add_argument("--out", required=True, type=as_location, metavar="DIR", help=what)
+
+
 def _add_reconstruct(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "input", metavar="INPUT", help="a video, or a folder of PNG/JPEG frames; s3:// as well"
     )
-    parser.add_argument(
-        "--out",
-        required=True,
-        type=as_location,
-        metavar="DIR",
-        help="for GLB and JSON; s3:// as well",
-    )
+    _add_out(parser, "for GLB and JSON; s3:// as well")
     _add_options(parser)
 
 
@@ -251,13 +249,7 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
     known = "a video, a folder of frames, or the GLB of a finished run; s3:// as well"
     parser.add_argument("new", metavar="NEW", help=f"the new tyre: {known}")
     parser.add_argument("damaged", metavar="DAMAGED", help="the same tyre, used; likewise")
-    parser.add_argument(
-        "--out",
-        required=True,
-        type=as_location,
-        metavar="DIR",
-        help="for report, JSON, CSV and GLBs; s3:// as well",
-    )
+    _add_out(parser, "for report, JSON, CSV and GLBs; s3:// as well")
     parser.add_argument("--name", default="comparison", help="of the files (default: %(default)s)")
     _add_options(parser)
 
@@ -270,13 +262,7 @@ def _add_films(parser: argparse.ArgumentParser) -> None:
         help="a CSV with the columns tyre, film and, if wanted, label and operator; or a folder of "
         "films TYRE_new, TYRE_1, TYRE_2; s3:// as well",
     )
-    parser.add_argument(
-        "--out",
-        required=True,
-        type=as_location,
-        metavar="DIR",
-        help="for the comparisons, history.html, .json and .csv; s3:// as well",
-    )
+    _add_out(parser, "for the comparisons, history.html, .json and .csv; s3:// as well")
     _add_options(parser)
 
 
@@ -287,13 +273,7 @@ def _add_batch(parser: argparse.ArgumentParser) -> None:
         metavar="INPUT",
         help="videos, folders of videos or of frames, s3://bucket/prefix",
     )
-    parser.add_argument(
-        "--out",
-        required=True,
-        type=as_location,
-        metavar="DIR",
-        help="for GLBs, JSON and batch.json",
-    )
+    _add_out(parser, "for GLBs, JSON and batch.json")
     parser.add_argument(
         "--deployment",
         metavar="FLOW/NAME",
