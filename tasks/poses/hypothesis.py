@@ -126,6 +126,7 @@ def reconstructed(method: str, session: SfmSession, film: Film) -> Hypothesis:
     second = judged(method, cameras, solid, outlines, total, config)
     second.figures["reprojection_px"] = error_px
     second.figures["sparse_points"] = first.figures["sparse_points"]
+    second.figures["cameras_dropped"] += first.figures["cameras_dropped"]
     return replace(second, lens=lens)
 
 

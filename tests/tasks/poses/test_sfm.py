@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from tasks.poses.features.detector import Sift
 from tasks.poses.film import Film
 from tasks.poses.hypothesis import reconstructed
 from tasks.poses.observations import Observations
+from tasks.poses.outline import read_outline
 from tasks.poses.sfm import Reconstruction, SfmError, SfmSession, pairs_to_match
 from tests.tasks.poses.scene import noise_texture, write_video
 
@@ -72,6 +74,29 @@ def test_cameras_leave_with_all_that_only_they_saw(tmp_path: Path) -> None:
     assert left.seen.frame.tolist() == [0, 1, 1, 0]
     assert left.seen.point.tolist() == [1, 1, 2, 2]
     assert left.seen.pixel[:, 0].tolist() == [4.0, 6.0, 10.0, 12.0]
+
+
+def test_a_camera_that_contradicts_its_mask_is_dropped_and_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It leaves before points and outlines are adjusted, which know nothing of it."""
+    video = write_video(tmp_path, "orbit", count=12)
+    rng = np.random.default_rng(0)
+    points = rng.uniform(-0.3, 0.3, (60, 3))
+    pixel = np.concatenate([c.project(points)[:, :2] for c in video.cameras.values()])
+    pixel += rng.normal(0.0, 0.5, pixel.shape)
+    seen = Observations(np.repeat(np.arange(12), 60), np.tile(np.arange(60), 12), pixel)
+    lost = replace(
+        video.cameras[9], translation=video.cameras[9].translation + np.array([0.6, 0, 0])
+    )
+    found = Reconstruction({**video.cameras, 9: lost}, Lens(), points, seen, 0.5)
+    session = SfmSession(video.frames, tmp_path / "sfm", PoseConfig())
+    monkeypatch.setattr(session, "reconstruct", lambda: found)
+    outlines = {i: o for i, p in video.alphas.items() if (o := read_outline(p)) is not None}
+    film = Film(video.frames, video.alphas, video.times, outlines, PoseConfig(), tmp_path)
+    hypothesis = reconstructed("sfm", session, film)
+    assert sorted(hypothesis.cameras) == [i for i in video.cameras if i != 9]
+    assert hypothesis.figures["cameras_dropped"] == 1.0
 
 
 def seen_through(folder: Path, lens: Lens, fov_deg: float) -> Reconstruction:
