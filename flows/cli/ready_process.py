@@ -130,8 +130,11 @@ def serve(
             if request["circumstances"] != told:
                 return
             if os.fork() == 0:
-                _close_all_but({connection.fileno(), *files})
-                _attend(connection, request, files, run)
+                try:
+                    _close_all_but({connection.fileno(), *files})
+                    _attend(connection, request, files, run)
+                finally:  # whatever fails, a copy does not go on as the original
+                    os._exit(1)
             for number in files:
                 os.close(number)
 
@@ -159,13 +162,13 @@ def _attend(
     for number in files:
         os.close(number)
     ended = os.pidfd_open(worker)
-    connection.send(b"y")
     asking = connection.fileno()
-    while ended not in select.select([asking, ended], [], [])[0]:
-        told = connection.recv(1)
-        os.kill(worker, told[0] if told else signal.SIGKILL)  # end of file: whoever asked is gone
-        if not told:
-            break
+    try:
+        connection.send(b"y")
+        while ended not in select.select([asking, ended], [], [])[0]:
+            os.kill(worker, connection.recv(1)[0])
+    except (IndexError, OSError):  # end of file, or reset: whoever asked is gone
+        os.kill(worker, signal.SIGKILL)
     with contextlib.suppress(OSError):
         connection.send(str(os.waitpid(worker, 0)[1]).encode())
     os._exit(0)

@@ -6,6 +6,7 @@ import json
 import os
 import resource
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -125,6 +126,29 @@ def test_signals_reach_it(process: subprocess.Popen[str]) -> None:
         # the output's end is that of the process at work: it does not outlive whoever asked
         asked.communicate(timeout=300)
         assert asked.returncode == code
+
+
+def test_it_ends_with_one_who_is_killed_before_the_answer(
+    process: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ready, "_BEGAN_WITH", environment())
+    request = {
+        "circumstances": ready.circumstances(),
+        "arguments": ["batch", "wait"],
+        "environment": environment(),
+    }
+    reader, writer = os.pipe()
+    folder = os.open(".", os.O_PATH | os.O_DIRECTORY)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
+        ready._connect(connection)
+        handed = [os.open(os.devnull, os.O_RDONLY), writer, writer, folder]
+        socket.send_fds(connection, [json.dumps(request).encode()], handed)
+        for number in set(handed):
+            os.close(number)
+        with os.fdopen(reader) as output:
+            assert output.readline()  # at work, its answer on the way
+            connection.close()  # unread: what the other end sees is a reset, not an end of file
+            output.read()  # to its end, which is that of the process at work
 
 
 def test_a_pause_is_one_of_both(process: subprocess.Popen[str]) -> None:
