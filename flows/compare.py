@@ -26,7 +26,7 @@ from flows.support.logs import logged_run, told_plainly
 from flows.support.progress import report_to_prefect
 from flows.support.runner import Runner
 from flows.support.settings import load_settings
-from tasks.comparison.align import Alignment
+from tasks.comparison.align import SAME_SIZE, Alignment
 from tasks.comparison.deviation import placed_glb
 from tasks.core.errors import InputError
 from tasks.geometry.similarity import Similarity
@@ -55,6 +55,12 @@ _SIDE = 0.48
 _ASSUMED = (
     "the diameter was assumed: millimetres are in proportion to it (give --diameter-mm, outer "
     "diameter of the new tyre)"
+)
+_CONTRADICTING = (
+    "the new tyre's result was made with a diameter of {0:g} mm, the damaged one's with {1:g} mm, "
+    "but one tyre has one diameter: the damaged one was brought to {0:g} mm. If that is the new "
+    "tyre's outer diameter, there is nothing to do; if not, give both films instead of their "
+    "results, with --diameter-mm. Two different tyres cannot be compared"
 )
 
 
@@ -200,6 +206,10 @@ def _record(
             why = "; ".join(r["message"] for r in of["reasons"])
             text = f"the {side} tyre's mesh has the verdict {of['verdict']}: {why}"
             reasons.append({"code": f"{side}-{of['verdict']}", "text": text})
+    new_mm, damaged_mm = (origin[side]["diameter_mm"] for side in ("new", "damaged"))
+    if abs(new_mm / damaged_mm - 1) > SAME_SIZE:
+        text = _CONTRADICTING.format(new_mm, damaged_mm)
+        reasons.insert(0, {"code": "diameters-differ", "text": text})
     if any(o["verdict"] == "fail" for o in origin.values()):
         told["verdict"] = "cannot compare"
     if all(o["diameter_mm"] == DEFAULT_DIAMETER_MM for o in origin.values()):

@@ -50,6 +50,8 @@ _MIN_MARKS = 60
 _ALONG_AXLE = 0.3
 """Weight of marks along the axle, where only the surfaces' depth tells."""
 _ROBUST_M = 0.0008
+SAME_SIZE = 0.015
+"""Results whose diameters differ by a larger share were made with different ones."""
 _SECTORS = 12
 _ROUNDS = 2
 
@@ -146,10 +148,16 @@ def align_scans(new: Scan, other: Scan) -> Alignment:
 
     Args:
         new: The new tyre.
-        other: The damaged one, at about the same scale.
+        other: The damaged one; where its diameter differs by more than :data:`SAME_SIZE`, it is
+            first brought to that of the new one.
     """
-    unaligned = Alignment(Similarity(1.0, np.eye(3), np.zeros(3)), "diameter")
-    pairing, found = _best_pairing(new, other), None
+    sizes = [float(s.profile.points[:, 0].max()) for s in (new, other)]
+    scale = sizes[0] / sizes[1]
+    scale = scale if abs(scale - 1) > SAME_SIZE else 1.0
+    unaligned = Alignment(
+        Similarity(scale, np.eye(3), np.zeros(3)), "diameter", scale_ratio=1.0 / scale
+    )
+    pairing, found = _best_pairing(new, other, scale), None
     for _ in range(_ROUNDS):
         found = None if pairing is None else _by_marks(new, other, pairing)
         if pairing is None or found is None:
@@ -175,7 +183,7 @@ def _by_marks(new: Scan, other: Scan, chosen: _Pairing) -> Alignment | None:
     num_marks = sum(int((~s.ring).sum()) for s in sets)
     if num_marks < _MIN_MARKS:
         return None
-    place, residuals = _fit(sets, _start(faces, columns))
+    place, residuals = _fit(sets, _start(faces, columns), chosen.scale)
     reach = float(np.mean([np.hypot(s.new[:, 0], s.new[:, 1]).mean() for s in sets]))
     spread = _uncertainty(_sector_means(sets, residuals))
     flat = np.concatenate([r[~s.ring, :2] for s, r in zip(sets, residuals, strict=True)])
@@ -227,10 +235,11 @@ class _Pairing:
     scale: float = 1.0
 
 
-def _best_pairing(new: Scan, other: Scan) -> _Pairing | None:
+def _best_pairing(new: Scan, other: Scan, scale: float) -> _Pairing | None:
     """Faces and angle at which letters agree, or, where none do, the sidewalls' pictures."""
-    by_faces = {faces: _pictures(new, other, faces, 1.0) for faces in get_args(Faces)}
-    return _by_letters(by_faces) or _by_likeness(by_faces)
+    by_faces = {faces: _pictures(new, other, faces, scale) for faces in get_args(Faces)}
+    best = _by_letters(by_faces) or _by_likeness(by_faces)
+    return None if best is None else replace(best, scale=scale)
 
 
 def _pictures(new: Scan, other: Scan, faces: Faces, scale: float) -> _Pairs:
@@ -340,8 +349,13 @@ def _start(faces: Faces, columns: int) -> FloatArray:
     return np.asarray(spin if faces == "same" else spin @ _TURN_OVER)
 
 
-def _fit(sets: list[_Found], start: FloatArray) -> tuple[Similarity, list[FloatArray]]:
-    """The similarity that brings marks onto each other, and what remains, ``(M, 3)`` each."""
+def _fit(
+    sets: list[_Found], start: FloatArray, scale: float
+) -> tuple[Similarity, list[FloatArray]]:
+    """The similarity that brings marks onto each other, and what remains, ``(M, 3)`` each.
+
+    It is looked for around a rotation ``start`` and a ``scale``.
+    """
     new = np.concatenate([s.new for s in sets])
     turned = np.concatenate([s.other for s in sets]) @ start.T
     outwards = np.concatenate([s.outwards for s in sets])
@@ -350,7 +364,7 @@ def _fit(sets: list[_Found], start: FloatArray) -> tuple[Similarity, list[FloatA
     share = np.concatenate([_shares(s.ring) for s in sets])
 
     def place(x: FloatArray) -> tuple[float, FloatArray, FloatArray]:
-        return math.exp(x[0]), Rotation.from_rotvec(x[1:4]).as_matrix(), x[4:7]
+        return scale * math.exp(x[0]), Rotation.from_rotvec(x[1:4]).as_matrix(), x[4:7]
 
     def residual(x: FloatArray) -> FloatArray:
         s, r, t = place(x)

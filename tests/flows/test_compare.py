@@ -87,6 +87,17 @@ def test_results_are_compared_as_they_are(
         del record["files"]["comparison.html"]
     assert again == first
 
+    # two diameters of one tyre are told, before all else
+    assert "diameters-differ" not in {r["code"] for r in first["reasons"]}
+    smaller = tmp_path / "smaller.glb"
+    smaller.write_bytes(glb.read_bytes())
+    metadata = json.loads(glb.with_suffix(".json").read_text())
+    metadata["scale"]["nominal_diameter_mm"] = 680.0
+    smaller.with_suffix(".json").write_text(json.dumps(metadata))
+    told_first, *_ = compare(_request(smaller, glb, tmp_path / "out3", tiny_model))["reasons"]
+    assert told_first["code"] == "diameters-differ"
+    assert "diameter of 680 mm, the damaged one's with 720 mm" in told_first["text"]
+
 
 def test_a_result_whose_artifacts_are_gone_is_refused(
     cut_out_folder: Path, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from tests.tasks.comparison.made import scan
 
 @pytest.mark.parametrize(
     ("spin", "scale", "turned"),
-    [(0.0, 1.0, False), (73.0, 1.006, False), (73.0, 1.006, True), (-140.0, 0.99, True)],
+    [(0.0, 1.0, False), (73.0, 720 / 680, False), (73.0, 1.006, True), (-140.0, 0.99, True)],
 )
 def test_spin_scale_and_face_are_found(spin: float, scale: float, turned: bool) -> None:
     other = scan(spin_deg=spin, scale=scale, turned=turned)
@@ -46,6 +47,14 @@ def test_without_marks_nothing_is_made_up() -> None:
     found = align_scans(scan(letters=False), scan(letters=False, spin_deg=30.0))
     assert found.anchor == "diameter"
     assert found.place.scale == 1.0
+
+
+def test_without_marks_one_tyre_has_one_diameter() -> None:
+    """Results made with two diameters lie on each other, not a centimetre apart."""
+    new, other = (replace(scan(letters=False, scale=s), parts={}) for s in (1.0, 680 / 720))
+    found = align_scans(new, other)
+    assert found.place.scale == pytest.approx(720 / 680)
+    assert found.scale_ratio == pytest.approx(680 / 720)
 
 
 def test_another_tyres_marks_are_no_anchor() -> None:
