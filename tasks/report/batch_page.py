@@ -23,10 +23,12 @@ class Beside:
     Args:
         report: Name of the report beside the batch's page; empty where there is none.
         thumbnail: A ``data:`` address; empty where there is none.
+        why: A code and a sentence for each of the verdict's reasons.
     """
 
     report: str = ""
     thumbnail: str = ""
+    why: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, metadata: Mapping[str, Any]) -> Beside:
@@ -35,6 +37,7 @@ class Beside:
         return cls(
             parent_and_name(str(metadata.get("report_path", "")))[1],
             thumbnail if thumbnail.startswith("data:image/") else "",
+            tuple(f"[{r['code']}] {r['message']}" for r in metadata.get("reasons", [])),
         )
 
 
@@ -65,21 +68,25 @@ def batch_page(
 def _row(entry: Entry, beside: Beside) -> dict[str, Any]:
     """A tyre as the template shows it: texts as people read them, links by names."""
     error = entry.error
-    why = f"[{error['code']}] {error['stage']}: {error['message']}" if error else ""
+    if error:
+        why = [f"[{error['code']}] {error['stage']}: {error['message']}"]
+    else:
+        why = list(beside.why or entry.reasons)
     return {
         "name": printable(entry.name),
         "outcome": (entry.verdict or "pass") if entry.state == "completed" else entry.state,
-        "why": printable(why or ", ".join(entry.reasons)),
+        "why": [printable(text) for text in why],
         "report": _link(beside.report),
         "thumbnail": beside.thumbnail,
         "glb": _link(parent_and_name(entry.glb)[1]),
         "metadata": _link(parent_and_name(entry.metadata)[1]),
         "input": printable(entry.input),
-        "seconds": round(entry.seconds, 1),
+        "seconds": round(entry.seconds, 1) if entry.state != "pending" else "",
         "faces": _figure(entry, "num_faces", 1, 0),
         "width_mm": _figure(entry, "width_mm", 1, 0),
         "inferred": _figure(entry, "share_inferred", 100, 0),
         "overlap": _figure(entry, "silhouette_iou", 1, 3),
+        "made": entry.state == "completed",
         "warnings": [printable(text) for text in entry.warnings],
         "run": entry.flow_run_url if entry.flow_run_url.startswith(("http://", "https://")) else "",
     }

@@ -31,5 +31,12 @@ await page.fill('#find', '');
 await page.selectOption('#outcome', 'pass');
 told['of one outcome'] = await outcomes();
 told.status = await page.textContent('#shown');
+await page.selectOption('#outcome', '');
+told.cut = [];
+for (const width of [375, 768, 1100, 1280]) {
+  await page.setViewportSize({ width, height: 800 });
+  const cut = await page.$$eval('html, .scroll', (boxes) => boxes.some((box) => box.scrollWidth > box.clientWidth));
+  if (cut) told.cut.push(width);
+}
 await browser.close();
 console.log(JSON.stringify(told));

@@ -32,6 +32,7 @@ BESIDE = {
     "doubt": Beside.of({"report_path": "s3://b/o/a b.html", "thumbnail": "https://evil.example/x"}),
     "javascript:alert(1)": Beside.of({"report_path": "/o/javascript:alert(1).html"}),
 }
+EVIL_REASON = {"code": "b", "message": EVIL}
 
 
 @pytest.fixture(scope="module")
@@ -84,10 +85,19 @@ def test_the_table_sorts_and_filters(page: str, tmp_path: Path) -> None:
     assert told["said"] == []
     assert told["asked"] == [file.as_uri()]
     assert told["first"] == ["failed", "fail", "review", "pending", "pass"]
-    assert told["by seconds"][-1] == "review", "100 after 90: as numbers, not as texts"
+    assert told["by seconds"][-2:] == ["review", "pending"], "100 after 90: not as texts"
     assert told["by seconds, down"][0] == "review"
     assert told["sorted"] == "descending"
     assert told["by faces"][0] == "pass", "cells without a value come last"
     assert told["found"] == ["review"]
     assert told["of one outcome"] == ["pass"]
     assert told["status"] == "1 of 5 shown"
+    assert told["cut"] == [], "widths of the window at which columns are out of sight"
+
+
+def test_reasons_are_told_in_sentences(page: str) -> None:
+    metadata = {"reasons": [{"code": "arc-short", "message": "150 of 360 <degrees>"}, EVIL_REASON]}
+    said = batch_page("out", ENTRIES, {"doubt": Beside.of(metadata)}, "today")
+    assert "[arc-short] 150 of 360 &lt;degrees&gt;<br>[b] " in said
+    assert "[arc-short]" not in page, "without metadata the codes stand alone"
+    assert read(said).open == []
