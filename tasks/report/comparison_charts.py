@@ -11,9 +11,17 @@ from typing import Any
 
 from markupsafe import escape
 
-_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 720.0, 260.0, 76.0, 30.0, 14.0, 40.0
+_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 720.0, 260.0, 76.0, 30.0, 14.0, 32.0
+_ROW = 17.0
+"""Height of a line of text."""
 _NAMES = 110.0
-"""Width for the names of lines at their right ends."""
+"""Width for the names of lines at their right ends,"""
+_NAME_STEP = 15.0
+"""and how far they are apart."""
+_LETTER = 8.0
+"""Width of a letter, about."""
+_LONGEST = 18
+"""Longer labels are cut short."""
 
 
 class _Axes:
@@ -25,6 +33,7 @@ class _Axes:
         x: Ends of the horizontal scale.
         y: Ends of the vertical one.
         height: Of the drawing.
+        rows: Lines of text below it.
     """
 
     def __init__(
@@ -34,8 +43,10 @@ class _Axes:
         x: tuple[float, float],
         y: tuple[float, float],
         height: float = _HEIGHT,
+        rows: int = 1,
     ) -> None:
         self._x, self._y, self._height = x, y, height
+        self._bottom = _BOTTOM + _ROW * (rows - 1)
         self.parts = [
             f'<svg viewBox="0 0 {_WIDTH:.0f} {height:.0f}" role="img" class="chart" '
             f'aria-labelledby="{name}">',
@@ -48,7 +59,7 @@ class _Axes:
 
     def y(self, value: float) -> float:
         low, high = self._y
-        room = self._height - _TOP - _BOTTOM
+        room = self._height - _TOP - self._bottom
         return round(_TOP + (high - value) / (high - low) * room, 1)
 
     def scale_y(self, values: Sequence[float], unit: str) -> None:
@@ -64,9 +75,16 @@ class _Axes:
             self.label(value, f"{value:g}{unit}")
 
     def label(self, x: float, text: str, row: int = 0) -> None:
-        y = self._height - _BOTTOM + 18 + 15 * row
+        y = self._height - self._bottom + 20 + _ROW * row
         self.parts.append(
             f'<text class="tick" style="text-anchor:middle" x="{self.x(x)}" y="{y}">{text}</text>'
+        )
+
+    def label_aslant(self, x: float, text: str, whole: str) -> None:
+        place = self.x(x), self._height - self._bottom + 14
+        self.parts.append(
+            f'<text class="tick end" transform="rotate(-50 {place[0]} {place[1]})" x="{place[0]}" '
+            f'y="{place[1]}"><title>{whole}</title>{text}</text>'
         )
 
     def line(self, x: Sequence[float], y: Sequence[float | None], kind: str) -> None:
@@ -95,6 +113,7 @@ def zones_chart(zones: Sequence[Mapping[str, Any]]) -> str:
         "Mean change of the zones of the tread",
         (-0.5, len(zones) - 0.5),
         (-end, end),
+        rows=3,
     )
     axes.scale_y([-end, -end / 2, 0, end / 2, end], " mm")
     for k, zone in enumerate(zones):
@@ -116,7 +135,8 @@ def zones_chart(zones: Sequence[Mapping[str, Any]]) -> str:
             f'<rect class="change {kind}" x="{left}" width="{right - left:.1f}" y="{top}" '
             f'height="{max(bottom - top, 1.5):.1f}"><title>{mean:+.2f} mm</title></rect>'
         )
-        axes.label(k, f"{mean:+.2f} ± {lod:.2f} mm", 1)
+        axes.label(k, f"{mean:+.2f}", 1)  # in two lines: beside each other they would collide
+        axes.label(k, f"± {lod:.2f} mm", 2)
     return axes.done()
 
 
@@ -132,16 +152,27 @@ def zones_over_films(name: str, films: Sequence[tuple[str, Sequence[Mapping[str,
     lods = [1.0, *(z["lod95_mm"] for z in told)]
     low = float(math.floor(min([*(-lod for lod in lods), *(c - 0.2 for c in changes)])))
     high = float(math.ceil(max([*lods, *(c + 0.2 for c in changes)])))
-    room = 1.0 + _NAMES / (_WIDTH - _LEFT - _RIGHT - _NAMES)
+    plain = _WIDTH - _LEFT - _RIGHT - _NAMES
+    slot = plain / len(films)
+    labels = [_shortened(label) for label, _ in films]
+    longest = max(len(label) for label in labels)
+    aslant = _LETTER * longest > slot
+    below = math.ceil(_LETTER * longest / _ROW) if aslant else 1
     axes = _Axes(
         name,
         "Mean change of the zones from film to film",
-        (-0.5, -0.5 + room * len(films)),
+        (-0.5, -0.5 + (1.0 + _NAMES / plain) * len(films)),
         (low, high),
+        _HEIGHT + _ROW * (below - 1),
+        below,
     )
     axes.scale_y(sorted({low, low / 2, 0.0, high}), " mm")
+    every = math.ceil(_ROW / slot)
     for k, (label, zones) in enumerate(films):
-        axes.label(k, str(escape(label)))
+        if aslant and k % every == 0:
+            axes.label_aslant(k, str(escape(labels[k])), str(escape(label)))
+        elif not aslant:
+            axes.label(k, str(escape(label)))
         lod = max((z["lod95_mm"] for z in zones if _is_told(z)), default=0.0)
         left, right = axes.x(k - 0.4), axes.x(k + 0.4)
         axes.parts.append(
@@ -168,15 +199,29 @@ def zones_over_films(name: str, films: Sequence[tuple[str, Sequence[Mapping[str,
         last = next((h for h in reversed(heights) if h is not None), None)
         if last is not None:
             ends.append((axes.y(last), number, words))
-    below = -math.inf
-    for y, number, words in sorted(ends):  # apart, where lines end together
-        below = max(y, below + 13.0)
+    ends.sort()
+    for y, (_, number, words) in zip(_apart([e[0] for e in ends], axes.y(low)), ends, strict=True):
         x = axes.x(len(films) - 1) + 10
         axes.parts.append(
             f'<text class="tick zone-{number}" style="text-anchor:start" x="{x}" '
-            f'y="{below + 4:.1f}">{words}</text>'
+            f'y="{y + 4:.1f}">{words}</text>'
         )
     return axes.done()
+
+
+def _shortened(label: str) -> str:
+    return label if len(label) <= _LONGEST else f"{label[: _LONGEST - 1]}…"
+
+
+def _apart(places: Sequence[float], lowest: float) -> list[float]:
+    """Sorted places of names, moved as little as keeps them apart and above the lowest."""
+    moved: list[float] = []
+    for place in places:
+        moved.append(max(place, moved[-1] + _NAME_STEP) if moved else place)
+    below = lowest + _NAME_STEP
+    for k in reversed(range(len(moved))):
+        below = moved[k] = min(moved[k], below - _NAME_STEP)
+    return moved
 
 
 def _is_told(zone: Mapping[str, Any]) -> bool:

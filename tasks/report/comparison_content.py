@@ -49,7 +49,10 @@ def comparison_content(comparison: Comparison) -> dict[str, Any]:
 def _legend(limit: float) -> list[dict[str, str]]:
     step = limit / len(LOSS)
     lines = [
-        {"colour": colour, "text": f"{sign}{step * k:.2g} to {sign}{step * (k + 1):.2g} mm"}
+        {
+            "colour": colour,
+            "text": f"{sign if k else ''}{step * k:.2g} to {sign}{step * (k + 1):.2g} mm",
+        }
         for sign, ramp in (("−", LOSS), ("+", GAIN))
         for k, colour in enumerate(ramp)
     ]

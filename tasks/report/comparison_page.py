@@ -84,9 +84,13 @@ def _finding(number: int, finding: Mapping[str, Any]) -> dict[str, Any]:
         "place": f"{finding['part'].replace('-', ' ')}, {finding['angle_deg']:.0f}°"
         + (f", radius {finding['radius_mm']:.0f} mm" if finding["part"] != "tread" else ""),
         "size": size,
-        "depth": "seen, not measured" if depth is None else f"{depth:.1f} mm",
+        "depth": "seen, not measured" if depth is None else _deep(depth),
         "certainty": f"{finding['certainty']:.0%}",
     }
+
+
+def _deep(depth_mm: float) -> str:
+    return f"{depth_mm:.1f} mm" if depth_mm >= 0 else f"{-depth_mm:.1f} mm outwards"
 
 
 def _alignment(record: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -100,7 +104,7 @@ def _alignment(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [
         *rows,
         ("faces", turned),
-        ("turned by", f"{a['spin_deg']:.1f}° clockwise, {certain}"),
+        ("turned by", f"{round(a['spin_deg'], 1) % 360:.1f}° clockwise, {certain}"),
         (
             "scale",
             f"the damaged result was {a['scale_ratio']:.4f} ± {spread:.4f} times as large",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import xml.etree.ElementTree as ElementTree
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from tasks.report.charts import coverage_chart, sharpness_chart
-from tasks.report.comparison_charts import roundness_chart
+from tasks.report.comparison_charts import roundness_chart, zones_chart, zones_over_films
 
 FRAMES = [
     {"index": 0, "kind": "chosen", "time_s": 0.0, "sharpness": 1.0, "angle_deg": 0.0},
@@ -75,3 +76,37 @@ def test_the_scales_of_a_comparison_fit_into_the_drawing() -> None:
         right = x if "end" in text.get("class", "").split() else x + width / 2
         assert left >= 0, text.text
         assert right <= 720, text.text
+
+
+def test_values_of_zones_do_not_collide() -> None:
+    names = ("inner-shoulder", "inner", "centre", "outer", "outer-shoulder")
+    zones = [
+        {"name": n, "mean_change_mm": -12.34, "lod95_mm": 11.67, "significant": True} for n in names
+    ]
+    root = ElementTree.fromstring(zones_chart(zones))
+    rows: dict[str, list[tuple[float, str]]] = {}
+    for text in root.iter("text"):
+        if "text-anchor:middle" in text.attrib.get("style", ""):
+            rows.setdefault(text.attrib["y"], []).append((float(text.attrib["x"]), text.text or ""))
+    assert [len(row) for row in rows.values()] == [5, 5, 5]
+    for row in rows.values():
+        for (x0, one), (x1, other) in itertools.pairwise(row):
+            assert x1 - x0 > 8.2 * (len(one) + len(other)) / 2, (one, other)
+
+
+def test_many_films_have_labels_and_names_apart() -> None:
+    zones = [
+        {"name": f"zone-{k}", "mean_change_mm": -2.0, "lod95_mm": 0.5, "significant": True}
+        for k in range(5)
+    ]
+    few = zones_over_films("a", [("new & old", zones), ("stint-2", zones)])
+    assert "rotate(" not in few
+    many = zones_over_films("a", [(f"after <stint> {k}, Hockenheim", zones) for k in range(40)])
+    texts = list(ElementTree.fromstring(many).iter("text"))
+    aslant = [t for t in texts if "transform" in t.attrib]
+    places = [float(t.attrib["x"]) for t in aslant]
+    assert min(b - a for a, b in itertools.pairwise(places)) > 16
+    assert aslant[0].findtext("title") == "after <stint> 0, Hockenheim"
+    names = sorted(float(t.attrib["y"]) for t in texts if "zone-" in t.attrib["class"])
+    assert min(b - a for a, b in itertools.pairwise(names)) >= 15
+    assert names[-1] < min(float(t.attrib["y"]) for t in aslant), "above the labels"
