@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from configs.stages import ExportConfig
+from tasks.geometry.ray_caster import RayCaster
 from tasks.mesh.colouring import coloured
 from tasks.mesh.export import export_glb
 from tasks.mesh.palette import PALETTE
@@ -78,3 +82,23 @@ def test_a_mesh_without_colours_has_one() -> None:
     colours = coloured(read_glb(textured()), "photo")
     assert len(np.unique(colours, axis=0)) == 1
     assert PALETTE["body"].startswith("#")
+
+
+def test_rays_are_many_where_the_picture_changes_alone(
+    mesh: ReadMesh, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts: list[int] = []
+    cast = RayCaster.intersect
+
+    def counted(self: RayCaster, origins: Any, directions: Any) -> Any:
+        counts.append(len(directions))
+        return cast(self, origins, directions)
+
+    monkeypatch.setattr(RayCaster, "intersect", counted)
+    studio = Studio(mesh)
+    picture = studio.picture(30, 10, 192, 192)
+    assert sum(counts) < 2 * 192 * 192
+    finer = cv2.resize(studio.picture(30, 10, 768, 768), (192, 192), interpolation=cv2.INTER_AREA)
+    apart = np.abs(finer.astype(int) - picture).max(axis=2)
+    assert apart.mean() < 1
+    assert np.quantile(apart, 0.99) < 24, "edges are as smooth"
