@@ -52,7 +52,12 @@ def _whole_frames(film: Film) -> Hypothesis:
 def _more_features(film: Film) -> Hypothesis:
     """The same with more features, which match by mistake more often."""
     method = "sfm-low-contrast" if film.learned is None else "sfm-learned"
-    return reconstructed(method, film.more_features(), film)
+    return reconstructed(method, film.more_features, film)
+
+
+def _surroundings(film: Film) -> Hypothesis:
+    """All but the tyre: its edges look alike from all sides and hold the cameras in one place."""
+    return reconstructed("sfm-surroundings", film.surroundings(), film)
 
 
 def _tyre_alone(film: Film) -> Hypothesis:
@@ -158,7 +163,7 @@ class MotionRules:
 RULES: dict[Motion, MotionRules] = {
     "orbit": MotionRules(
         still_background=False,
-        methods=(_whole_frames, _more_features, _tyre_alone),
+        methods=(_whole_frames, _more_features, _surroundings, _tyre_alone),
         contradiction=_believe,
         last_resort=_assume_orbit,
     ),
@@ -170,7 +175,7 @@ RULES: dict[Motion, MotionRules] = {
     ),
     "free": MotionRules(
         still_background=False,
-        methods=(_whole_frames, _more_features, _tyre_alone),
+        methods=(_whole_frames, _more_features, _surroundings, _tyre_alone),
         contradiction=_believe,
         last_resort=_assume_orbit,
     ),

@@ -14,7 +14,7 @@ from configs.stages import PoseConfig
 from tasks.geometry.camera import Camera
 from tasks.geometry.lens import Lens
 from tasks.imaging.images import read_mask, write_image
-from tasks.imaging.masks import foreground
+from tasks.imaging.masks import MaskArray, foreground
 from tasks.poses.features.detector import LearnedDetector, Sift
 from tasks.poses.motion import Changes, detect_changes
 from tasks.poses.outline import Outline, read_outline
@@ -69,6 +69,7 @@ class Film:
             )
         )
 
+    @cached_property
     def more_features(self) -> SfmSession:
         """The same with features of low contrast and, where there are any, learned ones."""
         session = SfmSession(
@@ -80,6 +81,16 @@ class Film:
         )
         # faint features match by mistake: one end of the video the other, for example
         return self._matched(session, closed=False)
+
+    def surroundings(self) -> SfmSession:
+        """The same features, without those of the tyre, whose edges look alike from all sides."""
+
+        def near(index: int, outline: Outline) -> MaskArray:
+            inside = foreground(read_mask(self.alpha_paths[index])).astype(np.uint8)
+            return np.asarray(cv2.dilate(inside, _square(_margin(outline))) > 0)
+
+        masks = ((i, near(i, outline)) for i, outline in self.outlines.items())
+        return self.more_features.outside(masks, self.scratch_dir / "surroundings")
 
     @cached_property
     def tyre_alone(self) -> SfmSession:
@@ -110,14 +121,24 @@ class Film:
         written: dict[int, Path] = {}
         for i, outline in self.outlines.items():
             alpha = read_mask(self.alpha_paths[i])
-            margin = max(2, round(0.01 * outline.size))
+            margin = _margin(outline)
             inside = np.where(foreground(alpha), 255, 0).astype(np.uint8)
-            shrunk = cv2.erode(inside, np.ones((2 * margin + 1, 2 * margin + 1), np.uint8))
+            shrunk = cv2.erode(inside, _square(margin))
             if moving is not None:
                 hull = np.zeros_like(inside)
                 cv2.fillConvexPoly(hull, outline.hull.round().astype(np.int32), 255)
-                near = cv2.dilate(hull, np.ones((6 * margin + 1, 6 * margin + 1), np.uint8)) > 0
+                near = cv2.dilate(hull, _square(3 * margin)) > 0
                 shrunk = np.where(moving & ~near, 255, shrunk).astype(np.uint8)
             written[i] = folder / f"{i:06d}.png"
             write_image(written[i], shrunk)
         return written
+
+
+def _margin(outline: Outline) -> int:
+    """Pixels about the edge of a mask in which features may be of either side."""
+    return max(2, round(0.01 * outline.size))
+
+
+def _square(reach: int) -> NDArray[np.uint8]:
+    """What a mask is dilated or eroded with, by so many pixels."""
+    return np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)

@@ -29,6 +29,11 @@ that have nothing to do with each other, one over the other, agree by about so m
 CONVINCING_SHARE = 0.9
 """With fewer frames registered, other ways are tried too and the best is taken."""
 
+CONVINCING_DOUBT = 0.5
+"""So they are beyond this doubt. Of a tyre that lay on a bare floor the cameras had hardly moved,
+said whole frames, for its edges look alike from all sides: 0.6, where right ones have 0.1 to 0.4.
+"""
+
 MAX_RISE = 1.1
 """Factor on the median reprojection error beyond which outlines have bent the cameras."""
 
@@ -77,7 +82,7 @@ class Hypothesis:
 
     def is_convincing(self, config: PoseConfig) -> bool:
         """Whether no further hypothesis is needed."""
-        if self.refused or self.leaps(config):
+        if self.refused or self.leaps(config) or self.doubt > CONVINCING_DOUBT:
             return False
         doubtful = [v for v in self.agreements.values() if v < config.flag_agreement]
         complete = self.figures.get("registered_share", 0.0) >= CONVINCING_SHARE

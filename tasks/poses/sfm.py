@@ -9,8 +9,10 @@ and the other way round writing a PNG ends the process.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from configs.stages import PoseConfig
 from tasks.geometry.camera import Camera
 from tasks.geometry.lens import Lens
 from tasks.imaging.images import read_grey, read_mask
+from tasks.imaging.masks import MaskArray
 from tasks.poses.bundle import lens_of, pinhole_of
 from tasks.poses.features.detector import Detector, Sift
 from tasks.poses.features.keypoints import IndexArray, KeyPoints
@@ -107,6 +110,7 @@ class SfmSession:
         self.database = folder / "features.db"
         self.images = folder / "images"
         self.masked, self.low_contrast = mask_paths is not None, low_contrast
+        self.trials = 10_000 if low_contrast else _VERIFYING_TRIALS
         self.detectors = tuple(detectors) or (Sift(config),)
         shutil.rmtree(folder, ignore_errors=True)
         self.images.mkdir(parents=True)
@@ -173,13 +177,16 @@ class SfmSession:
             new = [p for p in pairs if not db.exists_matches(*(self._ids[i] for i in p))]
             for (a, b), match in zip(new, self._match_all(new), strict=True):
                 db.write_matches(self._ids[a], self._ids[b], match.astype(np.uint32))
+        self._verify(new)
+
+    def _verify(self, pairs: Sequence[tuple[int, int]]) -> None:
+        """Find the geometry of pairs of frames, and the matches that obey it."""
         listing = self.folder / "pairs.txt"
-        listing.write_text("".join(f"{self.names[a]} {self.names[b]}\n" for a, b in new))
+        listing.write_text("".join(f"{self.names[a]} {self.names[b]}\n" for a, b in pairs))
         geometry = pycolmap.TwoViewGeometryOptions()
         geometry.ransac.random_seed = self.config.seed
         geometry.min_num_inliers = 12 if self.low_contrast else 15
-        if not self.low_contrast:
-            geometry.ransac.max_num_trials = _VERIFYING_TRIALS
+        geometry.ransac.max_num_trials = self.trials
         geometry.filter_stationary_matches = self.masked  # what the fixed camera sees at rest
         geometry.stationary_matches_max_error = 1.5
         pycolmap.verify_matches(self.database, listing, geometry)
@@ -196,17 +203,53 @@ class SfmSession:
             before = {i: count + len(points[i]) for i, count in before.items()}
         return [np.concatenate(kinds) for kinds in found]
 
+    def outside(self, masks: Iterable[tuple[int, MaskArray]], folder: Path) -> SfmSession:
+        """A session of the same features and matches, without those on masks.
+
+        Args:
+            masks: Frame indices, in order, with masks ``(H, W)``; other frames are left out.
+            folder: Its own folder; it is made.
+        """
+        session = copy(self)
+        session.trials = _VERIFYING_TRIALS
+        session.folder, session.database = folder, folder / self.database.name
+        folder.mkdir()
+        shutil.copy(self.database, session.database)
+        on_mask = {i: self._lie_on(mask, i) for i, mask in masks}
+        with pycolmap.Database.open(session.database) as db:
+            matched = self._read_matches(db, combinations(on_mask, 2))
+            db.clear_matches()
+            db.clear_two_view_geometries()
+            for (a, b), match in matched.items():
+                on = on_mask[a][match[:, 0]] | on_mask[b][match[:, 1]]
+                db.write_matches(self._ids[a], self._ids[b], match[~on].astype(np.uint32))
+        session._verify(list(matched))
+        return session
+
+    def _lie_on(self, mask: MaskArray, index: int) -> MaskArray:
+        """``(N,)`` whether the points of a frame lie on its mask."""
+        column, row = np.floor(self._points[index]).astype(np.int64).T
+        height, width = mask.shape
+        return np.asarray(mask[row.clip(0, height - 1), column.clip(0, width - 1)])
+
     def raw_matches(self, pairs: list[tuple[int, int]]) -> list[Matches]:
         """The matches of these pairs before any geometric test."""
-        found: list[Matches] = []
         with pycolmap.Database.open(self.database) as db:
-            for a, b in pairs:
-                first, second = self._ids[a], self._ids[b]
-                if not db.exists_matches(first, second):
-                    continue
-                match = np.asarray(db.read_matches(first, second)).reshape(-1, 2)
-                points_a, points_b = self._points[a], self._points[b]
-                found.append(Matches(a, b, points_a[match[:, 0]], points_b[match[:, 1]]))
+            matched = self._read_matches(db, pairs)
+        return [
+            Matches(a, b, self._points[a][match[:, 0]], self._points[b][match[:, 1]])
+            for (a, b), match in matched.items()
+        ]
+
+    def _read_matches(
+        self, db: Any, pairs: Iterable[tuple[int, int]]
+    ) -> dict[tuple[int, int], IndexArray]:
+        """Matches of those pairs that were matched, as indices into the frames' points."""
+        found = {}
+        for a, b in pairs:
+            numbers = self._ids[a], self._ids[b]
+            if db.exists_matches(*numbers):
+                found[a, b] = np.asarray(db.read_matches(*numbers), np.int64).reshape(-1, 2)
         return found
 
     def reconstruct(self) -> Reconstruction:

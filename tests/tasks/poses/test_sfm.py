@@ -64,6 +64,35 @@ def test_several_kinds_of_features_are_matched_each_with_its_own(tmp_path: Path)
     np.testing.assert_allclose(np.median(once.a - once.b, axis=0), [30.0, 10.0], atol=0.1)
 
 
+def test_surroundings_are_matched_without_what_shows_the_same_from_all_sides(
+    tmp_path: Path,
+) -> None:
+    """The edges of a tyre, which stay where they are as a camera walks round it."""
+    texture, tyre = noise_texture(1, 20, 230)[:, :, 0], noise_texture(2, 20, 230)[:100, :100, 0]
+    paths, masks = {}, {}
+    for i, (row, column) in enumerate([(100, 100), (110, 130), (105, 115)]):
+        frame = texture[row : row + 256, column : column + 256].copy()
+        frame[80:180, 80:180] = tyre
+        masks[i] = np.zeros(frame.shape, bool)
+        masks[i][75:185, 75:185] = True
+        paths[i] = tmp_path / f"{i}.png"
+        write_image(paths[i], frame)
+    session = SfmSession(paths, tmp_path / "all", PoseConfig())
+    session.match([(0, 1)])
+    outside = session.outside(masks.items(), tmp_path / "outside")
+    (every,), (left,) = session.raw_matches([(0, 1)]), outside.raw_matches([(0, 1)])
+    at_rest = np.linalg.norm(every.a - every.b, axis=1) < 1.0
+    assert at_rest.sum() > 20
+    columns, rows = np.floor(np.stack([every.a, every.b])).astype(int).transpose(2, 0, 1)
+    off = ~(masks[0][rows[0], columns[0]] | masks[1][rows[1], columns[1]])
+    assert np.array_equal(left.a, every.a[off])
+    np.testing.assert_allclose(np.median(left.a - left.b, axis=0), [30.0, 10.0], atol=0.1)
+    with pycolmap.Database.open(outside.database) as db:
+        pairs, geometries = db.read_two_view_geometries()
+    assert len(pairs) == 1
+    assert len(geometries[0].inlier_matches) > 0.9 * len(left.a)
+
+
 def test_cameras_leave_with_all_that_only_they_saw(tmp_path: Path) -> None:
     video = write_video(tmp_path, "orbit", count=3)
     frame, point = np.array([0, 1, 0, 2, 1, 2, 0]), np.array([0, 0, 1, 1, 2, 2, 2])
