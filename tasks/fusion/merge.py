@@ -256,7 +256,12 @@ def _finish(
     fit, views = gathered.fit, gathered.trusted
     warnings: list[str] = []
     if fit.outliers:
-        warnings.append(f"{len(fit.outliers)} masks lack a part of the tyre and were left out")
+        count = len(fit.outliers)
+        warnings.append(
+            "one mask lacks a part of the tyre and was left out"
+            if count == 1
+            else f"{count} masks lack a part of the tyre and were left out"
+        )
     vertices = surface.vertices
     slope = gradient_norm(fused.grid, fused.field)
     std = fused.grid.sample(fused.std, vertices)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -188,5 +189,10 @@ def _limits(name: str, judged: Mapping[str, Any], meaning: Meaning) -> str:
         return ""
     if isinstance(limits, Mapping):
         review, fail = (meaning.told(limits[level]) for level in ("review", "fail"))
-        return f"review at {review}, fail at {fail}"
-    return f"review at {meaning.told(limits)}"
+        return _with_units(f"review at {review}, fail at {fail}")
+    return _with_units(f"review at {meaning.told(limits)}")
+
+
+def _with_units(text: str) -> str:
+    """Text whose units stay on the line of their numbers."""
+    return re.sub(r"(?<=\d) (?=\S)", "\N{NO-BREAK SPACE}", text)

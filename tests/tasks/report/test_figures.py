@@ -38,7 +38,7 @@ def test_values_have_their_units() -> None:
     )
     rows = {row.name: row for row in told}
     assert rows["share_inferred"].value == "17.1 %", "the one that was judged"
-    assert rows["outer_face_seen"].limits == "review at 50.0 %"
+    assert rows["outer_face_seen"].limits == "review at 50.0\N{NO-BREAK SPACE}%"
     assert rows["watertight"].value == "no"
     assert rows["width_mm"].value == "–"
     assert rows["axle_lean_deg"].value == "2.0°"
