@@ -34,6 +34,7 @@ from configs.stages import (
 from flows.infer import remote_tasks
 from flows.support.first_word import advised_by, tell_first_word
 from flows.support.logs import logged_run, told_plainly
+from flows.support.pace import kind_of, remember, remembered
 from flows.support.progress import report_to_prefect
 from flows.support.report import MISSING, page_of, reported
 from flows.support.runner import Runner
@@ -80,9 +81,12 @@ def reconstruct(request: ReconstructRequest, tyre: str) -> dict[str, Any]:
         The metadata that also lie beside the GLB.
     """
     settings = load_settings()
-    with logged_run(tyre, as_json=settings.log_json), told_plainly(), report_to_prefect():
+    expected = remembered(settings.home, kind_of(request))
+    with logged_run(tyre, as_json=settings.log_json), told_plainly(), report_to_prefect(expected):
         try:
-            return run_stages(request, settings)
+            metadata = run_stages(request, settings)
+            remember(settings.home, kind_of(request), metadata["stages"])
+            return metadata
         except Tyre3dError as exc:
             # a state, whose message is our sentence; whoever called the flow is raised the error
             return cast(dict[str, Any], Failed(message=str(exc), data=exc))

@@ -65,13 +65,11 @@ def batch(options: argparse.Namespace) -> int:
         from tqdm.contrib.logging import logging_redirect_tqdm
 
         from flows.batch import batch as flow
-        from flows.cli.pace import remembered
         from flows.cli.progress import shown_progress
+        from flows.support.pace import kind_of, remembered
 
         server.wait()
-        options_of = request.options
-        kind = f"{options_of.chosen_frames} frames at {options_of.resolution}"
-        expected = remembered(settings.home, kind)
+        expected = remembered(settings.home, kind_of(request.options))
         with (
             logging_redirect_tqdm([logging.getLogger("tyre3d")]),
             shown_progress(sys.stderr, expected, quiet=options.quiet),

@@ -110,8 +110,8 @@ def reconstruct(options: argparse.Namespace) -> int:
     started = time.perf_counter()
     settings = load_settings()
     prepare(settings, verbose=options.verbose, quiet=options.quiet)
-    from flows.cli.pace import remember, remembered
     from flows.cli.progress import shown_progress
+    from flows.support.pace import kind_of, remembered
     from tasks.storage.inputs import check_input, check_name
     from tasks.storage.results import check_writable
 
@@ -134,8 +134,7 @@ def reconstruct(options: argparse.Namespace) -> int:
         from tqdm.contrib.logging import logging_redirect_tqdm
 
         log = logging.getLogger("tyre3d")
-        kind = f"{request.chosen_frames} frames at {request.resolution}"
-        expected = remembered(settings.home, kind)
+        expected = remembered(settings.home, kind_of(request))
         with (
             logging_redirect_tqdm([log]),
             shown_progress(sys.stderr, expected, quiet=options.quiet),
@@ -144,7 +143,6 @@ def reconstruct(options: argparse.Namespace) -> int:
             metadata = flow(request, request.stem)
     finally:
         server.stop()
-    remember(settings.home, kind, metadata["stages"])
     if options.json:
         sys.stdout.write(f"{json.dumps(metadata, indent=2, ensure_ascii=False)}\n")
     elif not options.quiet:

@@ -10,7 +10,7 @@ from typing import IO
 
 from tqdm import tqdm
 
-from flows.cli.pace import Pace
+from flows.support.pace import Pace
 from tasks.core.progress import Listener, listening
 
 _REDRAWN_EVERY_S = 0.5

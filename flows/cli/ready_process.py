@@ -26,7 +26,7 @@ _LOCK_FILE = "tyre3d-ready.lock"
 _IMPORTED = (
     "flows.reconstruct",
     "flows.cli.commands",
-    "flows.cli.pace",
+    "flows.support.pace",
     "flows.cli.progress",
     "anyio._backends._asyncio",
     "fastapi.encoders",

@@ -31,6 +31,7 @@ import tasks.poses.apart
 from configs.request import ReconstructRequest
 from configs.stages import StageName
 from flows.reconstruct import reconstruct, reconstruct_tyre_3d
+from flows.support.pace import remembered
 from tasks.core.errors import InputError, ReconstructionError, ResourceError, StorageError
 from tasks.geometry.camera import look_at
 from tasks.geometry.crop import CodedFrame
@@ -123,6 +124,7 @@ def test_glb_and_metadata(cut_out_folder: Path, tmp_path: Path, tiny_model: Path
     assert set(metadata["code"]["stages"]) == set(metadata["parameters"]) == set(STAGES)
     assert metadata["num_vertices"] > 0
     assert metadata["num_faces"] > 0
+    assert set(remembered(tmp_path / "home", "4 frames at 64")) == set(STAGES), "for the next one"
     assert_valid(path)
 
 

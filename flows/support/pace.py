@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from configs.progress import SHARES
+from configs.request import MeshOptions
 
 _FILE = "pace.json"
 _KEPT = 5
@@ -20,12 +21,17 @@ _TRUST = 0.2
 """How much of the whole has to be done until its pace counts as much as that of earlier runs."""
 
 
+def kind_of(options: MeshOptions) -> str:
+    """What tells runs of different length apart."""
+    return f"{options.chosen_frames} frames at {options.resolution}"
+
+
 def remembered(home: Path, kind: str) -> dict[str, float]:
     """Seconds of each stage in earlier runs, the median; empty where none is known.
 
     Args:
         home: Folder of this installation.
-        kind: What tells runs of different length apart.
+        kind: From :func:`kind_of`.
     """
     known = _read(home / _FILE).get(kind, {})
     try:
@@ -79,6 +85,7 @@ class Pace:
         self._weights = self._expected or SHARES
         self._all = sum(self._weights.values())
         self._made = self._meant = 0.0  # seconds of stages that were made: taken, and expected
+        self._passed = 0.0  # weights of the stages before
         self._stage, self._began, self._done = "", 0.0, 0.0
 
     def begin(self, stage: str, now: float) -> None:
@@ -88,6 +95,7 @@ class Pace:
             if taken > _CACHED_BELOW * meant:
                 self._made += taken
                 self._meant += meant
+            self._passed += self._weights.get(self._stage, 0.0)
         self._stage, self._began, self._done = stage, now, 0.0
 
     def step(self, share: float) -> None:
@@ -100,7 +108,7 @@ class Pace:
         if self._stage not in stages:
             return 0.0
         before = sum(self._weights[name] for name in stages[: stages.index(self._stage)])
-        return (before + self._weights[self._stage] * self._share_of_stage(now)) / self._all
+        return (before + self._weights[self._stage] * self.share_of_stage(now)) / self._all
 
     def left_s(self, now: float) -> float | None:
         """Seconds until the end; None where no earlier run tells."""
@@ -111,11 +119,16 @@ class Pace:
         meant = self._expected[self._stage]
         trusted = _TRUST * self._all
         slower = (self._made + trusted) / (self._meant + trusted)
-        return (meant * (1.0 - self._share_of_stage(now)) + after) * slower
+        return (meant * (1.0 - self.share_of_stage(now)) + after) * slower
 
-    def _share_of_stage(self, now: float) -> float:
-        """By its own steps, or by time where it tells of none; never quite all of it."""
+    def share_of_stage(self, now: float) -> float:
+        """By its own steps, or by time where it tells of none; never quite all of it.
+
+        Without earlier runs the stages before this one tell how long it takes.
+        """
         if self._done:
             return self._done
         meant = self._expected.get(self._stage, 0.0)
+        if not self._expected and self._passed:
+            meant = self._weights.get(self._stage, 0.0) * self._made / self._passed
         return min((now - self._began) / meant, 0.95) if meant else 0.0
