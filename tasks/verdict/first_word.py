@@ -111,7 +111,9 @@ def _pictures(figures: dict[str, float], config: InspectConfig) -> Iterable[Reas
         yield Reason(
             "film-cut-off",
             "review" if whole else "fail",
-            f"{share} only" if whole else "the tyre is never wholly in the picture",
+            f"{share} only"
+            if whole
+            else "the tyre, if there is one, is never wholly in the picture",
             "Step back until the whole tyre is in the picture, with some room around it",
         )
     if figures["others"] > config.max_others:
@@ -133,8 +135,8 @@ def _pictures(figures: dict[str, float], config: InspectConfig) -> Iterable[Reas
 def _way(figures: dict[str, float], config: InspectConfig) -> Iterable[Reason]:
     """How much of the way round the tyre the outlines speak of."""
     arc = figures["about_arc_deg"]
-    if arc >= config.min_about_arc_deg:
-        return
+    if arc >= config.min_about_arc_deg or figures["cut_off_share"] == 1.0:
+        return  # outlines that the picture's border cuts speak of none
     if figures["edge_change"] < STILL <= figures["change"]:
         yield Reason(
             "film-one-face",
