@@ -219,13 +219,14 @@ def check_server() -> Iterator[Check]:
     """Prefect's server answers and takes the password; pools are there and have workers."""
     from flows.cli.local_server import check_server as check
     from flows.cli.local_server import configured
-    from flows.support.own_server import use_own_password
+    from flows.support.own_server import own_server, use_own_password
 
-    use_own_password()
-    if not configured():
-        found = "none is named: commands start one of their own, workers and the API need one"
+    # one that ended is none: what was its address is nobody's mistake
+    if not configured() and own_server(alive=True) is None:
+        found = "none runs: commands start one of their own, workers and the API need one"
         yield Check("server", "warning", found, "tyre3d ui, or set PREFECT_API_URL")
         return
+    use_own_password()
     check()
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import WorkerFilter, WorkerFilterStatus

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from configs.registry import MODELS
 from configs.settings import Settings
 from flows.cli import main as command_line
-from flows.support import doctor
+from flows.support import doctor, own_server
 from flows.support.doctor import Check
 from tasks.core.errors import ResourceError, StorageError
 
@@ -157,3 +158,19 @@ def test_the_exit_code_and_the_words_for_programs(
     assert told["checks"] == [found[0].to_dict()]
     assert command_line.main(["doctor"]) == code
     assert "-> Free some" in capsys.readouterr().out
+
+
+def test_a_server_of_ours_that_ended_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its address stays behind, and nobody set the variable that they were told to unset."""
+    for name in ("PREFECT_API_URL", "PREFECT_API_AUTH_STRING", "PREFECT_PROFILES_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    with own_server.place_held("http://127.0.0.1:9/api"):
+        pass
+    (check,) = doctor.check_server()
+    assert (check.level, check.name) == ("warning", "server")
+    assert "commands start one of their own" in check.found
+    assert "PREFECT_API_URL" not in os.environ
