@@ -50,6 +50,7 @@ def test_orbit_before_a_textured_room(tmp_path: Path) -> None:
     check(estimate, video)
     assert (estimate.method, estimate.motion) == ("sfm", "orbit")
     assert errors_of(estimate, video).up_deg < 0.5
+    assert estimate.lens.is_pinhole
     assert PoseEstimate.from_dict(estimate.to_dict()).method == "sfm"
 
 
