@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from pathlib import Path
 
@@ -17,6 +18,15 @@ from flows.support.own_server import ask_loopback_directly, use_own_password
 
 _END_WITHIN_S = 5
 """For answers that are being sent when the service is stopped; streams of events have no end."""
+
+
+class NoSockets(logging.Filter):
+    """Drops the server's lines on WebSockets: they hold queries, in which pages put secrets."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the line is of something else."""
+        said = str(record.msg)
+        return '"WebSocket ' not in said and said not in ("connection open", "connection closed")
 
 
 def main() -> int:
@@ -41,6 +51,7 @@ def main() -> int:
         return 2
     if as_json:
         log_json()
+    logging.getLogger("uvicorn.error").addFilter(NoSockets())
     uvicorn.run(
         app,
         log_config=None if as_json else LOGGING_CONFIG,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from importlib.metadata import version as package_version
 from pathlib import Path
 from typing import Annotated, Any
@@ -39,9 +39,16 @@ from deployments.api.models import (
 )
 from deployments.api.prefect_runs import COMPARE_TAG, PrefectRuns
 from deployments.api.settings import ApiSettings
-from deployments.api.streams import as_events, changes, serve_socket
+from deployments.api.streams import Sockets, as_events, changes, serve_socket
 from deployments.api.tokens import Client, Tokens
-from deployments.api.uploads import FORM_BODY, VIDEO_BODY, receive_body, receive_form, signed
+from deployments.api.uploads import (
+    FORM_BODY,
+    VIDEO_BODY,
+    receive_body,
+    receive_form,
+    signed,
+    sweep_parts,
+)
 from deployments.api.versions import SERVERS, Versioned, base_of
 
 _HEALTHY_FOR_S = 2.0
@@ -80,7 +87,8 @@ _FILE: _Answers = {
     200: {"description": "The file", "content": _CONTENT},
     206: {"description": "The part that Range names", "content": _CONTENT},
     304: {"description": "It is what If-None-Match names"},
-    416: {"description": "Range lies outside"},
+    412: {"model": Refusal, "description": "It is not what If-Match names"},
+    416: {"model": Refusal, "description": "Range lies outside"},
 }
 _log = logging.getLogger("tyre3d.api")
 _Reader = Annotated[Client, Depends(allowed("read"))]
@@ -116,6 +124,7 @@ def create_app(
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await asyncio.to_thread(sweep_parts, settings)
         looks = [
             _repeated("crashed jobs", each.make_again, settings.make_again_every_s)
             for each in (jobs, comparisons)
@@ -144,6 +153,8 @@ def create_app(
         servers=SERVERS,
         docs_url=None,  # its page would come from elsewhere; the schema is at /openapi.json
         redoc_url=None,
+        # else a slash too many would lead to where Host says, by http:// and with the token
+        redirect_slashes=False,
     )
     add_handlers(app)
     app.include_router(_health_routes(prefect))
@@ -151,9 +162,10 @@ def create_app(
     for routes in (_reconstruct_routes(jobs, settings), _compare_routes(comparisons, settings)):
         app.include_router(routes, dependencies=needs_token)
     app.include_router(_upload_routes(settings), dependencies=needs_token)
-    app.include_router(_metrics_routes(prefect, settings), dependencies=needs_token)
+    app.include_router(_metrics_routes((prefect, comparing), settings), dependencies=needs_token)
+    sockets = Sockets(settings.max_connections // 2)
     for each in (jobs, comparisons):
-        app.include_router(_socket_routes(each, tokens, settings))
+        app.include_router(_socket_routes(each, tokens, settings, sockets))
     app.add_middleware(
         Gate,
         max_bytes=settings.max_body_bytes,
@@ -284,17 +296,26 @@ def _job_routes(jobs: Jobs, settings: ApiSettings) -> APIRouter:
         headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
         return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
 
+    @routes.head(
+        "/{job_id}/{name}",
+        response_class=Response,
+        responses=_FILE | _CONFLICT | _GONE,
+        include_in_schema=False,
+    )
     @routes.get("/{job_id}/{name}", response_class=Response, responses=_FILE | _CONFLICT | _GONE)
     async def file(job_id: UUID, name: _Name, request: Request, client: _Reader) -> Response:
         """A file of a completed job, as its status lists them.
 
         Of a reconstruction these are mesh.glb, metadata.json, report.html, medium.glb, preview.glb
         and, where the request asked for them, plain.glb, atlas.json and its pictures; of a
-        comparison change.glb, placed.glb, metadata.json, report.html and cells.csv. Range, If-Range
-        and If-None-Match are heeded.
+        comparison change.glb, placed.glb, metadata.json, report.html and cells.csv. Range,
+        If-Range, If-Match and If-None-Match are heeded.
         """
         content, digest = await jobs.file(job_id, client.owner, name)
-        return file_response(name, content, digest, request.headers)
+        asked = dict(request.headers)
+        if request.method == "HEAD":
+            asked.pop("range", None)
+        return file_response(name, content, digest, asked)
 
     @routes.delete("/{job_id}", status_code=202)
     async def cancel(job_id: UUID, client: _Submitter) -> JobStatus:
@@ -304,7 +325,9 @@ def _job_routes(jobs: Jobs, settings: ApiSettings) -> APIRouter:
     return routes
 
 
-def _socket_routes(jobs: Jobs, tokens: Tokens, settings: ApiSettings) -> APIRouter:
+def _socket_routes(
+    jobs: Jobs, tokens: Tokens, settings: ApiSettings, sockets: Sockets
+) -> APIRouter:
     routes = APIRouter()
 
     @routes.websocket(f"{jobs.kind.path}/events/{{job_id}}")
@@ -314,12 +337,12 @@ def _socket_routes(jobs: Jobs, tokens: Tokens, settings: ApiSettings) -> APIRout
         if origin is not None and origin not in settings.origins:
             await socket.close()  # before it is accepted: the handshake is answered 403
             return
-        await serve_socket(socket, job_id, jobs, tokens, settings.poll_s)
+        await serve_socket(socket, job_id, jobs, tokens, settings.poll_s, sockets)
 
     return routes
 
 
-def _metrics_routes(prefect: PrefectRuns, settings: ApiSettings) -> APIRouter:
+def _metrics_routes(kinds: Sequence[PrefectRuns], settings: ApiSettings) -> APIRouter:
     roots = {"input": settings.input_roots, "output": settings.output_roots}
     places = {
         f"{kind}:{number}": root
@@ -337,7 +360,7 @@ def _metrics_routes(prefect: PrefectRuns, settings: ApiSettings) -> APIRouter:
     )
     async def figures() -> Response:
         """Jobs, failures by code, the queue's age, stages and disks, as Prometheus reads them."""
-        return Response(await metrics(prefect, places), media_type=TEXT_TYPE)
+        return Response(await metrics(kinds, places), media_type=TEXT_TYPE)
 
     return routes
 

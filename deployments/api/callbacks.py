@@ -14,7 +14,8 @@ import json
 import logging
 import socket
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -76,6 +77,10 @@ async def resolve(host: str, port: int) -> list[str]:
     return [str(each[4][0]) for each in found]
 
 
+def _address_of(run: Mapping[str, Any]) -> str:
+    return str((run.get("labels") or {}).get(LABEL, ""))
+
+
 class Callbacks:
     """Tells backends of the end of their jobs.
 
@@ -105,7 +110,11 @@ class Callbacks:
         self._busy: set[str] = set()
         # neither proxies of the environment nor redirections: the address is the one looked at
         self._http = httpx.AsyncClient(
-            trust_env=False, follow_redirects=False, timeout=_ANSWERS_WITHIN_S
+            trust_env=False,
+            follow_redirects=False,
+            timeout=_ANSWERS_WITHIN_S,
+            # a connection was made for one name: another host at the same address has its own
+            limits=httpx.Limits(max_keepalive_connections=0),
         )
 
     async def close(self) -> None:
@@ -122,11 +131,17 @@ class Callbacks:
             How many were heard.
         """
         ended = await self._runs.all_with_tags([PENDING], _FINAL)
-        limit = asyncio.Semaphore(_AT_ONCE)
+        limits: defaultdict[str, asyncio.Semaphore] = defaultdict(
+            lambda: asyncio.Semaphore(_AT_ONCE)
+        )
+        silent: set[str] = set()
 
         async def one(run: dict[str, Any]) -> bool:
-            async with limit:
-                return await self._tell_of(run, now or datetime.now(UTC))
+            host = urlsplit(_address_of(run)).netloc
+            async with limits[host]:
+                if host in silent:  # the next look tries it again; other hosts do not wait for it
+                    return False
+                return await self._tell_of(run, now or datetime.now(UTC), silent)
 
         due = [run for run in ended if self._is_due(run["id"])]
         return sum(await asyncio.gather(*(one(run) for run in due)))
@@ -134,13 +149,15 @@ class Callbacks:
     def _is_due(self, job: str) -> bool:
         return job not in self._busy and self._tries.get(job, (0, 0.0))[1] <= self._clock()
 
-    async def _tell_of(self, run: dict[str, Any], now: datetime) -> bool:
-        job = str(run["id"])
+    async def _tell_of(self, run: dict[str, Any], now: datetime, silent: set[str]) -> bool:
+        job, address = str(run["id"]), _address_of(run)
         with self._at_it(job):
             status = await self._jobs.status(UUID(job), None)
             if status.status not in ENDED:
                 return False  # it is about to be started again
-            why = await self._send(str((run.get("labels") or {}).get(LABEL, "")), status)
+            why, heard = await self._send(address, status)
+            if not heard:
+                silent.add(urlsplit(address).netloc)
             if why is None:
                 await self._runs.retag(run, PENDING, DELIVERED)
                 self._tries.pop(job, None)
@@ -167,8 +184,12 @@ class Callbacks:
         finally:
             self._busy.discard(job)
 
-    async def _send(self, url: str, status: JobStatus) -> str | None:
-        """Send it; returns why it was not heard, None if it was."""
+    async def _send(self, url: str, status: JobStatus) -> tuple[str | None, bool]:
+        """Send it.
+
+        Returns:
+            Why it was not taken, None if it was; and whether the host answered.
+        """
         kind: Literal["job.completed", "job.failed"] = (
             "job.completed" if status.status == "completed" else "job.failed"
         )
@@ -181,7 +202,7 @@ class Callbacks:
             async with asyncio.timeout(2 * _ANSWERS_WITHIN_S):
                 addresses = await self._resolve(host, port)
                 if not self._settings.callback_private and not all(map(is_public, addresses)):
-                    return "its host has a private address"
+                    return "its host has a private address", True
                 request = self._http.build_request(
                     "POST",
                     # the address that was looked at, whatever the name says a moment later
@@ -198,7 +219,7 @@ class Callbacks:
                 answer = await self._http.send(request, stream=True)
                 await answer.aclose()
         except ApiError as exc:
-            return exc.message
+            return exc.message, True
         except (OSError, ValueError, TimeoutError, httpx.HTTPError, httpx.InvalidURL) as exc:
-            return type(exc).__name__
-        return None if answer.is_success else f"the answer was {answer.status_code}"
+            return type(exc).__name__, False
+        return None if answer.is_success else f"the answer was {answer.status_code}", True

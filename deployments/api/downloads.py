@@ -8,6 +8,8 @@ from pathlib import PurePosixPath
 
 from fastapi import Response
 
+from deployments.api.errors import ApiError
+
 TYPES = {
     ".glb": "model/gltf-binary",
     ".html": "text/html; charset=utf-8",
@@ -20,7 +22,7 @@ _PROTECTED = {
     "Cache-Control": "private, no-cache",
 }
 """A report is a page with scripts: none of it may act as a page of the service's origin."""
-CONDITIONS = ("Range", "If-Range", "If-None-Match")
+CONDITIONS = ("Range", "If-Range", "If-Match", "If-None-Match")
 """Headers that are heeded."""
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
@@ -32,12 +34,19 @@ def file_response(name: str, content: bytes, digest: str, asked: Mapping[str, st
         name: Its name, whose suffix is one of ``TYPES``, or else tells nothing.
         content: The file.
         digest: Its sha256, which is its ETag.
-        asked: Headers of the request: ``If-None-Match``, ``Range``, ``If-Range``.
+        asked: Headers of the request: ``If-Match``, ``If-None-Match``, ``Range``, ``If-Range``.
+
+    Raises:
+        ApiError: 412 if it is not what ``If-Match`` names, 416 if ``Range`` lies outside.
     """
     tag = f'"{digest}"'
     headers = {"ETag": tag, "Accept-Ranges": "bytes", **_PROTECTED}
     kind = TYPES.get(PurePosixPath(name).suffix, "application/octet-stream")
-    known = [part.strip().removeprefix("W/") for part in asked.get("if-none-match", "").split(",")]
+    wanted = _tags(asked.get("if-match", "*"))  # strong ones alone: RFC 9110, section 13.1.1
+    if tag not in wanted and "*" not in wanted:
+        message = "The file is not, or is no longer, what If-Match names"
+        raise ApiError(412, "not-what-is-there", message, headers=headers)
+    known = [each.removeprefix("W/") for each in _tags(asked.get("if-none-match", ""))]
     if tag in known or "*" in known:
         return Response(status_code=304, headers=headers)
     if "range" not in asked or asked.get("if-range", tag) != tag:
@@ -48,9 +57,15 @@ def file_response(name: str, content: bytes, digest: str, asked: Mapping[str, st
     first, last = part
     if first > last:
         outside = headers | {"Content-Range": f"bytes */{len(content)}"}
-        return Response(status_code=416, headers=outside)
+        message = f"Range lies outside: the file has {len(content)} bytes"
+        raise ApiError(416, "range-outside", message, headers=outside)
     headers["Content-Range"] = f"bytes {first}-{last}/{len(content)}"
     return Response(content[first : last + 1], 206, headers, kind)
+
+
+def _tags(header: str) -> list[str]:
+    """What commas separate."""
+    return [part.strip() for part in header.split(",")]
 
 
 def part_of(told: str, size: int) -> tuple[int, int] | None:

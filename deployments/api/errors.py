@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -11,11 +11,12 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
-from starlette.requests import HTTPConnection
+from starlette.requests import ClientDisconnect, HTTPConnection
 
 REQUEST_ID = "X-Request-Id"
 _log = logging.getLogger("tyre3d.api")
 _MAX_MESSAGE = 2000
+LEFT = "The body ended before its end"
 _CODES = {400: "bad-request", 404: "not-found", 405: "method-not-allowed"}
 
 
@@ -43,21 +44,29 @@ class ApiError(Exception):
         code: A stable name of the error.
         message: What was wrong.
         retry_after_s: When another try may succeed, where that is known.
+        headers: Further headers of the answer.
     """
 
     def __init__(
-        self, status: int, code: str, message: str, *, retry_after_s: int | None = None
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        retry_after_s: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.message = message
         self.retry_after_s = retry_after_s
+        self.headers = dict(headers or {})
 
 
 def refusal(request: Request, error: ApiError, fields: Sequence[FieldError] = ()) -> JSONResponse:
     """The answer that an error is to its request."""
-    headers = {}
+    headers = dict(error.headers)
     if error.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     if error.retry_after_s is not None:
@@ -98,6 +107,10 @@ def add_handlers(app: FastAPI) -> None:
     async def refused_by_framework(request: Request, error: HTTPException) -> JSONResponse:
         code = _CODES.get(error.status_code, f"http-{error.status_code}")
         return refusal(request, ApiError(error.status_code, code, str(error.detail)))
+
+    @app.exception_handler(ClientDisconnect)
+    async def left(request: Request, error: ClientDisconnect) -> JSONResponse:
+        return refusal(request, ApiError(400, "bad-request", LEFT))  # which nobody hears
 
     @app.exception_handler(Exception)
     async def unforeseen(request: Request, error: Exception) -> JSONResponse:

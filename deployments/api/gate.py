@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from fastapi import Request
 from starlette.datastructures import MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deployments.api.bodies import bounded_body
@@ -62,6 +63,8 @@ class Gate:
                 receive = _replayed(await bounded_body(request, self._max_bytes), receive)
         except ApiError as exc:
             await refusal(request, exc)(scope, receive, numbered)
+            return
+        except ClientDisconnect:  # whoever asked has left: no fault of the service
             return
         await self._app(scope, receive, numbered)
 

@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from pydantic import ValidationError
+
 from configs.locations import parent_and_name
 from configs.settings import Settings
 from deployments.api.attempts import (
@@ -39,7 +41,14 @@ from deployments.api.callback_rules import LABEL, PENDING, callback_state, check
 from deployments.api.errors import ApiError
 from deployments.api.expected import Expected
 from deployments.api.kinds import Kind
-from deployments.api.models import JobBody, JobError, JobStatus, JobSummary, Status
+from deployments.api.models import (
+    JobBody,
+    JobError,
+    JobStatus,
+    JobSummary,
+    Judgement,
+    Status,
+)
 from deployments.api.paths import below
 from deployments.api.prefect_runs import ACTIVE, PrefectRuns
 from deployments.api.settings import ApiSettings
@@ -310,6 +319,10 @@ class Jobs:
         found = self._stated(attempts)
         if found is None:
             return None
+        try:
+            Judgement.model_validate(self.kind.judged(found))
+        except (ValidationError, TypeError, KeyError, AttributeError):
+            return None  # damaged, or of a release that says what this one does not know
         digest, now = str(found.get("glb_sha256")), time.monotonic()
         if self._unchanged.get(digest, 0.0) < now:
             if self._file(attempts, self.kind.glb_name)[0] is None:
@@ -395,9 +408,11 @@ def _states(text: bytes, attempts: Sequence[Run]) -> dict[str, Any] | None:
     """Metadata, if one of these runs wrote them."""
     try:
         found = dict(json.loads(text[:_MAX_METADATA_BYTES]))
+        json.dumps(found, ensure_ascii=False).encode()  # halves of characters no answer can hold
     except (ValueError, TypeError, RecursionError):
         return None
-    return found if found.get("run_id") in [run["id"] for run in attempts] else None
+    theirs = found.get("run_id") not in [run["id"] for run in attempts]
+    return None if theirs or not isinstance(found.get("files", {}), dict) else found
 
 
 def _in_use(other: Run, client: Client) -> ApiError:

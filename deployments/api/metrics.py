@@ -25,40 +25,49 @@ _ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 
 
 async def metrics(
-    runs: PrefectRuns, places: Mapping[str, Path], now: datetime | None = None
+    kinds: Sequence[PrefectRuns], places: Mapping[str, Path], now: datetime | None = None
 ) -> bytes:
     """Prometheus' text of the runs that the service started.
 
     Args:
-        runs: The runs of the deployment.
+        kinds: The runs of each deployment.
         places: Folders whose disks are told of, by name.
         now: The time; unset: the clock's.
     """
     now = now or datetime.now(UTC)
     since = (now - _DAY).isoformat()
-    failed = await runs.with_tags([], ("FAILED", "CRASHED"), ended_after=since)
-    codes = Counter(
-        failure_of_state(run["state_type"], (run["state"] or {}).get("message")).code
-        for run in failed
-    )
-    oldest = await runs.with_tags([], _WAITING, limit=1, oldest_first=True)
+    codes: Counter[str] = Counter()
+    states: Counter[tuple[str, ...]] = Counter()
+    ended: Counter[tuple[str, ...]] = Counter()
+    oldest: list[dict[str, Any]] = []
+    tasks: list[dict[str, Any]] = []
+    for runs in kinds:
+        failed = await runs.with_tags([], ("FAILED", "CRASHED"), ended_after=since)
+        codes.update(
+            failure_of_state(run["state_type"], (run["state"] or {}).get("message")).code
+            for run in failed
+        )
+        oldest += await runs.with_tags([], _WAITING, limit=1, oldest_first=True)
+        states.update({(s.lower(),): await runs.count((s,)) for s in ACTIVE})
+        ended.update({(s.lower(),): await runs.count((s,), ended_after=since) for s in _ENDED})
+        tasks += await runs.tasks_since(since)
     waited = [(now - datetime.fromisoformat(run["created"])).total_seconds() for run in oldest]
     families = [
         _gauge(
             "tyre3d_jobs",
             "Runs that have not ended, by state.",
             ("state",),
-            {(state.lower(),): await runs.count((state,)) for state in ACTIVE},
+            states,
         ),
         _gauge(
             "tyre3d_jobs_ended_1d",
             "Runs that ended within a day, by state.",
             ("state",),
-            {(s.lower(),): await runs.count((s,), ended_after=since) for s in _ENDED},
+            ended,
         ),
         _gauge(
             "tyre3d_failures_1d",
-            "The latest failures within a day (at most 200), by error code.",
+            "The latest failures within a day (at most 200 of each kind of job), by error code.",
             ("code",),
             {(code,): number for code, number in codes.items()},
         ),
@@ -68,7 +77,7 @@ async def metrics(
             (),
             {(): round(max([0.0, *waited]))},
         ),
-        *_stages(await runs.tasks_since(since)),
+        *_stages(tasks),
         *_disks(places),
     ]
     return generate_latest(_Told(families))

@@ -166,7 +166,19 @@ class JobAccepted(BaseModel):
     status: Status = "queued"
 
 
-class JobStatus(BaseModel):
+class Judgement(BaseModel):
+    """What the metadata of a result say of it."""
+
+    verdict: Verdict | None = Field(
+        None,
+        description="on the mesh, once completed; one that failed must not be used. Of a "
+        "comparison: what it comes to",
+    )
+    reasons: list[JobReason] | None = Field(None, description="of the verdict")
+    retake: list[str] | None = Field(None, description="what to film again, once completed")
+
+
+class JobStatus(Judgement):
     """How a job stands."""
 
     job_id: UUID
@@ -191,13 +203,6 @@ class JobStatus(BaseModel):
         description="what the first frames say against the film, some seconds after the start; "
         "empty: nothing",
     )
-    verdict: Verdict | None = Field(
-        None,
-        description="on the mesh, once completed; one that failed must not be used. Of a "
-        "comparison: what it comes to",
-    )
-    reasons: list[JobReason] | None = Field(None, description="of the verdict")
-    retake: list[str] | None = Field(None, description="what to film again, once completed")
     metadata: dict[str, Any] | None = Field(
         None, description="of the result, once completed; only its path where it is not there"
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from typing import Literal
 from uuid import UUID
 
 from fastapi import WebSocket, WebSocketDisconnect
@@ -19,8 +20,36 @@ from deployments.api.tokens import Client, Tokens
 
 _KEEP_ALIVE_S = 15.0
 _TOKEN_WITHIN_S = 10.0
+_MOST_UNTOLD = 64
+"""WebSockets that may wait for their token at a time: anybody may open one."""
 _ENDED, _REFUSED = 1000, 4000
 """Codes with which a WebSocket is closed; to the second the status of HTTP is added."""
+
+
+class Sockets:
+    """Counts the WebSockets that are open: the server refuses requests for them, never them.
+
+    Args:
+        most: So many may be.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self.open = self.untold = 0
+
+    def has_room_for(self, socket: WebSocket) -> bool:
+        """Whether another one may be opened."""
+        told = "authorization" in socket.headers
+        return self.open < self._most and (told or self.untold < _MOST_UNTOLD)
+
+    @contextlib.contextmanager
+    def counted(self, name: Literal["open", "untold"]) -> Iterator[None]:
+        """Count one for as long as this lasts."""
+        setattr(self, name, getattr(self, name) + 1)
+        try:
+            yield
+        finally:
+            setattr(self, name, getattr(self, name) - 1)
 
 
 async def changes(
@@ -72,7 +101,7 @@ async def as_events(told: AsyncIterator[JobStatus | None]) -> AsyncIterator[str]
 
 
 async def serve_socket(
-    socket: WebSocket, job_id: UUID, jobs: Jobs, tokens: Tokens, poll_s: float
+    socket: WebSocket, job_id: UUID, jobs: Jobs, tokens: Tokens, poll_s: float, sockets: Sockets
 ) -> None:
     """Tell the changes over a WebSocket, and close it with 1000 when the job has ended.
 
@@ -80,9 +109,19 @@ async def serve_socket(
     cannot send that, as the first message: ``{"token": "..."}``. A refusal is told as HTTP tells
     it; the socket is then closed with 4000 and the status that HTTP would have.
     """
-    await socket.accept()
+    if not sockets.has_room_for(socket):
+        await socket.close()  # before it is accepted: the handshake is answered 403
+        return
+    with sockets.counted("open"):
+        await socket.accept()
+        await _serve(socket, job_id, jobs, tokens, poll_s, sockets)
+
+
+async def _serve(
+    socket: WebSocket, job_id: UUID, jobs: Jobs, tokens: Tokens, poll_s: float, sockets: Sockets
+) -> None:
     try:
-        client = await _client(socket, tokens)
+        client = await _client(socket, tokens, sockets)
         if not client.may("read"):
             raise ApiError(403, "not-permitted", "This token has no scope read")
         telling = asyncio.ensure_future(_tell(socket, changes(jobs, job_id, client.owner, poll_s)))
@@ -119,7 +158,7 @@ async def _until_left(socket: WebSocket) -> None:
             pass
 
 
-async def _client(socket: WebSocket, tokens: Tokens) -> Client:
+async def _client(socket: WebSocket, tokens: Tokens, sockets: Sockets) -> Client:
     """Whose token it is.
 
     Raises:
@@ -128,7 +167,10 @@ async def _client(socket: WebSocket, tokens: Tokens) -> Client:
     """
     sent = bearer(socket.headers.get("authorization", ""))
     if "authorization" not in socket.headers:
-        with contextlib.suppress(TimeoutError, ValueError, RecursionError, KeyError):
+        with (
+            sockets.counted("untold"),
+            contextlib.suppress(TimeoutError, ValueError, RecursionError, KeyError),
+        ):
             text = await asyncio.wait_for(socket.receive_text(), _TOKEN_WITHIN_S)
             first = json.loads(text)
             sent = str(first.get("token", "")) if isinstance(first, dict) else ""

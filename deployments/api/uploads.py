@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import fcntl
 import hashlib
 import os
 import tempfile
@@ -22,6 +24,7 @@ from tasks.core.errors import Tyre3dError
 from tasks.storage.open import open_storage
 
 _FOLDER = "uploads"
+_PART = ".upload-"
 _MAX_NAME_BYTES = 200
 _MOST_PARTS = 16
 _SIGNED_FOR_S = 3600
@@ -109,6 +112,10 @@ def _check_told(request: Request, most: int, too_large: ApiError) -> None:
 async def receive_body(name: str, request: Request, settings: ApiSettings) -> Uploaded:
     """Write the body of a request as :func:`receive_upload` does."""
     _check_name(name)
+    if "content-range" in request.headers:  # it would stand there as if it were the whole
+        raise ApiError(400, "bad-request", "Send the whole video: Content-Range is not heeded")
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise ApiError(415, "bad-encoding", "Send the video as it is, without Content-Encoding")
     _check_told(request, settings.max_upload_bytes, _too_large(settings))
     return await receive_upload(name, request.stream(), settings)
 
@@ -129,7 +136,9 @@ async def receive_upload(
     try:
         # on the disk on which it will lie, where that is a disk of this machine
         beside = root if isinstance(root, Path) else None
-        with tempfile.NamedTemporaryFile(prefix=".upload-", dir=beside) as part:
+        with tempfile.NamedTemporaryFile(prefix=_PART, dir=beside) as part:
+            with contextlib.suppress(OSError):  # a file system without locks
+                fcntl.flock(part, fcntl.LOCK_EX | fcntl.LOCK_NB)
             async for piece in content:
                 size += len(piece)
                 if size > settings.max_upload_bytes:
@@ -145,6 +154,20 @@ async def receive_upload(
     except Tyre3dError as exc:
         raise ApiError(502, exc.code, f"{exc.what}. {exc.advice}") from exc
     return Uploaded(video=str(target), size=size, sha256=digest.hexdigest())
+
+
+def sweep_parts(settings: ApiSettings) -> int:
+    """Remove parts of videos that killed processes of the service left; returns how many.
+
+    Whoever receives a video has its part locked. Where the file system has no locks nothing goes.
+    """
+    root, removed = settings.input_roots[0], 0
+    for path in root.glob(f"{_PART}*") if isinstance(root, Path) else ():
+        with contextlib.suppress(OSError), path.open("rb") as part:
+            fcntl.flock(part, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
+            removed += 1
+    return removed
 
 
 async def signed(wanted: UploadWanted, settings: ApiSettings) -> UploadAddress:

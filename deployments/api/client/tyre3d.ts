@@ -88,12 +88,15 @@ export interface JobStatus {
 export class Tyre3dError extends Error {
   readonly status: number;
   readonly code: string;
+  /** When another try may succeed, where the service says so (429, 503). */
+  readonly retryAfterS: number | null;
 
-  constructor(status: number, code: string, message: string) {
+  constructor(status: number, code: string, message: string, retryAfterS: number | null = null) {
     super(`[${code}] ${message}`);
     this.name = "Tyre3dError";
     this.status = status;
     this.code = code;
+    this.retryAfterS = retryAfterS;
   }
 }
 
@@ -181,15 +184,19 @@ export class Tyre3dClient {
   /** Wait for the end of a job, over lost connections and restarts of the service. */
   async wait(jobId: string, onChange: (status: JobStatus) => void = () => {}): Promise<JobStatus> {
     for (;;) {
+      let pauseS = 2;
       try {
         for await (const status of this.events(jobId)) {
           onChange(status);
           if (status.status === "completed" || status.status === "failed") return status;
         }
       } catch (error) {
-        if (error instanceof Tyre3dError && error.status < 500) throw error;
+        if (error instanceof Tyre3dError) {
+          if (error.status < 500 && error.status !== 429) throw error;
+          pauseS = Math.max(pauseS, error.retryAfterS ?? 0);
+        }
       }
-      await new Promise((resolve) => setTimeout(resolve, 2000));
+      await new Promise((resolve) => setTimeout(resolve, 1000 * pauseS));
     }
   }
 
@@ -217,6 +224,7 @@ export class Tyre3dClient {
     } catch {
       // A proxy's page: its text is all there is.
     }
-    throw new Tyre3dError(answer.status, code, message);
+    const after = Number.parseInt(answer.headers.get("retry-after") ?? "", 10);
+    throw new Tyre3dError(answer.status, code, message, Number.isNaN(after) ? null : after);
   }
 }

@@ -94,7 +94,9 @@ class Prefect:
         return httpx.Response(200, json=run)
 
     def _tasks_of(self, body: dict[str, Any]) -> list[dict[str, Any]]:
-        ids = body["flow_runs"].get("id", {}).get("any_", self.tasks)
+        tags = set(body["flow_runs"].get("tags", {}).get("all_", ()))
+        bearing = [run for run in self.tasks if tags <= set(self.runs[run]["tags"])]
+        ids = body["flow_runs"].get("id", {}).get("any_", bearing)
         found = [t for run_id in ids for t in self.tasks.get(run_id, [])]
         return found[body["offset"] : body["offset"] + body["limit"]]
 

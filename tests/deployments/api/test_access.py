@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -165,3 +166,38 @@ def test_the_service_bounds_connections_and_how_long_it_takes_to_stop(
     monkeypatch.setenv("TYRE3D_API_OUTPUT_ROOTS", json.dumps([str(tmp_path / "gone")]))
     served.clear()
     assert (service.main(), served) == (2, {}), "roots are looked at before it serves"
+
+
+def test_a_slash_too_many_leads_nowhere_else(use: Callable[[Use], None]) -> None:
+    """Not to where Host says: the token would go there, and from TLS to plain HTTP."""
+
+    async def test(api: httpx.AsyncClient) -> None:
+        for path in ("/reconstruct/", "/v1/reconstruct/", "/health/", "/live/"):
+            answer = await api.get(path, headers={"Host": "evil.example"})
+            assert (answer.status_code, answer.json()["code"]) == (404, "not-found"), path
+            assert "Location" not in answer.headers
+
+    use(test)
+
+
+def test_who_leaves_before_the_end_of_a_body_is_no_fault_of_the_service(
+    use: Callable[[Use], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    async def test(api: httpx.AsyncClient) -> None:
+        app = api._transport.app  # type: ignore[attr-defined]
+        for method, path in (("POST", "/reconstruct"), ("PUT", "/uploads/a.mp4")):
+            told = [{"type": "http.request", "body": b"{", "more_body": True}]
+
+            async def receive(told: list[dict[str, Any]] = told) -> dict[str, Any]:
+                return told.pop() if told else {"type": "http.disconnect"}
+
+            async def send(_: dict[str, Any]) -> None:
+                return
+
+            token = api.headers["Authorization"].encode()
+            scope = {"type": "http", "method": method, "path": path, "raw_path": path.encode()}
+            headers = [(b"authorization", token), (b"content-length", b"99")]
+            await app({**scope, "query_string": b"", "headers": headers}, receive, send)
+        assert [r for r in caplog.records if r.levelno >= logging.WARNING] == []
+
+    use(test)

@@ -7,9 +7,11 @@ import hashlib
 import hmac
 import json
 import re
+import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,6 +22,7 @@ import httpx
 import pytest
 from pydantic import ValidationError
 
+from deployments.api import callbacks
 from deployments.api.callback_rules import check_callback, is_public
 from deployments.api.callbacks import DELIVERY, SIGNATURE, Callbacks, signature
 from deployments.api.errors import ApiError
@@ -190,6 +193,35 @@ def test_after_days_it_is_given_up(
             assert "api" in prefect.runs[job]["tags"]
 
     asyncio.run(ask())
+
+
+def test_a_host_that_never_answers_keeps_nobody_waiting(
+    settings: ApiSettings, body: dict[str, Any], backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(callbacks, "_ANSWERS_WITHIN_S", 0.3)
+    monkeypatch.setattr(callbacks, "_AT_ONCE", 2)
+    prefect = Prefect()
+
+    async def ask(silent: socket.socket) -> float:
+        host = f"127.0.0.1:{silent.getsockname()[1]}"
+        both = settings.model_copy(update={"callback_hosts": (backend.host, host)})
+        async for api in client_of(prefect, both):
+            for n in range(12):
+                told = {} if n == 0 else {"callback_url": f"http://{host}/"}
+                place = {"output_glb_path": body["output_glb_path"].replace("tyre", f"t{n}")}
+                job = (await api.post("/reconstruct", json={**body, **told, **place})).json()
+                prefect.set(job["job_id"], "COMPLETED")
+        tells = await teller(prefect, both)
+        begun = time.monotonic()
+        assert await tells.tell() == 1
+        seconds = time.monotonic() - begun
+        assert len(tells._tries) == 2, "those that were not tried are due at the next look"
+        await tells.close()
+        return seconds
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # nobody takes what is sent there
+        assert asyncio.run(ask(silent)) < 5 * 0.3, "each waited for those before it"
+    assert len(backend.got) == 1
 
 
 def test_a_job_that_is_started_again_is_told_of_at_its_end_only(

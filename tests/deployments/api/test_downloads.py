@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -45,12 +46,25 @@ def test_a_glb_is_fetched_whole_in_parts_or_not_at_all(
         for asked in ("bytes=100-", "bytes=200-300", "bytes=-0"):
             outside = await api.get(path, headers={"Range": asked})
             assert (outside.status_code, outside.headers["Content-Range"]) == (416, "bytes */100")
+            assert outside.json()["code"] == "range-outside"
         for asked in ("bytes=5-2", "bytes=-", "lines=1-2", "bytes=0-1,4-5", "bytes=a-b"):
             assert (await api.get(path, headers={"Range": asked})).status_code == 200
         same = await api.get(path, headers={"If-None-Match": f'"other", {tag}'})
         assert (same.status_code, same.content) == (304, b"")
         stale = {"Range": "bytes=0-9", "If-Range": '"another"'}
         assert (await api.get(path, headers=stale)).status_code == 200
+        for named, status in (
+            (f'"other", {tag}', 200),
+            ("*", 200),
+            ('"x"', 412),
+            (f"W/{tag}", 412),
+        ):
+            answer = await api.get(path, headers={"If-Match": named})
+            assert answer.status_code == status, named
+        assert answer.json()["code"] == "not-what-is-there"
+        head = await api.head(path, headers={"Range": "bytes=0-9"})
+        assert (head.status_code, head.headers["ETag"]) == (200, tag)
+        assert head.headers["Content-Length"] == "100"
 
     use(test)
 
@@ -123,5 +137,32 @@ def test_no_file_that_another_wrote_is_told_as_the_jobs(
         write_result_of(job, tmp_path)  # by a release that told no digests
         assert (await api.get(f"/reconstruct/{job}/mesh.glb")).status_code == 200
         assert (await api.get(f"/reconstruct/{job}/preview.glb")).status_code == 404
+
+    use(test)
+
+
+def test_metadata_that_were_damaged_are_no_fault_of_the_service(
+    use: Callable[[Use], None], prefect: Prefect, body: dict[str, Any], tmp_path: Path
+) -> None:
+    """Nor those of a later release, whose words this one does not know."""
+
+    async def test(api: httpx.AsyncClient) -> None:
+        job = (await api.post("/reconstruct", json=body)).json()["job_id"]
+        prefect.set(job, "COMPLETED")
+        sound = write_result_of(job, tmp_path, beside=BESIDE)
+        for odd in (
+            {"verdict": "rather good"},
+            {"verdict": "pass", "reasons": 5},
+            {"verdict": "pass", "reasons": [{"code": 1}], "retake": [{}]},
+            {"note": "\ud800"},
+            {"files": ["tyre.glb"]},
+        ):
+            (tmp_path / "out" / "tyre.json").write_text(json.dumps({**sound, **odd}))
+            await asyncio.sleep(0.06)
+            answer = await api.get(f"/reconstruct/status/{job}")
+            assert answer.status_code == 200, odd
+            told = answer.json()
+            assert (told["status"], told["result_is_there"]) == ("completed", False), odd
+            assert (await api.get(f"/reconstruct/{job}/mesh.glb")).status_code in (200, 410), odd
 
     use(test)

@@ -29,6 +29,10 @@ def test_figures_for_prometheus(
         task = {"name": "merge-tyre", "state_name": "Completed", "total_run_time": 2.0}
         cached = {"name": "infer-tyre", "state_name": "Cached", "total_run_time": 0.01}
         prefect.tasks[job] = [task] * 300 + [cached] * 5
+        sides = {"new": body["video"], "damaged": body["video"]}
+        place = {"output_dir": str(tmp_path / "out"), "name": "compared"}
+        compared = (await api.post("/compare", json=sides | place)).json()["job_id"]
+        prefect.set(compared, "FAILED", "InputError: [video-empty] extract: v. Copy it")
         answer = await api.get("/metrics")
         assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
         lines = [x for x in answer.text.splitlines() if not x.startswith("#")]
@@ -37,7 +41,8 @@ def test_figures_for_prometheus(
         assert told['tyre3d_jobs{state="running"}'] == 0
         assert told['tyre3d_jobs_ended_1d{state="completed"}'] == 1
         assert told['tyre3d_failures_1d{code="crashed"}'] == 1
-        assert told['tyre3d_failures_1d{code="video-empty"}'] == 1
+        assert told['tyre3d_jobs_ended_1d{state="failed"}'] == 2
+        assert told['tyre3d_failures_1d{code="video-empty"}'] == 2
         assert told["tyre3d_queue_age_seconds"] > 0
         assert told['tyre3d_stage_seconds_1d{stage="merge"}'] == 2
         assert 'tyre3d_stage_seconds_1d{stage="infer"}' not in told

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,11 @@ import httpx
 import pytest
 import uvicorn
 import websockets
+from fastapi import WebSocket
 from websockets.asyncio.client import ClientConnection, connect
 
 from deployments.api import streams
+from deployments.api.__main__ import NoSockets
 from deployments.api.app import create_app
 from deployments.api.settings import ApiSettings
 from tests.deployments.api.service import TOKEN, runs_on
@@ -171,3 +174,52 @@ def test_a_listener_who_leaves_and_a_service_that_stops_end_it(
     serve(test)
     assert left[0].close_code in (1001, 1006, 1012)
     assert "event: status" in heard
+
+
+def test_sockets_without_a_token_take_no_room_from_others(
+    serve: Callable[[Test], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "_MOST_UNTOLD", 3)
+
+    async def test(url: str, prefect: Prefect, job: str) -> None:
+        async with contextlib.AsyncExitStack() as opened:
+            for _ in range(3):
+                await opened.enter_async_context(_opened(url + job))
+            with pytest.raises(websockets.InvalidStatus) as refused:
+                await opened.enter_async_context(_opened(url + job))
+            assert refused.value.response.status_code == 403
+            told = await opened.enter_async_context(
+                _opened(url + job, additional_headers=bearing(SHOP))
+            )
+            assert json.loads(await told.recv())["status"] == "queued"
+        await asyncio.sleep(0.1)
+        async with _opened(url + job) as socket:
+            await socket.send(json.dumps({"token": SHOP}))
+            assert json.loads(await socket.recv())["status"] == "queued"
+
+    serve(test)
+
+
+def test_so_many_sockets_and_no_more() -> None:
+    sockets = streams.Sockets(2)
+    bearer = WebSocket({"type": "websocket", "headers": [(b"authorization", b"Bearer x")]}, _, _)
+    with sockets.counted("open"):
+        assert sockets.has_room_for(bearer)
+        with sockets.counted("open"):
+            assert not sockets.has_room_for(bearer)
+        assert sockets.has_room_for(bearer)
+
+
+async def _(*_: Any) -> Any:
+    raise AssertionError("nothing is sent or received")
+
+
+def test_what_a_socket_is_asked_with_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    log = logging.getLogger("tests.sockets")
+    log.addFilter(NoSockets())
+    with caplog.at_level(logging.INFO):
+        log.info('%s - "WebSocket %s" [accepted]', "1.2.3.4:5", "/events/1?token=secret")
+        log.info('%s - "WebSocket %s" 403', "1.2.3.4:5", "/events/1?token=secret")
+        log.info("connection open")
+        log.info("Application startup complete.")
+    assert [record.message for record in caplog.records] == ["Application startup complete."]

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from deployments.api.settings import ApiSettings
+from deployments.api.uploads import sweep_parts
 from tests.deployments.api.service import TOKEN, Use, client_of
 from tests.deployments.api.stand_in import Prefect
 from tests.support.s3 import KEY, REGION, SECRET, filesystem, s3_server
@@ -158,5 +159,45 @@ def test_where_inputs_lie_in_a_folder_nobody_is_sent_to_a_bucket(
     async def test(api: httpx.AsyncClient) -> None:
         answer = await api.post("/upload-addresses", json={"name": "a.mp4", "size": 5})
         assert (answer.status_code, answer.json()["code"]) == (409, "no-bucket")
+
+    use(test)
+
+
+def test_parts_that_a_killed_service_left_go_and_those_at_hand_stay(
+    use: Callable[[Use], None], settings: ApiSettings, tmp_path: Path
+) -> None:
+    left = tmp_path / "in" / ".upload-left"
+    left.write_bytes(b"half of a vid")
+    (tmp_path / "in" / ".upload-link").symlink_to(tmp_path / "secret.mp4")
+    removed: list[int] = []
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"one"
+        removed.append(sweep_parts(settings))  # as another service does that is started
+        yield b"two"
+
+    async def test(api: httpx.AsyncClient) -> None:
+        answer = await api.put("/uploads/tyre.mp4", content=pieces())
+        assert answer.status_code == 201, answer.text
+        assert Path(answer.json()["video"]).read_bytes() == b"onetwo"
+        assert removed == [2]
+        assert [p for p in (tmp_path / "in").rglob(".upload-*")] == []
+        assert (tmp_path / "secret.mp4").is_file()
+
+    use(test)
+
+
+def test_a_part_of_a_video_is_not_taken_for_the_whole(
+    use: Callable[[Use], None], tmp_path: Path
+) -> None:
+    async def test(api: httpx.AsyncClient) -> None:
+        for name, value, status in (
+            ("Content-Range", "bytes 0-0/10", 400),
+            ("Content-Encoding", "gzip", 415),
+        ):
+            answer = await api.put("/uploads/a.mp4", content=b"x", headers={name: value})
+            assert answer.status_code == status
+            assert set(answer.json()) == {"code", "message", "request_id", "fields"}
+        assert not (tmp_path / "in" / "uploads").exists()
 
     use(test)
