@@ -8,6 +8,7 @@ from pathlib import Path
 
 import uvicorn
 from pydantic import ValidationError
+from pydantic_settings.exceptions import SettingsError
 from uvicorn.config import LOGGING_CONFIG
 
 from configs.settings import Settings
@@ -26,7 +27,7 @@ class NoSockets(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the line is of something else."""
         said = str(record.msg)
-        return '"WebSocket ' not in said and said not in ("connection open", "connection closed")
+        return '"WebSocket ' not in said and not said.startswith("connection ")
 
 
 def main() -> int:
@@ -39,6 +40,9 @@ def main() -> int:
         errors = ((".".join(str(p) for p in e["loc"]), e["msg"]) for e in exc.errors())
         lines = "".join(f"  {name}: {message}\n" for name, message in errors)
         sys.stderr.write(f"tyre3d-api: settings (TYRE3D_...) cannot be used:\n{lines}")
+        return 2
+    except SettingsError as exc:  # a list that is no JSON, as where a shell took the quotes
+        sys.stderr.write(f'tyre3d-api: {exc}: lists are JSON, such as ["/srv/tyre3d/incoming"]\n')
         return 2
     roots = [*settings.input_roots, *settings.output_roots]
     if missing := [str(root) for root in roots if isinstance(root, Path) and not root.is_dir()]:

@@ -150,7 +150,7 @@ def test_settings_that_would_open_the_service_are_refused(
 
 
 def test_the_service_bounds_connections_and_how_long_it_takes_to_stop(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     served: dict[str, Any] = {}
     monkeypatch.setattr(service.uvicorn, "run", lambda _, **options: served.update(options))
@@ -166,6 +166,12 @@ def test_the_service_bounds_connections_and_how_long_it_takes_to_stop(
     monkeypatch.setenv("TYRE3D_API_OUTPUT_ROOTS", json.dumps([str(tmp_path / "gone")]))
     served.clear()
     assert (service.main(), served) == (2, {}), "roots are looked at before it serves"
+    monkeypatch.setenv("TYRE3D_API_OUTPUT_ROOTS", f"[{tmp_path}]")  # a shell took the quotes
+    capsys.readouterr()
+    assert (service.main(), served) == (2, {})
+    said = capsys.readouterr().err
+    assert "output_roots" in said
+    assert len(said.splitlines()) == 1
 
 
 def test_a_slash_too_many_leads_nowhere_else(use: Callable[[Use], None]) -> None:

@@ -221,5 +221,6 @@ def test_what_a_socket_is_asked_with_is_not_logged(caplog: pytest.LogCaptureFixt
         log.info('%s - "WebSocket %s" [accepted]', "1.2.3.4:5", "/events/1?token=secret")
         log.info('%s - "WebSocket %s" 403', "1.2.3.4:5", "/events/1?token=secret")
         log.info("connection open")
+        log.info("connection rejected (%d %s)", 403, "Forbidden")
         log.info("Application startup complete.")
     assert [record.message for record in caplog.records] == ["Application startup complete."]
