@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import subprocess
@@ -211,6 +212,27 @@ def test_a_crash_is_one_line_unless_verbose(
     assert "[internal] ZeroDivisionError" in line
     assert main(["reconstruct", str(video), "--out", str(tmp_path), "--verbose"]) == 1
     assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("number", "code"), [(errno.EROFS, 5), (errno.ENOSPC, 5), (errno.EIO, 1)])
+def test_a_disk_that_takes_nothing_is_no_fault_of_ours(
+    tmp_path: Path,
+    video: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    number: int,
+    code: int,
+) -> None:
+    """Wherever it is met: folders of Prefect's, too, lie on disks that may not be written."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number), "/read/only")
+
+    monkeypatch.setattr("tasks.storage.inputs.check_input", refuse)
+    ended, line = fails(capsys, "reconstruct", str(video), "--out", str(tmp_path))
+    assert ended == code, line
+    assert ("fault of Tyre3D" in line) == (code == 1)
+    assert "/read/only" in line
 
 
 @pytest.mark.slow
