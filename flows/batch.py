@@ -8,7 +8,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import httpx
@@ -25,6 +25,7 @@ from prefect.utilities.urls import url_for
 from configs.locations import as_location, inside, printable, report_of
 from configs.request import BatchRequest, ReconstructRequest
 from configs.settings import Settings
+from configs.stages import ExtractConfig
 from flows.reconstruct import reconstruct
 from flows.support.batch_page import write_page
 from flows.support.deployment_runs import RunWatch, pause, retry_while_unavailable
@@ -211,6 +212,7 @@ class _Work:
         try:
             entry = await asyncio.to_thread(self._start, source)
             if not entry.found_finished:
+                await asyncio.to_thread(_look, source)
                 request = self._request(source)
                 entry, failure = await self._attempts(entry, request, start, watch)
                 if failure is None:
@@ -247,6 +249,18 @@ class _Work:
             )
             await pause(min(2.0**attempt, 60.0))
         return entry, failure
+
+
+def _look(source: Source) -> None:
+    """Refuse what is no film before a process of a worker, many seconds, is started for it.
+
+    Raises:
+        InputError: As :func:`tasks.video.container.probe`.
+    """
+    if isinstance(source.location, Path) and source.location.is_file():
+        from tasks.video.container import probe
+
+        probe(source.location, ExtractConfig())
 
 
 def _show(manifest: Manifest, settings: Settings) -> None:

@@ -32,6 +32,8 @@ from tasks.batch.manifest import Entry, Manifest
 from tasks.core.errors import InputError
 from tasks.storage.inputs import local_input
 from tasks.storage.results import Results, write_result
+from tasks.video import container
+from tests.conftest import write_video
 from tests.support.s3 import KEY, REGION, SECRET, filesystem, s3_server
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
@@ -244,6 +246,7 @@ def test_a_deployment_is_run_again_only_where_that_can_help(
         }
     )
     monkeypatch.setattr(module, "arun_deployment", server)
+    monkeypatch.setattr(container, "probe", lambda *_: None)  # these films are words
 
     async def at_once(seconds: float) -> None:
         return None
@@ -275,6 +278,26 @@ def test_a_deployment_is_run_again_only_where_that_can_help(
         "batch-id:d:2",
     ]
     assert server.most == 2
+
+
+def test_no_process_is_started_for_what_is_no_film(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = Server({"film": [Completed()]})
+    monkeypatch.setattr(module, "arun_deployment", server)
+    write_video(tmp_path / "film.mp4", 2)
+    (tmp_path / "noise.mp4").write_bytes(bytes(range(256)) * 12)
+    (tmp_path / "words.mp4").write_text("no film")
+    request = BatchRequest(
+        inputs=(str(tmp_path),), out_dir=tmp_path / "out", deployment="reconstruct/reconstruct"
+    )
+    manifest = module.run_batch(request, Settings(), "batch-id")
+    assert module.final_state(manifest).message == "2 of 3 failed: noise, words"
+    assert server.keys == ["batch-id:film:1"]
+    entries = _entries(tmp_path / "out")
+    for name in ("noise", "words"):
+        error = entries[name]["error"]
+        assert (error["code"], error["stage"]) == ("video-unreadable", "extract")
 
 
 def test_the_server_starts_runs_by_the_clock() -> None:
