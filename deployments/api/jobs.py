@@ -12,15 +12,14 @@ import json
 import logging
 import time
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from pydantic import ValidationError
 
-from configs.locations import parent_and_name
+from configs.locations import inside, parent_and_name
 from configs.settings import Settings
 from deployments.api.attempts import (
     ENDED,
@@ -103,7 +102,7 @@ class Jobs:
         asked = await asyncio.to_thread(self.kind.asked, body, self._settings)
         parameters = asked.parameters
         hidden = self._key_of(client, key) if key is not None else None
-        output = _output_tag(self.kind.glb_of(parameters))
+        output = _output_tag(self.kind, parameters)
         tags, labels = [output, FIRST], {}
         if body.reference is not None:
             tags.append(reference_tag(body.reference))
@@ -116,7 +115,8 @@ class Jobs:
         lock = self._outputs.setdefault(output, asyncio.Lock())
         async with lock, self._runs.admission():
             for other in await self._to_write_to(output):
-                if hidden is None or other.first.get("idempotency_key") != hidden:
+                known = hidden is not None and other.first.get("idempotency_key") == hidden
+                if not known or not self._runs.is_of_this_kind(other.first):
                     raise _in_use(other.first, client)
             run, new = await self._runs.start(parameters, asked.name, hidden, tags, labels)
             if new:
@@ -130,15 +130,15 @@ class Jobs:
 
     async def _to_write_to(self, output: str) -> list[Job]:
         """Jobs that have not ended and write to a place; one that crashed is made again there."""
-        runs = await self._runs.with_tags([output], ACTIVE)
+        runs = await self._runs.with_tags([output], ACTIVE, of_any_kind=True)
         since = (datetime.now(UTC) - MADE_AGAIN_WITHIN).isoformat()
-        runs += await self._runs.with_tags([output], ended_after=since)
+        runs += await self._runs.with_tags([output], ended_after=since, of_any_kind=True)
         jobs = jobs_of(runs, self._settings.attempts)
         return [job for job in jobs if job.status not in ENDED]
 
     async def _yield_to_earlier(self, run: dict[str, Any], output: str, client: Client) -> None:
         """Give way to a job that another process of the service created at the same moment."""
-        others = await self._runs.with_tags([output], ACTIVE)
+        others = await self._runs.with_tags([output], ACTIVE, of_any_kind=True)
         earlier = [o for o in others if (o["created"], o["id"]) < (run["created"], run["id"])]
         if earlier:
             await self._runs.cancel(UUID(run["id"]), "Another job writes to the same GLB")
@@ -426,5 +426,7 @@ def _callback_of(run: Run) -> str | None:
     return (run.get("labels") or {}).get(LABEL)
 
 
-def _output_tag(glb: Path | str) -> str:
-    return f"output:{hashlib.sha256(str(glb).encode()).hexdigest()[:32]}"
+def _output_tag(kind: Kind, parameters: Mapping[str, Any]) -> str:
+    """The tag of all jobs of either kind whose files would be called alike: in one JSON first."""
+    place = inside(parent_and_name(kind.glb_of(parameters))[0], kind.stem_of(parameters))
+    return f"output:{hashlib.sha256(str(place).encode()).hexdigest()[:32]}"

@@ -204,6 +204,7 @@ class PrefectRuns:
         limit: int = _PAGE,
         offset: int = 0,
         oldest_first: bool = False,
+        of_any_kind: bool = False,
     ) -> list[dict[str, Any]]:
         """Runs of this service that bear all these tags, the latest first.
 
@@ -214,10 +215,17 @@ class PrefectRuns:
             limit: At most so many.
             offset: So many are left out.
             oldest_first: Whether those that were to start first come first.
+            of_any_kind: Whether runs of other deployments that bear the tags count, too.
         """
         sort = "EXPECTED_START_TIME_ASC" if oldest_first else "ID_DESC"
         wanted = self._wanted(tags, states, ended_after)
+        if of_any_kind:
+            wanted["tags"]["all_"] = list(tags)
         return await self._page(wanted, sort, limit, offset)
+
+    def is_of_this_kind(self, run: Mapping[str, Any]) -> bool:
+        """Whether a run is one of this deployment."""
+        return self._tag in run["tags"]
 
     async def _page(
         self, wanted: dict[str, Any], sort: str, limit: int, offset: int

@@ -47,6 +47,35 @@ def test_a_job_that_is_to_be_made_again_keeps_its_place(
     use(test)
 
 
+def test_a_comparison_and_a_reconstruction_do_not_write_to_one_place(
+    use: Callable[[Use], None], prefect: Prefect, body: dict[str, Any], tmp_path: Path
+) -> None:
+    """Both call their metadata and their page alike: tyre.json, tyre.html."""
+    sides = {"new": body["video"], "damaged": body["video"]}
+    compare = {**sides, "output_dir": str(tmp_path / "out"), "name": "tyre"}
+
+    async def test(api: httpx.AsyncClient) -> None:
+        key = {"Idempotency-Key": "order-1"}
+        for path, one, other, theirs in (
+            ("/reconstruct", body, "/compare", compare),
+            ("/compare", compare, "/reconstruct", body),
+        ):
+            first = (await api.post(path, json=one, headers=key)).json()["job_id"]
+            again = await api.post(path, json=one, headers=key)
+            assert again.json()["job_id"] == first
+            refused = await api.post(other, json=theirs, headers=key)
+            assert (refused.status_code, refused.json()["code"]) == (409, "output-in-use")
+            beside = {"output_glb_path": str(tmp_path / "out" / "b.glb"), "name": "b"}
+            taken = {k: v for k, v in beside.items() if k in theirs}
+            done = await api.post(other, json=theirs | taken)
+            assert done.status_code == 202
+            for job in (first, done.json()["job_id"]):
+                prefect.set(job, "CANCELLED")
+            key = {"Idempotency-Key": "order-2"}
+
+    use(test)
+
+
 def test_of_many_at_once_one_gets_the_place(
     use: Callable[[Use], None], prefect: Prefect, body: dict[str, Any]
 ) -> None:
