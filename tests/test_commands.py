@@ -273,6 +273,7 @@ def test_everything_else_as_a_reader_types_it(tmp_path: Path) -> None:
     (tmp_path / ".venv/.ready").touch()
     try:
         terminal.hold("python -m moto.server -p 5000", "http://127.0.0.1:5000")
+        terminal.type("disown -a")  # held for all documents, not for the first alone
         filled = terminal.type(f"python -c {shlex.quote(FILL)}")
         assert filled[0] == 0, filled
         for document in DOCUMENTS_TYPED:
