@@ -8,19 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 import logging
 import time
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from pydantic import ValidationError
-
 from configs.locations import inside, parent_and_name
-from configs.settings import Settings
 from deployments.api.attempts import (
     ENDED,
     FIRST,
@@ -45,23 +41,15 @@ from deployments.api.models import (
     JobError,
     JobStatus,
     JobSummary,
-    Judgement,
     Status,
 )
-from deployments.api.paths import below
 from deployments.api.prefect_runs import ACTIVE, PrefectRuns
+from deployments.api.results import JobResults
 from deployments.api.settings import ApiSettings
 from deployments.api.tokens import Client
-from tasks.core.errors import Tyre3dError
-from tasks.storage.results import Results
 
-METADATA = "metadata.json"
-_NAMES = {".json": METADATA, ".html": "report.html", ".csv": "cells.csv"}
-"""Names over the API by what follows the stem in a file's name; of others it is the name."""
-_MAX_METADATA_BYTES = 4_000_000
 _MAX_CACHED = 2000
 """Statuses in the cache from which on those that are too old are removed."""
-_UNCHANGED_FOR_S = 60.0
 _LOOKED_BACK = timedelta(hours=1)
 """How far a look for crashed runs overlaps the one before: clocks of machines differ."""
 _LOOKED_THROUGH, _PAGES = 200, 5
@@ -83,13 +71,13 @@ class Jobs:
         self._runs = runs
         self._settings = settings
         self._expected = Expected(runs)
+        self._results = JobResults(kind, settings.output_roots)
         self._cache: dict[tuple[UUID, str | None], tuple[float, asyncio.Task[JobStatus]]] = {}
         self._outputs: weakref.WeakValueDictionary[str, asyncio.Lock] = (
             weakref.WeakValueDictionary()
         )
         self._made_again: set[str] = set()
         self._looked_at: datetime | None = None
-        self._unchanged: dict[str, float] = {}
 
     async def start(self, body: JobBody, key: str | None, client: Client) -> tuple[UUID, Status]:
         """Create a job, or find the client's own with the same idempotency key.
@@ -223,14 +211,7 @@ class Jobs:
         if status.status != "completed":
             raise ApiError(409, "not-completed", f"The job is {status.status}")
         job = await self._job(await self._runs.find(job_id))
-        found, known = await asyncio.to_thread(self._file, job.attempts, name)
-        if known is not None and name not in known:
-            made = f"it made {', '.join(known)}"
-            raise ApiError(404, "file-unknown", f"This job made no file of that name; {made}")
-        if found is None:
-            message = "What lies there is no longer what this job made, or cannot be read here"
-            raise ApiError(410, "result-replaced", message)
-        return found
+        return await asyncio.to_thread(self._results.file, job.attempts, name)
 
     async def make_again(self) -> int:
         """Start jobs again whose process died, as often as the settings allow.
@@ -291,11 +272,12 @@ class Jobs:
                 preset = run["parameters"]["request"].get("preset", "")
                 details["eta_s"] = await self._expected.eta_s(preset, told.stage, told.progress)
         elif status == "completed":
-            found = await asyncio.to_thread(self._metadata, attempts)
-            metadata = found or {"output_path": str(self.kind.glb_of(run["parameters"]))}
+            result = await asyncio.to_thread(self._results.told, attempts)
+            place = {"output_path": str(self.kind.glb_of(run["parameters"]))}
+            metadata = result.metadata if result is not None else place
             details |= {"progress": 1.0, "metadata": metadata, **self.kind.judged(metadata)}
-            details["result_is_there"] = found is not None
-            details["files"] = list(self._files(attempts, found)) if found is not None else None
+            details["result_is_there"] = result is not None
+            details["files"] = list(result.files) if result is not None else None
         elif status == "failed":
             details["error"] = JobError(**job.failure.to_dict())
         return JobStatus(
@@ -309,84 +291,6 @@ class Jobs:
             finished_at=run["end_time"] if status in ENDED else None,
             **details,
         )
-
-    def _metadata(self, attempts: Sequence[Run]) -> dict[str, Any] | None:
-        """The metadata of a job's result, if what lies there is what this job made, unchanged.
-
-        None where it was replaced since, or where this machine cannot read it. A GLB that was
-        found unchanged is not read again for a while.
-        """
-        found = self._stated(attempts)
-        if found is None:
-            return None
-        try:
-            Judgement.model_validate(self.kind.judged(found))
-        except (ValidationError, TypeError, KeyError, AttributeError):
-            return None  # damaged, or of a release that says what this one does not know
-        digest, now = str(found.get("glb_sha256")), time.monotonic()
-        if self._unchanged.get(digest, 0.0) < now:
-            if self._file(attempts, self.kind.glb_name)[0] is None:
-                return None
-            if len(self._unchanged) > _MAX_CACHED:
-                self._unchanged = {k: v for k, v in self._unchanged.items() if v >= now}
-            self._unchanged[digest] = now + _UNCHANGED_FOR_S
-        return found
-
-    def _file(
-        self, attempts: Sequence[Run], name: str
-    ) -> tuple[tuple[bytes, str] | None, list[str] | None]:
-        """A file and its sha256, read anew, and the names of all; None for what is not there."""
-        found = self._stated(attempts)
-        if found is None:
-            return None, None
-        files = self._files(attempts, found)
-        if name not in files:
-            return None, list(files)
-        try:
-            results, _ = self._place(attempts)
-            content = results.read(files[name])
-        except (Tyre3dError, ApiError):
-            return None, list(files)
-        digest = hashlib.sha256(content or b"").hexdigest()
-        if name == METADATA:  # which cannot state its own digest, but who wrote it
-            sound = content is not None and _states(content, attempts) is not None
-        else:
-            glb = self._glb_name(attempts)
-            stated = {**(found.get("files") or {}), glb: found.get("glb_sha256")}
-            sound = digest == stated.get(files[name])
-        return ((content, digest) if content is not None and sound else None), list(files)
-
-    def _stated(self, attempts: Sequence[Run]) -> dict[str, Any] | None:
-        """The metadata that lie there, if a run of this job wrote them."""
-        try:
-            results, stem = self._place(attempts)
-            text = results.read(f"{stem}.json")
-        except (Tyre3dError, ApiError):
-            return None
-        return _states(text or b"", attempts)
-
-    def _place(self, attempts: Sequence[Run]) -> tuple[Results, str]:
-        """Folder of the results, and what their names begin with.
-
-        Raises:
-            ApiError: It no longer lies below a root.
-        """
-        parameters = attempts[0]["parameters"]
-        glb = below(self.kind.glb_of(parameters), self._settings.output_roots, "the result")
-        return Results(parent_and_name(glb)[0], Settings()), self.kind.stem_of(parameters)
-
-    def _glb_name(self, attempts: Sequence[Run]) -> str:
-        return parent_and_name(self.kind.glb_of(attempts[0]["parameters"]))[1]
-
-    def _files(self, attempts: Sequence[Run], metadata: dict[str, Any]) -> dict[str, str]:
-        """Names in the folder of results by names over the API, the same for every tyre."""
-        glb, stem = self._glb_name(attempts), self.kind.stem_of(attempts[0]["parameters"])
-        known = {**_NAMES, glb.removeprefix(stem): self.kind.glb_name}
-        stated = metadata.get("files")
-        files = [glb, f"{stem}.json", *(stated if isinstance(stated, dict) else ())]
-        ours = [each for each in dict.fromkeys(files) if each.startswith(stem)]
-        suffixes = [each.removeprefix(stem) for each in ours]
-        return {known.get(s, s.removeprefix(".")): f"{stem}{s}" for s in suffixes}
 
     def _summary(self, job: Job) -> JobSummary:
         return JobSummary(
@@ -402,17 +306,6 @@ class Jobs:
         """The key of a run: another client's is another one."""
         told = f"{client.name}\0{key}" if client.name else key
         return f"api:{hashlib.sha256(told.encode()).hexdigest()}"
-
-
-def _states(text: bytes, attempts: Sequence[Run]) -> dict[str, Any] | None:
-    """Metadata, if one of these runs wrote them."""
-    try:
-        found = dict(json.loads(text[:_MAX_METADATA_BYTES]))
-        json.dumps(found, ensure_ascii=False).encode()  # halves of characters no answer can hold
-    except (ValueError, TypeError, RecursionError):
-        return None
-    theirs = found.get("run_id") not in [run["id"] for run in attempts]
-    return None if theirs or not isinstance(found.get("files", {}), dict) else found
 
 
 def _in_use(other: Run, client: Client) -> ApiError:

