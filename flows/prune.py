@@ -22,7 +22,7 @@ def prune(older_than_days: float = 30.0, keep_gb: float = 200.0) -> dict[str, An
         keep_gb: Gigabytes of artifacts above which the least recently used go, too.
 
     Returns:
-        How many artifacts and bytes went, and how many are left.
+        How many artifacts, bytes and half-written files went, and how many are left.
     """
     pruned = prune_store(
         open_store(load_settings()),
@@ -31,10 +31,11 @@ def prune(older_than_days: float = 30.0, keep_gb: float = 200.0) -> dict[str, An
         keep_size=keep_gb * 1e9,
     )
     get_run_logger().info(
-        "%d artifacts deleted (%.1f MB), %d kept (%.1f MB)",
+        "%d artifacts deleted (%.1f MB), %d kept (%.1f MB); %d files that killed processes left",
         pruned.artifacts,
         pruned.size / 1e6,
         pruned.kept,
         pruned.kept_size / 1e6,
+        pruned.parts,
     )
     return asdict(pruned)

@@ -134,9 +134,7 @@ async def receive_upload(
     target, root = _place_of(name, settings), settings.input_roots[0]
     digest, size = hashlib.sha256(), 0
     try:
-        # on the disk on which it will lie, where that is a disk of this machine
-        beside = root if isinstance(root, Path) else None
-        with tempfile.NamedTemporaryFile(prefix=_PART, dir=beside) as part:
+        with tempfile.NamedTemporaryFile(prefix=_PART, dir=_beside(root)) as part:
             with contextlib.suppress(OSError):  # a file system without locks
                 fcntl.flock(part, fcntl.LOCK_EX | fcntl.LOCK_NB)
             async for piece in content:
@@ -162,12 +160,20 @@ def sweep_parts(settings: ApiSettings) -> int:
     Whoever receives a video has its part locked. Where the file system has no locks nothing goes.
     """
     root, removed = settings.input_roots[0], 0
-    for path in root.glob(f"{_PART}*") if isinstance(root, Path) else ():
+    for path in _beside(root).glob(f"{_PART}*"):
         with contextlib.suppress(OSError), path.open("rb") as part:
             fcntl.flock(part, fcntl.LOCK_EX | fcntl.LOCK_NB)
             path.unlink()
             removed += 1
+    with contextlib.suppress(Tyre3dError):
+        if isinstance(root, Path):
+            removed += open_storage(root / _FOLDER, Settings()).remove_parts()
     return removed
+
+
+def _beside(root: Path | str) -> Path:
+    """Where a video is received: on the disk on which it will lie, where that is one of ours."""
+    return root if isinstance(root, Path) else Path(tempfile.gettempdir())
 
 
 async def signed(wanted: UploadWanted, settings: ApiSettings) -> UploadAddress:

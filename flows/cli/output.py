@@ -75,6 +75,7 @@ def pruned_in_words(pruned: Pruned, *, dry_run: bool) -> str:
     return (
         f"{pruned.artifacts} artifacts ({pruned.size / 1e6:.1f} MB) {gone}; "
         f"{pruned.kept} ({pruned.kept_size / 1e6:.1f} MB) kept"
+        + (f"; {pruned.parts} files that killed processes left {gone}" if pruned.parts else "")
     )
 
 

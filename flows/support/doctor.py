@@ -141,7 +141,7 @@ def check_storage(settings: Settings) -> Iterator[Check]:
     places["scratch files"] = settings.scratch_dir
     for name, place in places.items():
         location = place if "://" in str(place) else Path(place)
-        storage, key = open_storage(location, settings), f"doctor-{uuid.uuid4().hex}"
+        storage, key = open_storage(location, settings), f".{uuid.uuid4().hex}.part"
         storage.write({key: b"tyre3d doctor"})
         try:
             if storage.get(key) != b"tyre3d doctor":

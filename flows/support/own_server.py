@@ -14,10 +14,11 @@ import json
 import os
 import secrets
 import time
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from tasks.storage.parts import part_of
 
 PASSWORD_FILE = "tyre3d-auth"
 """In ``$PREFECT_HOME``: ``user:password``, as Prefect wants it in ``PREFECT_API_AUTH_STRING``."""
@@ -59,10 +60,8 @@ def own_password() -> str:
     known = _read(path)
     if known:
         return known
-    path.parent.mkdir(parents=True, exist_ok=True)
     # complete before it appears under its name, so that nobody reads half of it
-    part = path.with_name(f".{PASSWORD_FILE}.{uuid.uuid4().hex}")
-    try:
+    with part_of(path) as part:
         part.touch(_PRIVATE)
         part.write_text(f"{new_password()}\n")
         try:
@@ -70,8 +69,6 @@ def own_password() -> str:
         except OSError:  # another was faster, what is there is empty, or there are no hard links
             if not _read(path):
                 part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
     return path.read_text().strip()
 
 

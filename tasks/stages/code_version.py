@@ -26,6 +26,7 @@ INFRASTRUCTURE = (
     "tasks.storage.base",
     "tasks.storage.local",
     "tasks.storage.open",
+    "tasks.storage.parts",
     "tasks.storage.prune",
     "tasks.storage.read_cache",
     "tasks.storage.results",

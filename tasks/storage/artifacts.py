@@ -215,6 +215,10 @@ class ArtifactStore:
         """All objects of all artifacts."""
         return self._storage.listing("cas")
 
+    def remove_parts(self, *, dry_run: bool = False) -> int:
+        """Remove files that killed processes left half-written; returns how many there were."""
+        return self._storage.remove_parts(dry_run=dry_run)
+
     def make(
         self, stage: str, key: str, produce: Callable[[Path], Mapping[str, Any]]
     ) -> ArtifactRef:

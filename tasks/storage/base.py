@@ -126,6 +126,16 @@ class Storage(Protocol):
             How many there were.
         """
 
+    def remove_parts(self, *, dry_run: bool = False) -> int:
+        """Remove files that killed processes left half-written, anywhere below the root.
+
+        Args:
+            dry_run: Whether to remove nothing.
+
+        Returns:
+            How many there were.
+        """
+
     def working_folder(self, default: Path) -> Path:
         """Where stages work: on the disk that they publish to, or else ``default``."""
 

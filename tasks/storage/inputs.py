@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import re
-import shutil
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +19,7 @@ from configs.settings import Settings
 from tasks.core.digests import canonical, sha256_of
 from tasks.core.errors import InputError, StorageError
 from tasks.storage.open import open_storage
+from tasks.storage.scratch import working_folder
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
 
@@ -155,16 +154,16 @@ def local_input(location: Path | str, settings: Settings) -> Iterator[Path]:
         InputError: ``input-missing``, ``input-unreadable``, ``folder-no-images``.
     """
     parent, name = parent_and_name(as_location(location))
-    folder = settings.scratch_dir / f"input-{uuid.uuid4().hex}"
-    try:
-        storage = open_storage(parent, settings)
+    storage = open_storage(parent, settings)
+    with contextlib.ExitStack() as copies:
+        folder = settings.scratch_dir
+        if not isinstance(parent, Path):
+            folder = copies.enter_context(working_folder(folder, "input"))
         with input_errors(location):
             path = storage.local_tree(name, folder, IMAGE_SUFFIXES)
             if not path.exists():
                 raise _nothing_at(location, prefix_exists=bool(storage.keys(name)))
         yield path
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _nothing_at(location: Path | str, *, prefix_exists: bool) -> InputError:

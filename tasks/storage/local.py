@@ -6,12 +6,12 @@ import contextlib
 import os
 import shutil
 import time
-import uuid
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from tasks.core.digests import sha256_of
 from tasks.storage.base import Stored, checked, storage_errors
+from tasks.storage.parts import held, part_of, remove_parts
 
 
 class LocalStorage:
@@ -31,14 +31,8 @@ class LocalStorage:
     @contextlib.contextmanager
     def _part(self, target: Path) -> Iterator[Path]:
         """A name beside ``target`` to write under; what is left there afterwards is removed."""
-        # not made of the target's name, which may be as long as names can be
-        part = target.with_name(f".{uuid.uuid4().hex}.part")
-        with storage_errors(str(target)):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                yield part
-            finally:
-                part.unlink(missing_ok=True)
+        with storage_errors(str(target)), part_of(target) as part:
+            yield part
 
     def put(self, key: str, source: Path) -> None:
         """Store a file's content under ``key``; a file on the same disk is linked, not copied."""
@@ -47,7 +41,8 @@ class LocalStorage:
             try:
                 os.link(source, part)
             except OSError:
-                shutil.copyfile(source, part)
+                with held(part):
+                    shutil.copyfile(source, part)
             part.replace(target)
 
     def write(self, files: Mapping[str, bytes]) -> None:
@@ -56,7 +51,7 @@ class LocalStorage:
             written = []
             for key, content in files.items():
                 target = self._path(key)
-                part = stack.enter_context(self._part(target))
+                part = stack.enter_context(held(stack.enter_context(self._part(target))))
                 _write_through(part, content)
                 written.append((part, target))
             for part, target in written:
@@ -65,7 +60,7 @@ class LocalStorage:
     def put_new(self, key: str, content: bytes) -> bool:
         """Store ``content`` unless ``key`` exists."""
         target = self._path(key)
-        with self._part(target) as part:
+        with self._part(target) as name, held(name) as part:
             _write_through(part, content)
             try:
                 os.link(part, target)
@@ -175,6 +170,11 @@ class LocalStorage:
     def abort_uploads(self, before: float) -> int:
         """There are none."""
         return 0
+
+    def remove_parts(self, *, dry_run: bool = False) -> int:
+        """Remove what killed processes left half-written anywhere below the root."""
+        with storage_errors(self.root):
+            return remove_parts(self._folder.rglob(".*.part"), dry_run=dry_run)
 
     def working_folder(self, default: Path) -> Path:
         """A folder on this disk, so that what is published is linked, not copied."""

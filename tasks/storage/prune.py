@@ -32,12 +32,14 @@ class Pruned:
         size: Their bytes.
         kept: Artifacts that are left.
         kept_size: Their bytes.
+        parts: Files that killed processes left half-written.
     """
 
     artifacts: int
     size: int
     kept: int
     kept_size: int
+    parts: int = 0
 
 
 def prune(
@@ -48,7 +50,7 @@ def prune(
     keep_size: float = math.inf,
     dry_run: bool = False,
 ) -> Pruned:
-    """Delete artifacts that were not used for long, the least recently used first.
+    """Delete artifacts that were not used for long, the least recently used first, and half files.
 
     One that may be in use is never deleted, so that more than ``keep_size`` may be left. A run
     that looks for an artifact which goes at that moment makes it again.
@@ -71,7 +73,8 @@ def prune(
     if not dry_run:
         for each in going:
             store.discard(each.stage, each.key)
-    return Pruned(len(going), total - left, len(found) - len(going), left)
+    parts = store.remove_parts(dry_run=dry_run)
+    return Pruned(len(going), total - left, len(found) - len(going), left, parts)
 
 
 def _found(objects: list[Stored]) -> list[_Found]:

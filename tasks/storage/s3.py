@@ -6,7 +6,6 @@ import contextlib
 import logging
 import random
 import time
-import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
@@ -14,6 +13,7 @@ from typing import Any, TypeVar
 from configs.settings import Settings
 from tasks.core.errors import StorageError
 from tasks.storage.base import Stored, checked, missing, storage_error, storage_errors
+from tasks.storage.parts import held, part_of
 
 _log = logging.getLogger("tyre3d.storage")
 _T = TypeVar("_T")
@@ -146,15 +146,11 @@ class S3Storage:
     def local(self, key: str, folder: Path) -> Path:
         """A copy in ``folder``."""
         path, target = self._path(key), folder / checked(key)
-        part = target.with_name(f".{target.name}.{uuid.uuid4().hex}.part")
 
         def ask() -> None:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            try:
+            with part_of(target) as name, held(name) as part:
                 self._fs.get_file(path, str(part))
                 part.replace(target)
-            finally:
-                part.unlink(missing_ok=True)
 
         self._ask(key, ask)
         return target
@@ -252,7 +248,8 @@ class S3Storage:
 
     def check_writable(self, key: str) -> None:
         """Write an object beside ``key`` and delete it."""
-        probe = str(PurePosixPath(key).with_name(f".{uuid.uuid4().hex}.part"))
+        # one name, so that what a kill leaves is written over, and deleted, by the next one
+        probe = str(PurePosixPath(key).with_name(".tyre3d.part"))
         self._write(probe, b"tyre3d")
         self.delete(probe)
 
@@ -260,6 +257,10 @@ class S3Storage:
     def lock(self, name: str) -> Iterator[bool]:
         """A prefix in a bucket cannot be locked: whoever asks has it."""
         yield True
+
+    def remove_parts(self, *, dry_run: bool = False) -> int:
+        """There are none: an object is there when it is complete."""
+        return 0
 
     def working_folder(self, default: Path) -> Path:
         """The default: nothing in a bucket can be worked on."""

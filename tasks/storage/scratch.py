@@ -44,11 +44,12 @@ def working_folder(parent: Path, purpose: str) -> Iterator[Path]:
             lock.unlink(missing_ok=True)
 
 
-def sweep(parent: Path, *, keep: str, now: float | None = None) -> int:
+def sweep(parent: Path, *, purpose: str = "", keep: str = "", now: float | None = None) -> int:
     """Remove working folders whose processes are gone.
 
     Args:
         parent: Where they were made.
+        purpose: The beginning of their names; empty: all are taken for working folders.
         keep: Name of a folder there that is none.
         now: The time, in seconds since the epoch; unset: the clock's.
 
@@ -62,7 +63,8 @@ def sweep(parent: Path, *, keep: str, now: float | None = None) -> int:
     for path in parent.iterdir():
         with contextlib.suppress(OSError):
             is_lock = path.name.endswith(_LOCK)
-            if path.name == keep or (is_lock and path.with_suffix("").is_dir()):
+            named = path.name.startswith(purpose) and path.name != keep
+            if not named or (is_lock and path.with_suffix("").is_dir()):
                 continue
             lock = path if is_lock else path.with_name(f"{path.name}{_LOCK}")
             if not _is_left(lock, path, now):

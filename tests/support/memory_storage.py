@@ -117,6 +117,10 @@ class MemoryStorage:
         """There are none."""
         return 0
 
+    def remove_parts(self, *, dry_run: bool = False) -> int:
+        """There are none."""
+        return 0
+
     def working_folder(self, default: Path) -> Path:
         """The default."""
         return default

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 
 from deployments.api.settings import ApiSettings
 from deployments.api.uploads import sweep_parts
+from tasks.storage import parts
 from tests.deployments.api.service import TOKEN, Use, client_of
 from tests.deployments.api.stand_in import Prefect
 from tests.support.s3 import KEY, REGION, SECRET, filesystem, s3_server
@@ -164,10 +166,18 @@ def test_where_inputs_lie_in_a_folder_nobody_is_sent_to_a_bucket(
 
 
 def test_parts_that_a_killed_service_left_go_and_those_at_hand_stay(
-    use: Callable[[Use], None], settings: ApiSettings, tmp_path: Path
+    use: Callable[[Use], None],
+    settings: ApiSettings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     left = tmp_path / "in" / ".upload-left"
     left.write_bytes(b"half of a vid")
+    unnamed = tmp_path / "in" / "uploads" / "some" / f".{'0' * 32}.part"  # not renamed yet
+    unnamed.parent.mkdir(parents=True)
+    unnamed.write_bytes(b"a video")
+    later = time.time() + 7200.0
+    monkeypatch.setattr(parts.time, "time", lambda: later)
     (tmp_path / "in" / ".upload-link").symlink_to(tmp_path / "secret.mp4")
     removed: list[int] = []
 
@@ -180,7 +190,8 @@ def test_parts_that_a_killed_service_left_go_and_those_at_hand_stay(
         answer = await api.put("/uploads/tyre.mp4", content=pieces())
         assert answer.status_code == 201, answer.text
         assert Path(answer.json()["video"]).read_bytes() == b"onetwo"
-        assert removed == [2]
+        assert removed == [3]
+        assert not unnamed.exists()
         assert [p for p in (tmp_path / "in").rglob(".upload-*")] == []
         assert (tmp_path / "secret.mp4").is_file()
 

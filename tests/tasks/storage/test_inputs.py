@@ -7,6 +7,7 @@ import pytest
 from configs.locations import inside
 from tasks.core.errors import InputError
 from tasks.storage.inputs import input_mark, local_input
+from tasks.storage.scratch import sweep
 from tests.tasks.storage.conftest import Where
 
 
@@ -45,3 +46,10 @@ def test_what_cannot_be_an_input_is_refused(where: Where) -> None:
             local_input(inside(where.location, name), where.settings),
         ):
             pass
+
+
+def test_a_copy_that_is_in_use_is_not_swept_whatever_the_clock_says(where: Where) -> None:
+    where.storage.write({"tyre.mp4": b"moving pictures"})
+    with local_input(inside(where.location, "tyre.mp4"), where.settings) as path:
+        sweep(where.settings.scratch_dir, now=1e12)
+        assert path.read_bytes() == b"moving pictures"

@@ -65,3 +65,12 @@ def test_a_failure_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="boom"):
         work()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_folders_of_one_purpose_go_and_no_other_file_beside_them(tmp_path: Path) -> None:
+    """Weights are fetched beside weights."""
+    for name in (".fetch-left", "u2netp"):
+        (tmp_path / name).mkdir()
+        os.utime(tmp_path / name, (1000, 1000))
+    assert sweep(tmp_path, purpose=".fetch") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["u2netp"]
