@@ -35,7 +35,7 @@ from deployments.api.attempts import (
 from deployments.api.callback_rules import LABEL, PENDING, callback_state, check_callback
 from deployments.api.errors import ApiError
 from deployments.api.expected import Expected
-from deployments.api.kinds import Kind
+from deployments.api.kinds import Kind, ask_alike
 from deployments.api.models import (
     JobBody,
     JobError,
@@ -109,7 +109,8 @@ class Jobs:
             run, new = await self._runs.start(parameters, asked.name, hidden, tags, labels)
             if new:
                 await self._yield_to_earlier(run, output, client)
-        same = run["parameters"] == parameters and _callback_of(run) == body.callback_url
+        same = ask_alike(self.kind, run["parameters"], parameters)
+        same = same and _callback_of(run) == body.callback_url
         if not new and not same:
             message = "This Idempotency-Key was used for another request"
             raise ApiError(409, "idempotency-conflict", message)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from pydantic import BaseModel, ValidationError
+
 from configs.comparison import RESULT_SUFFIXES
 from configs.locations import VIDEO_SUFFIXES, as_location, inside, parent_and_name, stem_of
 from configs.request import CompareRequest, ReconstructRequest
@@ -42,11 +44,13 @@ class Kind(Protocol):
         path: Where its routes lie.
         glb_name: What the GLB is called over the API.
         tells_eta: Whether earlier jobs tell how long the stages of one take.
+        request: What their runs are asked.
     """
 
     path: str
     glb_name: str
     tells_eta: bool
+    request: type[BaseModel]
 
     def asked(self, body: Any, settings: ApiSettings) -> Asked:
         """What a body asks, once its paths are let through.
@@ -71,6 +75,7 @@ class Reconstructions:
     path = "/reconstruct"
     glb_name = "mesh.glb"
     tells_eta = True
+    request: type[BaseModel] = ReconstructRequest
 
     def asked(self, body: ReconstructBody, settings: ApiSettings) -> Asked:
         """See :class:`Kind`."""
@@ -102,6 +107,7 @@ class Comparisons:
     path = "/compare"
     glb_name = "change.glb"
     tells_eta = False
+    request: type[BaseModel] = CompareRequest
 
     def asked(self, body: CompareBody, settings: ApiSettings) -> Asked:
         """See :class:`Kind`."""
@@ -131,6 +137,15 @@ class Comparisons:
             for r in metadata.get("reasons", ())
         ]
         return {"verdict": verdict, "reasons": reasons if verdict else None}
+
+
+def ask_alike(kind: Kind, one: Parameters, other: Parameters) -> bool:
+    """Whether runs are asked the same, one of them perhaps by a release that knew fewer options."""
+    try:
+        requests = [kind.request.model_validate(each["request"]) for each in (one, other)]
+    except ValidationError:  # of another release
+        return one == other
+    return requests[0] == requests[1]
 
 
 def _side(location: Path | str, settings: ApiSettings) -> Path | str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
 from importlib.metadata import version as package_version
 from typing import Any, Literal
 
@@ -59,6 +60,12 @@ class Entry:
     found_finished: bool = False
     flow_run_id: str = ""
     flow_run_url: str = ""
+
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> Entry:
+        """What a manifest says of it; what a newer release says besides is left out."""
+        known = {each.name for each in fields(cls)}
+        return cls(**{name: value for name, value in told.items() if name in known})
 
     def finished(self, expected: str, results: Results) -> bool:
         """Whether the result of the fingerprint ``expected`` is there and unchanged."""
@@ -121,8 +128,8 @@ class Manifest:
         """Entries of an earlier run; a manifest that cannot be read counts as none."""
         try:
             content = json.loads(self._results.read(MANIFEST_NAME) or b"")
-            return {e["name"]: Entry(**e) for e in content["tyres"]}
-        except (ValueError, KeyError, TypeError, RecursionError):
+            return {e["name"]: Entry.of(e) for e in content["tyres"]}
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return {}
 
     def put(self, entry: Entry) -> None:
@@ -152,4 +159,4 @@ class Manifest:
 def latest_entries(results: Results) -> list[Entry]:
     """The entries of the batch that wrote the manifest last; in the file earlier ones follow."""
     content = json.loads(results.read(MANIFEST_NAME) or b"")
-    return [Entry(**e) for e in content["tyres"][: sum(content["counts"].values())]]
+    return [Entry.of(e) for e in content["tyres"][: sum(content["counts"].values())]]

@@ -96,6 +96,26 @@ def test_the_same_key_finds_the_same_job(
     use(test)
 
 
+def test_a_key_finds_the_job_that_an_earlier_release_took(
+    use: Callable[[Use], None], prefect: Prefect, body: dict[str, Any]
+) -> None:
+    """It knew fewer options; what it did not know stands at its default."""
+
+    async def test(api: httpx.AsyncClient) -> None:
+        headers = {"Idempotency-Key": "order-17"}
+        first = (await api.post("/reconstruct", json=body, headers=headers)).json()
+        prefect.runs[first["job_id"]]["parameters"]["request"].pop("plain")
+        again = await api.post("/reconstruct", json=body, headers=headers)
+        assert (again.status_code, again.json()) == (202, first)
+        other = await api.post("/reconstruct", json={**body, "plain": True}, headers=headers)
+        assert (other.status_code, other.json()["code"]) == (409, "idempotency-conflict")
+        prefect.runs[first["job_id"]]["parameters"]["request"]["of_a_newer_release"] = True
+        other = await api.post("/reconstruct", json=body, headers=headers)
+        assert (other.status_code, other.json()["code"]) == (409, "idempotency-conflict")
+
+    use(test)
+
+
 def test_cancelling(use: Callable[[Use], None], prefect: Prefect, body: dict[str, Any]) -> None:
     async def test(api: httpx.AsyncClient) -> None:
         job = (await api.post("/reconstruct", json=body)).json()["job_id"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,10 +12,13 @@ from typing import Any
 import httpx
 import pytest
 
-from deployments.api.kinds import Reconstructions
+from deployments.api.kinds import Comparisons, Kind, Reconstructions
+from deployments.api.models import Judgement
 from deployments.api.results import JobResults
 from tests.deployments.api.service import Use, write_result_of
 from tests.deployments.api.stand_in import Prefect
+
+EARLIER = Path(__file__).parents[2] / "data" / "earlier"
 
 
 def test_a_job_never_tells_the_figures_of_another(
@@ -69,3 +74,35 @@ def test_that_a_mesh_is_unchanged_says_nothing_of_another_with_the_same_bytes(
     assert results.told(jobs["first"]) is not None
     (tmp_path / "second" / "out" / "tyre.glb").unlink()
     assert results.told(jobs["second"]) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "file", "verdict", "names"),
+    [
+        (Reconstructions(), "tyre.json", "pass", {"mesh.glb", "metadata.json", "report.html"}),
+        (Comparisons(), "comparison.json", "not detectable", {"change.glb", "cells.csv"}),
+    ],
+    ids=["tyre", "comparison"],
+)
+@pytest.mark.parametrize("newer", [False, True])
+def test_what_another_release_made_is_told(
+    kind: Kind, file: str, verdict: str, names: set[str], newer: bool, tmp_path: Path
+) -> None:
+    """An earlier one's as it wrote it; of a newer one's whatever this one knows."""
+    told = json.loads((EARLIER / file).read_text())
+    if newer:
+        told |= {"format": 2, "tread_depth_mm": 7.5}
+        told["reasons"] = [{**reason, "since": "2.0"} for reason in told["reasons"]]
+    made = next(name for name in told["files"] if name in ("a.glb", "cmp-a.change.glb"))
+    told["files"][made] = told["glb_sha256"] = hashlib.sha256(b"glTF").hexdigest()
+    stem = made.partition(".")[0]
+    (tmp_path / f"{stem}.json").write_text(json.dumps(told))
+    (tmp_path / made).write_bytes(b"glTF")
+    request = {"glb_path": str(tmp_path / made), "out_dir": str(tmp_path), "name": stem}
+    runs = [{"id": told["run_id"], "parameters": {"request": request}}]
+    results = JobResults(kind, (tmp_path.parent,))
+    result = results.told(runs)
+    assert result is not None
+    assert Judgement.model_validate(kind.judged(result.metadata)).verdict == verdict
+    assert names <= set(result.files)
+    assert results.file(runs, kind.glb_name)[0] == b"glTF"

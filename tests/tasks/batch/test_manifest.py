@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from tasks.core.errors import InputError
 from tasks.storage.results import Results
 
 OPTIONS = MeshOptions()
+EARLIER = Path(__file__).parents[2] / "data" / "earlier" / "batch.json"
 
 
 def _results(folder: Path) -> Results:
@@ -73,3 +75,21 @@ def test_entries_of_other_tyres_are_kept(tmp_path: Path) -> None:
     assert set(Manifest(_results(tmp_path)).before) == {"a", "b"}
     assert [e.name for e in latest_entries(_results(tmp_path))] == ["b"]
     assert json.loads((tmp_path / "batch.json").read_text())["counts"]["failed"] == 0
+
+
+def test_the_manifest_of_an_earlier_release_is_read(tmp_path: Path) -> None:
+    shutil.copy(EARLIER, tmp_path)
+    (entry,) = Manifest(_results(tmp_path)).before.values()
+    assert (entry.name, entry.state, entry.verdict) == ("t1", "completed", "pass")
+    assert [e.name for e in latest_entries(_results(tmp_path))] == ["t1"]
+
+
+def test_of_a_newer_release_no_tyre_is_forgotten(tmp_path: Path) -> None:
+    """Whoever went back to this release keeps what the newer one made."""
+    told = json.loads(EARLIER.read_text())
+    told["tyres"][0]["tread_depth_mm"] = 7.5
+    (tmp_path / EARLIER.name).write_text(json.dumps({**told, "format": 2}))
+    manifest = Manifest(_results(tmp_path))
+    manifest.put(Entry("other", "other.mp4"))
+    names = [e["name"] for e in json.loads((tmp_path / EARLIER.name).read_text())["tyres"]]
+    assert names == ["other", "t1"]
