@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from deployments.api.models import Status
@@ -40,10 +40,12 @@ class Job:
     Args:
         attempts: Its runs in order, or the latest of them.
         most: So many there may be.
+        now: The time, by the clock that also tells when runs ended.
     """
 
     attempts: Sequence[Run]
     most: int
+    now: datetime
 
     @property
     def first(self) -> Run:
@@ -72,15 +74,13 @@ class Job:
         run = self.latest
         return failure_of_state(run["state_type"], (run["state"] or {}).get("message"))
 
-    def is_made_again(self, now: datetime | None = None) -> bool:
+    def is_made_again(self) -> bool:
         """Whether its latest run failed, and another may be started in its stead."""
         run = self.latest
         if run["state_type"] not in MAY_BE_MADE_AGAIN or attempt_of(run) >= self.most:
             return False
         ended = run["end_time"]
-        late = ended is not None and (
-            (now or datetime.now(UTC)) - datetime.fromisoformat(ended) > MADE_AGAIN_WITHIN
-        )
+        late = ended is not None and (self.now - datetime.fromisoformat(ended) > MADE_AGAIN_WITHIN)
         return self.failure.retryable and not late
 
     def tags_of_next(self) -> list[str]:
@@ -98,17 +98,18 @@ def states_of(status: Status | None) -> list[str]:
     return sorted({*own, *queued, *MAY_BE_MADE_AGAIN})
 
 
-def jobs_of(runs: Iterable[Run], most: int) -> list[Job]:
+def jobs_of(runs: Iterable[Run], most: int, now: datetime) -> list[Job]:
     """The jobs that these runs belong to, in the order in which their first ones come.
 
     Args:
         runs: All runs of these jobs, or those that are left of them.
         most: As :class:`Job` takes it.
+        now: Likewise.
     """
     found: dict[str, list[Run]] = {}
     for run in runs:
         found.setdefault(job_of(run), []).append(run)
-    return [Job(sorted(each, key=attempt_of), most) for each in found.values()]
+    return [Job(sorted(each, key=attempt_of), most, now) for each in found.values()]
 
 
 def attempt_of(run: Run) -> int:

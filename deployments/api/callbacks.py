@@ -17,7 +17,7 @@ import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -125,7 +125,7 @@ class Callbacks:
         """Tell of all jobs that have ended and of which it is time to tell.
 
         Args:
-            now: The time; unset: the clock's.
+            now: The time; unset: as Prefect's server tells it.
 
         Returns:
             How many were heard.
@@ -141,7 +141,7 @@ class Callbacks:
             async with limits[host]:
                 if host in silent:  # the next look tries it again; other hosts do not wait for it
                     return False
-                return await self._tell_of(run, now or datetime.now(UTC), silent)
+                return await self._tell_of(run, now or self._runs.now(), silent)
 
         due = [run for run in ended if self._is_due(run["id"])]
         return sum(await asyncio.gather(*(one(run) for run in due)))

@@ -28,7 +28,8 @@ def medians_of(task_runs: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     for run in task_runs:
         stage = stage_of(run)
         if stage is not None and run["state_name"] == "Completed":
-            taken[stage].append(float(run["total_run_time"]))
+            # less than nothing where a clock was set back meanwhile
+            taken[stage].append(max(float(run["total_run_time"]), 0.0))
     return {stage: statistics.median(seconds) for stage, seconds in taken.items()}
 
 

@@ -11,8 +11,8 @@ import hashlib
 import logging
 import time
 import weakref
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -120,9 +120,9 @@ class Jobs:
     async def _to_write_to(self, output: str) -> list[Job]:
         """Jobs that have not ended and write to a place; one that crashed is made again there."""
         runs = await self._runs.with_tags([output], ACTIVE, of_any_kind=True)
-        since = (datetime.now(UTC) - MADE_AGAIN_WITHIN).isoformat()
+        since = (self._runs.now() - MADE_AGAIN_WITHIN).isoformat()
         runs += await self._runs.with_tags([output], ended_after=since, of_any_kind=True)
-        jobs = jobs_of(runs, self._settings.attempts)
+        jobs = self._grouped(runs)
         return [job for job in jobs if job.status not in ENDED]
 
     async def _yield_to_earlier(self, run: dict[str, Any], output: str, client: Client) -> None:
@@ -222,13 +222,15 @@ class Jobs:
         Returns:
             How many were started.
         """
-        now = datetime.now(UTC)
+        if self._looked_at is None:
+            await self._runs.healthy()  # and its clock is known
+        now = self._runs.now()
         back = _LOOKED_BACK if self._looked_at else MADE_AGAIN_WITHIN
-        since = ((self._looked_at or now) - back).isoformat()
+        since = (min(self._looked_at or now, now) - back).isoformat()
         started = 0
         for run in await self._runs.all_with_tags([], MAY_BE_MADE_AGAIN, ended_after=since):
             job = self._of([run])
-            if run["id"] in self._made_again or not job.is_made_again(now):
+            if run["id"] in self._made_again or not job.is_made_again():
                 continue
             number = attempt_of(run)
             key = f"api:{job.id}:{number + 1}"
@@ -247,7 +249,10 @@ class Jobs:
         return started
 
     def _of(self, attempts: list[Run]) -> Job:
-        return Job(attempts, self._settings.attempts)
+        return Job(attempts, self._settings.attempts, self._runs.now())
+
+    def _grouped(self, runs: Sequence[Run]) -> list[Job]:
+        return jobs_of(runs, self._settings.attempts, self._runs.now())
 
     async def _job(self, first: dict[str, Any]) -> Job:
         """The job that this run is the first of."""
@@ -258,7 +263,7 @@ class Jobs:
         """The jobs that these runs are the first of, by one further request."""
         ended = [r["id"] for r in firsts if r["state_type"] in (*MAY_BE_MADE_AGAIN, "CANCELLED")]
         further = await self._runs.later_attempts(ended)
-        return jobs_of([*firsts, *further], self._settings.attempts)
+        return self._grouped([*firsts, *further])
 
     async def _read_status(self, job_id: UUID, owner: str | None) -> JobStatus:
         job = await self._job(await self._runs.find(job_id, owner_tags(owner)))

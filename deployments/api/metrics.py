@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +32,9 @@ async def metrics(
     Args:
         kinds: The runs of each deployment.
         places: Folders whose disks are told of, by name.
-        now: The time; unset: the clock's.
+        now: The time; unset: as Prefect's server tells it.
     """
-    now = now or datetime.now(UTC)
+    now = now or kinds[0].now()
     since = (now - _DAY).isoformat()
     codes: Counter[str] = Counter()
     states: Counter[tuple[str, ...]] = Counter()

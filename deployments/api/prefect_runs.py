@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -77,6 +80,8 @@ class PrefectRuns:
         )
         self._creations = asyncio.Semaphore(_CREATED_AT_ONCE)
         self._waiting = 0
+        self._clock: tuple[datetime, float] | None = None
+        """What the server's clock last told, and when, by one that only grows."""
 
     async def close(self) -> None:
         """Close the connections."""
@@ -97,6 +102,7 @@ class PrefectRuns:
             except httpx.TransportError:
                 message = "Prefect's server does not answer"
                 continue
+            self._note_time(answer)
             if answer.status_code in (401, 403):
                 raise ApiError(503, "prefect-denied", "Prefect's server refuses the service")
             if answer.status_code < 500 and answer.status_code != 429:
@@ -111,6 +117,21 @@ class PrefectRuns:
         if answer.status_code == 200:
             token = answer.json()["token"]
             self._http.headers.update({"Prefect-Csrf-Client": client, "Prefect-Csrf-Token": token})
+
+    def now(self) -> datetime:
+        """The time on the clock of Prefect's server, by which runs begin and end.
+
+        This machine's may be another, or be set while the service runs.
+        """
+        if self._clock is None:
+            return datetime.now(UTC)
+        told, then = self._clock
+        return told + timedelta(seconds=time.monotonic() - then)
+
+    def _note_time(self, answer: httpx.Response) -> None:
+        with contextlib.suppress(KeyError, ValueError):
+            told = parsedate_to_datetime(answer.headers["Date"])
+            self._clock = told.astimezone(UTC), time.monotonic()
 
     async def healthy(self) -> bool:
         """Whether Prefect's server answers."""

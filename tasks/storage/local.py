@@ -132,7 +132,9 @@ class LocalStorage:
         """Set the time of last access, which file systems do not keep by themselves."""
         target = self._path(key)
         with contextlib.suppress(OSError):  # it may be read-only
-            os.utime(target, ns=(time.time_ns(), target.stat().st_mtime_ns))
+            now, made = time.time_ns(), target.stat().st_mtime_ns
+            if now >= made:  # else the clock is wrong, and what an earlier use noted is better
+                os.utime(target, ns=(now, made))
 
     def delete(self, prefix: str) -> None:
         """Delete ``prefix`` and everything below it."""

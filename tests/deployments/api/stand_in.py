@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 from uuid import uuid4
 
@@ -37,6 +38,9 @@ class Prefect:
         self.token = ""
         """Demanded with each change, if set."""
 
+        self.ahead = timedelta()
+        """Of its clock before that of this machine."""
+
     async def respond(self, request: httpx.Request) -> httpx.Response:
         """An answer that takes its time."""
         creates = request.url.path.endswith("/create_flow_run")
@@ -46,7 +50,12 @@ class Prefect:
         if creates and self.gate is not None:
             await self.gate.wait()
         self.creating -= creates
-        return self.answer(request)
+        answer = self.answer(request)
+        answer.headers["Date"] = format_datetime(self.now(), usegmt=True)
+        return answer
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
 
     def answer(self, request: httpx.Request) -> httpx.Response:
         if self.away:
@@ -133,7 +142,7 @@ class Prefect:
         return httpx.Response(201, json=self.runs[run_id])
 
     def set(self, run_id: str, kind: str, message: str = "", ended: str = "") -> None:
-        now = datetime.now(UTC).isoformat()
+        now = self.now().isoformat()
         self.runs[run_id]["state_type"] = kind
         self.runs[run_id]["end_time"] = (ended or now) if kind in ENDED else None
         self.runs[run_id]["state"] = {"type": kind, "message": message}

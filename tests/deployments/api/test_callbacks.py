@@ -172,6 +172,24 @@ def test_it_is_told_again_with_pauses_until_it_is_heard_over_a_restart(
     asyncio.run(ask())
 
 
+def test_a_clock_that_is_days_ahead_of_the_servers_gives_up_nothing(
+    settings: ApiSettings, body: dict[str, Any], backend: Backend
+) -> None:
+    prefect = Prefect()
+    prefect.ahead = timedelta(days=-10)
+
+    async def ask() -> None:
+        async for api in client_of(prefect, settings):
+            job = (await api.post("/reconstruct", json=body)).json()["job_id"]
+            prefect.set(job, "COMPLETED")
+            backend.answers = [500]
+            assert await (await teller(prefect, settings)).tell() == 0
+            assert "callback:pending" in prefect.runs[job]["tags"]
+            assert await (await teller(prefect, settings)).tell() == 1
+
+    asyncio.run(ask())
+
+
 def test_after_days_it_is_given_up(
     settings: ApiSettings, body: dict[str, Any], backend: Backend
 ) -> None:

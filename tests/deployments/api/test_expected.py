@@ -31,6 +31,10 @@ def test_medians_count_what_was_done_not_what_was_cached() -> None:
     assert medians_of(runs) == {"merge": 3.0, "infer": 7.0}
 
 
+def test_no_stage_takes_less_than_nothing_where_a_clock_was_set_back() -> None:
+    assert medians_of([task("merge", -3600.0)]) == {"merge": 0.0}
+
+
 @pytest.mark.parametrize(
     ("stage", "progress", "left"),
     [

@@ -6,11 +6,13 @@ import asyncio
 import functools
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import httpx
+import pytest
 
 from deployments.api.jobs import Jobs
 from deployments.api.kinds import Reconstructions
@@ -338,6 +340,49 @@ def test_a_job_is_cancelled_before_it_is_started_again(
             runs = await runs_on(prefect, settings)
             assert await Jobs(Reconstructions(), runs, settings).make_again() == 0
             assert len(prefect.runs) == 1
+            await runs.close()
+
+    asyncio.run(ask())
+
+
+@pytest.mark.parametrize("days", [-20_000, -2, -0.1, 0.1, 2], ids=lambda days: f"{days} days")
+def test_a_job_is_started_again_whatever_the_time_is_on_this_machine(
+    prefect: Prefect, body: dict[str, Any], settings: ApiSettings, days: float
+) -> None:
+    """Runs end by the clock of Prefect's server, which is as many days ahead."""
+    prefect.ahead = timedelta(days=days)
+
+    async def ask() -> None:
+        async for api in client_of(prefect, settings):
+            runs = await runs_on(prefect, settings)
+            jobs = Jobs(Reconstructions(), runs, settings)
+            job = (await api.post("/reconstruct", json=body)).json()["job_id"]
+            prefect.set(job, "CRASHED", "exit code -9")
+            assert (await _status_of(api, job))["status"] == "queued"
+            assert await jobs.make_again() == 1
+            prefect.set(list(prefect.runs)[-1], "CRASHED", "exit code -9")
+            assert await jobs.make_again() == 1
+            await runs.close()
+
+    asyncio.run(ask())
+
+
+@pytest.mark.parametrize("hours", [-1.0, 1.0, 24.0, -500_000.0], ids=lambda hours: f"{hours} h")
+def test_a_clock_that_is_set_while_the_service_runs_loses_no_job(
+    prefect: Prefect, body: dict[str, Any], settings: ApiSettings, hours: float
+) -> None:
+    async def ask() -> None:
+        async for api in client_of(prefect, settings):
+            runs = await runs_on(prefect, settings)
+            jobs = Jobs(Reconstructions(), runs, settings)
+            job = (await api.post("/reconstruct", json=body)).json()["job_id"]
+            assert await jobs.make_again() == 0
+            prefect.ahead = timedelta(hours=hours)
+            prefect.set(job, "CRASHED", "exit code -9")
+            assert await jobs.make_again() + await jobs.make_again() == 1
+            prefect.ahead = timedelta()
+            prefect.set(list(prefect.runs)[-1], "CRASHED", "exit code -9")
+            assert await jobs.make_again() + await jobs.make_again() == 1
             await runs.close()
 
     asyncio.run(ask())

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tasks.storage import local
 from tasks.storage.artifacts import ArtifactStore
 from tasks.storage.local import LocalStorage
 from tasks.storage.prune import IN_USE_S, Pruned, prune
@@ -16,6 +17,8 @@ from tests.support.memory_storage import MemoryStorage
 
 DAY = 86400.0
 NOW = 1000 * DAY
+USED = {"new": 1.0, "older": 10.0, "oldest": 40.0, "used": 1 / 24}
+"""Days ago."""
 
 
 def make(store: ArtifactStore, key: str, size: int = 1000) -> None:
@@ -35,7 +38,7 @@ def storage() -> MemoryStorage:
 def store(storage: MemoryStorage, tmp_path: Path) -> ArtifactStore:
     """Artifacts last used 1, 10 and 40 days ago, and an hour ago."""
     store = ArtifactStore(storage, tmp_path)
-    for key, days in {"new": 1.0, "older": 10.0, "oldest": 40.0, "used": 1 / 24}.items():
+    for key, days in USED.items():
         make(store, key)
         storage.used_at[f"cas/stage/{key}/manifest.json"] = NOW - days * DAY
     return store
@@ -98,3 +101,37 @@ def test_on_a_disk_use_is_noted_without_a_change(tmp_path: Path) -> None:
     assert left(store) == {"read"}
     make(store, "unread")
     assert left(store) == {"read", "unread"}
+
+
+@pytest.mark.parametrize("now", [0.0, NOW - DAY - 3600.0])
+def test_a_clock_that_was_set_back_deletes_nothing_in_use(
+    storage: MemoryStorage, store: ArtifactStore, now: float
+) -> None:
+    """What looks as if it were from the future stays, however small the store is to be."""
+    prune(store, now, older_than_s=0.0, keep_size=0.0)
+    from_the_future = {key for key, days in USED.items() if NOW - days * DAY > now}
+    assert from_the_future <= left(store)
+    assert now > 0.0 or left(store) == set(USED)
+
+
+def test_a_clock_a_day_ahead_deletes_what_is_a_day_too_young_and_no_more(
+    store: ArtifactStore,
+) -> None:
+    assert prune(store, NOW + DAY, older_than_s=30 * DAY).artifacts == 1
+    assert left(store) == {"new", "older", "used"}
+
+
+def test_a_use_under_a_clock_of_1970_does_not_make_it_look_unused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = ArtifactStore(LocalStorage(tmp_path / "root"), tmp_path / "scratch")
+    make(store, "a")
+    now = time.time()
+    manifest = tmp_path / "root" / "cas" / "stage" / "a" / "manifest.json"
+    os.utime(manifest, (now, now - 40 * DAY))
+    with monkeypatch.context() as wrong:
+        wrong.setattr(local.time, "time_ns", lambda: 0)
+        found = store.find("stage", "a")
+        assert found is not None
+        assert store.intact(found)
+    assert prune(store, now + IN_USE_S + 60, older_than_s=30 * DAY).artifacts == 0
