@@ -16,11 +16,15 @@ from tasks.comparison.findings import Finding
 from tasks.comparison.flat_spots import Roundness
 from tasks.comparison.marks import FacePair
 from tasks.comparison.polar import COLUMNS, PolarPicture
+from tasks.mesh.picture import Studio
+from tasks.mesh.preview import VIEWS
+from tasks.mesh.reading import ReadMesh
 from tasks.report.content import data_uri
 
 FloatArray = NDArray[np.float64]
 
 _QUALITY = 82
+_VIEW_PX = 360
 _STRETCH = 2
 """Rows of the sidewalls' pictures are shown so many times: they are low and long."""
 
@@ -44,6 +48,23 @@ def comparison_content(comparison: Comparison) -> dict[str, Any]:
         "round_damaged": _told(comparison.round_other),
         "faces": [_face(pair, found) for pair in comparison.faces],
     }
+
+
+def picture_of(mesh: ReadMesh) -> str:
+    """The mesh from three sides, as a ``data:`` address: what is printed, and shown without WebGL.
+
+    Args:
+        mesh: As the viewer shows it.
+    """
+    studio = Studio(mesh)
+    views = [studio.picture(*_side(eye), _VIEW_PX, _VIEW_PX) for eye in VIEWS.values()]
+    return data_uri(np.ascontiguousarray(np.hstack(views)[..., ::-1]), _QUALITY)
+
+
+def _side(towards_eye: tuple[float, float, float]) -> tuple[float, float]:
+    """Azimuth and elevation, degrees, of a direction."""
+    x, y, z = towards_eye
+    return math.degrees(math.atan2(x, z)), math.degrees(math.atan2(y, math.hypot(x, z)))
 
 
 def _legend(limit: float) -> list[dict[str, str]]:

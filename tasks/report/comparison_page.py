@@ -41,7 +41,8 @@ def comparison_page(
     Args:
         name: Of the comparison, in anybody's words.
         record: What lies beside it as JSON.
-        content: From :func:`tasks.report.comparison_content.comparison_content`.
+        content: From :func:`tasks.report.comparison_content.comparison_content`; besides, if there
+            is one, ``picture``: a ``data:`` address of the mesh from three sides.
         preview: A small GLB of the new tyre with the change as its colours.
         tyres: Small GLBs of the new tyre and of the damaged one in its frame; none where there are
             none.
@@ -64,6 +65,7 @@ def comparison_page(
         map=Markup(map_chart(content)),
         legend=content["legend"],
         faces=content["faces"],
+        picture=content.get("picture", ""),
         limits=_limits(record),
         origin=_origin(record),
         data={"name": name, "cameras": [], "palette": PALETTE},

@@ -20,7 +20,7 @@ from tasks.mesh.levels import level_glb
 from tasks.mesh.merged import load_mesh
 from tasks.mesh.reading import read_glb
 from tasks.poses.record import PoseEstimate
-from tasks.report.comparison_content import comparison_content
+from tasks.report.comparison_content import comparison_content, picture_of
 from tasks.stages.stage import Record, Stage, Workspace
 from tasks.storage.artifacts import ArtifactRef
 from tasks.video.frames import Frames
@@ -62,7 +62,8 @@ def _produce(
     change = comparison.change
     glb = deviation_glb(first, change, record)
     (work.folder / CHANGE_FILE).write_bytes(glb)
-    preview = level_glb(read_glb(glb), config.preview_bytes, compressed=False)
+    shown = read_glb(glb)
+    preview = level_glb(shown, config.preview_bytes, compressed=False)
     (work.folder / PREVIEW_FILE).write_bytes(preview.content)
     (work.folder / CELLS_FILE).write_text(cells_csv(change))
     np.savez(
@@ -76,7 +77,8 @@ def _produce(
         round_new=comparison.round_new.height,
         round_damaged=comparison.round_other.height,
     )
-    (work.folder / CONTENT_FILE).write_text(json.dumps(comparison_content(comparison)))
+    content = {**comparison_content(comparison), "picture": picture_of(shown)}
+    (work.folder / CONTENT_FILE).write_text(json.dumps(content))
     return record
 
 

@@ -54,5 +54,10 @@ await page.fill('#border', '1');
 await look('border at the end');
 await page.selectOption('#section', 'across');
 await look('cut');
+const shown = () => page.$$eval('.view canvas, .view .stand-in', (elements) =>
+  elements.filter((each) => each.checkVisibility()).map((each) => each.tagName.toLowerCase()));
+told.onScreen = await shown();
+await page.emulateMedia({ media: 'print' });
+told.printed = await shown();
 await browser.close();
 console.log(JSON.stringify(told));

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -18,7 +20,7 @@ from tasks.comparison.table import COLUMNS, cells_csv
 from tasks.geometry.similarity import Similarity
 from tasks.mesh.glb import document_of
 from tasks.mesh.reading import read_glb
-from tasks.report.comparison_content import comparison_content
+from tasks.report.comparison_content import comparison_content, picture_of
 from tasks.report.comparison_page import comparison_page
 from tests.tasks.comparison.made import FloatArray, filmed, scan
 
@@ -137,6 +139,17 @@ def test_a_placed_glb_lies_in_the_other_frame(worn: Comparison) -> None:
     content = deviation_glb(scan(), worn.change, {})
     moved = read_glb(placed_glb(content, place)).vertices
     assert np.allclose(moved, place.apply(scan().vertices), atol=1e-5)
+
+
+def test_the_change_is_shown_from_three_sides(worn: Comparison) -> None:
+    told = picture_of(read_glb(deviation_glb(scan(), worn.change, {})))
+    kind, _, text = told.partition(",")
+    image = cv2.imdecode(np.frombuffer(base64.b64decode(text), np.uint8), cv2.IMREAD_COLOR)
+    assert kind == "data:image/jpeg;base64"
+    assert image is not None
+    assert image.shape[1] == 3 * image.shape[0]
+    _, _, tread = np.hsplit(image.astype(int), 3)
+    assert (tread[..., 2] - tread[..., 0]).max() > 40, "the flat spot has its colour"
 
 
 def test_the_page_tells_all_and_loads_nothing(worn: Comparison) -> None:

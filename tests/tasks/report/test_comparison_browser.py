@@ -12,7 +12,8 @@ from configs.comparison import CompareConfig
 from tasks.comparison.compare import compare_scans, comparison_record
 from tasks.mesh.glb import GlbMesh, encode_glb
 from tasks.mesh.normals import vertex_normals
-from tasks.report.comparison_content import comparison_content
+from tasks.mesh.reading import read_glb
+from tasks.report.comparison_content import comparison_content, picture_of
 from tasks.report.comparison_page import comparison_page
 from tests.support.browser import told_by_browser
 from tests.tasks.comparison.made import scan
@@ -40,7 +41,9 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     record = comparison_record(compared) | {"new": side, "damaged": side}
     record |= {"code": "c", "tyre3d": "1", "made_at": "now"}
     tyres = [_painted(RED), _painted(BLUE)]
-    page = comparison_page("pair", record, comparison_content(compared), _painted(GREEN), tyres)
+    change = _painted(GREEN)
+    content = comparison_content(compared) | {"picture": picture_of(read_glb(change))}
+    page = comparison_page("pair", record, content, change, tyres)
     path = tmp_path_factory.mktemp("page") / "pair.html"
     Path(path).write_text(page, encoding="utf-8")
     return told_by_browser("pair.mjs", path)
@@ -63,6 +66,10 @@ def test_each_tyre_shows_where_it_should(told: dict[str, Any]) -> None:
         "border at the end": [RED, RED],
         "cut": [RED, RED],
     }
+
+
+def test_a_picture_stands_in_for_the_view_where_that_is_printed(told: dict[str, Any]) -> None:
+    assert (told["onScreen"], told["printed"]) == (["canvas"], ["img"])
 
 
 def test_both_are_seen_by_one_camera(told: dict[str, Any]) -> None:
