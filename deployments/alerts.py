@@ -11,6 +11,8 @@ from prefect.events.actions import SendNotification
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.exceptions import ObjectNotFound
 
+from tasks.core.words import counted
+
 RUN_FAILED = "tyre3d: alert: a run failed"
 NO_WORKER = "tyre3d: alert: a pool has no worker"
 OLD_QUEUE = "tyre3d: alert: the queue is old"
@@ -76,11 +78,12 @@ def alerts(block: UUID, tag: str, pools: list[str], queue_age: timedelta) -> lis
         threshold=1,
         within=queue_age,
     )
+    minutes = round(queue_age.total_seconds() / 60)
     run = "{{ flow_run.name }} ({{ flow_run.id }})"
     told = {
         RUN_FAILED: (failed, f"{run}: {{{{ flow_run.state.message }}}}"),
         NO_WORKER: (gone, "Nobody takes the runs of the pool {{ work_pool.name }}"),
-        OLD_QUEUE: (waits, f"{run} has waited for {queue_age.total_seconds() / 60:.0f} minutes"),
+        OLD_QUEUE: (waits, f"{run} has waited for {counted(minutes, 'minute')}"),
     }
     return [
         AutomationCore(

@@ -11,13 +11,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import httpx
 from prefect import State, flow
 from prefect.artifacts import create_table_artifact
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
 from prefect.deployments import arun_deployment
-from prefect.exceptions import PrefectHTTPStatusError
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.runtime import flow_run as this_run
 from prefect.states import Completed, Failed
 from prefect.utilities.urls import url_for
@@ -111,7 +110,8 @@ def final_state(manifest: Manifest) -> State[Any]:
     if not failed:
         refused = [e.name for e in manifest.entries.values() if e.verdict == "fail"]
         doubt = f"; the verdict on {len(refused)} is fail: {_listed(refused)}" if refused else ""
-        return Completed(message=f"all {total} succeeded{doubt}")
+        every = "all " if total > 1 else ""
+        return Completed(message=f"{every}{total} succeeded{doubt}")
     some = "none succeeded" if len(failed) == total else f"{len(failed)} of {total} failed"
     return Failed(message=f"{some}: {_listed(failed)}")
 
@@ -187,14 +187,22 @@ class _Work:
 
             async def start(request: ReconstructRequest, name: str, key: str) -> FlowRun:
                 async with starts:
-                    return await arun_deployment(
-                        deployment,
-                        client=client,
-                        parameters={"request": request.model_dump(mode="json"), "tyre": name},
-                        flow_run_name=f"reconstruct-{name}",
-                        timeout=0,
-                        idempotency_key=key,
-                    )
+                    try:
+                        return await arun_deployment(
+                            deployment,
+                            client=client,
+                            parameters={"request": request.model_dump(mode="json"), "tyre": name},
+                            flow_run_name=f"reconstruct-{name}",
+                            timeout=0,
+                            idempotency_key=key,
+                        )
+                    except ObjectNotFound as exc:
+                        raise InputError(
+                            "not-deployed",
+                            stage="batch",
+                            what=f"Prefect's server has no deployment {deployment}",
+                            advice="Deploy first (make deploy), or name another with --deployment",
+                        ) from exc
 
             async def one(source: Source) -> None:
                 async with gate:
@@ -217,7 +225,7 @@ class _Work:
                 entry, failure = await self._attempts(entry, request, start, watch)
                 if failure is None:
                     entry = await asyncio.to_thread(completed, entry, request, self.results)
-        except (Tyre3dError, OSError, httpx.HTTPError, PrefectHTTPStatusError) as exc:
+        except (Tyre3dError, OSError, PrefectHTTPStatusError) as exc:
             failure = failure_of_error(exc)
         self._end(entry, started, failure)
 
@@ -272,7 +280,6 @@ def _show(manifest: Manifest, settings: Settings) -> None:
 
 def _row(entry: Entry, links: Mapping[str, str]) -> dict[str, Any]:
     """A tyre in the table; cells are Markdown."""
-    error = entry.error or {}
     shown = [f"[{label}]({address})" for label, address in links.items()]
     # of whatever server shows the table: a run's own address may be that of one that is gone
     run = f"[run](/runs/flow-run/{entry.flow_run_id})" if entry.flow_run_id else ""
@@ -282,9 +289,7 @@ def _row(entry: Entry, links: Mapping[str, str]) -> dict[str, Any]:
         "verdict": entry.verdict,
         "result": " · ".join(shown) or escaped(entry.glb),
         "run": run,
-        "message": escaped(error.get("message", ", ".join(entry.reasons))),
-        "error": error.get("code", ""),
-        "stage": error.get("stage", ""),
+        "why": escaped(" · ".join(entry.why)),
         "seconds": entry.seconds,
         "attempts": entry.attempts,
         "vertices": entry.figures.get("num_vertices", ""),

@@ -55,11 +55,13 @@ def history(request: HistoryRequest) -> State[Any]:
         comparisons = run_history(request, settings)
     rows = [_row(each) for each in comparisons]
     create_table_artifact(key="history", table=rows, description="What became of every film")
+    total = len(comparisons)
     failed = [each.name for each in comparisons if each.state != "completed"]
     if not failed:
-        return Completed(message=f"all {len(comparisons)} compared")
+        every = "all " if total > 1 else ""
+        return Completed(message=f"{every}{total} compared")
     told = ", ".join(map(printable, failed[:10]))
-    return Failed(message=f"{len(failed)} of {len(comparisons)} failed: {told}")
+    return Failed(message=f"{len(failed)} of {total} failed: {told}")
 
 
 def run_history(request: HistoryRequest, settings: Settings) -> list[Comparison]:
@@ -153,6 +155,7 @@ class _Work:
             state="completed",
             verdict=record["verdict"],
             reasons=[reason["code"] for reason in record["reasons"]],
+            sentences=[reason["text"] for reason in record["reasons"]],
             zones=record["zones"],
             findings=record["findings"],
         )
@@ -184,15 +187,13 @@ class _Work:
 
 def _row(entry: Comparison) -> dict[str, Any]:
     """A comparison in the table of Prefect's UI; cells are Markdown."""
-    error = entry.error or {}
     run = f"[run](/runs/flow-run/{entry.flow_run_id})" if entry.flow_run_id else ""
     return {
         "tyre": escaped(entry.tyre),
         "film": escaped(entry.label),
         "outcome": entry.outcome,
         "findings": len(entry.findings),
-        "message": escaped(error.get("message", ", ".join(entry.reasons))),
-        "error": error.get("code", ""),
+        "why": escaped(" · ".join(entry.why)),
         "run": run,
         "seconds": entry.seconds,
     }

@@ -9,6 +9,7 @@ from typing import Any
 from prefect import flow, get_run_logger
 
 from flows.support.settings import load_settings
+from tasks.core.words import counted
 from tasks.storage.artifacts import open_store
 from tasks.storage.prune import prune as prune_store
 
@@ -31,11 +32,11 @@ def prune(older_than_days: float = 30.0, keep_gb: float = 200.0) -> dict[str, An
         keep_size=keep_gb * 1e9,
     )
     get_run_logger().info(
-        "%d artifacts deleted (%.1f MB), %d kept (%.1f MB); %d files that killed processes left",
-        pruned.artifacts,
+        "%s deleted (%.1f MB), %d kept (%.1f MB); %s that killed processes left",
+        counted(pruned.artifacts, "artifact"),
         pruned.size / 1e6,
         pruned.kept,
         pruned.kept_size / 1e6,
-        pruned.parts,
+        counted(pruned.parts, "file"),
     )
     return asdict(pruned)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from configs.locations import VIDEO_SUFFIXES, has_unprintable, metadata_of, parent_and_name
 from deployments.api.errors import ApiError
+from tasks.core.words import counted
 
 _MAX_NAME_BYTES = 255
 _MAX_PATH_BYTES = 4000
@@ -120,7 +121,8 @@ def output_below(location: Path | str, roots: tuple[Path | str, ...]) -> Path | 
         raise ApiError(422, "path-refused", "output_glb_path must end in .glb")
     longest = len(parent_and_name(metadata_of(glb))[1].encode())
     if longest > _MAX_NAME_BYTES:
-        message = f"the name of output_glb_path is too long by {longest - _MAX_NAME_BYTES} bytes"
+        excess = counted(longest - _MAX_NAME_BYTES, "byte")
+        message = f"the name of output_glb_path is too long by {excess}"
         raise ApiError(422, "path-refused", message)
     if isinstance(glb, Path) and (glb.is_dir() or metadata_of_is_folder(glb)):
         raise ApiError(422, "path-refused", "output_glb_path names a folder")

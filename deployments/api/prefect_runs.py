@@ -17,6 +17,7 @@ import httpx
 
 from deployments.api.errors import ApiError
 from deployments.api.settings import ApiSettings
+from tasks.core.words import counted
 from tasks.verdict.record import FIRST_WORD
 
 TAG, COMPARE_TAG = "api", "api-compare"
@@ -158,7 +159,8 @@ class PrefectRuns:
             ApiError: 429 if too many wait already.
         """
         if self._waiting >= _CREATIONS_WAITING:
-            message = f"{self._waiting} requests wait for their jobs to be created"
+            waiting = counted(self._waiting, "request waits", "requests wait")
+            message = f"{waiting} for jobs to be created"
             raise ApiError(429, "busy", message, retry_after_s=_AGAIN_S)
         self._waiting += 1
         try:

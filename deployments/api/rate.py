@@ -41,6 +41,6 @@ class Rate:
         full = max(self._full.get(client, now), now) + 1.0 / self._per_s
         if full - now > _AT_ONCE_S + _ROUNDING_S:
             wait_s = math.ceil(full - now - _AT_ONCE_S)
-            message = f"At most {self._per_s:g} requests a second: ask again later"
+            message = f"Too many requests, at most {self._per_s:g} a second: ask again later"
             raise ApiError(429, "too-many-requests", message, retry_after_s=wait_s)
         self._full[client] = full

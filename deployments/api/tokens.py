@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
+from tasks.core.words import counted
+
 Scope = Literal["read", "submit", "metrics", "admin"]
 SCOPES: dict[str, str] = {
     "read": "status, lists and results of the client's own jobs",
@@ -127,7 +129,7 @@ class Tokens:
             if seen != self._seen:
                 self._seen = seen
                 self._listed = parse_tokens(self._path.read_text())
-                _log.info("file of tokens: read again, %d tokens", len(self._listed))
+                _log.info("file of tokens: read again, %s", counted(len(self._listed), "token"))
         except (OSError, ValueError) as exc:
             _log.error("file of tokens: %s; the tokens that were read before stay valid", exc)
 

@@ -89,16 +89,18 @@ def told(record: Mapping[str, Any], end: str) -> str:
         record: What ``history.json`` holds.
         end: The last lines.
     """
+    from tasks.comparison.over_time import Comparison
+
     lines = [""]
-    for each in record["comparisons"]:
-        what = each["verdict"] or f"{each['state']} [{(each['error'] or {}).get('code', '')}]"
+    for each in (Comparison(**fields) for fields in record["comparisons"]):
         zones = [
             f"{zone['name'].replace('-', ' ')} {zone['mean_change_mm']:+.2f} mm"
-            for zone in each["zones"]
+            for zone in each.zones
             if zone["significant"]
         ]
-        found = [f["kind"] for f in each["findings"]]
-        lines.append(f"{printable(each['name'])}: {', '.join([what, *zones, *found])}")
+        found = [f["kind"] for f in each.findings]
+        lines.append(f"{printable(each.name)}: {', '.join([each.outcome, *zones, *found])}")
+        lines += [f"  {printable(why)}" for why in each.why]
     study = record["gauge"]
     if study and "code" not in study:
         lines += [

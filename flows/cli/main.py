@@ -81,13 +81,12 @@ def _do(options: argparse.Namespace) -> int:
             raise
         if options.verbose:
             logging.getLogger("tyre3d").exception("failed")
-        advice = "This is a fault of Tyre3D; run again with --verbose and report what it prints"
-        kind = type(exc).__name__
-        from tasks.storage.base import as_storage_error, is_disk_error
+        from tasks.core.failures import FAULT
+        from tasks.storage.base import disk_error
 
-        if isinstance(exc, OSError) and is_disk_error(exc):  # wherever it was met
-            return _failed(as_storage_error(str(exc.filename or "a file"), exc), options)
-        return _failed(Tyre3dError("internal", stage=kind, what=str(exc), advice=advice), options)
+        kind = type(exc).__name__
+        unknown = Tyre3dError("internal", stage=kind, what=str(exc), advice=FAULT)
+        return _failed(disk_error(exc) or unknown, options)
 
 
 def _failed(error: Tyre3dError, options: argparse.Namespace) -> int:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from configs.locations import printable
 from flows.cli.colours import OF_VERDICT, painted
+from tasks.core.words import counted
 
 if TYPE_CHECKING:
     from flows.support.doctor import Check
@@ -37,7 +38,7 @@ def stage_table(metadata: Mapping[str, Any], start_s: float) -> str:
     text += f"model     {model['name']} ({model['chosen_because']})\n"
     text += (
         f"mesh      {metadata['num_vertices']} vertices, {metadata['num_faces']} faces, "
-        f"from {metadata['num_frames']} frames\n"
+        f"from {counted(metadata['num_frames'], 'frame')}\n"
     )
     text += "".join(f"warning   {line}\n" for line in metadata["warnings"])
     text += f"GLB       {metadata['output_path']}\nmetadata  {metadata['metadata_path']}\n"
@@ -57,25 +58,25 @@ def verdict_lines(metadata: Mapping[str, Any]) -> str:
 
 
 def batch_table(entries: Sequence[Entry], message: str) -> str:
-    """The end of a batch: every tyre, and why those that failed did."""
+    """The end of a batch: every tyre, and why it has no result or what speaks against it."""
     rows = [("tyre", "state", "verdict", "seconds", "result")]
     for entry in entries:
         state = "finished before" if entry.found_finished else entry.state
-        result = f"[{entry.error['code']}] {entry.error['message']}" if entry.error else entry.glb
-        why = ", ".join(entry.reasons)
-        verdict = f"{entry.verdict}: {why}" if why else entry.verdict
         seconds = f"{entry.seconds:7.1f}"
-        rows.append((printable(entry.name), state, verdict, seconds, result))
+        told = [printable(text) for text in (entry.glb, *entry.why) if text]
+        first, *others = told or [""]
+        rows.append((printable(entry.name), state, entry.verdict, seconds, first))
+        rows += [("", "", "", "", other) for other in others]
     return f"\n{table(rows)}\n{message}\n"
 
 
 def pruned_in_words(pruned: Pruned, *, dry_run: bool) -> str:
     """What became of old artifacts."""
     gone = "would be deleted" if dry_run else "deleted"
+    left = f"; {counted(pruned.parts, 'file')} that killed processes left {gone}"
     return (
-        f"{pruned.artifacts} artifacts ({pruned.size / 1e6:.1f} MB) {gone}; "
-        f"{pruned.kept} ({pruned.kept_size / 1e6:.1f} MB) kept"
-        + (f"; {pruned.parts} files that killed processes left {gone}" if pruned.parts else "")
+        f"{counted(pruned.artifacts, 'artifact')} ({pruned.size / 1e6:.1f} MB) {gone}; "
+        f"{pruned.kept} ({pruned.kept_size / 1e6:.1f} MB) kept{left if pruned.parts else ''}"
     )
 
 

@@ -27,6 +27,7 @@ from flows.support.own_server import (
 )
 from flows.support.settings import load_settings
 from tasks.core.errors import InputError, ResourceError
+from tasks.core.words import counted
 
 _RETENTION = {
     "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
@@ -151,7 +152,8 @@ def drain(options: argparse.Namespace) -> int:
         return 0
     left = drain_pool(options.pool, options.within_s)
     if left:
-        sys.stdout.write(f"{options.pool}: paused; {left} runs still run\n")
+        still = counted(left, "run still runs", "runs still run")
+        sys.stdout.write(f"{options.pool}: paused; {still}\n")
         return 1
     sys.stdout.write(f"{options.pool}: paused; nothing runs\n")
     return 0

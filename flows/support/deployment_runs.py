@@ -15,6 +15,8 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import PrefectHTTPStatusError
 
+from tasks.core.errors import ResourceError, Tyre3dError
+
 _T = TypeVar("_T")
 _log = logging.getLogger("tyre3d.batch")
 _POLL_S = 3.0
@@ -36,22 +38,24 @@ async def retry_while_unavailable(what: str, ask: Callable[[], Awaitable[_T]]) -
         ask: Sends the request.
 
     Raises:
-        httpx.TransportError: The server was away for half an hour.
-        PrefectHTTPStatusError: It refused the request, or was busy for as long.
+        ResourceError: ``server-away`` for half an hour.
+        PrefectHTTPStatusError: It refused the request.
     """
     end = time.monotonic() + _PATIENCE_S
     while True:
         try:
             return await ask()
         except httpx.TransportError as exc:
-            if time.monotonic() > end:
-                raise
-            _log.warning("%s: Prefect's server does not answer (%s); trying again", what, exc)
+            cause: Exception = exc
+            why = f"{what}: Prefect's server does not answer ({exc})"
         except PrefectHTTPStatusError as exc:
-            status = exc.response.status_code
-            if status < 500 or time.monotonic() > end:
+            if (status := exc.response.status_code) < 500:
                 raise
-            _log.warning("%s: Prefect's server answers %d; trying again", what, status)
+            cause, why = exc, f"{what}: Prefect's server answers {status}"
+        if time.monotonic() > end:
+            advice = "Start it, or see its log; then run again: what is finished is kept"
+            raise ResourceError("server-away", stage="batch", what=why, advice=advice) from cause
+        _log.warning("%s; trying again", why)
         await pause(5.0)
 
 
@@ -84,7 +88,7 @@ class RunWatch:
                 "looking at runs",
                 lambda: self._client.read_flow_runs(flow_run_filter=these, limit=len(ids)),
             )
-        except (httpx.HTTPError, PrefectHTTPStatusError) as exc:
+        except (Tyre3dError, PrefectHTTPStatusError) as exc:
             for run_id in ids:
                 self._waiting.pop(run_id).set_exception(exc)
             return

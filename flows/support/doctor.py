@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from configs.presets import DEFAULT_SESSION, FEATURES
 from configs.settings import Settings
 from tasks.core.errors import Tyre3dError
+from tasks.core.words import counted
 
 Level = Literal["ok", "warning", "problem"]
 _POOLS = ("cpu", "batch")
@@ -260,7 +261,8 @@ def _of_version(theirs: str) -> Check:
 
 def _of_workers(pool: str, workers: list[Any]) -> Check:
     if workers:
-        return Check(f"pool {pool}", "ok", f"{len(workers)} workers are online")
+        online = counted(len(workers), "worker is online", "workers are online")
+        return Check(f"pool {pool}", "ok", online)
     found, advice = "no worker is online: runs wait", f"tyre3d worker {pool}"
     if pool == "gpu":  # only some want it
         return Check(f"pool {pool}", "warning", found, f"If it is used: {advice}")

@@ -14,6 +14,7 @@ from configs.request import MeshOptions, ReconstructRequest
 from tasks.batch.sources import MANIFEST_NAME
 from tasks.core.digests import canonical
 from tasks.core.errors import InputError
+from tasks.core.failures import why_of
 from tasks.storage.results import Results, finite
 
 EntryState = Literal["pending", "completed", "failed"]
@@ -41,7 +42,10 @@ def fingerprint(digest: str, options: MeshOptions) -> str:
 
 @dataclass(frozen=True)
 class Entry:
-    """What became of one tyre; verdict and codes of the reasons are those of its mesh."""
+    """What became of one tyre; verdict and reasons are those of its mesh.
+
+    ``reasons`` are codes, ``sentences`` say the same in words.
+    """
 
     name: str
     input: str
@@ -55,6 +59,7 @@ class Entry:
     warnings: list[str] = field(default_factory=list)
     verdict: str = ""
     reasons: list[str] = field(default_factory=list)
+    sentences: list[str] = field(default_factory=list)
     seconds: float = 0.0
     attempts: int = 0
     found_finished: bool = False
@@ -66,6 +71,11 @@ class Entry:
         """What a manifest says of it; what a newer release says besides is left out."""
         known = {each.name for each in fields(cls)}
         return cls(**{name: value for name, value in told.items() if name in known})
+
+    @property
+    def why(self) -> tuple[str, ...]:
+        """Why there is no result, or what speaks against it."""
+        return why_of(self.error, self.reasons, self.sentences)
 
     def finished(self, expected: str, results: Results) -> bool:
         """Whether the result of the fingerprint ``expected`` is there and unchanged."""
@@ -109,6 +119,7 @@ def completed(entry: Entry, request: ReconstructRequest, results: Results) -> En
         warnings=list(record.get("warnings", [])),
         verdict=str(record.get("verdict", "")),
         reasons=[reason["code"] for reason in record.get("reasons", [])],
+        sentences=[reason["message"] for reason in record.get("reasons", [])],
     )
 
 

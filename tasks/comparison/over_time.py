@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from tasks.comparison.gauge import GaugeStudy, gauge_study
+from tasks.core.failures import why_of
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Comparison:
         error: Why there is none: code, stage and message.
         seconds: How long it took.
         flow_run_id: The run that made it.
+        sentences: The reasons in words; records of earlier releases have none.
     """
 
     name: str
@@ -45,11 +47,17 @@ class Comparison:
     error: dict[str, str] | None = None
     seconds: float = 0.0
     flow_run_id: str = ""
+    sentences: list[str] = field(default_factory=list)
 
     @property
     def outcome(self) -> str:
         """The verdict, or the state of what has none."""
         return self.verdict if self.state == "completed" else self.state
+
+    @property
+    def why(self) -> tuple[str, ...]:
+        """Why there is no comparison, or what speaks against it."""
+        return why_of(self.error, self.reasons, self.sentences)
 
     @property
     def is_told(self) -> bool:

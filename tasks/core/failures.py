@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from tasks.core.errors import Tyre3dError, is_transient
+from tasks.storage.base import disk_error
 
+FAULT = "This is a fault of Tyre3D: report it, with the run's log (--verbose prints it)"
+"""What to do about an error that is none of ours."""
+_OF_PREFECT = "encountered an exception: "
 _OWN_ERROR = re.compile(r"(?:\A|\w+Error: )\[([a-z0-9-]+)\] ([^:]+): (.*)", re.DOTALL)
 """Our sentence, as a run states it, or as Prefect words it of a task or an older run."""
 
@@ -35,11 +40,30 @@ class Failure:
         return asdict(self)
 
 
+def why_of(
+    error: Mapping[str, str] | None, codes: Sequence[str], sentences: Sequence[str]
+) -> tuple[str, ...]:
+    """Why something has no result, or one with reservations: lines that begin with their code.
+
+    Args:
+        error: Code, stage and message of a failure; None where there is a result.
+        codes: Of the result's reasons.
+        sentences: The same in words; records of earlier releases have none.
+    """
+    if error:
+        stage = f"{error['stage']}: " if error["stage"] else ""
+        return (f"[{error['code']}] {stage}{error['message']}",)
+    if len(sentences) != len(codes):
+        return tuple(codes)
+    return tuple(f"[{code}] {text}" for code, text in zip(codes, sentences, strict=True))
+
+
 def failure_of_error(error: BaseException) -> Failure:
     """The failure that an exception stands for."""
-    if isinstance(error, Tyre3dError):
-        return Failure(error.code, error.stage, f"{error.what}. {error.advice}")
-    return Failure("internal", "", f"{type(error).__name__}: {error}")
+    told = disk_error(error) or error
+    if isinstance(told, Tyre3dError):
+        return Failure(told.code, told.stage, f"{told.what}. {told.advice}")
+    return Failure("internal", "", f"{type(error).__name__}: {error}. {FAULT}")
 
 
 def failure_of_state(state_type: str, message: str | None) -> Failure:
@@ -58,4 +82,6 @@ def failure_of_state(state_type: str, message: str | None) -> Failure:
     if state_type == "CRASHED":
         why = "The process of the run ended before the run did"
         return Failure("crashed", "", f"{why}: {text}" if text else why)
+    if _OF_PREFECT in text:
+        text = f"{text.rpartition(_OF_PREFECT)[2]}. {FAULT}"
     return Failure("internal", "", text or "The run failed and does not say why")

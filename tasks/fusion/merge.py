@@ -19,6 +19,7 @@ from configs.stages import MergeConfig, StageName
 from tasks.core.errors import ReconstructionError
 from tasks.core.parallel import in_threads
 from tasks.core.repeatable import compute_repeatably
+from tasks.core.words import counted
 from tasks.fusion.decision.fuse import FusedField, fuse_learned, fuse_weighted
 from tasks.fusion.decision.network import Fuser
 from tasks.fusion.evidence.fields import (
@@ -110,7 +111,7 @@ def merge_frame_fields(
         raise ReconstructionError(
             "merge-empty",
             stage=StageName.MERGE,
-            what=f"the fused field of {len(fused.fields)} frames is empty",
+            what=f"the fused field of {counted(len(fused.fields), 'frame')} is empty",
             advice="Check the masks and the poses; film the tyre alone against a plain ground",
         )
     colouring = _colour(
@@ -256,11 +257,12 @@ def _finish(
     fit, views = gathered.fit, gathered.trusted
     warnings: list[str] = []
     if fit.outliers:
-        count = len(fit.outliers)
         warnings.append(
-            "one mask lacks a part of the tyre and was left out"
-            if count == 1
-            else f"{count} masks lack a part of the tyre and were left out"
+            counted(
+                len(fit.outliers),
+                "mask lacks a part of the tyre and was left out",
+                "masks lack a part of the tyre and were left out",
+            )
         )
     vertices = surface.vertices
     slope = gradient_norm(fused.grid, fused.field)

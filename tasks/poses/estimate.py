@@ -23,6 +23,7 @@ from configs.stages import PoseConfig, StageName
 from tasks.core.errors import ReconstructionError
 from tasks.core.parallel import in_threads
 from tasks.core.repeatable import compute_repeatably
+from tasks.core.words import counted
 from tasks.geometry.camera import Camera
 from tasks.poses.features.detector import LearnedDetector
 from tasks.poses.film import Film
@@ -311,7 +312,7 @@ def _outlines(alpha_paths: Mapping[int, Path]) -> dict[int, Outline]:
         raise ReconstructionError(
             "poses-no-tyre",
             stage=StageName.ESTIMATE_POSES,
-            what=f"only {len(outlines)} of {len(alpha_paths)} frames show a whole object",
+            what=f"a whole object is seen in only {len(outlines)} of {len(alpha_paths)} frames",
             advice="Film one tyre so that it is in view as a whole.",
         )
     return outlines
@@ -342,7 +343,9 @@ def _estimate(
     doubtful = [i for i, v in hypothesis.agreements.items() if v < config.flag_agreement]
     if doubtful:
         listed = ", ".join(str(i) for i in doubtful[:12])
-        warnings.append(f"masks of {len(doubtful)} frames disagree with the solid: {listed}")
+        warnings.append(
+            f"masks of {counted(len(doubtful), 'frame')} disagree with the solid: {listed}"
+        )
     views = np.stack([c.centre - solid.centre for c in cameras])
     if float(np.min(views @ axle / np.linalg.norm(views, axis=1))) > 0.17:  # 10 degrees
         warnings.append("one face only was seen; the width is uncertain")
@@ -352,7 +355,9 @@ def _estimate(
         )
     missing = len(outlines) - len(hypothesis.agreements)
     if missing > 0:
-        warnings.append(f"{missing} frames with a mask have no pose")
+        warnings.append(
+            counted(missing, "frame with a mask has no pose", "frames with a mask have no pose")
+        )
     figures = {
         **hypothesis.figures,
         "outline_agreement_worst": float(values.min()),

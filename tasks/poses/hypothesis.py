@@ -198,7 +198,7 @@ def judged(
     share = len(kept) / total
     refused = ""
     if share < config.min_registered_share or len(agreements) < MIN_FRAMES:
-        refused = f"{method}: only {len(kept)} of {total} cameras agree with the masks"
+        refused = f"{method}: the masks agree with only {len(kept)} of {total} cameras"
     elif typical < config.min_agreement:
         refused = f"{method}: the masks agree with the fitted tyre by {typical:.2f} only"
     elif arc < config.min_arc_deg:

@@ -23,12 +23,10 @@ class Beside:
     Args:
         report: Name of the report beside the batch's page; empty where there is none.
         thumbnail: A ``data:`` address; empty where there is none.
-        why: A code and a sentence for each of the verdict's reasons.
     """
 
     report: str = ""
     thumbnail: str = ""
-    why: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, metadata: Mapping[str, Any]) -> Beside:
@@ -37,7 +35,6 @@ class Beside:
         return cls(
             parent_and_name(str(metadata.get("report_path", "")))[1],
             thumbnail if thumbnail.startswith("data:image/") else "",
-            tuple(f"[{r['code']}] {r['message']}" for r in metadata.get("reasons", [])),
         )
 
 
@@ -67,15 +64,10 @@ def batch_page(
 
 def _row(entry: Entry, beside: Beside) -> dict[str, Any]:
     """A tyre as the template shows it: texts as people read them, links by names."""
-    error = entry.error
-    if error:
-        why = [f"[{error['code']}] {error['stage']}: {error['message']}"]
-    else:
-        why = list(beside.why or entry.reasons)
     return {
         "name": printable(entry.name),
         "outcome": (entry.verdict or "pass") if entry.state == "completed" else entry.state,
-        "why": [printable(text) for text in why],
+        "why": [printable(text) for text in entry.why],
         "report": _link(beside.report),
         "thumbnail": beside.thumbnail,
         "glb": _link(parent_and_name(entry.glb)[1]),

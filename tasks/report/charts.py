@@ -9,6 +9,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from tasks.core.words import counted
+
 _SIZE = 320.0
 _RING = 104.0
 _PART_CLASS = {"outer face": "outer", "inner face": "inner", "tread": "tread"}
@@ -62,8 +64,8 @@ def _coverage_in_words(content: Mapping[str, Any]) -> str:
     gaps = ", ".join(f"{low:.0f}° to {high:.0f}°" for low, high in coverage["gaps_deg"])
     posed = sum(frame["angle_deg"] is not None for frame in content["frames"])
     return (
-        f"{posed} frames round the tyre, {coverage['seen_deg']:.0f} of 360 degrees filmed; "
-        f"gaps: {gaps or 'none'}"
+        f"{counted(posed, 'frame')} round the tyre, "
+        f"{coverage['seen_deg']:.0f} of 360 degrees filmed; gaps: {gaps or 'none'}"
     )
 
 
@@ -103,7 +105,8 @@ def sharpness_chart(content: Mapping[str, Any]) -> str:
     lines = [
         f'<svg viewBox="0 0 {_WIDTH:.0f} {_HEIGHT:.0f}" role="img" class="sharpness" '
         'aria-labelledby="sharpness-title">',
-        f'<title id="sharpness-title">Sharpness of {len(measured)} frames over time; '
+        f'<title id="sharpness-title">Sharpness of '
+        f"{counted(len(measured), 'frame')} over time; "
         f"{sum(f['kind'] == 'chosen' for f in measured)} chosen</title>",
         *_axes(start, end, top, film=content["is_film"]),
     ]

@@ -70,8 +70,6 @@ def history_page(
 
 
 def _row(each: Comparison) -> dict[str, Any]:
-    error = each.error
-    why = f"[{error['code']}] {error['stage']}: {error['message']}" if error else ""
     told = [z for z in each.zones if z["mean_change_mm"] is not None]
     most = max(told, key=lambda z: abs(z["mean_change_mm"]), default=None) if each.is_told else None
     return {
@@ -79,7 +77,7 @@ def _row(each: Comparison) -> dict[str, Any]:
         "label": printable(each.label),
         "outcome": each.outcome,
         "kind": _CLASSES[each.outcome],
-        "why": printable(why or ", ".join(each.reasons)),
+        "why": [printable(text) for text in each.why],
         "zone": most["name"].replace("-", " ") if most else "",
         "change": f"{most['mean_change_mm']:.2f}" if most else "",
         "lod": f"{most['lod95_mm']:.2f}" if most and most["lod95_mm"] is not None else "",

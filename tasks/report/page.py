@@ -21,6 +21,7 @@ import jinja2
 from markupsafe import Markup
 
 from configs.locations import parent_and_name, printable
+from tasks.core.words import counted
 from tasks.mesh.palette import PALETTE
 from tasks.report.charts import coverage_chart, sharpness_chart
 from tasks.report.figures import rows_of
@@ -119,13 +120,15 @@ def render(template: str, *, script_name: str, **values: Any) -> str:
 
 @functools.cache
 def _templates() -> jinja2.Environment:
-    return jinja2.Environment(
+    made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_ASSETS),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.filters["counted"] = counted
+    return made
 
 
 @functools.cache
@@ -153,7 +156,7 @@ def _facts(metadata: Mapping[str, Any]) -> list[str]:
     return [
         f"{metadata['scale']['nominal_diameter_mm']:.0f} mm diameter (given), {width:.0f} mm wide",
         f"{metadata['num_faces']:,} faces".replace(",", " "),
-        f"{metadata['num_frames']} frames, {metadata['poses']['motion']}",
+        f"{counted(metadata['num_frames'], 'frame')}, {metadata['poses']['motion']}",
         f"model {printable(metadata['model']['name'])}",
         f"preset {metadata['preset']}",
     ]

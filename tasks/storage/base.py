@@ -165,6 +165,13 @@ def is_disk_error(error: BaseException | None) -> bool:
     return isinstance(error, OSError) and error.errno in _FULL + _DENIED
 
 
+def disk_error(error: BaseException) -> StorageError | None:
+    """What an error that nobody translated says of a disk, wherever it was met; else None."""
+    if isinstance(error, OSError) and is_disk_error(error):
+        return as_storage_error(str(error.filename or "a file"), error)
+    return None
+
+
 def as_storage_error(location: str, error: OSError) -> StorageError:
     """The storage error that an error of the operating system, or of S3's client, stands for.
 

@@ -13,6 +13,7 @@ import cv2
 from configs.stages import ExtractConfig, StageName
 from tasks.core.errors import InputError
 from tasks.core.progress import report
+from tasks.core.words import counted
 from tasks.imaging.images import read_source_image, write_image
 from tasks.imaging.resizing import bounded
 from tasks.storage.inputs import bad_input, check_input, pictures_in
@@ -54,7 +55,7 @@ def extract_frames(source: Path, folder: Path, config: ExtractConfig) -> Frames:
     if len(found) < MIN_CANDIDATES:
         raise bad_input(
             "too-few-frames",
-            f"{source.name} holds {len(found)} frame{'s' if len(found) != 1 else ''}",
+            f"{source.name} holds {counted(len(found), 'frame')}",
             f"At least {MIN_CANDIDATES} from different sides are needed, better some dozens",
         )
     return Frames(folder, tuple(found), tuple(warnings))
@@ -101,9 +102,10 @@ def _from_video(
 def _check_sound(source: Path, sound: int, count: int, config: ExtractConfig) -> None:
     """Refuse a damaged video of which too little is left."""
     if sound < max(MIN_CANDIDATES, config.min_sound * count):
+        damaged = counted(count - sound, "is damaged", "are damaged")
         raise bad_input(
             "video-damaged",
-            f"{count - sound} of the {count} pictures of {source.name} are damaged",
+            f"of the {count} pictures of {source.name}, {damaged}",
             "Copy it from the camera again, or export it again",
         )
 

@@ -27,6 +27,7 @@ from prefect.states import Completed, Crashed, Failed
 from configs.request import BatchRequest, ReconstructRequest
 from configs.settings import Settings
 from flows import batch as module
+from flows.cli.output import batch_table
 from flows.support import deployment_runs
 from tasks.batch.manifest import Entry, Manifest
 from tasks.core.errors import InputError
@@ -46,7 +47,7 @@ def _write(request: ReconstructRequest) -> None:
         content = path.read_bytes()
     doubtful = content.startswith(b"doubt")
     metadata |= {"verdict": "fail" if doubtful else "pass"}
-    metadata |= {"reasons": [{"code": "not-a-tyre"}] if doubtful else []}
+    metadata |= {"reasons": [{"code": "not-a-tyre", "message": "it is a pot"}] if doubtful else []}
     write_result(request.glb_path, b"glTF" + content, metadata, Settings())
 
 
@@ -125,7 +126,7 @@ def test_a_batch_goes_on_over_bad_tyres_and_takes_up_what_is_missing(
     tables = [str(a.data) for a in found]
     assert any("found finished" in table for table in tables)
     assert any(f"[run](/runs/flow-run/{entries['a']['flow_run_id']})" in t for t in tables)
-    assert any("is an empty file" in t or "video-noise" in t for t in tables)
+    assert any("is an empty file" in t for t in tables), "the sentence, not its code alone"
 
 
 def test_names_in_a_message_break_no_line(tmp_path: Path) -> None:
@@ -149,6 +150,11 @@ def test_a_verdict_of_fail_is_told_though_all_have_a_result(tmp_path: Path) -> N
         ("pass", []),
         ("fail", ["not-a-tyre"]),
     ]
+    refused = Entry(**entries["b"])
+    assert module._row(refused, {})["why"] == r"\[not\-a\-tyre\] it is a pot"
+    lines = batch_table([Entry(**e) for e in entries.values()], "end").splitlines()
+    glb = lines[3].index(refused.glb)
+    assert lines[4] == " " * glb + "[not-a-tyre] it is a pot", "below the result, not a code alone"
 
 
 def test_films_of_one_name_from_two_folders_have_a_result_each(tmp_path: Path) -> None:
@@ -278,6 +284,18 @@ def test_a_deployment_is_run_again_only_where_that_can_help(
         "batch-id:d:2",
     ]
     assert server.most == 2
+
+
+def test_a_deployment_that_is_not_there_is_told(tmp_path: Path) -> None:
+    write_video(tmp_path / "film.mp4", 2)
+    request = BatchRequest(
+        inputs=(str(tmp_path),), out_dir=tmp_path / "out", deployment="reconstruct/gone"
+    )
+    manifest = module.run_batch(request, Settings(), "batch-id")
+    (why,) = manifest.entries["film"].why
+    assert why.startswith(
+        "[not-deployed] batch: Prefect's server has no deployment reconstruct/gone"
+    )
 
 
 def test_no_process_is_started_for_what_is_no_film(

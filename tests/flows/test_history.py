@@ -17,7 +17,8 @@ import tasks.fusion.merge
 import tasks.poses.apart
 from configs.request import HistoryRequest
 from flows.cli.history_command import told
-from flows.history import history
+from flows.history import _row, history
+from tasks.comparison.over_time import Comparison
 from tasks.core.errors import InputError
 from tests.flows.test_reconstruct import fake_merge, fake_poses
 
@@ -73,7 +74,12 @@ def test_every_film_is_accounted_for(films: Path, tmp_path: Path, tiny_model: Pa
     assert "&lt;b&gt;" in page
     assert "<b>" not in page
     lines = told(record, "end\n").splitlines()
-    assert lines[2] == "fl.2: failed [input-missing]"
+    assert lines[lines.index("fl.2: failed") + 1].startswith("  [input-missing] ")
+    assert "does not exist" in lines[lines.index("fl.2: failed") + 1]
+    why = record["comparisons"][0]
+    assert why["sentences"] == [reason["text"] for reason in told_of["reasons"]]
+    rows = [_row(Comparison(**each)) for each in record["comparisons"]]
+    assert all("does not exist" in row["why"] for row in rows[1:])
     assert record["gauge"] is None
 
 

@@ -135,8 +135,8 @@ def _warnings(thin: int, suspect: int, coarse: float) -> tuple[str, ...]:
     if not thin and not suspect:
         return ()
     return (
-        f"parts thinner than {coarse:.3g} may have been missed: {thin} cells of the coarse lattice "
-        f"hold surface that the lattice itself does not show, {suspect} more came near the "
+        f"parts thinner than {coarse:.3g} may have been missed: of the coarse lattice's cells, "
+        f"{thin} held surface that the lattice itself does not show, {suspect} more came near the "
         'threshold; raise coarse_cells, or use method="dense" to rule it out',
     )
 

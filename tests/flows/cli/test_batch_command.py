@@ -47,14 +47,14 @@ def test_inputs_that_are_cleared_meanwhile_do_not_spoil_a_success(
         Manifest(results).put(Entry("earlier", "earlier.mp4", "completed"))
         Manifest(results).put(Entry("new", "new.mp4", "completed", glb="new.glb"))
         (tmp_path / "in/new.mp4").unlink()
-        return Completed(message="all 1 succeeded")
+        return Completed(message="1 succeeded")
 
     monkeypatch.setattr("flows.batch.batch", run)
     assert _tyre3d_batch(tmp_path) == 0
     out = capsys.readouterr().out
     assert "new.glb" in out
     assert "earlier" not in out
-    assert "all 1 succeeded" in out
+    assert "1 succeeded" in out
 
 
 def test_a_verdict_of_fail_has_an_exit_code_of_its_own(
@@ -64,12 +64,13 @@ def test_a_verdict_of_fail_has_an_exit_code_of_its_own(
     def run(request: BatchRequest) -> State[Any]:
         results = Results(request.out_dir, Settings())
         judged = {"glb": "new.glb", "verdict": "fail", "reasons": ["not-a-tyre"]}
+        judged["sentences"] = ["it is a pot"]
         Manifest(results).put(Entry("new", "new.mp4", "completed", **judged))  # type: ignore[arg-type]
-        return Completed(message="all 1 succeeded")
+        return Completed(message="1 succeeded")
 
     monkeypatch.setattr("flows.batch.batch", run)
     assert _tyre3d_batch(tmp_path) == 7
-    assert "fail: not-a-tyre" in capsys.readouterr().out
+    assert "[not-a-tyre] it is a pot" in capsys.readouterr().out
 
 
 def test_a_batch_that_made_no_manifest_is_an_error(

@@ -14,6 +14,7 @@ from prefect.states import Completed, Failed, Running
 
 from flows.support import deployment_runs as module
 from flows.support.deployment_runs import RunWatch
+from tasks.core.errors import ResourceError
 
 
 @pytest.fixture(autouse=True)
@@ -79,4 +80,5 @@ def test_many_runs_are_looked_at_by_one_request(monkeypatch: pytest.MonkeyPatch)
 def test_a_server_that_stays_away_ends_the_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_PATIENCE_S", -1.0)
     (end,) = _watched(Client(httpx.ConnectError("away")), [_run(Running())])
-    assert isinstance(end, httpx.ConnectError)
+    assert isinstance(end, ResourceError)
+    assert str(end).startswith("[server-away] batch: looking at runs: Prefect's server does not")

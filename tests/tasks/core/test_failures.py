@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+
 from tasks.core.errors import ResourceError
-from tasks.core.failures import failure_of_error, failure_of_state
+from tasks.core.failures import FAULT, failure_of_error, failure_of_state, why_of
 
 
 def test_an_error_and_the_message_of_its_state_are_the_same_failure() -> None:
@@ -27,3 +29,21 @@ def test_a_run_that_ended_otherwise_has_a_code_too() -> None:
     assert failure_of_state("FAILED", None).code == "internal"
     assert failure_of_error(ValueError("x")).code == "internal"
     assert not failure_of_error(ValueError("x")).retryable
+    raised = failure_of_state("FAILED", "Flow run encountered an exception: ValueError: x")
+    assert raised == failure_of_error(ValueError("x"))
+    assert raised.message == f"ValueError: x. {FAULT}"
+
+
+def test_a_disk_that_refuses_is_no_fault_of_ours() -> None:
+    failure = failure_of_error(OSError(errno.EROFS, "Read-only file system", "/out"))
+    assert failure.code == "storage-denied"
+    assert "/out" in failure.message
+
+
+def test_why_is_told_in_sentences_with_their_codes() -> None:
+    failed = {"code": "video-empty", "stage": "extract", "message": "a is empty. Film again"}
+    assert why_of(failed, [], []) == ("[video-empty] extract: a is empty. Film again",)
+    crashed = failure_of_state("CRASHED", None).to_dict()
+    assert why_of(crashed, [], []) == ("[crashed] The process of the run ended before the run did",)
+    assert why_of(None, ["a", "b"], ["A is", "B is"]) == ("[a] A is", "[b] B is")
+    assert why_of(None, ["a"], []) == ("a",), "of an earlier release"

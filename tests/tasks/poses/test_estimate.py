@@ -117,7 +117,7 @@ def test_a_wrong_mask_is_flagged(tmp_path: Path) -> None:
     estimate = estimate_of(video, tmp_path)
     check(estimate, video)
     assert estimate.figures["doubtful_masks"] == 1.0
-    assert any("masks of 1 frames disagree" in w and "6" in w for w in estimate.warnings)
+    assert any("masks of 1 frame disagree" in w and "6" in w for w in estimate.warnings)
 
 
 def test_masks_without_an_object_are_refused(tmp_path: Path) -> None:
