@@ -64,25 +64,25 @@ def prepare(settings: Settings, *, verbose: bool, quiet: bool = False) -> None:
 def _move_from_unusable(settings: Settings) -> str:
     """Take a folder of our own for Prefect where the user's cannot be used; what to tell of it."""
     home = prefect_home()
-    wrong = what_is_wrong(home) if (writable := _can_write(home)) else ""
-    if writable and not wrong:
+    if not _can_write(home):
+        wrong, mend = f"Prefect's folder {home} cannot be written", "Let this user write there"
+    elif fault := what_is_wrong(home):
+        wrong = f"Prefect's database {home / 'prefect.db'} {fault}"
+        mend = "Move it away (runs are recorded in it, results are not)"
+    else:
         return ""
     ours = settings.home / "prefect"
     if home == ours:
         raise ResourceError(
             "server-start",
             stage="start",
-            what=f"Prefect's database {home / 'prefect.db'} {wrong or 'cannot be written'}",
-            advice="Move it away (runs are recorded in it, results are not), or name another "
-            "folder by PREFECT_HOME",
+            what=wrong,
+            advice=f"{mend}, or name another folder by PREFECT_HOME",
         )
     if (home / "profiles.toml").is_file():
         os.environ.setdefault("PREFECT_PROFILES_PATH", str(home / "profiles.toml"))
     os.environ["PREFECT_HOME"] = str(ours)
-    return wrong and (
-        f"Prefect's database {home / 'prefect.db'} {wrong}: runs are recorded in {ours} "
-        "(PREFECT_HOME names another folder)"
-    )
+    return f"{wrong}: runs are recorded in {ours} (PREFECT_HOME names another folder)"
 
 
 def _can_write(folder: Path) -> bool:

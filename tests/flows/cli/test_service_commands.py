@@ -1,0 +1,65 @@
+"""The commands of an operator say where they work when that is not where they were told."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from flows.cli import commands
+from flows.cli.main import main
+from tasks.core.errors import ResourceError
+
+STOPPED = ResourceError("server-start", stage="start", what="far enough", advice="Stop")
+NEXT_STEP = {
+    "ui": ("flows.cli.service_commands.own_password", ["ui"]),
+    "worker": ("flows.cli.service_commands.use_own_password", ["worker", "cpu"]),
+    "reconstruct": ("tasks.storage.inputs.check_name", ["reconstruct", "a.mp4", "--out", "."]),
+}
+"""What a command does once it is prepared, and how it is called."""
+
+
+def _stop(*_: object) -> None:
+    raise STOPPED
+
+
+@pytest.fixture(autouse=True)
+def _surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TYRE3D_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "readonly"))
+    for name in ("PREFECT_LOCAL_STORAGE_PATH", "PREFECT_RESULTS_LOCAL_STORAGE_PATH"):
+        monkeypatch.setenv(name, str(tmp_path / "home/results"))
+    log = logging.getLogger("tyre3d")
+    monkeypatch.setattr(log, "handlers", [])
+    monkeypatch.setattr(log, "propagate", True)
+    # root may write wherever the rights of a folder forbid it
+    monkeypatch.setattr(commands, "_can_write", lambda folder: "readonly" not in folder.parts)
+
+
+@pytest.mark.parametrize("command", NEXT_STEP)
+def test_a_command_says_that_it_works_in_another_folder(
+    command: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    step, arguments = NEXT_STEP[command]
+    monkeypatch.setattr(step, _stop)
+    assert main(arguments) == STOPPED.exit_code
+    moved, stopped = capsys.readouterr().err.splitlines()
+    assert "far enough" in stopped
+    assert moved == (
+        f"Prefect's folder {tmp_path / 'readonly'} cannot be written: runs are recorded in "
+        f"{tmp_path / 'home/prefect'} (PREFECT_HOME names another folder)"
+    )
+
+
+def test_where_our_own_folder_cannot_be_written_there_is_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TYRE3D_HOME", str(tmp_path / "readonly"))
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "readonly/prefect"))
+    assert main(["ui"]) == 6
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "cannot be written. Let this user write there, or name another folder" in line
