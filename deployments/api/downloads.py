@@ -17,7 +17,6 @@ TYPES = {
     ".png": "image/png",
 }
 _PROTECTED = {
-    "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "sandbox allow-scripts allow-downloads",
     "Cache-Control": "private, no-cache",
 }

@@ -13,6 +13,8 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, HTTPConnection
 
+from configs.locations import printable
+
 REQUEST_ID = "X-Request-Id"
 _log = logging.getLogger("tyre3d.api")
 _MAX_MESSAGE = 2000
@@ -71,13 +73,19 @@ def refusal(request: Request, error: ApiError, fields: Sequence[FieldError] = ()
         headers["WWW-Authenticate"] = "Bearer"
     if error.retry_after_s is not None:
         headers["Retry-After"] = str(error.retry_after_s)
-    told = Refusal(
+    return JSONResponse(in_words(request, error, fields).model_dump(), error.status, headers)
+
+
+def in_words(
+    request: HTTPConnection, error: ApiError, fields: Sequence[FieldError] = ()
+) -> Refusal:
+    """What whoever asked is told of an error."""
+    return Refusal(
         code=error.code,
         message=speakable(error.message),
         request_id=request_id(request),
         fields=list(fields),
     )
-    return JSONResponse(told.model_dump(), error.status, headers)
 
 
 def request_id(request: HTTPConnection) -> str:
@@ -86,8 +94,8 @@ def request_id(request: HTTPConnection) -> str:
 
 
 def speakable(text: str) -> str:
-    """A text that every encoder takes: halves of surrogate pairs are written out."""
-    return text.encode("utf-8", "backslashreplace").decode()[:_MAX_MESSAGE]
+    """A text that every encoder takes and no terminal obeys: what is unprintable is written out."""
+    return printable(text)[:_MAX_MESSAGE]
 
 
 def add_handlers(app: FastAPI) -> None:

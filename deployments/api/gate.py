@@ -51,7 +51,9 @@ class Gate:
 
         async def numbered(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)[REQUEST_ID] = number
+                headers = MutableHeaders(scope=message)
+                headers[REQUEST_ID] = number
+                headers["X-Content-Type-Options"] = "nosniff"  # names may hold markup: no page
             await send(message)
 
         request = Request(scope, receive)

@@ -33,7 +33,7 @@ from deployments.api.attempts import (
     states_of,
 )
 from deployments.api.callback_rules import LABEL, PENDING, callback_state, check_callback
-from deployments.api.errors import ApiError
+from deployments.api.errors import ApiError, speakable
 from deployments.api.expected import Expected
 from deployments.api.kinds import Kind, ask_alike
 from deployments.api.models import (
@@ -285,7 +285,8 @@ class Jobs:
             details["result_is_there"] = result is not None
             details["files"] = list(result.files) if result is not None else None
         elif status == "failed":
-            details["error"] = JobError(**job.failure.to_dict())
+            failure = job.failure.to_dict()
+            details["error"] = JobError(**{k: speakable(text) for k, text in failure.items()})
         return JobStatus(
             job_id=job_id,
             status=status,

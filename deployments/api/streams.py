@@ -12,7 +12,7 @@ from uuid import UUID
 from fastapi import WebSocket, WebSocketDisconnect
 
 from deployments.api.attempts import ENDED
-from deployments.api.errors import ApiError, Refusal, request_id
+from deployments.api.errors import ApiError, in_words
 from deployments.api.gate import bearer
 from deployments.api.jobs import Jobs
 from deployments.api.models import JobStatus
@@ -137,7 +137,7 @@ async def _serve(
             await telling
             await socket.close(_ENDED)
     except ApiError as exc:
-        told = Refusal(code=exc.code, message=exc.message, request_id=request_id(socket))
+        told = in_words(socket, exc)
         with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # it may have left meanwhile
             await socket.send_text(told.model_dump_json())
             await socket.close(_REFUSED + exc.status)

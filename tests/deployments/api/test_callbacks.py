@@ -109,6 +109,7 @@ def test_the_end_of_a_job_is_told_once_and_signed(
     settings: ApiSettings, body: dict[str, Any], backend: Backend
 ) -> None:
     prefect = Prefect()
+    body["reference"] = reference = '</script>"\u00e4'
 
     async def ask() -> None:
         async for api in client_of(prefect, settings):
@@ -129,7 +130,9 @@ def test_the_end_of_a_job_is_told_once_and_signed(
             assert headers[DELIVERY] == job
             told = json.loads(content)
             assert told["event"] == "job.failed"
-            assert told["job"]["reference"] == "order-17"
+            assert told["job"]["reference"] == reference
+            assert content.isascii(), "every receiver reads it alike"
+            assert headers["Content-Type"] == "application/json"
             assert told["job"]["error"]["code"] == "video-empty"
             assert "metadata" not in told["job"]
             seconds, value = re.fullmatch(r"t=(\d+),v1=(\w+)", headers[SIGNATURE]).groups()

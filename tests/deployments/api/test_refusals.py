@@ -43,7 +43,7 @@ from tests.deployments.api.stand_in import Prefect
         ({"video": None, "preprocessing_output_dir": "IN/tyre.mp4"}, "path-refused"),
         ({"output_glb_path": "OUT/loop/tyre.glb"}, "path-refused"),
         ({"output_glb_path": "OUT/folder.glb"}, "path-refused"),
-        ({"output_glb_path": "OUT/" + 251 * "a" + ".glb"}, "too long by 1 bytes"),
+        ({"output_glb_path": "OUT/" + 251 * "a" + ".glb"}, "too long by 1 byte"),
         ({"output_glb_path": "OUT/" + 6000 * "a" + ".glb"}, "path-refused"),
         ({"reference": ""}, "reference"),
         ({"reference": "a" * 121}, "reference"),
