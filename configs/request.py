@@ -119,7 +119,7 @@ class CompareRequest(MeshOptions):
     name: str = Field(
         "comparison",
         pattern=r"^[^/\\\x00-\x1f]{1,100}$",
-        description="of the comparison's files",
+        description="name of the comparison's files: 100 characters at most, no / or \\",
     )
 
 

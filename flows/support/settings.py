@@ -23,17 +23,28 @@ def load_settings() -> Settings:
         return Settings()
     except ValidationError as exc:
         raise InputError(
-            "bad-setting", stage="start", what=first_error(exc), advice="Mend the environment"
+            "bad-setting",
+            stage="start",
+            what=first_error(exc, Settings),
+            advice="Mend the environment",
         ) from exc
 
 
-def first_error(exc: ValidationError) -> str:
-    """What is wrong first, in the words of options."""
+def first_error(exc: ValidationError, kind: type[BaseModel]) -> str:
+    """What is wrong first, in the words of options.
+
+    Args:
+        exc: What is wrong.
+        kind: Whose fields they are.
+    """
     error = exc.errors()[0]
     if error["loc"][-1:] == ("parameters",):  # it names the parameter
         return str(error["msg"]).removeprefix("Value error, ")
     where = "-".join(str(part) for part in error["loc"]).replace("_", "-")
-    return f"{where}: {error['msg']} (given: {error['input']!r})"
+    wrong = error["msg"]
+    if error["type"] == "string_pattern_mismatch":  # a pattern tells nobody what is wanted
+        wrong = f"what is wanted: {kind.model_fields[str(error['loc'][0])].description}"
+    return f"{where}: {wrong} (given: {error['input']!r})"
 
 
 def validated(kind: type[_Request], command: str, fields: Mapping[str, Any]) -> _Request:
@@ -48,6 +59,6 @@ def validated(kind: type[_Request], command: str, fields: Mapping[str, Any]) -> 
         raise InputError(
             "bad-option",
             stage="start",
-            what=first_error(exc),
+            what=first_error(exc, kind),
             advice=f"See: tyre3d {command} --help",
         ) from exc

@@ -27,6 +27,7 @@ from tasks.video.timeline import Timeline, evenly_in_time, read_timeline
 MIN_CANDIDATES = 3
 """Fewer frames show no motion from which poses could be had."""
 
+_COPY_AGAIN = "Copy it from the camera again, or export it again"
 _SLACK_S = 1e-6
 _SAME_SHAPE = 0.01
 """Relative difference of two aspect ratios up to which a picture is another one's rescaled."""
@@ -91,7 +92,8 @@ def _from_video(
             (folder / candidate.file).unlink()
         found = writer.write(decoding, lambda picture: picture.number in chosen)
         lost = count - len(sound)
-        warnings.append(f"damaged pictures of the video were left out: {lost} of {count}")
+        left_out = f"damaged pictures of the video were left out: {lost} of {count}"
+        warnings.append(f"{left_out} ({_COPY_AGAIN[0].lower()}{_COPY_AGAIN[1:]})")
     if not found:
         raise no_picture(source)
     if writer.misshapen:
@@ -106,7 +108,7 @@ def _check_sound(source: Path, sound: int, count: int, config: ExtractConfig) ->
         raise bad_input(
             "video-damaged",
             f"of the {count} pictures of {source.name}, {damaged}",
-            "Copy it from the camera again, or export it again",
+            _COPY_AGAIN,
         )
 
 

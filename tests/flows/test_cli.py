@@ -57,6 +57,19 @@ def test_empty_input(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert not (tmp_path / "out").exists()
 
 
+def test_what_does_not_fit_a_pattern_is_told_what_is_wanted(
+    tmp_path: Path, video: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = ("batch", str(video), "--out", str(tmp_path / "out"))
+    code, line = fails(capsys, *arguments, "--deployment", "gone")
+    assert code == 2
+    assert "deployment: what is wanted: flow/deployment" in line
+    monkeypatch.setenv("TYRE3D_S3_ENDPOINT_URL", "localhost")
+    _, line = fails(capsys, *arguments)
+    assert "s3-endpoint-url: what is wanted: S3 service other than AWS, with http" in line
+    assert "pattern" not in line
+
+
 def test_unwritable_output(tmp_path: Path, video: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "out").write_text("a file")
     code, line = fails(capsys, "reconstruct", str(video), "--out", str(tmp_path / "out"))

@@ -165,6 +165,7 @@ def test_smeared_pictures_are_left_out_with_a_warning(tmp_path: Path) -> None:
     assert not set(range(26, 40)) & set(taken)
     (warning,) = frames.warnings
     assert warning.startswith("damaged pictures of the video were left out: ")
+    assert warning.endswith(" of 60 (copy it from the camera again, or export it again)")
     names = sorted(p.name for p in (tmp_path / "out/frames").iterdir())
     assert names == [f"{n:06d}.jpg" for n in range(30)]
 
