@@ -168,12 +168,15 @@ def watch_over_runs(client: SyncPrefectClient, silence: timedelta, start_within:
         crashed = ChangeFlowRunState(
             state=StateType.CRASHED, name="Crashed", message=f"No heartbeat: {why}"
         )
-        for old in client.read_automations_by_name(name):
+        watch = AutomationCore(name=name, description=why, trigger=trigger, actions=[crashed])
+        known = client.read_automations_by_name(name)
+        # one that is made anew forgets the runs that it waits for, those of a backup among them
+        if [old.model_dump(exclude={"id"}) for old in known] == [watch.model_dump()]:
+            continue
+        for old in known:
             client.delete_automation(old.id)
-        client.create_automation(
-            AutomationCore(name=name, description=why, trigger=trigger, actions=[crashed])
-        )
-    _log.info("watch over runs: made")
+        client.create_automation(watch)
+    _log.info("watch over runs: made, or there already")
 
 
 def main() -> int:
