@@ -9,11 +9,15 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
+import sqlite3
 import statistics
+import subprocess
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +25,7 @@ import httpx
 import pytest
 
 from tests.conftest import write_cut_outs
-from tests.deployments.jobs import HEADERS, all_ended, asked, film, started, status
+from tests.deployments.jobs import HEADERS, all_ended, asked, digest, film, started, status
 from tests.deployments.stack import Stack, is_whole, until
 from tests.support.fuzz import tell
 
@@ -30,6 +34,9 @@ VIDEOS = int(os.environ.get("TYRE3D_TEST_LOAD_VIDEOS", "100"))
 KILL_EVERY = 10
 BURST, AT_ONCE = 200, 20
 STOPPED_JOBS = 10
+PUT_BACK_JOBS = 6
+PATIENCE = ("--start-within-s", "120", "--silence-s", "90")
+"""Of the server with runs that do not start, or of which nothing is heard."""
 RATE, SECONDS = 50, int(os.environ.get("TYRE3D_TEST_LOAD_SECONDS", "60"))
 
 
@@ -240,4 +247,68 @@ def test_a_worker_that_is_stopped_loses_no_job(stack: Stack, say: Any) -> None:
         done,
         f"{stopped} workers stopped, every job completed in its first run",
     )
+    assert done == len(jobs)
+
+
+def _backed_up(stack: Stack) -> Callable[[], None]:
+    """Back the server's database up while it runs, as docs/operations.md says; puts it back."""
+    url = stack.env.get("PREFECT_API_DATABASE_CONNECTION_URL", "").replace("+asyncpg", "")
+    copy = stack.folder / "prefect.copy"
+    if url:
+        subprocess.run(["pg_dump", "--format=custom", f"--file={copy}", url], check=True)
+        restore = ["pg_restore", "--clean", "--if-exists", f"--dbname={url}", str(copy)]
+
+        def restored() -> None:
+            subprocess.run(restore, check=True)
+
+        return restored
+    database = stack.folder / "prefect" / "prefect.db"
+    with closing(sqlite3.connect(database)) as live, closing(sqlite3.connect(copy)) as taken:
+        live.backup(taken)
+
+    def put_back() -> None:
+        for path in database.parent.glob("prefect.db*"):
+            path.unlink()
+        shutil.copy(copy, database)
+
+    return put_back
+
+
+def test_a_database_that_is_put_back_loses_no_job(stack: Stack, say: Any) -> None:
+    """It is backed up while jobs run and wait; when all have ended, the backup takes its place."""
+    if stack.database == "Postgres" and shutil.which("pg_dump") is None:
+        pytest.skip("no pg_dump")
+    stack.deploy(*PATIENCE)
+    stack.start_api()
+    out = stack.folder / "out"
+    jobs = [
+        started(stack, film(stack, f"film{n}", n), out / f"{n}.glb", f"job-{n}")
+        for n in range(PUT_BACK_JOBS)
+    ]
+    stack.start("worker", "flows.cli", "worker", "cpu")
+    until("a run", lambda: stack.running_of("worker"), every_s=0.2)
+    put_back = _backed_up(stack)
+    before = Counter(status(stack, job)["status"] for job in jobs)
+    until("the end of all jobs", lambda: all_ended(stack, jobs))
+    digests = [digest(out / f"{n}.glb") for n in range(PUT_BACK_JOBS)]
+
+    for name in ("worker", "api", "server"):
+        stack.stop(name)
+    put_back()
+    stack.start_server()
+    stack.deploy(*PATIENCE)
+    stack.start("worker", "flows.cli", "worker", "cpu")
+    stack.start_api()
+    until("the end of all jobs, again", lambda: all_ended(stack, jobs))
+    ends = [status(stack, job) for job in jobs]
+    done = sum(end["status"] == "completed" and end["result_is_there"] for end in ends)
+    again = sum(end["attempts"] - 1 for end in ends)
+    assert digests == [digest(out / f"{n}.glb") for n in range(PUT_BACK_JOBS)]
+    figures = (
+        f"backed up while {before['processing']} ran and {before['queued']} waited; "
+        f"{again} made again, GLBs alike to the byte"
+    )
+    say(f"{len(jobs)} jobs, the database put back: {done} completed; {figures}")
+    name = f"jobs whose server's database is put back, server on {stack.database}"
+    tell(name, len(jobs), done, figures)
     assert done == len(jobs)
