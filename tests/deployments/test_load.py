@@ -297,7 +297,8 @@ def test_a_database_that_is_put_back_loses_no_job(stack: Stack, say: Any) -> Non
     put_back()
     stack.start_server()
     stack.deploy(*PATIENCE)
-    stack.start("worker", "flows.cli", "worker", "cpu")
+    # on SQLite the server has forgotten whom it waits for
+    stack.start("worker", "flows.cli", "worker", "cpu", "--silence-s", "60")
     stack.start_api()
     until("the end of all jobs, again", lambda: all_ended(stack, jobs))
     ends = [status(stack, job) for job in jobs]
