@@ -63,8 +63,9 @@ def prepare(settings: Settings, *, verbose: bool, quiet: bool = False) -> None:
 
 def _move_from_unusable(settings: Settings) -> str:
     """Take a folder of our own for Prefect where the user's cannot be used; what to tell of it."""
-    home = prefect_home()
-    if not _can_write(home):
+    home, named = prefect_home(), "PREFECT_HOME" in os.environ
+    writable = _can_write(home)
+    if not writable:
         wrong, mend = f"Prefect's folder {home} cannot be written", "Let this user write there"
     elif fault := what_is_wrong(home):
         wrong = f"Prefect's database {home / 'prefect.db'} {fault}"
@@ -82,6 +83,8 @@ def _move_from_unusable(settings: Settings) -> str:
     if (home / "profiles.toml").is_file():
         os.environ.setdefault("PREFECT_PROFILES_PATH", str(home / "profiles.toml"))
     os.environ["PREFECT_HOME"] = str(ours)
+    if not (writable or named):
+        return ""  # as in a container with a read-only root: nobody asked for that folder
     return f"{wrong}: runs are recorded in {ours} (PREFECT_HOME names another folder)"
 
 
