@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import logging
 import os
 import subprocess
 import sys
@@ -17,13 +16,7 @@ from tests.conftest import write_video
 
 
 @pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TYRE3D_HOME", str(tmp_path / "home"))
-    log = logging.getLogger("tyre3d")
-    monkeypatch.setattr(log, "handlers", [])
-    monkeypatch.setattr(log, "propagate", True)
-    for name in ("PREFECT_LOCAL_STORAGE_PATH", "PREFECT_RESULTS_LOCAL_STORAGE_PATH"):
-        monkeypatch.setenv(name, str(tmp_path / "home/results"))
+def _home(own_home: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("flows.cli.local_server.LocalServer.start", lambda _: None)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +19,7 @@ pytestmark = pytest.mark.usefixtures("prefect_server")
 
 
 @pytest.fixture(autouse=True)
-def _surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TYRE3D_HOME", str(tmp_path / "home"))
-    for name in ("PREFECT_LOCAL_STORAGE_PATH", "PREFECT_RESULTS_LOCAL_STORAGE_PATH"):
-        monkeypatch.setenv(name, str(tmp_path / "home/results"))
-    log = logging.getLogger("tyre3d")
-    monkeypatch.setattr(log, "handlers", [])
-    monkeypatch.setattr(log, "propagate", True)
+def _surroundings(own_home: None, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("start", "wait", "stop"):
         monkeypatch.setattr(f"flows.cli.local_server.LocalServer.{name}", lambda _: None)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import logging
 import shlex
 import subprocess
 from pathlib import Path
@@ -32,15 +31,9 @@ class Terminal(io.StringIO):
 
 
 @pytest.fixture(autouse=True)
-def _surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TYRE3D_HOME", str(tmp_path / "home"))
-    for name in ("PREFECT_LOCAL_STORAGE_PATH", "PREFECT_RESULTS_LOCAL_STORAGE_PATH"):
-        monkeypatch.setenv(name, str(tmp_path / "home/results"))
+def _surroundings(own_home: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TERM", "xterm")
-    log = logging.getLogger("tyre3d")
-    monkeypatch.setattr(log, "handlers", [])
-    monkeypatch.setattr(log, "propagate", True)
 
 
 @pytest.mark.parametrize("command", list(COMMANDS))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
 import pytest
@@ -25,14 +24,8 @@ def _stop(*_: object) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TYRE3D_HOME", str(tmp_path / "home"))
+def _surroundings(own_home: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "readonly"))
-    for name in ("PREFECT_LOCAL_STORAGE_PATH", "PREFECT_RESULTS_LOCAL_STORAGE_PATH"):
-        monkeypatch.setenv(name, str(tmp_path / "home/results"))
-    log = logging.getLogger("tyre3d")
-    monkeypatch.setattr(log, "handlers", [])
-    monkeypatch.setattr(log, "propagate", True)
     # root may write wherever the rights of a folder forbid it
     monkeypatch.setattr(commands, "_can_write", lambda folder: "readonly" not in folder.parts)
 
