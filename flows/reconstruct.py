@@ -120,7 +120,7 @@ def run_stages(request: ReconstructRequest, settings: Settings) -> dict[str, Any
         inspection = run(INSPECT, of(InspectConfig), frames=frames, weights=background)
         first_word = Judgement.from_dict(store.record(inspection))
         tell_first_word(request.stem, first_word)
-        with advised_by(first_word):
+        with advised_by(first_word, store.record(frames)["warnings"]):
             masks = run(REMOVE_BACKGROUNDS, of(MaskConfig), frames=frames, weights=background)
             poses = run(
                 ESTIMATE_POSES,

@@ -44,9 +44,10 @@ def lines(out: IO[str]) -> Listener:
 
     def tell(stage: str, done: int, total: int) -> None:
         nonlocal last
-        if stage != last:
-            last = stage
-            out.write(f"{time.monotonic() - started:7.1f} s  {stage}\n")
+        doing = _doing(stage, done, total)
+        if doing != last:
+            last = doing
+            out.write(f"{time.monotonic() - started:7.1f} s  {doing}\n")
             out.flush()
 
     return tell
@@ -63,7 +64,7 @@ class Bar:
     def __init__(self, out: IO[str], expected: Mapping[str, float]) -> None:
         self._expected = expected
         self._pace = Pace(expected)
-        self._stage = ""
+        self._stage = self._doing = ""
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._bar = tqdm(
@@ -81,7 +82,7 @@ class Bar:
         self._bar.close()
 
     def __call__(self, stage: str, done: int, total: int) -> None:
-        """Show that ``stage`` has done ``done`` of ``total`` steps (0: unknown)."""
+        """Show that ``stage`` has done ``done`` of ``total`` steps, as listeners are told."""
         with self._lock:
             now = time.monotonic()
             if stage != self._stage:
@@ -90,7 +91,8 @@ class Bar:
                     self._bar.reset()
                 self._stage = stage
                 self._pace.begin(stage, now)
-            self._pace.step(done / total if total else 0.0)
+            self._doing = _doing(stage, done, total)
+            self._pace.step(done, total, now)
             self._draw(now)
 
     def _tick(self) -> None:
@@ -100,15 +102,16 @@ class Bar:
 
     def _draw(self, now: float) -> None:
         left = self._pace.left_s(now)
-        self._bar.n = self._pace.share(now)
+        self._bar.n = max(self._bar.n, self._pace.share(now))  # it never goes back
         if self._stage:
-            self._bar.set_description_str(_named(self._stage), refresh=False)
+            self._bar.set_description_str(f"{self._doing:<19}", refresh=False)
         self._bar.set_postfix_str("" if left is None else f"{in_words(left)} left", refresh=False)
         self._bar.refresh()
 
 
-def _named(stage: str) -> str:
-    return f"{stage:<19}"
+def _doing(stage: str, done: int, total: int) -> str:
+    """The stage, and which way it tries where it tried others in vain."""
+    return f"{stage}, way {done + 1}" if done and not total else stage
 
 
 def in_words(seconds: float) -> str:

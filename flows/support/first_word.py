@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
 from prefect.artifacts import create_table_artifact
@@ -43,11 +43,15 @@ def tell_first_word(tyre: str, word: Judgement) -> None:
 
 
 @contextlib.contextmanager
-def advised_by(word: Judgement) -> Iterator[None]:
-    """Within this block errors advise what the first word does, where it has a reason.
+def advised_by(word: Judgement, warnings: Sequence[str] = ()) -> Iterator[None]:
+    """Within this block errors say what was known of the film before, and advise what helps that.
 
     What the film lacks is the likelier cause than what the error's own advice is about, and is said
     first.
+
+    Args:
+        word: The first word on the film.
+        warnings: Of the stages before, which no result will tell.
 
     Raises:
         InputError: As raised within, with that advice.
@@ -56,9 +60,9 @@ def advised_by(word: Judgement) -> Iterator[None]:
     try:
         yield
     except (InputError, ReconstructionError) as exc:
-        if not word.reasons:
+        if not word.reasons and not warnings:
             raise
-        found = "; ".join(reason.message for reason in word.reasons)
-        advice = ". ".join(word.retake)
+        found = "; ".join([reason.message for reason in word.reasons] + list(warnings))
+        advice = ". ".join(word.retake) or exc.advice
         kind = type(exc)
         raise kind(exc.code, stage=exc.stage, what=f"{found}: {exc.what}", advice=advice) from exc

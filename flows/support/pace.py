@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from configs.progress import SHARES
+from configs.progress import SHARES, WAYS
 from configs.request import MeshOptions
 from tasks.storage.parts import part_of
 
@@ -18,6 +18,8 @@ _KEPT = 5
 """Runs that are remembered."""
 _CACHED_BELOW = 0.2
 """A stage that took so small a part of what was expected was found, not made."""
+_NEVER_MORE = 0.9
+"""What is done of a stage that took all its time and has not ended."""
 _TRUST = 0.2
 """How much of the whole has to be done until its pace counts as much as that of earlier runs."""
 
@@ -71,6 +73,11 @@ def _read(path: Path) -> dict[str, Any]:
     return told if isinstance(told, dict) else {}
 
 
+def _ways(count: int) -> float:
+    """What the first so many ways of a stage take together."""
+    return sum(WAYS[:count]) + max(count - len(WAYS), 0) * WAYS[-1]
+
+
 class Pace:
     """What is done of a run, and how long the rest will take.
 
@@ -85,20 +92,28 @@ class Pace:
         self._made = self._meant = 0.0  # seconds of stages that were made: taken, and expected
         self._passed = 0.0  # weights of the stages before
         self._stage, self._began, self._done = "", 0.0, 0.0
+        self._ways, self._way_began = 0, 0.0
 
     def begin(self, stage: str, now: float) -> None:
         """A stage begins, which ends the one before."""
         if self._stage:
             taken, meant = now - self._began, self._expected.get(self._stage, 0.0)
-            if taken > _CACHED_BELOW * meant:
+            # what was found took no time, and what began again tells of the film, not of the pace
+            if taken > _CACHED_BELOW * meant and not self._ways:
                 self._made += taken
                 self._meant += meant
-            self._passed += self._weights.get(self._stage, 0.0)
+                self._passed += self._weights.get(self._stage, 0.0)
         self._stage, self._began, self._done = stage, now, 0.0
+        self._ways, self._way_began = 0, now
 
-    def step(self, share: float) -> None:
-        """So much of the stage is done, 0 to 1."""
-        self._done = min(max(share, 0.0), 1.0)
+    def step(self, done: int, total: int, now: float) -> None:
+        """The stage has done ``done`` of ``total`` steps.
+
+        Where no total is told, so many ways were tried in vain, and another one is tried now.
+        """
+        self._done = min(max(done / total, 0.0), 1.0) if total else 0.0
+        if not total and done > self._ways:
+            self._ways, self._way_began = done, now
 
     def share(self, now: float) -> float:
         """How much of the whole is done, 0 to 1."""
@@ -114,19 +129,34 @@ class Pace:
         if self._stage not in stages:
             return None
         after = sum(self._expected[name] for name in stages[stages.index(self._stage) + 1 :])
-        meant = self._expected[self._stage]
+        return self._of_stage_s(now) * (1.0 - self.share_of_stage(now)) + after * self._slower
+
+    @property
+    def _slower(self) -> float:
+        """Seconds that this run takes for each that earlier ones took."""
         trusted = _TRUST * self._all
-        slower = (self._made + trusted) / (self._meant + trusted)
-        return (meant * (1.0 - self.share_of_stage(now)) + after) * slower
+        return (self._made + trusted) / (self._meant + trusted)
 
     def share_of_stage(self, now: float) -> float:
-        """By its own steps, or by time where it tells of none; never quite all of it.
+        """By its own steps, or by time where it tells of none; never quite all of it."""
+        whole = self._of_stage_s(now)
+        return self._done or (min((now - self._began) / whole, _NEVER_MORE) if whole else 0.0)
 
-        Without earlier runs the stages before this one tell how long it takes.
+    def _of_stage_s(self, now: float) -> float:
+        """Seconds that the running stage takes in all, as far as is known.
+
+        Without earlier runs the stages before this one tell.
         """
-        if self._done:
-            return self._done
-        meant = self._expected.get(self._stage, 0.0)
-        if not self._expected and self._passed:
-            meant = self._weights.get(self._stage, 0.0) * self._made / self._passed
-        return min((now - self._began) / meant, 0.95) if meant else 0.0
+        if self._expected:
+            meant = self._expected.get(self._stage, 0.0) * self._slower
+        else:
+            weight = self._weights.get(self._stage, 0.0)
+            meant = weight * self._made / self._passed if self._passed else 0.0
+        if self._ways:
+            before = self._way_began - self._began
+            meant = max(meant, before * _ways(self._ways + 1) / _ways(self._ways))
+        taken = now - self._began
+        # what takes longer than it should will take longer still; the more is done by its own
+        # steps, the more these tell
+        own = meant * (1.0 - self._done) + taken if self._done else taken / _NEVER_MORE
+        return max(meant, own) if meant else 0.0

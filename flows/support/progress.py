@@ -48,7 +48,7 @@ class RunProgress:
         self._start, self._share = start, share
 
     def __call__(self, stage: str, done: int, total: int) -> None:
-        """Report that ``stage`` has done ``done`` of ``total`` steps (0: unknown)."""
+        """Report that ``stage`` has done ``done`` of ``total`` steps, as listeners are told."""
         if stage not in SHARES:
             return
         with self._lock:
@@ -57,7 +57,7 @@ class RunProgress:
             if begins:
                 self._stage = stage
                 self._pace.begin(stage, now)
-            self._pace.step(done / total if total else 0.0)
+            self._pace.step(done, total, now)
             if begins or now >= self._published_at + _EVERY_S:
                 self._tell(now)
 

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 
 Listener = Callable[[str, int, int], None]
-"""Called with the stage's name, steps done, steps in all (0 where unknown)."""
+"""Called with the stage's name, steps done, steps in all.
+
+Without steps in all the stage is at work, and ``done`` ways of it were tried in vain."""
 
 _listener: ContextVar[Listener | None] = ContextVar("tyre3d_progress", default=None)
 

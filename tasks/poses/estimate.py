@@ -22,6 +22,7 @@ from configs.presets import Motion, MotionHint
 from configs.stages import PoseConfig, StageName
 from tasks.core.errors import ReconstructionError
 from tasks.core.parallel import in_threads
+from tasks.core.progress import report
 from tasks.core.repeatable import compute_repeatably
 from tasks.core.words import counted
 from tasks.geometry.camera import Camera
@@ -265,7 +266,9 @@ def estimate_poses(
     alike = outlines_alike(outlines)
     motions = possible_motions(config.motion, film.changes.background, alike=alike)
     hypotheses: list[Hypothesis] = []
-    for method in dict.fromkeys(way for m in RULES if m in motions for way in RULES[m].methods):
+    methods = list(dict.fromkeys(way for m in RULES if m in motions for way in RULES[m].methods))
+    for tried, method in enumerate(methods):
+        report(StageName.ESTIMATE_POSES, tried, 0)
         hypothesis = _fitting(method(film), motions)
         if hypothesis.is_convincing(config):
             return _estimate(hypothesis, outlines, config, motions)
@@ -277,6 +280,7 @@ def estimate_poses(
         likeliest = _estimate(best, outlines, config, motions)
         return replace(likeliest, warnings=(*likeliest.warnings, *lacking))
     refused = [a.refused for a in hypotheses]
+    report(StageName.ESTIMATE_POSES, len(methods), 0)
     hypothesis = RULES[motions[0]].last_resort(film)
     if not hypothesis.refused:
         assumed = _estimate(hypothesis, outlines, config, motions)

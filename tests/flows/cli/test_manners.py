@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from configs.progress import SHARES
+from configs.progress import SHARES, WAYS
 from flows.cli.colours import painted
 from flows.cli.examples import EXAMPLES, EXIT_CODES
 from flows.cli.main import main
@@ -113,8 +113,8 @@ def test_the_time_left_is_that_of_earlier_runs_and_follows_the_pace_of_this_one(
     pace.begin("inspect", 110.0)
     assert pace.left_s(110.0) == pytest.approx(110.0)
     assert pace.share(110.0) == pytest.approx(1 / 12)
-    pace.step(0.5)
-    assert pace.left_s(111.0) == pytest.approx(105.0)
+    pace.step(1, 2, 115.0)
+    assert pace.left_s(115.0) == pytest.approx(105.0)
     pace.begin("remove-backgrounds", 170.0)  # six times as long as before
     left = pace.left_s(170.0)
     assert left is not None
@@ -124,6 +124,29 @@ def test_the_time_left_is_that_of_earlier_runs_and_follows_the_pace_of_this_one(
     found.begin("inspect", 0.1)  # it was there already: that tells nothing of the pace
     assert found.left_s(0.1) == pytest.approx(110.0)
     assert Pace({}).left_s(1.0) is None
+
+
+def test_a_stage_that_tries_another_way_takes_longer_and_says_so() -> None:
+    expected = {stage: 10.0 for stage in SHARES}
+    pace = Pace(expected)
+    pace.begin("estimate-poses", 0.0)
+    rest = 10.0 * (len(SHARES) - list(SHARES).index("estimate-poses") - 1)
+    assert pace.left_s(0.0) == pytest.approx(10.0 + rest)
+    assert pace.left_s(18.0) == pytest.approx(2.0 + rest), "what takes longer is not done at once"
+    pace.step(1, 0, 20.0)
+    second = 20.0 * WAYS[1]
+    assert pace.left_s(20.0) == pytest.approx(second + rest)
+    assert pace.left_s(30.0) == pytest.approx(second - 10.0 + rest)
+    pace.step(2, 0, 50.0)
+    assert pace.left_s(50.0) == pytest.approx(50.0 * WAYS[2] / sum(WAYS[:2]) + rest)
+    pace.begin("rectify", 90.0)  # the rest follows no pace of a film that was hard to find
+    assert pace.left_s(90.0) == pytest.approx(rest)
+    log = io.StringIO()
+    with shown_progress(log, {}):
+        for done in (0, 1, 1):
+            report("estimate-poses", done, 0)
+    told = [line.split("  ")[-1] for line in log.getvalue().splitlines()]
+    assert told == ["estimate-poses", "estimate-poses, way 2"]
 
 
 def test_the_pace_is_remembered_and_damage_forgotten(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def test_a_stage_without_steps_moves_with_time(told: list[tuple[float, str]], at
     assert told[-1][0] == pytest.approx(100 * (before + share / 2), abs=0.1)
     at(1000.0)  # longer than ever
     progress.move()
-    assert told[-1][0] == pytest.approx(100 * (before + 0.95 * share), abs=0.1)
+    assert told[-1][0] == pytest.approx(100 * (before + 0.9 * share), abs=0.1)
 
 
 def test_a_first_run_moves_by_its_own_pace_and_never_back(

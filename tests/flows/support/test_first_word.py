@@ -1,0 +1,41 @@
+"""What the first word and earlier warnings add to an error."""
+
+from __future__ import annotations
+
+import pytest
+
+from flows.support.first_word import advised_by
+from tasks.core.errors import ReconstructionError, ResourceError
+from tasks.verdict.record import Judgement, Reason
+
+DARK = Judgement(
+    (Reason("film-dark", "fail", "the film is dark", "Add light"),), {}, ("Add light",)
+)
+
+
+@pytest.mark.parametrize(
+    ("word", "warnings", "what", "advice"),
+    [
+        (Judgement(()), (), "none found", "Texture."),
+        (DARK, (), "the film is dark: none found", "Add light"),
+        (Judgement(()), ("frame 3 is cut off",), "frame 3 is cut off: none found", "Texture."),
+        (
+            DARK,
+            ("frame 3 is cut off",),
+            "the film is dark; frame 3 is cut off: none found",
+            "Add light",
+        ),
+    ],
+)
+def test_an_error_tells_what_was_known_before(
+    word: Judgement, warnings: tuple[str, ...], what: str, advice: str
+) -> None:
+    with pytest.raises(ReconstructionError) as caught, advised_by(word, warnings):
+        raise ReconstructionError("poses-failed", stage="x", what="none found", advice="Texture.")
+    assert (caught.value.what, caught.value.advice) == (what, advice)
+
+
+def test_what_is_not_the_films_fault_is_left_alone() -> None:
+    with pytest.raises(ResourceError) as caught, advised_by(DARK, ("frame 3 is cut off",)):
+        raise ResourceError("out-of-memory", stage="x", what="no memory", advice="Buy some.")
+    assert caught.value.what == "no memory"
