@@ -20,10 +20,9 @@ SHARES: dict[str, float] = {
 }
 """Share of the whole that each stage takes, as the sample film's did; they run in this order."""
 
-WAYS = (1.0, 5.0, 1.0, 3.0)
-"""How long the ways take that a stage tries one after the other, in terms of the first: those of
-*estimate poses* for a film of a wheel on a stand, of which the second looks for learned features.
-"""
+WAYS: dict[str, tuple[float, ...]] = {StageName.ESTIMATE_POSES: (1.0, 5.0, 1.0, 3.0)}
+"""How long the ways take that a stage tries one after the other, in terms of the first: measured on
+wheels on a stand, for which the second way looks for learned features."""
 
 
 def share_before(stage: str) -> float:

@@ -73,9 +73,10 @@ def _read(path: Path) -> dict[str, Any]:
     return told if isinstance(told, dict) else {}
 
 
-def _ways(count: int) -> float:
+def _ways(stage: str, count: int) -> float:
     """What the first so many ways of a stage take together."""
-    return sum(WAYS[:count]) + max(count - len(WAYS), 0) * WAYS[-1]
+    each = WAYS.get(stage, (1.0,))
+    return sum(each[:count]) + max(count - len(each), 0) * each[-1]
 
 
 class Pace:
@@ -98,8 +99,8 @@ class Pace:
         """A stage begins, which ends the one before."""
         if self._stage:
             taken, meant = now - self._began, self._expected.get(self._stage, 0.0)
-            # what was found took no time, and what began again tells of the film, not of the pace
-            if taken > _CACHED_BELOW * meant and not self._ways:
+            # what was found took no time; where ways are tried, time tells of the film
+            if taken > _CACHED_BELOW * meant and self._stage not in WAYS:
                 self._made += taken
                 self._meant += meant
                 self._passed += self._weights.get(self._stage, 0.0)
@@ -154,7 +155,8 @@ class Pace:
             meant = weight * self._made / self._passed if self._passed else 0.0
         if self._ways:
             before = self._way_began - self._began
-            meant = max(meant, before * _ways(self._ways + 1) / _ways(self._ways))
+            tried, next_too = (_ways(self._stage, self._ways + more) for more in (0, 1))
+            meant = max(meant, before * next_too / tried)
         taken = now - self._began
         # what takes longer than it should will take longer still; the more is done by its own
         # steps, the more these tell

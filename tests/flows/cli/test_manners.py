@@ -134,11 +134,12 @@ def test_a_stage_that_tries_another_way_takes_longer_and_says_so() -> None:
     assert pace.left_s(0.0) == pytest.approx(10.0 + rest)
     assert pace.left_s(18.0) == pytest.approx(2.0 + rest), "what takes longer is not done at once"
     pace.step(1, 0, 20.0)
-    second = 20.0 * WAYS[1]
+    ways = WAYS["estimate-poses"]
+    second = 20.0 * ways[1]
     assert pace.left_s(20.0) == pytest.approx(second + rest)
     assert pace.left_s(30.0) == pytest.approx(second - 10.0 + rest)
     pace.step(2, 0, 50.0)
-    assert pace.left_s(50.0) == pytest.approx(50.0 * WAYS[2] / sum(WAYS[:2]) + rest)
+    assert pace.left_s(50.0) == pytest.approx(50.0 * ways[2] / sum(ways[:2]) + rest)
     pace.begin("rectify", 90.0)  # the rest follows no pace of a film that was hard to find
     assert pace.left_s(90.0) == pytest.approx(rest)
     log = io.StringIO()
