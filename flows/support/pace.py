@@ -155,8 +155,8 @@ class Pace:
             meant = weight * self._made / self._passed if self._passed else 0.0
         if self._ways:
             before = self._way_began - self._began
-            tried, next_too = (_ways(self._stage, self._ways + more) for more in (0, 1))
-            meant = max(meant, before * next_too / tried)
+            longer = _ways(self._stage, self._ways + 1) / _ways(self._stage, self._ways)
+            meant = max(meant, before * longer)
         taken = now - self._began
         # what takes longer than it should will take longer still; the more is done by its own
         # steps, the more these tell
