@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from configs.stages import PoseConfig
+from tasks.core.parallel import in_threads
 from tasks.geometry.camera import Camera
 from tasks.geometry.lens import Lens
 from tasks.imaging.images import read_mask, write_image
@@ -58,8 +59,12 @@ class Film:
         """The outlines that a pinhole camera would have seen behind the lens."""
         if lens.is_pinhole:
             return self.outlines
-        straight = {i: read_outline(self.alpha_paths[i], lens, camera) for i in self.outlines}
-        return {i: o for i, o in straight.items() if o is not None}
+
+        def straight(index: int) -> Outline | None:
+            return read_outline(self.alpha_paths[index], lens, camera)
+
+        found = zip(self.outlines, in_threads(straight, self.outlines), strict=True)
+        return {i: outline for i, outline in found if outline is not None}
 
     def whole_frames(self) -> SfmSession:
         """Matched features of whole frames."""
