@@ -100,7 +100,9 @@ class Lens:
             return image
         focal, middle = _intrinsics(camera)
         # OpenCV counts pixels from the centre of the first one.
-        matrix = np.array([[focal[0], 0, middle[0] - 0.5], [0, focal[1], middle[1] - 0.5], [0, 0, 1]])
+        matrix = np.array(
+            [[focal[0], 0, middle[0] - 0.5], [0, focal[1], middle[1] - 0.5], [0, 0, 1]]
+        )
         coefficients = np.array([self.k1, self.k2, 0.0, 0.0])
         size = (width, height)
         seen_u, seen_v = cv2.initUndistortRectifyMap(
@@ -109,7 +111,9 @@ class Lens:
         corners = np.array([[0.0, 0.0], [width, 0.0], [0.0, height], [width, height]])
         if np.linalg.norm((corners - middle) / focal, axis=1).max() > self.reach:
             u, v = (np.arange(n) + 0.5 for n in size)
-            square = ((u - middle[0]) / focal[0]) ** 2 + (((v - middle[1]) / focal[1]) ** 2)[:, None]
+            square = ((u - middle[0]) / focal[0]) ** 2 + (((v - middle[1]) / focal[1]) ** 2)[
+                :, None
+            ]
             seen_u[square > self.reach**2] = -2.0  # outside the image
         how = cv2.INTER_NEAREST if labels else cv2.INTER_CUBIC
         return np.asarray(cv2.remap(image, seen_u, seen_v, how), dtype=np.uint8)

@@ -270,7 +270,7 @@ def estimate_poses(
     for tried, method in enumerate(methods):
         report(StageName.ESTIMATE_POSES, tried, 0)
         hypothesis = _fitting(method(film), motions)
-        if hypothesis.is_convincing(config):
+        if hypothesis.is_convincing(config, hypotheses):
             return _estimate(hypothesis, outlines, config, motions)
         hypotheses.append(hypothesis)
     found = [a for a in hypotheses if not a.refused]

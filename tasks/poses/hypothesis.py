@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from configs.stages import PoseConfig
 from tasks.geometry.camera import Camera
 from tasks.geometry.lens import Lens
+from tasks.geometry.rigid import nearest_rotation
+from tasks.geometry.sphere import tangents
 from tasks.poses.bundle import NEGLIGIBLE_PX
 from tasks.poses.film import Film
 from tasks.poses.fit_solid import fit_solid
@@ -19,6 +22,8 @@ from tasks.poses.outline_bundle import Scene, adjust_with_outlines, reprojection
 from tasks.poses.patches import align_patches
 from tasks.poses.sfm import Reconstruction, SfmError, SfmSession
 from tasks.poses.solid import Solid, Views
+
+FloatArray = NDArray[np.float64]
 
 MIN_FRAMES = 3
 
@@ -33,6 +38,13 @@ CONVINCING_DOUBT = 0.5
 """So they are beyond this doubt. Of a tyre that lay on a bare floor the cameras had hardly moved,
 said whole frames, for its edges look alike from all sides: 0.6, where right ones have 0.1 to 0.4.
 """
+
+SURE_DOUBT = 0.3
+"""Below this doubt it is the masks that are wrong, however many: behind a post a tyre's outline is
+followed where it is seen, by cameras that are right to 0.2 degrees."""
+
+CONFIRMING_SHARE, CONFIRMING_DEG = 0.8, 1.0
+"""Two ways that place this share of the cameras within so many degrees confirm each other."""
 
 MAX_RISE = 1.1
 """Factor on the median reprojection error beyond which outlines have bent the cameras."""
@@ -85,13 +97,36 @@ class Hypothesis:
         """Whether the camera would have leapt from one frame to the next."""
         return self.figures.get("path_jump_deg", 0.0) > config.max_jump_deg
 
-    def is_convincing(self, config: PoseConfig) -> bool:
-        """Whether no further hypothesis is needed."""
+    def is_convincing(self, config: PoseConfig, others: Sequence[Hypothesis] = ()) -> bool:
+        """Whether no further hypothesis is needed.
+
+        Args:
+            config: Parameters of the stage.
+            others: Hypotheses found before, in other ways.
+        """
         if self.refused or self.leaps(config) or self.doubt > CONVINCING_DOUBT:
             return False
+        if self.figures.get("registered_share", 0.0) < CONVINCING_SHARE:
+            return False
         doubtful = [v for v in self.agreements.values() if v < config.flag_agreement]
-        complete = self.figures.get("registered_share", 0.0) >= CONVINCING_SHARE
-        return complete and len(doubtful) <= 0.1 * len(self.agreements)
+        few = len(doubtful) <= 0.1 * len(self.agreements)
+        return few or self.doubt <= SURE_DOUBT or any(map(self.agrees_with, others))
+
+    def agrees_with(self, other: Hypothesis) -> bool:
+        """Whether most frames have the same camera in both, and so the same axle."""
+        shared = self.cameras.keys() & other.cameras.keys()
+        if other.refused or len(shared) < CONFIRMING_SHARE * len(self.cameras):
+            return False
+        ours, theirs = (
+            np.stack([h.cameras[i].rotation @ _tyre_axes(h.solid.axle) for i in sorted(shared)])
+            for h in (self, other)
+        )
+        # About the axle and in its sense, a solid's axes are arbitrary: one rotation is free.
+        free = nearest_rotation(np.einsum("nji,njk->ik", theirs, ours))
+        cosines = (np.einsum("nij,nij->n", theirs @ free, ours) - 1.0) / 2.0
+        apart = np.degrees(np.arccos(np.clip(cosines, -1.0, 1.0)))
+        tilt = np.degrees(np.arccos(np.clip(abs(free[2, 2]), 0.0, 1.0)))
+        return bool(max(tilt, np.quantile(apart, CONFIRMING_SHARE)) <= CONFIRMING_DEG)
 
     def turns_about_one_axis(self) -> bool:
         """Whether the cameras turn about one axis of the world only."""
@@ -101,6 +136,11 @@ class Hypothesis:
         """Whether the cameras turn about the solid's axle only."""
         axis, share = turning_axis(list(self.cameras.values()))
         return share > 0.97 and bool(abs(axis @ self.solid.axle) > np.cos(np.radians(6.0)))
+
+
+def _tyre_axes(axle: FloatArray) -> FloatArray:
+    """``(3, 3)`` columns are axes of the tyre in the world, the axle last."""
+    return np.stack([*tangents(axle), axle], axis=1)
 
 
 def refusal(reason: str) -> Hypothesis:
@@ -121,23 +161,16 @@ def reconstructed(method: str, session: SfmSession, film: Film) -> Hypothesis:
     if len(found.cameras) < config.min_registered_share * total or len(used) < MIN_FRAMES:
         return refusal(f"{method}: {len(found.cameras)} of {total} frames registered")
     solid = fit_solid(Views([found.cameras[i] for i in used], [outlines[i] for i in used]))
-    first = judged(method, found.cameras, solid, outlines, total, config)
-    first.figures["reprojection_px"] = found.error_px
-    first.figures["sparse_points"] = float(len(found.points))
-    first = replace(first, lens=found.lens)
-    believed = first.cameras
-    if len(believed) < max(MIN_FRAMES, config.min_registered_share * total):
-        return first
-    closer = _adjusted(found.without([i for i in found.cameras if i not in believed]), solid, film)
-    if closer is None:
-        return first
-    cameras, lens, solid, error_px = closer
-    outlines = film.outlines_through(lens, next(iter(cameras.values())))
-    second = judged(method, cameras, solid, outlines, total, config)
-    second.figures["reprojection_px"] = error_px
-    second.figures["sparse_points"] = first.figures["sparse_points"]
-    second.figures["cameras_dropped"] += first.figures["cameras_dropped"]
-    return replace(second, lens=lens)
+    # Cameras of a bent path miss their masks until both are adjusted; which are lost shows then.
+    cameras, lens, error_px = found.cameras, found.lens, found.error_px
+    closer = _adjusted(found, solid, film)
+    if closer is not None:
+        cameras, lens, solid, error_px = closer
+        outlines = film.outlines_through(lens, next(iter(cameras.values())))
+    hypothesis = judged(method, cameras, solid, outlines, total, config)
+    hypothesis.figures["reprojection_px"] = error_px
+    hypothesis.figures["sparse_points"] = float(len(found.points))
+    return replace(hypothesis, lens=lens)
 
 
 def _adjusted(

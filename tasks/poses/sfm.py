@@ -9,9 +9,9 @@ and the other way round writing a PNG ends the process.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -66,14 +66,6 @@ class Reconstruction:
     points: FloatArray
     seen: Observations
     error_px: float
-
-    def without(self, frames: Collection[int]) -> Reconstruction:
-        """The same without the cameras of some frames, and what they saw."""
-        position = {i: k for k, i in enumerate(i for i in self.cameras if i not in frames)}
-        places = np.array([position.get(i, -1) for i in self.cameras], np.int64)
-        left = self.seen.chosen(places[self.seen.frame] >= 0)
-        left = replace(left, frame=places[left.frame]).of_points_seen(2)
-        return replace(self, cameras={i: self.cameras[i] for i in position}, seen=left)
 
 
 class SfmError(Exception):
