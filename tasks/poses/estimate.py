@@ -269,10 +269,11 @@ def estimate_poses(
     methods = list(dict.fromkeys(way for m in RULES if m in motions for way in RULES[m].methods))
     for tried, method in enumerate(methods):
         report(StageName.ESTIMATE_POSES, tried, 0)
-        hypothesis = _fitting(method(film), motions)
-        if hypothesis.is_convincing(config, hypotheses):
-            return _estimate(hypothesis, outlines, config, motions)
-        hypotheses.append(hypothesis)
+        hypotheses.append(_fitting(method(film), motions))
+        convincing = [h for h in hypotheses if h.is_convincing(config, hypotheses)]
+        if convincing:
+            best = min(convincing, key=lambda h: h.doubt)
+            return _estimate(best, outlines, config, motions)
     found = [a for a in hypotheses if not a.refused]
     lacking = () if learned else (f"no poses convinced; {ADVICE_ON_FEATURES}",)
     if found:

@@ -102,7 +102,7 @@ class Hypothesis:
 
         Args:
             config: Parameters of the stage.
-            others: Hypotheses found before, in other ways.
+            others: What was found in other ways; itself does not count.
         """
         if self.refused or self.leaps(config) or self.doubt > CONVINCING_DOUBT:
             return False
@@ -110,7 +110,11 @@ class Hypothesis:
             return False
         doubtful = [v for v in self.agreements.values() if v < config.flag_agreement]
         few = len(doubtful) <= 0.1 * len(self.agreements)
-        return few or self.doubt <= SURE_DOUBT or any(map(self.agrees_with, others))
+        return (
+            few
+            or self.doubt <= SURE_DOUBT
+            or any(self.agrees_with(h) for h in others if h is not self)
+        )
 
     def agrees_with(self, other: Hypothesis) -> bool:
         """Whether most frames have the same camera in both, and so the same axle."""
