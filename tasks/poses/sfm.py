@@ -38,6 +38,10 @@ _VERIFYING_TRIALS = 2000
 where two fifths of the matches are right; pairs of fewer cost most of the stage's time, and of the
 inliers of an orbit they bring 0.2 %."""
 
+_TRIALS_OF_FEW = 10_000
+"""The same of what is left around the tyre, where fewer are right. Of a tyre on a bare floor all
+cameras were found so, 1.7 degrees off at 480 x 360; with 2000 samples none."""
+
 
 @dataclass(frozen=True)
 class Matches:
@@ -102,6 +106,7 @@ class SfmSession:
         self.database = folder / "features.db"
         self.images = folder / "images"
         self.masked, self.low_contrast = mask_paths is not None, low_contrast
+        self.trials = _VERIFYING_TRIALS
         self.detectors = tuple(detectors) or (Sift(config),)
         shutil.rmtree(folder, ignore_errors=True)
         self.images.mkdir(parents=True)
@@ -177,7 +182,7 @@ class SfmSession:
         geometry = pycolmap.TwoViewGeometryOptions()
         geometry.ransac.random_seed = self.config.seed
         geometry.min_num_inliers = 12 if self.low_contrast else 15
-        geometry.ransac.max_num_trials = _VERIFYING_TRIALS
+        geometry.ransac.max_num_trials = self.trials
         geometry.filter_stationary_matches = self.masked  # what the fixed camera sees at rest
         geometry.stationary_matches_max_error = 1.5
         pycolmap.verify_matches(self.database, listing, geometry)
@@ -202,6 +207,7 @@ class SfmSession:
             folder: Its own folder; it is made.
         """
         session = copy(self)
+        session.trials = _TRIALS_OF_FEW
         session.folder, session.database = folder, folder / self.database.name
         folder.mkdir()
         shutil.copy(self.database, session.database)
