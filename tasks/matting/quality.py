@@ -38,6 +38,8 @@ class Mask:
         refused: Why this mask is of no use; empty if it is.
         parts: File of the tyre's parts (:mod:`tasks.matting.parts`); empty where the session tells
             none.
+        seen: File of the alpha without what was filled, where something hides a part of the tyre;
+            empty where nothing was filled.
     """
 
     index: int
@@ -52,6 +54,7 @@ class Mask:
     from_source: bool
     refused: str
     parts: str = ""
+    seen: str = ""
 
     @property
     def usable(self) -> bool:
@@ -85,6 +88,10 @@ class Masks:
     def paths(self) -> dict[int, Path]:
         """The alpha files of the usable masks, by the candidates' indices."""
         return {m.index: self.folder / m.file for m in self.usable}
+
+    def seen_paths(self) -> dict[int, Path]:
+        """The same of what is seen: without what a mask was filled with where something hid it."""
+        return {m.index: self.folder / (m.seen or m.file) for m in self.usable}
 
 
 def _mask_from(entry: dict[str, Any]) -> Mask:

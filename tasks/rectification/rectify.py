@@ -68,7 +68,7 @@ def rectify_views(
         masks: Their masks, in the same order.
         poses: Cameras of the registered candidates, and the fitted tyre.
         folder: Where ``frames/NNNNNN.*``, ``alpha/NNNNNN.png`` and, where masks have parts,
-            ``parts/NNNNNN.png`` are written.
+            ``parts/NNNNNN.png`` are written; ``seen/NNNNNN.png`` where a mask was filled.
         config: Parameters of the stage.
     """
     compute_repeatably()
@@ -173,6 +173,10 @@ def _corrected(
         return mask, faults
     alpha, measures = clean_alpha(alpha)
     _write(path, alpha, config)
+    if np.any(foreground(alpha) & ~foreground(before)):
+        # What a post hides is tyre for the shape; its picture is the post's.
+        mask = replace(mask, seen=f"seen/{mask.index:06d}.png")
+        _write(folder / mask.seen, np.minimum(alpha, before), config)
     if mask.parts:
         parts = read_mask(folder / mask.parts)
         added = foreground(alpha) & (parts == BACKGROUND)

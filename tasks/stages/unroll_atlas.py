@@ -27,7 +27,7 @@ def _produce(
     from tasks.video.frames import Frames
 
     unseen = Selection.read(work.open(selection)).held_out
-    paths = Masks.read(work.open(masks)).paths()
+    paths = Masks.read(work.open(masks)).seen_paths()
     alphas = {index: path for index, path in paths.items() if index not in unseen}
     atlas = make_atlas(
         load_mesh(work.open(mesh)),

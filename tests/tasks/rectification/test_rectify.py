@@ -12,7 +12,7 @@ import pytest
 from configs.stages import ExtractConfig, MaskConfig, RectifyConfig
 from tasks.geometry.camera import look_at
 from tasks.geometry.lens import Lens
-from tasks.imaging.images import read_image, read_mask
+from tasks.imaging.images import read_image, read_mask, write_image
 from tasks.matting.quality import Masks
 from tasks.matting.removal import remove_backgrounds
 from tasks.poses.record import ObjectEstimate, PoseEstimate
@@ -20,6 +20,7 @@ from tasks.rectification.rectify import rectify_views
 from tasks.storage.artifacts import Artifact
 from tasks.video.extraction import extract_frames
 from tasks.video.frames import Frames
+from tests.tasks.poses.scene import HALF_WIDTH, RADIUS, write_video
 
 
 @pytest.fixture
@@ -86,3 +87,33 @@ def test_a_lens_is_undone_in_frames_and_masks_alike(
     image = read_image(views.frames.path(3))
     expected = poses.lens.undistort_image(read_image(frames.path(3)), camera)
     assert np.abs(image.astype(int) - expected).mean() < 2.0
+
+
+def test_what_is_filled_is_tyre_but_not_seen(tmp_path: Path) -> None:
+    """Behind a post the tyre goes on, and its picture there is the post's."""
+    for name in ("film", "cut_out", "extract", "masks", "rectified"):
+        (tmp_path / name).mkdir()
+    video = write_video(tmp_path / "film", "orbit", count=8)
+    for number, (index, frame) in enumerate(video.frames.items()):
+        alpha = read_mask(video.alphas[index])
+        if number == 2:
+            left = int(np.flatnonzero(alpha.any(axis=0))[0])
+            alpha[:, left + 8 : left + 20] = 0
+        whole = np.dstack([read_image(frame), alpha])
+        write_image(tmp_path / "cut_out" / f"{number}.png", whole)
+    frames = extract_frames(tmp_path / "cut_out", tmp_path / "extract", ExtractConfig())
+    found = remove_backgrounds(frames, tmp_path / "masks", None, MaskConfig())
+    masks = Masks(tmp_path / "masks", tuple(found))
+    tyre = ObjectEstimate(
+        np.zeros(3), np.array([0, 0, 1.0]), np.array([0, 1.0, 0]), RADIUS, HALF_WIDTH
+    )
+    poses = PoseEstimate("true", "orbit", dict(enumerate(video.cameras.values())), tyre)
+    views = rectify_views(frames, masks, poses, tmp_path / "rectified", RectifyConfig())
+    assert [bool(m.seen) for m in views.masks.masks] == [n == 2 for n in range(8)]
+    bar = np.s_[:, left + 10 : left + 18]
+    solid, seen = (
+        read_mask(paths[2])[bar] > 127 for paths in (views.masks.paths(), views.masks.seen_paths())
+    )
+    assert solid.sum() > 500
+    assert not seen.any()
+    assert views.masks.seen_paths()[1] == views.masks.paths()[1]
