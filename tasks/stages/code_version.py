@@ -6,6 +6,7 @@ import ast
 import functools
 import hashlib
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -95,7 +96,19 @@ def _source(name: str, root: Path) -> Path | None:
 @functools.lru_cache(maxsize=512)
 def source_imports(path: Path) -> tuple[str, ...]:
     """Names that a file imports and that may be modules, except for type checking only."""
-    return tuple(_imported(ast.parse(path.read_bytes())))
+    return tuple(_imported(_parsed(path.read_bytes())))
+
+
+def _parsed(source: bytes) -> ast.Module:
+    """The syntax tree of a file, whatever other threads parse meanwhile.
+
+    CPython 3.11 counts the depth of all threads' trees together and raises SystemError where the
+    sums differ (python/cpython issue 106905); on its own the file is parsed.
+    """
+    for _ in range(_PARSINGS - 1):
+        with suppress(SystemError):
+            return ast.parse(source)
+    return ast.parse(source)
 
 
 def _imported(tree: ast.AST) -> Iterator[str]:
@@ -112,6 +125,9 @@ def _imported(tree: ast.AST) -> Iterator[str]:
             else:
                 yield from _imported(node)
 
+
+_PARSINGS = 10
+"""Times that a file is parsed at most."""
 
 _BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
 """Where statements hold statements."""

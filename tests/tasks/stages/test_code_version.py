@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from tasks.stages import code_version as module_of_versions
 from tasks.stages.code_version import (
     INFRASTRUCTURE,
     PACKAGES,
     ROOT,
     code_version,
     dependencies,
+    source_imports,
 )
 from tests.tasks.stages.pipeline import PIPELINE
 
@@ -162,3 +166,36 @@ def test_modules_of_one_name_in_two_packages_are_told_apart(tmp_path: Path) -> N
 def test_a_module_that_is_not_there_is_refused() -> None:
     with pytest.raises(ValueError, match="no source"):
         code_version("tasks.nothing")
+
+
+def test_a_tree_that_another_thread_disturbed_is_parsed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a run whose two threads parsed at once: CPython 3.11's depths did not match."""
+    path = tmp_path / "module.py"
+    path.write_text("import json\n")
+    disturbed = iter([True, True, False])
+
+    def disturbed_twice(source: bytes) -> ast.AST:
+        if next(disturbed):
+            raise SystemError("AST constructor recursion depth mismatch (before=51, after=95)")
+        return ast.parse(source)
+
+    monkeypatch.setattr(
+        module_of_versions, "ast", SimpleNamespace(**{**vars(ast), "parse": disturbed_twice})
+    )
+    assert source_imports(path) == ("json",)
+
+
+def test_a_fault_that_stays_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "other.py"
+    path.write_text("import json\n")
+
+    def disturbed(source: bytes) -> ast.AST:
+        raise SystemError("AST constructor recursion depth mismatch")
+
+    monkeypatch.setattr(
+        module_of_versions, "ast", SimpleNamespace(**{**vars(ast), "parse": disturbed})
+    )
+    with pytest.raises(SystemError, match="depth mismatch"):
+        source_imports(path)
