@@ -29,11 +29,13 @@ _QUANTILE = 0.8
 _MAX_SPREAD = 0.05
 """Distances round the axle may differ by so many outer radii, 10th to 90th percentile."""
 _MAX_JUMP = 0.015
-"""Distances of three neighbouring rays may be so far from a straight line, outer radii."""
+"""Below the shoulders, distances of three neighbouring rays may be so far from a straight line,
+outer radii. Above, rays that graze a wide tread meet its grooves' walls."""
 _MIN_RADIUS = 0.5
 """The rubber ends outside this share of the outer radius."""
 _SHOULDER, _MIN_AXIAL = 0.9, 0.4
-"""Below this share of the outer radius normals have this axial part, or are the rim's inside."""
+"""Below the shoulders, at this share of the outer radius, normals have this axial part, or are the
+rim's inside."""
 _SMOOTHING_M, _STEP_M = 0.003, 0.001
 _CENTIMETRES = 100.0
 """Rays are cast in centimetres: Embree's tolerances suit lengths around one."""
@@ -114,7 +116,7 @@ def fit_outer_profile(
     sound = (
         (met.mean(axis=1) > 0.9)
         & (high - low < _MAX_SPREAD * reach)
-        & (jump < _MAX_JUMP * reach)
+        & ((jump < _MAX_JUMP * reach) | (section[:, 0] > _SHOULDER * reach))
         & (section[:, 0] > _MIN_RADIUS * reach)
     )
     start = _STEPS // 2

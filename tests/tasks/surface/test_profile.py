@@ -67,6 +67,21 @@ def test_a_wide_tyre_with_low_sidewalls_is_followed_round_its_shoulders() -> Non
     assert found.length == pytest.approx(0.38 + 2 * 0.09, abs=0.02)
 
 
+def test_deep_grooves_of_a_wide_tyre_do_not_end_it() -> None:
+    """Rays that graze the tread meet the grooves' walls or pass above them."""
+    top, floor = 0.335, 0.327
+    tread = [(0.335, -0.13)]
+    for middle in (-0.07, -0.035, 0.0, 0.035, 0.07):
+        tread += [(top, middle - 0.004), (floor, middle - 0.003)]
+        tread += [(floor, middle + 0.003), (top, middle + 0.004)]
+    section = np.array([(0.2, -0.13), *tread, (0.335, 0.13), (0.2, 0.13), (0.2, -0.13)])
+    shape = trimesh.creation.revolve(section, sections=128).subdivide_to_size(0.03)
+    found = fit_outer_profile(np.asarray(shape.vertices), np.asarray(shape.faces))
+    assert found is not None
+    assert found.points[[0, -1], 0].max() < 0.21, "both ends are beads"
+    assert found.points[[0, -1], 1] == pytest.approx([-0.13, 0.13], abs=0.005)
+
+
 def test_a_box_has_none() -> None:
     box = trimesh.creation.box((0.2, 1.0, 0.2))
     assert fit_outer_profile(np.asarray(box.vertices), np.asarray(box.faces)) is None
