@@ -31,7 +31,8 @@ def prune(older_than_days: float = 30.0, keep_gb: float = 200.0) -> dict[str, An
         older_than_s=older_than_days * 86400.0,
         keep_size=keep_gb * 1e9,
     )
-    get_run_logger().info(
+    log = get_run_logger()
+    log.info(
         "%s deleted (%.1f MB), %d kept (%.1f MB); %s that killed processes left",
         counted(pruned.artifacts, "artifact"),
         pruned.size / 1e6,
@@ -39,4 +40,6 @@ def prune(older_than_days: float = 30.0, keep_gb: float = 200.0) -> dict[str, An
         pruned.kept_size / 1e6,
         counted(pruned.parts, "file"),
     )
+    for remark in pruned.remarks:
+        log.warning("%s", remark)
     return asdict(pruned)

@@ -71,13 +71,14 @@ def batch_table(entries: Sequence[Entry], message: str) -> str:
 
 
 def pruned_in_words(pruned: Pruned, *, dry_run: bool) -> str:
-    """What became of old artifacts."""
+    """What became of old artifacts: a line, and one more for whatever an operator should look at."""
     gone = "would be deleted" if dry_run else "deleted"
     left = f"; {counted(pruned.parts, 'file')} that killed processes left {gone}"
-    return (
+    told = (
         f"{counted(pruned.artifacts, 'artifact')} ({pruned.size / 1e6:.1f} MB) {gone}; "
         f"{pruned.kept} ({pruned.kept_size / 1e6:.1f} MB) kept{left if pruned.parts else ''}"
     )
+    return "\n".join([told, *pruned.remarks])
 
 
 def models_table(entries: Sequence[Mapping[str, str]]) -> str:

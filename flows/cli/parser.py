@@ -179,6 +179,8 @@ def _add_prune(parser: argparse.ArgumentParser) -> None:
         help="the least recently used, until so much is left, such as 50G",
     )
     parser.add_argument("--dry-run", action="store_true", help="tell only what would go")
+    force = "the clock is right: believe it, and take what a wrong one dated for old"
+    parser.add_argument("--force", action="store_true", help=force)
     parser.add_argument("--json", action="store_true", help="as JSON")
     parser.add_argument("--verbose", action="store_true", help="log for debugging")
 

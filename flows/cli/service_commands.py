@@ -108,6 +108,7 @@ def prune(options: argparse.Namespace) -> int:
         older_than_s=math.inf if options.older_than is None else options.older_than,
         keep_size=math.inf if options.keep_size is None else options.keep_size,
         dry_run=options.dry_run,
+        force=options.force,
     )
     if options.json:
         sys.stdout.write(

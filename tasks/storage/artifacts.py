@@ -202,6 +202,10 @@ class ArtifactStore:
             self._storage.delete(name)
         return self._ref(stage, key, content, manifest)
 
+    def in_use(self, stage: str, key: str) -> bool:
+        """Whether a running job has opened the artifact, where that can be told."""
+        return self._storage.in_use(f"cas/{stage}/{key}/{MANIFEST}")
+
     def discard(self, stage: str, key: str) -> None:
         """Remove an artifact: its manifest first, so that it is never seen half-deleted."""
         self._storage.delete(f"cas/{stage}/{key}/{MANIFEST}")

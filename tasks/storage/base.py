@@ -92,7 +92,13 @@ class Storage(Protocol):
         """All objects below ``prefix``, by key."""
 
     def touch(self, key: str) -> None:
-        """Note that ``key`` is in use now, where that can be noted; nothing there is no error."""
+        """Note that ``key`` is in use now, where that can be noted; nothing there is no error.
+
+        It is in use for as long as this object lives.
+        """
+
+    def in_use(self, key: str) -> bool:
+        """Whether another has noted that ``key`` is in use, where that can be told by a lock."""
 
     def delete(self, prefix: str) -> None:
         """Delete ``prefix`` and everything below it; nothing there is no error."""

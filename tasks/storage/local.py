@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shutil
 import time
@@ -12,6 +13,9 @@ from pathlib import Path
 from tasks.core.digests import sha256_of
 from tasks.storage.base import Stored, checked, storage_errors
 from tasks.storage.parts import held, part_of, remove_parts
+
+_HELD = 100
+"""Files that one store locks at most: a run uses some twenty, a process may open a thousand."""
 
 
 class LocalStorage:
@@ -24,6 +28,7 @@ class LocalStorage:
     def __init__(self, root: Path) -> None:
         self._folder = root.expanduser().absolute()
         self.root = str(self._folder)
+        self._used = _InUse()
 
     def _path(self, key: str) -> Path:
         return self._folder / checked(key)
@@ -129,12 +134,28 @@ class LocalStorage:
         return found
 
     def touch(self, key: str) -> None:
-        """Set the time of last access, which file systems do not keep by themselves."""
+        """Set the time of last access, which file systems do not keep by themselves.
+
+        Besides, lock the file, which holds whatever a clock says.
+        """
         target = self._path(key)
+        with contextlib.suppress(OSError):  # a file system without locks
+            self._used.hold(target)
         with contextlib.suppress(OSError):  # it may be read-only
             now, made = time.time_ns(), target.stat().st_mtime_ns
             if now >= made:  # else the clock is wrong, and what an earlier use noted is better
                 os.utime(target, ns=(now, made))
+
+    def in_use(self, key: str) -> bool:
+        """Whether another object holds the lock; False where the file system has none."""
+        try:
+            with self._path(key).open("rb+") as file:  # some want writers only to lock alone
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
 
     def delete(self, prefix: str) -> None:
         """Delete ``prefix`` and everything below it."""
@@ -159,8 +180,6 @@ class LocalStorage:
     @contextlib.contextmanager
     def lock(self, name: str) -> Iterator[bool]:
         """Lock the folder for one process of this machine."""
-        import fcntl
-
         with (self._folder / f".{checked(name)}.lock").open("w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -183,6 +202,32 @@ class LocalStorage:
         return self._folder / "scratch"
 
 
+class _InUse:
+    """Locks on the files that were used last; they go with this object, or with the process."""
+
+    def __init__(self) -> None:
+        self._locked: dict[Path, int] = {}
+
+    def hold(self, path: Path) -> None:
+        """Lock a file together with others that use it.
+
+        Raises:
+            OSError: It is not there, or the file system has no locks.
+        """
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        former = self._locked.pop(path, None)  # of a file that was deleted since, perhaps
+        self._locked[path] = descriptor
+        if former is not None:
+            os.close(former)
+        if len(self._locked) > _HELD:
+            os.close(self._locked.pop(next(iter(self._locked))))
+        fcntl.flock(descriptor, fcntl.LOCK_SH)  # whoever only looks is done at once
+
+    def __del__(self) -> None:
+        for descriptor in self._locked.values():
+            os.close(descriptor)
+
+
 def _write_through(path: Path, content: bytes) -> None:
     with path.open("wb") as file:
         file.write(content)
@@ -196,8 +241,6 @@ def _rename_new(part: Path, target: Path) -> bool:
     A lock is no file that a killed process could leave behind. Where the file system has no locks
     either, of two that write at the same moment the last one stays.
     """
-    import fcntl
-
     folder = os.open(target.parent, os.O_RDONLY)
     try:
         with contextlib.suppress(OSError):

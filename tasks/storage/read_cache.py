@@ -10,6 +10,8 @@ from pathlib import Path
 
 IN_USE_S = 3 * 3600.0
 """A copy used less than this long ago may be open in a running stage; none runs that long."""
+_AHEAD_S = 3600.0
+"""This machine's clock alone tells when a copy was used; it is corrected now and then."""
 
 
 class ReadCache:
@@ -50,12 +52,15 @@ class ReadCache:
         Returns:
             How many bytes were freed.
         """
-        limit = time.time() - IN_USE_S if used_before is None else used_before
+        now = time.time()
+        limit = now - IN_USE_S if used_before is None else used_before
         copies = []
         for path in self.folder.rglob("*"):
             with contextlib.suppress(FileNotFoundError):  # another process evicts, too
                 status = path.stat()
                 if path.is_file():
+                    if status.st_mtime > now + _AHEAD_S:
+                        os.utime(path)  # of a clock that was wrong: from now on it grows old
                     copies.append((status.st_mtime, status.st_size, path))
         total = sum(size for _, size, _ in copies)
         freed = 0

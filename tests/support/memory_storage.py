@@ -19,6 +19,7 @@ class MemoryStorage:
         self._locked: set[str] = set()
         self.used_at: dict[str, float] = {}
         self.touched: list[str] = []
+        self.in_use_now: set[str] = set()
 
     def put(self, key: str, source: Path) -> None:
         """Store a file's content."""
@@ -92,6 +93,10 @@ class MemoryStorage:
     def touch(self, key: str) -> None:
         """Note that ``key`` is in use."""
         self.touched.append(key)
+
+    def in_use(self, key: str) -> bool:
+        """Whether a test says so."""
+        return checked(key) in self.in_use_now
 
     def delete(self, prefix: str) -> None:
         """Delete ``prefix`` and everything below it."""

@@ -188,3 +188,4 @@ def test_objects_are_listed_with_size_and_use(storage: Storage) -> None:
     storage.touch("none")
     assert storage.get("a/one") == b"1"
     assert storage.get("none") is None
+    assert not storage.in_use("none")

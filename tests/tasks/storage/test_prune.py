@@ -12,11 +12,11 @@ import pytest
 from tasks.storage import local
 from tasks.storage.artifacts import ArtifactStore
 from tasks.storage.local import LocalStorage
-from tasks.storage.prune import IN_USE_S, Pruned, prune
+from tasks.storage.prune import BEGAN_AT, IN_USE_S, Pruned, prune
 from tests.support.memory_storage import MemoryStorage
 
 DAY = 86400.0
-NOW = 1000 * DAY
+NOW = BEGAN_AT + 1000 * DAY
 USED = {"new": 1.0, "older": 10.0, "oldest": 40.0, "used": 1 / 24}
 """Days ago."""
 
@@ -80,6 +80,7 @@ def test_reading_is_use(storage: MemoryStorage, store: ArtifactStore) -> None:
 
 def test_what_was_never_finished_goes_too(storage: MemoryStorage, store: ArtifactStore) -> None:
     storage.write({"cas/stage/half/0123/file": b"x"})
+    storage.used_at["cas/stage/half/0123/file"] = NOW - 40 * DAY
     assert prune(store, NOW, older_than_s=30 * DAY).artifacts == 2
     assert "half" not in left(store)
 
@@ -93,9 +94,11 @@ def test_on_a_disk_use_is_noted_without_a_change(tmp_path: Path) -> None:
             os.utime(path, (now - 40 * DAY, now - 40 * DAY))
     manifest = tmp_path / "root" / "cas" / "stage" / "read" / "manifest.json"
     before = manifest.stat().st_mtime_ns
-    found = store.find("stage", "read")
+    reader = ArtifactStore(LocalStorage(tmp_path / "root"), tmp_path / "scratch")
+    found = reader.find("stage", "read")
     assert found is not None
-    assert store.intact(found)
+    assert reader.intact(found)
+    del reader
     assert manifest.stat().st_mtime_ns == before
     assert prune(store, now + IN_USE_S + 60, older_than_s=30 * DAY).artifacts == 1
     assert left(store) == {"read"}
@@ -131,7 +134,75 @@ def test_a_use_under_a_clock_of_1970_does_not_make_it_look_unused(
     os.utime(manifest, (now, now - 40 * DAY))
     with monkeypatch.context() as wrong:
         wrong.setattr(local.time, "time_ns", lambda: 0)
-        found = store.find("stage", "a")
+        reader = ArtifactStore(LocalStorage(tmp_path / "root"), tmp_path / "scratch")
+        found = reader.find("stage", "a")
         assert found is not None
-        assert store.intact(found)
+        assert reader.intact(found)
+        del reader
     assert prune(store, now + IN_USE_S + 60, older_than_s=30 * DAY).artifacts == 0
+
+
+@pytest.mark.parametrize("ahead_s", [8 * DAY, 3000 * DAY])
+def test_a_clock_that_is_ahead_makes_nothing_old(store: ArtifactStore, ahead_s: float) -> None:
+    """By it the latest use of anything at all was long ago."""
+    for sizes in ({"older_than_s": 3600.0}, {"keep_size": 0.0}):
+        told = prune(store, NOW + ahead_s, **sizes)
+        assert (told.artifacts, told.kept) == (0, 4)
+        assert told.quiet_s == pytest.approx(ahead_s + DAY / 24)
+        (remark,) = told.remarks
+        assert f"nothing was used for {round(told.quiet_s / DAY)} days" in remark
+    assert left(store) == set(USED)
+    assert prune(store, NOW + ahead_s, older_than_s=3600.0, force=True).artifacts == 4
+
+
+@pytest.mark.parametrize("cannot_be", [0.0, BEGAN_AT - 1, NOW + 2 * DAY, NOW + 3000 * DAY])
+def test_what_was_used_at_a_time_that_cannot_be_is_told_and_stays(
+    storage: MemoryStorage, store: ArtifactStore, cannot_be: float
+) -> None:
+    storage.used_at["cas/stage/oldest/manifest.json"] = cannot_be
+    told = prune(store, NOW, older_than_s=5 * DAY, keep_size=0.0)
+    assert left(store) == {"oldest", "used"}
+    assert (told.artifacts, told.impossible) == (2, 1)
+    assert "1 artifact was last used at a time that cannot be" in told.remarks[0]
+    assert prune(store, NOW, older_than_s=5 * DAY, force=True).artifacts == 1
+    assert left(store) == {"used"}
+
+
+def test_what_a_job_uses_stays_whatever_its_age(tmp_path: Path) -> None:
+    """A clock that leaps while a job runs makes the job's own artifacts look old."""
+    store = ArtifactStore(LocalStorage(tmp_path / "root"), tmp_path / "scratch")
+    for key in ("of a job", "of nobody"):
+        make(store, key)
+    job = ArtifactStore(LocalStorage(tmp_path / "root"), tmp_path / "scratch")
+    found = job.find("stage", "of a job")
+    assert found is not None
+    job.open(found)
+    leapt = time.time() + 3000 * DAY
+    told = prune(store, leapt, older_than_s=DAY, keep_size=0.0, dry_run=True, force=True)
+    assert prune(store, leapt, older_than_s=DAY, keep_size=0.0, force=True) == told
+    assert (told.artifacts, told.in_use) == (1, 1)
+    assert left(store) == {"of a job"}
+    assert job.intact(found)
+    del job
+    assert prune(store, leapt, older_than_s=DAY, force=True).artifacts == 1
+
+
+def handles() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+def test_a_store_holds_on_to_a_bounded_number_of_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that looks at many tyres, an evaluation, does not run out of handles."""
+    monkeypatch.setattr(local, "_HELD", 3)
+    storage = LocalStorage(tmp_path)
+    storage.write({f"{i}/a": b"x" for i in range(10)})
+    before = handles()
+    for _ in range(2):
+        for i in range(10):
+            storage.touch(f"{i}/a")
+    assert handles() == before + 3
+    assert [i for i in range(10) if storage.in_use(f"{i}/a")] == [7, 8, 9]
+    del storage
+    assert handles() == before

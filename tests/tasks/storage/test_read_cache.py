@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,16 @@ def test_what_is_found_counts_as_used(cache: ReadCache) -> None:
     assert path == cache.folder / "a/1"
     cache.evict(used_before=1000)
     assert kept(cache) == ["1", "4"]
+
+
+def test_a_copy_that_a_wrong_clock_dated_ahead_grows_old_from_now_on(cache: ReadCache) -> None:
+    """It would stay for years, and take the room of those in use."""
+    now = time.time()
+    os.utime(cache.folder / "b/4", (now + 1e8, now + 1e8))
+    cache.evict()
+    assert (cache.folder / "b/4").stat().st_mtime == pytest.approx(now, abs=60)
+    ReadCache(cache.folder, 0).evict(used_before=now + 60)
+    assert kept(cache) == []
 
 
 def test_a_copy_that_is_missing_or_does_not_match_is_none(cache: ReadCache) -> None:
