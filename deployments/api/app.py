@@ -15,6 +15,7 @@ from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request, Respons
 from fastapi import Path as InPath
 from fastapi.responses import StreamingResponse
 from fastapi.security import HTTPBearer
+from pydantic import AfterValidator
 from starlette.middleware.cors import CORSMiddleware
 
 from deployments.api.callbacks import Callbacks
@@ -36,6 +37,7 @@ from deployments.api.models import (
     UploadAddress,
     Uploaded,
     UploadWanted,
+    plain_text,
 )
 from deployments.api.prefect_runs import COMPARE_TAG, PrefectRuns
 from deployments.api.settings import ApiSettings
@@ -96,6 +98,7 @@ _Name = Annotated[
     str, InPath(pattern=r"^[a-z0-9][a-z0-9.-]{0,99}$", examples=["mesh.glb", "report.html"])
 ]
 _Submitter = Annotated[Client, Depends(allowed("submit"))]
+_Reference = Annotated[str | None, Query(max_length=120), AfterValidator(plain_text)]
 _Key = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=255)]
 
 
@@ -272,7 +275,7 @@ def _job_routes(jobs: Jobs, settings: ApiSettings) -> APIRouter:
     async def listed(
         client: _Reader,
         status: Status | None = None,
-        reference: Annotated[str | None, Query(max_length=120)] = None,
+        reference: _Reference = None,
         limit: Annotated[int, Query(ge=1, le=200)] = _LISTED,
         cursor: Annotated[str, Query(pattern=r"^\d{1,9}$")] = "0",
     ) -> JobList:

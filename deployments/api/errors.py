@@ -108,7 +108,7 @@ def add_handlers(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
         fields = [_field(told) for told in error.errors()]
-        message = "; ".join(f"{f.field}: {f.message}" for f in fields)
+        message = "; ".join(f"{f.field}: {f.message}" if f.field else f.message for f in fields)
         return refusal(request, ApiError(422, "invalid", message), fields)
 
     @app.exception_handler(HTTPException)
@@ -130,4 +130,5 @@ def add_handlers(app: FastAPI) -> None:
 
 def _field(told: dict[str, Any]) -> FieldError:
     where = [str(part) for part in told["loc"] if part not in ("body", "query", "path", "header")]
-    return FieldError(field=speakable(".".join(where)), message=speakable(str(told["msg"])))
+    message = str(told["msg"]).removeprefix("Value error, ")  # which pydantic puts before ours
+    return FieldError(field=speakable(".".join(where)), message=speakable(message))

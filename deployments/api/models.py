@@ -33,6 +33,17 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(item)
 
 
+def plain_text(text: str | None) -> str | None:
+    """A text that is stored or looked for: databases refuse some of what is unprintable.
+
+    Raises:
+        ValueError: It holds control characters or halves of characters.
+    """
+    if text is not None and has_unprintable(text):
+        raise ValueError("control characters and halves of characters are refused")
+    return text
+
+
 def _known(name: str | None, kind: str) -> str | None:
     names = [e.name for e in MODELS.values() if e.kind == kind]
     if name is not None and name not in names:
@@ -63,8 +74,7 @@ class JobBody(ReconstructOptions):
         for text in _texts(data):
             if text == _RENDERED:
                 raise ValueError(f"{_RENDERED} is refused")
-            if has_unprintable(text):
-                raise ValueError("control characters and halves of characters are refused")
+            plain_text(text)
         return data
 
     @field_validator("model")

@@ -71,7 +71,7 @@ def batch_table(entries: Sequence[Entry], message: str) -> str:
 
 
 def pruned_in_words(pruned: Pruned, *, dry_run: bool) -> str:
-    """What became of old artifacts: a line, and one more for whatever an operator should look at."""
+    """What became of old artifacts; a further line for each thing to look at."""
     gone = "would be deleted" if dry_run else "deleted"
     left = f"; {counted(pruned.parts, 'file')} that killed processes left {gone}"
     told = (

@@ -157,6 +157,26 @@ def test_bodies_of_any_kind_are_refused_in_one_shape(
     assert not prefect.runs
 
 
+@pytest.mark.parametrize("path", ["/reconstruct", "/compare"])
+@pytest.mark.parametrize("reference", ["%00", "a%00b", "%0a", "%1b[2J", "%E2%80%AE"])
+def test_a_reference_that_no_job_can_have_is_not_asked_for(
+    use: Callable[[Use], None], prefect: Prefect, path: str, reference: str
+) -> None:
+    """Postgres takes no NUL: Prefect answered 503, as if it were away, and was asked three times."""
+
+    async def test(api: httpx.AsyncClient) -> None:
+        answer = await api.get(f"{path}?reference={reference}")
+        assert answer.status_code == 422
+        told = answer.json()
+        assert (told["code"], told["fields"][0]["field"]) == ("invalid", "reference")
+        refused = "control characters and halves of characters are refused"
+        assert told["message"] == f"reference: {refused}"
+        answer = await api.post(path, json={"reference": "a\0"})
+        assert answer.json()["message"] == refused  # of a body as a whole: of no field
+
+    use(test)
+
+
 def test_a_fault_of_the_service_is_told_by_its_number(
     use: Callable[[Use], None], body: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
