@@ -104,6 +104,27 @@ def level_of(glb: str | Path, level: str) -> str | Path:
     return inside(parent, f"{stem_of(glb)}.{level}.glb")
 
 
+FLAT_PARTS = ("outer-sidewall", "tread", "inner-sidewall")
+FLAT_RECORD = ".atlas.json"
+FLAT_SUFFIXES = (
+    FLAT_RECORD,
+    *(f".{part}{kind}.png" for part in FLAT_PARTS for kind in ("", ".provenance")),
+)
+"""What is added to a GLB's name without its suffix for the flattened pictures and their scale."""
+
+
+def names_of(glb: str | Path, *, atlas: bool) -> list[str]:
+    """The names of all files that a result may have, the GLB's first.
+
+    Args:
+        glb: Where the GLB goes.
+        atlas: Whether flattened pictures are put beside it.
+    """
+    places = [glb, metadata_of(glb), report_of(glb), *(level_of(glb, each) for each in LEVELS)]
+    flat = [f"{stem_of(glb)}{suffix}" for suffix in FLAT_SUFFIXES] if atlas else []
+    return [*(parent_and_name(place)[1] for place in places), *flat]
+
+
 def is_level(name: str) -> bool:
     """Whether a file, or a tyre, is called as a level of another's GLB."""
     return name.lower().removesuffix(".glb").endswith(tuple(f".{level}" for level in LEVELS))

@@ -102,7 +102,7 @@ def run_stages(request: ReconstructRequest, settings: Settings) -> dict[str, Any
     Returns:
         The metadata that also lie beside the GLB.
     """
-    check_writable(request.glb_path, settings)
+    check_writable(request.glb_path, settings, atlas=request.atlas)
     with local_input(request.input, settings) as path:
         source = Source.of(path)
         model = choose_model(request.model, settings.models_dir)

@@ -10,7 +10,14 @@ from typing import Any, Protocol
 from pydantic import BaseModel, ValidationError
 
 from configs.comparison import RESULT_SUFFIXES
-from configs.locations import VIDEO_SUFFIXES, as_location, inside, parent_and_name, stem_of
+from configs.locations import (
+    VIDEO_SUFFIXES,
+    as_location,
+    inside,
+    names_of,
+    parent_and_name,
+    stem_of,
+)
 from configs.request import CompareRequest, ReconstructRequest
 from configs.settings import Settings
 from deployments.api.errors import ApiError
@@ -81,7 +88,8 @@ class Reconstructions:
         """See :class:`Kind`."""
         is_video = body.video is not None
         source = input_below(body.source, settings.input_roots, is_video=is_video)
-        glb = output_below(body.output_glb_path, settings.output_roots)
+        names = names_of(body.output_glb_path, atlas=body.atlas)
+        glb = output_below(body.output_glb_path, settings.output_roots, beside=names)
         _check_replaceable(glb, stem_of(glb), METADATA_MARK)
         options = body.model_dump(include=set(ReconstructRequest.model_fields))
         request = ReconstructRequest(input=source, glb_path=glb, **options)
@@ -113,7 +121,8 @@ class Comparisons:
         """See :class:`Kind`."""
         sides = {name: _side(getattr(body, name), settings) for name in ("new", "damaged")}
         folder = folder_below(body.output_dir, settings.output_roots, "output_dir")
-        output_below(inside(folder, f"{body.name}.change.glb"), settings.output_roots)
+        change = f"{body.name}.change.glb"
+        output_below(inside(folder, change), settings.output_roots, beside=[change])
         _check_replaceable(inside(folder, f"{body.name}.change.glb"), body.name, COMPARISON_MARK)
         options = body.model_dump(include=set(CompareRequest.model_fields) - {"new", "damaged"})
         request = CompareRequest(**sides, out_dir=folder, **options)

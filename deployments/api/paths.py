@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from configs.locations import VIDEO_SUFFIXES, has_unprintable, metadata_of, parent_and_name
@@ -109,8 +110,15 @@ def result_below(location: Path | str, roots: tuple[Path | str, ...]) -> Path | 
     return found
 
 
-def output_below(location: Path | str, roots: tuple[Path | str, ...]) -> Path | str:
+def output_below(
+    location: Path | str, roots: tuple[Path | str, ...], *, beside: Sequence[str]
+) -> Path | str:
     """The location of a GLB that can be written there, as far as its name tells.
+
+    Args:
+        location: The location.
+        roots: As :func:`below` takes them.
+        beside: Names of all files that are to be written there.
 
     Raises:
         ApiError: 422.
@@ -119,7 +127,7 @@ def output_below(location: Path | str, roots: tuple[Path | str, ...]) -> Path | 
     name = parent_and_name(glb)[1]
     if not name.endswith(".glb") or name.startswith("."):
         raise ApiError(422, "path-refused", "output_glb_path must end in .glb")
-    longest = len(parent_and_name(metadata_of(glb))[1].encode())
+    longest = max(len(each.encode()) for each in beside)
     if longest > _MAX_NAME_BYTES:
         excess = counted(longest - _MAX_NAME_BYTES, "byte")
         message = f"the name of output_glb_path is too long by {excess}"

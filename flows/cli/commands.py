@@ -127,7 +127,7 @@ def reconstruct(options: argparse.Namespace) -> int:
 
     if isinstance(request.input, Path):
         check_input(request.input)
-    check_writable(request.glb_path, settings)
+    check_writable(request.glb_path, settings, atlas=request.atlas)
     server = LocalServer(server_lost, settings.server_idle_s)
     server.start()
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import shutil
@@ -83,6 +84,10 @@ class LocalStorage:
                 return target.read_bytes()
             except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
                 return None
+            except OSError as exc:
+                if exc.errno == errno.ENAMETOOLONG:  # nothing can be called so
+                    return None
+                raise
 
     def local(self, key: str, folder: Path) -> Path:
         """The object's own file; ``folder`` is not used."""

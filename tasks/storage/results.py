@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from configs.locations import (
+    FLAT_RECORD,
     LEVELS,
     inside,
     level_of,
     metadata_of,
+    names_of,
     parent_and_name,
     report_of,
     stem_of,
@@ -29,6 +31,10 @@ MANIFEST_MARK = "tyres"
 """A key of all manifests of batches, likewise."""
 COMPARISON_MARK = "alignment"
 """A key of all records of comparisons, likewise."""
+ATLAS_MARK = "pictures"
+"""A key of all records of flattened pictures, likewise."""
+_GLB_MARK = b'"generator":"Tyre3D'
+"""What all GLBs hold, likewise."""
 PAGE_MARK = b'<meta name="generator" content="Tyre3D '
 """What all reports hold, likewise."""
 
@@ -95,24 +101,34 @@ def results_beside(glb: Path | str, settings: Settings) -> tuple[Results, str]:
     return Results(folder, settings), name
 
 
-def check_writable(glb: Path | str, settings: Settings) -> None:
+def check_writable(glb: Path | str, settings: Settings, *, atlas: bool = False) -> None:
     """Make sure that a GLB and what lies beside it can be written, and replace nothing of others.
+
+    Args:
+        glb: Where the GLB goes; it is named by whoever asks, and may be replaced.
+        settings: How S3 is reached.
+        atlas: Whether flattened pictures are put beside it.
 
     Raises:
         InputError: ``output-unwritable``, ``output-foreign``.
         StorageError: As :meth:`Results.check`.
     """
-    results, name = results_beside(glb, settings)
-    metadata, report = (parent_and_name(of(glb))[1] for of in (metadata_of, report_of))
-    levels = [level_of(glb, level) for level in LEVELS]
-    beside = [parent_and_name(level)[1] for level in levels]
-    for each in (name, metadata, report, *beside):  # any name may be too long, or a folder's
+    results, _ = results_beside(glb, settings)
+    for each in names_of(glb, atlas=atlas):  # any name may be too long, or a folder's
         results.check(each)
+    metadata, report = (parent_and_name(of(glb))[1] for of in (metadata_of, report_of))
     check_replaceable(results, metadata)
     check_page_replaceable(results, report)
-    for level, each in zip(levels, beside, strict=True):
+    if atlas:
+        check_replaceable(results, f"{stem_of(glb)}{FLAT_RECORD}", ATLAS_MARK)
+    has_result = results.read(metadata) is not None
+    for level in (level_of(glb, level) for level in LEVELS):
+        name = parent_and_name(level)[1]
+        # the result of a tyre that is called so, or another's mesh
         if results.read(parent_and_name(metadata_of(level))[1]) is not None:
-            raise _foreign(results, each)  # the result of a tyre that is called so
+            raise _foreign(results, name)
+        if not has_result and _GLB_MARK not in (results.read(name) or _GLB_MARK):
+            raise _foreign(results, name)
 
 
 def check_page_replaceable(results: Results, name: str) -> None:

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+from configs.locations import FLAT_RECORD, FLAT_SUFFIXES
 from configs.stages import AtlasConfig
 from tasks.atlas.flattened import flat_files, flat_parts
 from tasks.atlas.layout import lay_out
@@ -43,6 +44,7 @@ def atlas() -> TyreAtlas:
 
 def test_pixels_lie_where_the_scale_says(atlas: TyreAtlas) -> None:
     files = flat_files(atlas)
+    assert set(files) == set(FLAT_SUFFIXES)  # what is looked at before anything is computed
     told = {p["part"]: p for p in json.loads(files[".atlas.json"])["pictures"]}
     parts = flat_parts(atlas)
     assert list(told) == [p.name for p in parts] == ["outer-sidewall", "tread", "inner-sidewall"]
@@ -96,4 +98,4 @@ def test_without_a_profile_there_are_no_pictures(atlas: TyreAtlas) -> None:
         atlas.colours, atlas.views, atlas.provenance, atlas.layout, np.zeros((0, 2)), {}
     )
     assert flat_parts(bare) == []
-    assert list(flat_files(bare)) == [".atlas.json"]
+    assert list(flat_files(bare)) == [FLAT_RECORD]

@@ -9,7 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from configs.locations import as_location, inside, metadata_of, stem_of
+from configs.locations import (
+    FLAT_SUFFIXES,
+    LEVELS,
+    as_location,
+    inside,
+    metadata_of,
+    names_of,
+    stem_of,
+)
 from configs.request import ReconstructRequest
 from configs.settings import Settings
 from tasks.core.errors import InputError, StorageError
@@ -96,16 +104,53 @@ def test_a_file_that_is_none_of_ours_is_not_replaced(where: Where, content: byte
     assert results.read("a.json") == content
 
 
-def test_a_name_is_too_long_before_anything_is_computed_or_not_at_all(tmp_path: Path) -> None:
-    for stem, fits in (("タイヤ" * 25, True), ("a" * 242, True), ("a" * 244, False)):
-        glb = tmp_path / f"{stem}.glb"
-        if fits:
-            check_writable(glb, Settings())
-            write_result(glb, b"x", {"metadata_path": ""}, Settings())
-            assert glb.read_bytes() == b"x"
-        else:
-            with pytest.raises(InputError, match="output-unwritable"):
-                check_writable(glb, Settings())
+@pytest.mark.parametrize(
+    ("stem", "atlas", "fits"),
+    [
+        ("タイヤ" * 25, True, True),
+        ("a" * 243, False, True),
+        ("a" * 244, False, False),
+        ("a" * 225, True, True),
+        ("a" * 226, True, False),
+    ],
+)
+def test_a_name_is_too_long_before_anything_is_computed_or_not_at_all(
+    tmp_path: Path, stem: str, atlas: bool, fits: bool
+) -> None:
+    glb = tmp_path / f"{stem}.glb"
+    if not fits:
+        with pytest.raises(InputError, match="output-unwritable"):
+            check_writable(glb, Settings(), atlas=atlas)
+        return
+    check_writable(glb, Settings(), atlas=atlas)
+    beside = {f".{level}.glb": b"x" for level in LEVELS}
+    beside |= dict.fromkeys(FLAT_SUFFIXES if atlas else (), b"x")
+    write_result(glb, b"x", {"metadata_path": ""}, Settings(), "page", beside)
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(names_of(glb, atlas=atlas))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "atlas"),
+    [
+        ("a.medium.glb", b"another's mesh", False),
+        ("a.preview.glb", b"another's mesh", False),
+        ("a.atlas.json", b"[]", True),
+        ("a.atlas.json", b'{"metadata_path": "the result of a tyre called a.atlas"}', True),
+    ],
+)
+def test_what_nobody_named_is_not_replaced(
+    where: Where, name: str, content: bytes, atlas: bool
+) -> None:
+    results = Results(where.location, where.settings)
+    results.write({name: content, "a.glb": b"that was asked for"})
+    glb = inside(where.location, "a.glb")
+    with pytest.raises(InputError, match=rf"output-foreign.*{name}"):
+        check_writable(glb, where.settings, atlas=atlas)
+    assert results.read(name) == content
+    # what a run left that was killed while it wrote is replaced
+    results.write({"a.medium.glb": b'{"asset":{"generator":"Tyre3D 0.1.0"', "a.preview.glb": b""})
+    results.write({"a.atlas.json": b'{"pictures": []}'})
+    check_writable(glb, where.settings, atlas=atlas)
 
 
 @pytest.mark.parametrize(
