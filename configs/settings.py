@@ -81,6 +81,12 @@ class Settings(BaseSettings):
     log_json: bool = Field(
         default=False, description="whether workers, their runs and the API log JSON lines"
     )
+    disk_low_gb: float = Field(
+        default=20.0,
+        ge=0,
+        le=1e6,
+        description="gigabytes free on a disk below which doctor, workers and the API tell of it",
+    )
     read_cache_gb: float = Field(
         default=20.0,
         ge=0,

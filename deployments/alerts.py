@@ -11,12 +11,14 @@ from prefect.events.actions import SendNotification
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.exceptions import ObjectNotFound
 
+from flows.support.machine import DISK_LOW
 from tasks.core.words import counted
 
 RUN_FAILED = "tyre3d: alert: a run failed"
 NO_WORKER = "tyre3d: alert: a pool has no worker"
 OLD_QUEUE = "tyre3d: alert: the queue is old"
-ALERTS = (RUN_FAILED, NO_WORKER, OLD_QUEUE)
+DISK_FULL = "tyre3d: alert: a disk fills up"
+ALERTS = (RUN_FAILED, NO_WORKER, OLD_QUEUE, DISK_FULL)
 _TAKEN = ("Pending", "Running", "Completed", "Failed", "Crashed", "Cancelling", "Cancelled")
 _ONCE: dict[str, Any] = {
     "posture": Posture.Reactive,
@@ -78,12 +80,18 @@ def alerts(block: UUID, tag: str, pools: list[str], queue_age: timedelta) -> lis
         threshold=1,
         within=queue_age,
     )
+    filling = EventTrigger(
+        expect={DISK_LOW},
+        match={"prefect.resource.id": [f"{DISK_LOW}.*"]},
+        **{**_ONCE, "within": timedelta(hours=12)},  # it is told of at every look
+    )
     minutes = round(queue_age.total_seconds() / 60)
     run = "{{ flow_run.name }} ({{ flow_run.id }})"
     told = {
         RUN_FAILED: (failed, f"{run}: {{{{ flow_run.state.message }}}}"),
         NO_WORKER: (gone, "Nobody takes the runs of the pool {{ work_pool.name }}"),
         OLD_QUEUE: (waits, f"{run} has waited for {counted(minutes, 'minute')}"),
+        DISK_FULL: (filling, "{{ event.resource.name }}"),
     }
     return [
         AutomationCore(

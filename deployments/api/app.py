@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from importlib.metadata import version as package_version
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,6 +18,7 @@ from fastapi.security import HTTPBearer
 from pydantic import AfterValidator
 from starlette.middleware.cors import CORSMiddleware
 
+from configs.settings import Settings
 from deployments.api.callbacks import Callbacks
 from deployments.api.downloads import CONDITIONS, TYPES, file_response
 from deployments.api.errors import REQUEST_ID, ApiError, Refusal, add_handlers
@@ -52,6 +53,7 @@ from deployments.api.uploads import (
     sweep_parts,
 )
 from deployments.api.versions import SERVERS, Versioned, base_of
+from flows.support.machine import EVERY_S, events
 
 _HEALTHY_FOR_S = 2.0
 _LISTED = 50
@@ -125,6 +127,13 @@ def create_app(
     comparisons = Jobs(Comparisons(), comparing, settings)
     callbacks = [Callbacks(prefect, jobs, settings), Callbacks(comparing, comparisons, settings)]
 
+    places = _places(settings)
+
+    async def tell_of_machine() -> int:
+        told = await asyncio.to_thread(events, places, 1e9 * Settings().disk_low_gb)
+        await prefect.tell(told)
+        return len(told)
+
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await asyncio.to_thread(sweep_parts, settings)
@@ -132,6 +141,7 @@ def create_app(
             _repeated("crashed jobs", each.make_again, settings.make_again_every_s)
             for each in (jobs, comparisons)
         ]
+        looks.append(_repeated("this machine", tell_of_machine, EVERY_S))
         if settings.callback_hosts:
             looks += [
                 _repeated("ended jobs", each.tell, settings.callback_every_s) for each in callbacks
@@ -165,7 +175,7 @@ def create_app(
     for routes in (_reconstruct_routes(jobs, settings), _compare_routes(comparisons, settings)):
         app.include_router(routes, dependencies=needs_token)
     app.include_router(_upload_routes(settings), dependencies=needs_token)
-    app.include_router(_metrics_routes((prefect, comparing), settings), dependencies=needs_token)
+    app.include_router(_metrics_routes((prefect, comparing), places), dependencies=needs_token)
     sockets = Sockets(settings.max_connections // 2)
     for each in (jobs, comparisons):
         app.include_router(_socket_routes(each, tokens, settings, sockets))
@@ -345,14 +355,18 @@ def _socket_routes(
     return routes
 
 
-def _metrics_routes(kinds: Sequence[PrefectRuns], settings: ApiSettings) -> APIRouter:
+def _places(settings: ApiSettings) -> dict[str, Path]:
+    """The roots that are folders, by name."""
     roots = {"input": settings.input_roots, "output": settings.output_roots}
-    places = {
+    return {
         f"{kind}:{number}": root
         for kind, listed in roots.items()
         for number, root in enumerate(listed)
         if isinstance(root, Path)
     }
+
+
+def _metrics_routes(kinds: Sequence[PrefectRuns], places: Mapping[str, Path]) -> APIRouter:
     routes = APIRouter(responses={k: _REFUSALS[k] for k in (401, 403, 429, 503)})
 
     @routes.get(

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,6 +14,7 @@ from prometheus_client.registry import Collector
 
 from deployments.api.expected import medians_of, stage_of
 from deployments.api.prefect_runs import ACTIVE, PrefectRuns
+from flows.support.machine import disks
 from tasks.core.failures import failure_of_state
 
 TEXT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
@@ -79,6 +79,7 @@ async def metrics(
         ),
         *_stages(tasks),
         *_disks(places),
+        *_machines(await kinds[0].machines()),
     ]
     return generate_latest(_Told(families))
 
@@ -128,15 +129,33 @@ def _stages(tasks: Sequence[Mapping[str, Any]]) -> list[GaugeMetricFamily]:
 
 def _disks(places: Mapping[str, Path]) -> list[GaugeMetricFamily]:
     """Bytes that are free, and all bytes, of the disks of some folders."""
-    free: dict[tuple[str, ...], float] = {}
-    whole: dict[tuple[str, ...], float] = {}
-    for name, folder in places.items():
-        try:
-            told = shutil.disk_usage(folder)
-        except OSError:
-            continue  # a share that is not mounted: the series ends, which can be waited for
-        free[name,], whole[name,] = told.free, told.total
+    found = disks(places).items()  # of a share that is not mounted the series ends
+    free: dict[tuple[str, ...], float] = {(name,): told["free"] for name, told in found}
+    whole: dict[tuple[str, ...], float] = {(name,): told["total"] for name, told in found}
     return [
         _gauge("tyre3d_disk_free_bytes", "Bytes free on a folder's disk.", ("place",), free),
         _gauge("tyre3d_disk_bytes", "All bytes of that disk.", ("place",), whole),
     ]
+
+
+def _machines(told: Sequence[Mapping[str, Any]]) -> list[GaugeMetricFamily]:
+    """Disks and GPUs of the machines that told of themselves, the latest first."""
+    values: dict[str, dict[tuple[str, ...], float]] = defaultdict(dict)
+    for each in told:
+        machine = str(each["machine"])
+        for place, disk in each["disks"].items():
+            for field, value in disk.items():
+                values[f"disk {field}"].setdefault((machine, place), value)
+        for gpu in each["gpus"]:
+            for field in ("used", "memory_used", "memory"):
+                if field in gpu:
+                    values[field].setdefault((machine, gpu["index"], gpu["name"]), gpu[field])
+    disk, gpu = ("machine", "place"), ("machine", "gpu", "name")
+    families = {
+        "disk free": ("tyre3d_machine_disk_free_bytes", "Bytes free on a machine's disk.", disk),
+        "disk total": ("tyre3d_machine_disk_bytes", "All bytes of that disk.", disk),
+        "used": ("tyre3d_gpu_used_ratio", "Share of a moment in which a GPU worked.", gpu),
+        "memory_used": ("tyre3d_gpu_memory_used_bytes", "Bytes of a GPU's memory in use.", gpu),
+        "memory": ("tyre3d_gpu_memory_bytes", "All bytes of that memory.", gpu),
+    }
+    return [_gauge(*family, values[field]) for field, family in families.items()]

@@ -17,6 +17,7 @@ import httpx
 
 from deployments.api.errors import ApiError
 from deployments.api.settings import ApiSettings
+from flows.support.machine import EVERY_S, MACHINE
 from tasks.core.words import counted
 from tasks.verdict.record import FIRST_WORD
 
@@ -31,6 +32,8 @@ _CREATED_AT_ONCE = 2
 _CREATIONS_WAITING = 256
 _AGAIN_S = 5
 _PAGE = 200
+_EVENTS = 50
+"""No page of events has more."""
 _MOST_TASKS = 2000
 ACTIVE = ("SCHEDULED", "PENDING", "RUNNING", "PAUSED", "CANCELLING")
 """Types of the states of runs that have not ended."""
@@ -319,6 +322,26 @@ class PrefectRuns:
         query = {**wanted, "sort": "END_TIME_DESC", "limit": _PAGE, "offset": offset}
         answer = await self._request("POST", "/task_runs/filter", json=query)
         return list(answer.json()) if answer.status_code == 200 else []
+
+    async def tell(self, events: Sequence[Mapping[str, Any]]) -> None:
+        """Have the server note events."""
+        await self._request("POST", "/events", json=list(events))
+
+    async def machines(self) -> list[dict[str, Any]]:
+        """What machines told of themselves of late, the latest first; at most 500 times."""
+        since = (self.now() - timedelta(seconds=3 * EVERY_S)).isoformat()
+        wanted = {"event": {"name": [MACHINE]}, "occurred": {"since": since}, "order": "DESC"}
+        page = {"filter": wanted, "limit": _EVENTS}
+        answer = await self._request("POST", "/events/filter", json=page)
+        found: list[dict[str, Any]] = []
+        for _ in range(10):
+            told = answer.json() if answer.status_code == 200 else {}
+            found += [event["payload"] for event in told.get("events", [])]
+            if not told.get("next_page"):
+                break
+            query = httpx.URL(told["next_page"]).query.decode()
+            answer = await self._request("GET", f"/events/filter/next?{query}")
+        return found
 
     async def told(self, run_id: UUID) -> Told:
         """What a run reports of itself by its artifacts."""

@@ -125,6 +125,7 @@ def worker(options: argparse.Namespace) -> int:
     prepare(settings, verbose=True)
     use_own_password()
     check_server()
+    from flows.support.machine import places_of
     from flows.support.worker import SILENCE_S, serve
 
     if settings.log_json:
@@ -136,6 +137,8 @@ def worker(options: argparse.Namespace) -> int:
             options.name,
             healthcheck=options.healthcheck,
             silence_s=options.silence_s or SILENCE_S,
+            places=places_of(settings),
+            low_bytes=1e9 * settings.disk_low_gb,
         )
     )
 

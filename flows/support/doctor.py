@@ -17,13 +17,14 @@ from urllib.parse import urlsplit
 
 from configs.presets import DEFAULT_SESSION, FEATURES
 from configs.settings import Settings
+from flows.support.machine import places_of
 from tasks.core.errors import Tyre3dError
 from tasks.core.words import counted
 
 Level = Literal["ok", "warning", "problem"]
 _POOLS = ("cpu", "batch")
 """Pools without which nothing is made; ``gpu`` is for those who want it."""
-_FEW_BYTES, _TOO_FEW_BYTES = 20e9, 2e9
+_TOO_FEW_BYTES = 2e9
 _OLDEST_PYTHON = (3, 11)
 _PROXY_WITHIN_S = 3.0
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
@@ -156,16 +157,13 @@ def check_storage(settings: Settings) -> Iterator[Check]:
 
 def check_disks(settings: Settings) -> Iterator[Check]:
     """Space where this machine writes."""
-    places = {settings.home}
-    if "://" not in settings.storage_root:
-        places.add(Path(settings.storage_root))
-    for place in sorted(places):
+    for place in sorted(set(places_of(settings).values())):
         free = shutil.disk_usage(_existing(place)).free
         told = f"{free / 1e9:.1f} GB are free for {place}"
         advice = "tyre3d prune --older-than 30d, or a larger disk (TYRE3D_HOME, TYRE3D_STORAGE)"
         if free < _TOO_FEW_BYTES:
             yield Check("disk", "problem", told, advice)
-        elif free < _FEW_BYTES:
+        elif free < 1e9 * settings.disk_low_gb:
             yield Check("disk", "warning", told, advice)
         else:
             yield Check("disk", "ok", told)

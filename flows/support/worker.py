@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 import logging
 import signal
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from prefect import State
@@ -16,6 +18,7 @@ from prefect.states import Crashed
 from prefect.workers.process import ProcessWorker
 
 from flows.support.lost_runs import LostRuns
+from flows.support.machine import EVERY_S, events
 
 _log = logging.getLogger("tyre3d.worker")
 _LOOK_S = 0.5
@@ -49,6 +52,8 @@ async def serve(
     *,
     healthcheck: bool = False,
     silence_s: float = SILENCE_S,
+    places: Mapping[str, Path] | None = None,
+    low_bytes: float = 0.0,
 ) -> int:
     """Work for a pool until a signal arrives and the runs at hand have ended.
 
@@ -61,10 +66,15 @@ async def serve(
         name: Name of the worker; unset: one of Prefect's making.
         healthcheck: Whether to answer ``/health`` on port 8080 (``PREFECT_WORKER_WEBSERVER_PORT``).
         silence_s: As :class:`LostRuns` takes it; runs of all pools are looked at.
+        places: As :func:`~flows.support.machine.events` takes them.
+        low_bytes: Likewise.
     """
     worker = DrainingWorker(work_pool_name=pool, limit=limit, name=name)
     work = asyncio.ensure_future(worker.start(with_healthcheck=healthcheck, printer=_log.info))
-    looking = asyncio.ensure_future(_end_lost_runs(silence_s))
+    beside = [
+        asyncio.ensure_future(_end_lost_runs(silence_s)),
+        asyncio.ensure_future(_tell_of_machine(places or {}, low_bytes)),
+    ]
     signals = 0
 
     def stop() -> None:
@@ -86,7 +96,8 @@ async def serve(
             cut_short = worker.taken if not work.done() else cut_short
             if not cut_short:
                 work.cancel()
-    looking.cancel()
+    for task in beside:
+        task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await work
     if signals > 1:
@@ -106,6 +117,18 @@ async def _end_lost_runs(silence_s: float) -> None:
             except Exception as exc:  # noqa: BLE001  the next look may succeed
                 _log.warning("looking for lost runs: %r", exc)
                 lost = LostRuns(silence_s)  # a server that was away heard no heartbeats
+
+
+async def _tell_of_machine(places: Mapping[str, Path], low_bytes: float) -> None:
+    """Tell Prefect's server of this machine again and again, until cancelled."""
+    async with get_client() as client:
+        while True:
+            try:
+                told = await asyncio.to_thread(events, places, low_bytes)
+                await client.request("POST", "/events", json=told)
+            except Exception as exc:  # noqa: BLE001  the next time may succeed
+                _log.warning("telling of this machine: %r", exc)
+            await asyncio.sleep(EVERY_S)
 
 
 async def _report_crashed(run_ids: list[Any]) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from uuid import uuid4
 
+from prefect.events.schemas.events import Resource
 from prefect.server.events.schemas.automations import AutomationCreate
 
-from deployments.alerts import ALERTS, NO_WORKER, OLD_QUEUE, RUN_FAILED, alerts
+from deployments.alerts import ALERTS, DISK_FULL, NO_WORKER, OLD_QUEUE, RUN_FAILED, alerts
+from flows.support.machine import DISK_LOW, events
 
 
 def test_a_server_takes_them_and_each_tells_by_the_block() -> None:
@@ -30,5 +33,10 @@ def test_what_each_waits_for() -> None:
     assert old.after == {"prefect.flow-run.Late"}
     assert "prefect.flow-run.Running" in old.expect
     assert old.within == timedelta(minutes=10)
+    full = told[DISK_FULL]
+    assert full.expect == {DISK_LOW}
+    assert full.within == timedelta(hours=12)
+    (event,) = (e for e in events({"home": Path("/")}, 1e20) if e["event"] == DISK_LOW)
+    assert full.match.matches(Resource(event["resource"]))
     for name in (RUN_FAILED, OLD_QUEUE):
         assert told[name].match_related["prefect.resource.id"] == ["prefect.tag.tag"]

@@ -28,6 +28,7 @@ class Prefect:
         self.progress: dict[str, tuple[float, str]] = {}
         self.first_word: dict[str, list[dict[str, str]]] = {}
         self.tasks: dict[str, list[dict[str, Any]]] = {}
+        self.events: list[dict[str, Any]] = []
         self.away = False
         self.busy = 0
         self.reads = self.looks = 0
@@ -76,18 +77,33 @@ class Prefect:
         if path.endswith("/create_flow_run"):
             return self._create(path.split("/")[2], body)
         if path == "/artifacts/filter":
-            (run_id,) = body["artifacts"]["flow_run_id"]["any_"]
-            told = self.progress.get(run_id)
-            rows = [{"type": "progress", "data": told[0], "description": told[1]}] if told else []
-            word = self.first_word.get(run_id)
-            if word is not None:
-                table = {"type": "table", "description": "First word on the film"}
-                rows.append({**table, "data": json.dumps(word)})
-            return httpx.Response(200, json=rows)
+            return self._artifacts_of(body)
+        if path.startswith("/events"):
+            self.events += body if path == "/events" else []
+            return self._events_from(int(request.url.params.get("page", 0)))
         if path in ("/flow_runs/filter", "/flow_runs/count", "/task_runs/filter"):
             found = self._tasks_of(body) if path.startswith("/task") else self._filtered(body)
             return httpx.Response(200, json=len(found) if path.endswith("count") else found)
         return self._run(request.method, path, body)
+
+    def _artifacts_of(self, body: dict[str, Any]) -> httpx.Response:
+        (run_id,) = body["artifacts"]["flow_run_id"]["any_"]
+        told = self.progress.get(run_id)
+        rows = [{"type": "progress", "data": told[0], "description": told[1]}] if told else []
+        word = self.first_word.get(run_id)
+        if word is not None:
+            table = {"type": "table", "description": "First word on the film"}
+            rows.append({**table, "data": json.dumps(word)})
+        return httpx.Response(200, json=rows)
+
+    def _events_from(self, first: int) -> httpx.Response:
+        """A page of what machines told, the latest first; it holds one."""
+        named = [e for e in reversed(self.events) if e["event"] == "tyre3d.machine"]
+        further = f"http://elsewhere/api/events/filter/next?page={first + 1}"
+        page: dict[str, Any] = {"events": named[first : first + 1], "next_page": None}
+        if first + 1 < len(named):
+            page["next_page"] = further
+        return httpx.Response(200, json=page)
 
     def _run(self, method: str, path: str, body: dict[str, Any]) -> httpx.Response:
         run = self.runs.get(path.split("/")[2])
