@@ -159,8 +159,6 @@ def test_every_variable_in_compose_is_a_setting() -> None:
     }
     for name, service in COMPOSE["services"].items():
         if not str(service.get("image", "")).startswith("tyre3d"):
-            assert service["pids_limit"], name
-            assert service["mem_limit"], name
             continue
         for variable in service.get("environment", {}):
             assert variable in known | others | unset | set(prefect), (name, variable)
@@ -221,6 +219,36 @@ def test_every_container_of_ours_is_bounded_and_has_no_more_rights_than_it_needs
             assert service["logging"]["options"]["max-size"], name
     for name in ("server", "worker-cpu", "worker-batch", "worker-gpu", "api"):
         assert "healthcheck" in COMPOSE["services"][name], name
+
+
+def test_containers_of_others_have_no_more_rights_than_they_need_either() -> None:
+    others = {
+        name: service
+        for name, service in COMPOSE["services"].items()
+        if "_IMAGE:-" in str(service.get("image", ""))
+    }
+    assert set(others) == {"postgres", "redis", "s3", "bucket"}
+    written = {
+        "postgres": {"/tmp", "/var/run/postgresql", "/var/lib/postgresql/data"},
+        "redis": {"/data"},
+        "s3": {"/tmp", "/data"},
+        "bucket": {"/tmp"},
+    }
+    for name, service in others.items():
+        assert service["read_only"], name
+        assert service["cap_drop"] == ["ALL"], name
+        assert "cap_add" not in service, name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["pids_limit"], name
+        assert service["mem_limit"], name
+        mounts = [v for v in service.get("volumes", []) if not v.endswith(":ro")]
+        places = {*service["tmpfs"], *(volume.split(":")[1] for volume in mounts)}
+        assert places == written[name], name
+        # what is started by root without capabilities cannot become another user
+        assert service.get("user", "root") == {"postgres": "postgres", "redis": "redis"}.get(
+            name, "root"
+        )
+        assert name in ("postgres", "redis") or service["environment"]["HOME"] == "/tmp"
 
 
 def test_the_example_of_secrets_holds_none() -> None:
