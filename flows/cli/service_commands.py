@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+import warnings
 from dataclasses import asdict
 
 from flows.cli.commands import prepare
@@ -125,8 +126,13 @@ def worker(options: argparse.Namespace) -> int:
     prepare(settings, verbose=True)
     use_own_password()
     check_server()
+    # Prefect tells every worker's log that ours stands in the place of its own
+    warnings.filterwarnings("ignore", message="Type 'DrainingWorker'")
+    from flows.support.drain import check_pool
     from flows.support.machine import places_of
     from flows.support.worker import SILENCE_S, serve
+
+    check_pool(options.pool)
 
     if settings.log_json:
         log_json()

@@ -1,4 +1,4 @@
-"""Draining a pool: pause it, and wait for the runs that it has begun."""
+"""Pools: whether one is there; draining one, by a pause and until what it has begun has ended."""
 
 from __future__ import annotations
 
@@ -57,13 +57,30 @@ def resume_pool(pool: str) -> None:
         _pause(client, pool, paused=False)
 
 
+def check_pool(pool: str) -> None:
+    """Make sure that a pool is there: a worker makes one that is not, open to whatever runs bring.
+
+    Raises:
+        InputError: ``unknown-pool``.
+    """
+    with get_client(sync_client=True) as client:
+        try:
+            client.read_work_pool(pool)
+        except ObjectNotFound as exc:
+            raise _unknown(pool) from exc
+
+
 def _pause(client: SyncPrefectClient, pool: str, *, paused: bool) -> None:
     try:
         client.update_work_pool(pool, WorkPoolUpdate(is_paused=paused))
     except ObjectNotFound as exc:
-        raise InputError(
-            "unknown-pool",
-            stage="start",
-            what=f"there is no pool {pool}",
-            advice="make deploy makes them; deployments/pools.yaml names them",
-        ) from exc
+        raise _unknown(pool) from exc
+
+
+def _unknown(pool: str) -> InputError:
+    return InputError(
+        "unknown-pool",
+        stage="start",
+        what=f"there is no pool {pool}",
+        advice="make deploy makes them; deployments/pools.yaml names them",
+    )

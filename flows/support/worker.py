@@ -69,7 +69,9 @@ async def serve(
         places: As :func:`~flows.support.machine.events` takes them.
         low_bytes: Likewise.
     """
-    worker = DrainingWorker(work_pool_name=pool, limit=limit, name=name)
+    worker = DrainingWorker(
+        work_pool_name=pool, limit=limit, name=name, create_pool_if_not_found=False
+    )
     work = asyncio.ensure_future(worker.start(with_healthcheck=healthcheck, printer=_log.info))
     beside = [
         asyncio.ensure_future(_end_lost_runs(silence_s)),

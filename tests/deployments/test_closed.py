@@ -53,6 +53,15 @@ def _ready(stack: Stack) -> bool:
         return False
 
 
+def test_a_worker_makes_no_pool_that_would_be_open(stack: Stack) -> None:
+    """Prefect's own worker makes one in which a run may bring its command."""
+    worker = stack.start("cpuu", "flows.cli", "worker", "cpuu")
+    assert worker.wait(600) == 2
+    assert "[unknown-pool] start: there is no pool cpuu" in stack.log("cpuu")
+    pools = stack.request("POST", "work_pools/filter", json={}).json()
+    assert {pool["name"] for pool in pools} == {"batch", "cpu", "gpu"}
+
+
 def test_the_password_is_generated_and_only_for_this_user(stack: Stack) -> None:
     path = stack.folder / "prefect" / PASSWORD_FILE
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
