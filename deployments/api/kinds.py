@@ -22,7 +22,13 @@ from configs.request import CompareRequest, ReconstructRequest
 from configs.settings import Settings
 from deployments.api.errors import ApiError
 from deployments.api.models import CompareBody, ReconstructBody
-from deployments.api.paths import folder_below, input_below, output_below, result_below
+from deployments.api.paths import (
+    check_stem,
+    folder_below,
+    input_below,
+    output_below,
+    result_below,
+)
 from deployments.api.settings import ApiSettings
 from tasks.core.errors import Tyre3dError
 from tasks.storage.results import COMPARISON_MARK, METADATA_MARK, Results, check_replaceable
@@ -90,6 +96,7 @@ class Reconstructions:
         source = input_below(body.source, settings.input_roots, is_video=is_video)
         names = names_of(body.output_glb_path, atlas=body.atlas)
         glb = output_below(body.output_glb_path, settings.output_roots, beside=names)
+        check_stem(stem_of(glb), "output_glb_path")
         _check_replaceable(glb, stem_of(glb), METADATA_MARK)
         options = body.model_dump(include=set(ReconstructRequest.model_fields))
         request = ReconstructRequest(input=source, glb_path=glb, **options)
@@ -121,6 +128,7 @@ class Comparisons:
         """See :class:`Kind`."""
         sides = {name: _side(getattr(body, name), settings) for name in ("new", "damaged")}
         folder = folder_below(body.output_dir, settings.output_roots, "output_dir")
+        check_stem(body.name, "name")
         change = f"{body.name}.change.glb"
         output_below(inside(folder, change), settings.output_roots, beside=[change])
         _check_replaceable(inside(folder, f"{body.name}.change.glb"), body.name, COMPARISON_MARK)

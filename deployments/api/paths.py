@@ -6,12 +6,20 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from configs.locations import VIDEO_SUFFIXES, has_unprintable, metadata_of, parent_and_name
+from configs.locations import (
+    LEVELS,
+    VIDEO_SUFFIXES,
+    has_unprintable,
+    metadata_of,
+    parent_and_name,
+)
 from deployments.api.errors import ApiError
 from tasks.core.words import counted
 
 _MAX_NAME_BYTES = 255
 _MAX_PATH_BYTES = 4000
+_ENDS = tuple(f".{name}" for name in (*LEVELS, "atlas", "change", "placed"))
+"""What follows the name of a result in the names of GLBs and records beside it."""
 
 
 def below(location: Path | str, roots: tuple[Path | str, ...], field: str) -> Path | str:
@@ -135,6 +143,22 @@ def output_below(
     if isinstance(glb, Path) and (glb.is_dir() or metadata_of_is_folder(glb)):
         raise ApiError(422, "path-refused", "output_glb_path names a folder")
     return glb
+
+
+def check_stem(stem: str, field: str) -> None:
+    """Refuse names of results by which their files would be those of other results.
+
+    Args:
+        stem: Name of a result, without a suffix.
+        field: The field of the request that holds it, for the message.
+
+    Raises:
+        ApiError: 422.
+    """
+    ends = next((end for end in _ENDS if stem.lower().endswith(end)), None)
+    if ends is not None:
+        message = f"{field}: names that end in {ends} are those of files beside other results"
+        raise ApiError(422, "path-refused", message)
 
 
 def metadata_of_is_folder(glb: Path) -> bool:
