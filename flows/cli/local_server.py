@@ -52,6 +52,9 @@ _SERVER_ENV = {
     "PREFECT__SERVER_EPHEMERAL": "1",
     "PREFECT__SERVER_FINAL": "1",
     "PREFECT_LOGGING_LEVEL": "ERROR",
+    # no run uses any; the server with the UI registers them, unless one has noted that it did
+    "PREFECT_SERVER_REGISTER_BLOCKS_ON_START": "0",
+    "PREFECT_SERVER_MEMOIZE_BLOCK_AUTO_REGISTRATION": "0",
 }
 _FILES_OF_PREFECT = {
     "prefect.toml": "",

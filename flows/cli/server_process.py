@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import gc
 import os
 import signal
 import socket
@@ -17,6 +18,7 @@ from typing import IO
 import uvicorn
 
 from flows.support.kept_server import kept_place, wait_until_unused
+from flows.support.new_database import make_database
 from flows.support.own_server import own_server, prefect_home
 
 
@@ -27,8 +29,11 @@ class _Server(uvicorn.Server):
     turn: IO[str] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, then mark the database as made."""
+        """Start, with a database if need be, then mark it as made."""
+        _make_database()
         await super().startup(sockets)
+        gc.freeze()  # what was imported stays, and need not be looked through any more
+        gc.enable()
         if self.made is not None and self.turn is not None:
             self.made.touch()
             self.turn.close()
@@ -44,8 +49,20 @@ def _turn(folder: Path) -> Iterator[IO[str]]:
         yield file
 
 
+def _make_database() -> None:
+    """Make the database, where it is to be in Prefect's folder and made by the server at all."""
+    from prefect.settings import get_current_settings
+
+    path = get_current_settings().home / "prefect.db"
+    asked = get_current_settings().server.database
+    own = asked.connection_url is not None and asked.connection_url.get_secret_value()
+    if asked.migrate_on_start and own == f"sqlite+aiosqlite:///{path}":
+        make_database(path)
+
+
 def main() -> None:
     """Serve on the port that is given, or be the server that is kept: ``keep SECONDS KIND``."""
+    gc.disable()  # until it serves: a quarter of its imports' time was spent looking for garbage
     # the check of one kind of address, which no run needs, takes a second to import
     sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     if sys.argv[1] == "keep":

@@ -245,6 +245,7 @@ def test_commands_share_a_real_server_until_it_is_unused_or_killed() -> None:
 
     first = commands(3, 600.0)
     assert len(set(first)) == 1, "three at once on an empty folder start one"
+    assert not (prefect_home() / "memo_store.toml").exists(), "that with the UI would lack blocks"
     assert commands(1, 600.0) == first[:1]
     (server,) = _processes(str(prefect_home()))
     os.kill(server, signal.SIGKILL)
