@@ -71,6 +71,7 @@ _REFUSALS: _Answers = {
     503: {"model": Refusal, "description": "Prefect's server does not answer; see Retry-After"},
 }
 _CONFLICT: _Answers = {409: {"model": Refusal, "description": "Another job or file is in the way"}}
+_NO_SPACE: _Answers = {507: {"model": Refusal, "description": "The disk of uploads is full"}}
 _GONE: _Answers = {410: {"model": Refusal, "description": "The result was replaced since"}}
 _EVENT = {
     "type": "object",
@@ -383,7 +384,7 @@ def _metrics_routes(kinds: Sequence[PrefectRuns], places: Mapping[str, Path]) ->
 
 
 def _upload_routes(settings: ApiSettings) -> APIRouter:
-    routes = APIRouter(responses=_REFUSALS | _CONFLICT)
+    routes = APIRouter(responses=_REFUSALS | _CONFLICT | _NO_SPACE)
 
     @routes.put("/uploads/{name}", status_code=201, openapi_extra=VIDEO_BODY)
     async def upload(name: str, request: Request, _: _Submitter) -> Uploaded:

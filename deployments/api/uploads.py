@@ -21,6 +21,7 @@ from deployments.api.errors import ApiError
 from deployments.api.models import UploadAddress, Uploaded, UploadWanted
 from deployments.api.settings import ApiSettings
 from tasks.core.errors import Tyre3dError
+from tasks.storage.base import as_storage_error
 from tasks.storage.open import open_storage
 
 _FOLDER = "uploads"
@@ -148,10 +149,16 @@ async def receive_upload(
             part.flush()
             await asyncio.to_thread(_store, Path(part.name), target)
     except OSError as exc:
-        raise ApiError(507, "disk-full", f"The video cannot be written ({exc.strerror})") from exc
+        raise _failed(as_storage_error(str(root), exc)) from exc
     except Tyre3dError as exc:
-        raise ApiError(502, exc.code, f"{exc.what}. {exc.advice}") from exc
+        raise _failed(exc) from exc
     return Uploaded(video=str(target), size=size, sha256=digest.hexdigest())
+
+
+def _failed(error: Tyre3dError) -> ApiError:
+    """What storage that takes no video is to whoever sends it."""
+    status = 507 if error.code == "disk-full" else 502
+    return ApiError(status, error.code, f"{error.what}. {error.advice}")
 
 
 def sweep_parts(settings: ApiSettings) -> int:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
+import os
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -12,9 +14,10 @@ from typing import Any
 import httpx
 import pytest
 
+from deployments.api import uploads
 from deployments.api.settings import ApiSettings
 from deployments.api.uploads import sweep_parts
-from tasks.storage import parts
+from tasks.storage import local, parts
 from tests.deployments.api.service import TOKEN, Use, client_of
 from tests.deployments.api.stand_in import Prefect
 from tests.support.s3 import KEY, REGION, SECRET, filesystem, s3_server
@@ -48,6 +51,43 @@ def test_an_upload_can_be_reconstructed_and_replaces_nothing(
             assert answer.status_code in (404, 422), name
         assert (await api.put("/uploads/empty.mp4", content=b"")).status_code == 422
         assert [p for p in (tmp_path / "in").rglob(".upload-*")] == []
+
+    use(test)
+
+
+@pytest.mark.parametrize(
+    ("number", "where", "status", "code"),
+    [
+        (errno.ENOSPC, "receive", 507, "disk-full"),
+        (errno.EDQUOT, "receive", 507, "disk-full"),
+        (errno.EACCES, "receive", 502, "storage-denied"),
+        (errno.EROFS, "receive", 502, "storage-denied"),
+        (errno.EIO, "receive", 502, "storage-failed"),
+        (errno.ENOSPC, "store", 507, "disk-full"),
+        (errno.EROFS, "store", 502, "storage-denied"),
+    ],
+)
+def test_a_disk_that_takes_no_video_is_told_for_what_it_is(
+    use: Callable[[Use], None],
+    monkeypatch: pytest.MonkeyPatch,
+    number: int,
+    where: str,
+    status: int,
+    code: str,
+) -> None:
+    """A folder that may not be written was called a full disk, a full disk a fault of storage."""
+
+    def fails(*_: Any, **__: Any) -> Any:
+        raise OSError(number, os.strerror(number))
+
+    if where == "receive":
+        monkeypatch.setattr(uploads.tempfile, "NamedTemporaryFile", fails)
+    else:
+        monkeypatch.setattr(local, "part_of", fails)
+
+    async def test(api: httpx.AsyncClient) -> None:
+        answer = await api.put("/uploads/tyre.mp4", content=b"x")
+        assert (answer.status_code, answer.json()["code"]) == (status, code)
 
     use(test)
 
