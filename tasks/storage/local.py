@@ -7,6 +7,7 @@ import errno
 import fcntl
 import os
 import shutil
+import threading
 import time
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
@@ -165,6 +166,7 @@ class LocalStorage:
     def delete(self, prefix: str) -> None:
         """Delete ``prefix`` and everything below it."""
         base = self._path(prefix)
+        self._used.release(base)  # NFS keeps a file that is open under another name, in its folder
         with storage_errors(str(base)):
             if base.is_file():
                 base.unlink(missing_ok=True)
@@ -212,6 +214,7 @@ class _InUse:
 
     def __init__(self) -> None:
         self._locked: dict[Path, int] = {}
+        self._changing = threading.Lock()
 
     def hold(self, path: Path) -> None:
         """Lock a file together with others that use it.
@@ -220,13 +223,20 @@ class _InUse:
             OSError: It is not there, or the file system has no locks.
         """
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        former = self._locked.pop(path, None)  # of a file that was deleted since, perhaps
-        self._locked[path] = descriptor
-        if former is not None:
-            os.close(former)
-        if len(self._locked) > _HELD:
-            os.close(self._locked.pop(next(iter(self._locked))))
+        with self._changing:
+            former = self._locked.pop(path, None)  # of a file that was deleted since, perhaps
+            self._locked[path] = descriptor
+            if former is not None:
+                os.close(former)
+            if len(self._locked) > _HELD:
+                os.close(self._locked.pop(next(iter(self._locked))))
         fcntl.flock(descriptor, fcntl.LOCK_SH)  # whoever only looks is done at once
+
+    def release(self, base: Path) -> None:
+        """Unlock a file, or all below a folder."""
+        with self._changing:
+            for path in [p for p in self._locked if p.is_relative_to(base)]:
+                os.close(self._locked.pop(path))
 
     def __del__(self) -> None:
         for descriptor in self._locked.values():
