@@ -74,7 +74,14 @@ def _about_axle(film: Film) -> Hypothesis:
     session, config = film.tyre_alone, film.config
     matches = session.raw_matches(pairs_to_match(session.indices, config))
     shaking = film.changes.background != "still"
-    found = follow_spin(film.outlines, film.times_s, matches, config.prior_fov_deg, shaking=shaking)
+    found = follow_spin(
+        film.outlines,
+        film.times_s,
+        matches,
+        config.prior_fov_deg,
+        frame_paths=film.frame_paths,
+        shaking=shaking,
+    )
     if found is None:
         return refusal("fixed-axis: too few points of the face could be followed")
     total = len(film.frame_paths)

@@ -1,21 +1,28 @@
 """A tyre that turns about its own axle before a camera at rest or in a hand.
 
-The outline gives a first guess of the axle; matches on the face, unrolled about it, give the angle
-between frames. Spokes repeat, so that a match may be some spokes off: the angles are the smoothest
-sequence that many matches support (Viterbi). Bundle adjustment of one fixed axis does the rest,
-and the outlines tell how large the solid about that axis is.
+How matches move tells the plane of the face, and with it the axle, from either side; pictures of
+the face, unrolled about it, tell the angle between frames. Spokes repeat, so that a picture may be
+some spokes off: the angles are the smoothest sequence that most pairs support (Viterbi). Bundle
+adjustment of one fixed axis does the rest, and the outlines tell how large the solid about that
+axis is. Where matches tell no plane the outline does, and where pictures tell no angles matches do.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from tasks.geometry.camera import Camera
+from tasks.geometry.sphere import tangents
+from tasks.imaging.images import read_grey
+from tasks.poses.face_pictures import AROUND, RINGS, turns_of, unrolled
 from tasks.poses.face_turns import (
     MIN_ON_FACE,
     NEAR,
@@ -41,6 +48,7 @@ from tasks.poses.solid import TYPICAL_FALLS, Solid, Views
 from tasks.poses.steady_orbit import phases
 from tasks.poses.steady_spin import median_outline, on_face, view_from
 from tasks.poses.tracks import join_matches
+from tasks.poses.turning_plane import TurningPlane, find_turning_plane
 
 FloatArray = NDArray[np.float64]
 
@@ -70,6 +78,12 @@ _BULGE = 0.8
 
 _OUTERMOST = 0.9
 """Radius of the outermost points of a face that are followed, in radii of the tyre."""
+
+_NEAR_SHOWN = np.radians(1.5)
+"""Pictures of a face tell its turn so well: a match that turns otherwise is of what does not."""
+
+_ENOUGH = 10000
+"""Points of a frame, those followed longest, with which axle and angles are adjusted."""
 
 _ROUNDS = 8
 """At most so often is the face followed, each time with the axle that was found before."""
@@ -118,6 +132,10 @@ class Steadying:
         """Pixels ``(N, 2)`` of the k-th frame, steadied."""
         return np.asarray(self.scale[k] * (pixels - self.centre[k]) + self.middle)
 
+    def shaken(self, k: int, pixels: FloatArray) -> FloatArray:
+        """Where the k-th frame shows what a camera at rest would see at pixels ``(N, 2)``."""
+        return np.asarray((pixels - self.middle) / self.scale[k] + self.centre[k])
+
     def outline(self, k: int, outline: Outline) -> Outline:
         """The outline of the k-th frame, steadied."""
         shift = self.middle - self.scale[k] * self.centre[k]
@@ -132,12 +150,55 @@ class Steadying:
         return np.stack([-moved[:, 1], moved[:, 0], none, none, none, ahead], axis=1)
 
 
+@dataclass(frozen=True)
+class _Film:
+    """What is known of a film.
+
+    Args:
+        order: Indices of the frames in the order of time.
+        phase: ``(N,)`` their times, 0 to 1.
+        outlines: Their outlines.
+        images: Grey images of them; none where the matches alone count.
+        matches: Matches between them.
+        steadying: To where a camera at rest would see the same.
+        shaking: Whether the camera moves a little by itself.
+    """
+
+    order: Sequence[int]
+    phase: FloatArray
+    outlines: Sequence[Outline]
+    images: Sequence[NDArray[np.uint8]]
+    matches: Sequence[Matches]
+    steadying: Steadying
+    shaking: bool
+
+    @property
+    def size(self) -> float:
+        """Of the tyre, pixels."""
+        return float(np.median([o.size for o in self.outlines]))
+
+    @cached_property
+    def position(self) -> dict[int, int]:
+        """Of the frames in their order."""
+        return {index: k for k, index in enumerate(self.order)}
+
+    @cached_property
+    def steady_matches(self) -> list[Matches]:
+        """The matches as a camera at rest would see them."""
+        at, steady = self.position, self.steadying.pixels
+        return [
+            Matches(m.first, m.second, steady(at[m.first], m.a), steady(at[m.second], m.b))
+            for m in self.matches
+        ]
+
+
 def follow_spin(
     outlines: Mapping[int, Outline],
     times_s: Mapping[int, float],
     matches: Sequence[Matches],
     fov_deg: float,
     *,
+    frame_paths: Mapping[int, Path] | None = None,
     shaking: bool = False,
 ) -> Turning | None:
     """Find axle, angles and camera of a tyre that spins.
@@ -147,26 +208,31 @@ def follow_spin(
         times_s: Time of each frame in seconds, by frame index.
         matches: Matches on the tyre, of neighbours and of frames farther apart.
         fov_deg: Assumed field of view of the longest side, degrees.
+        frame_paths: Images by frame index; without them the matches alone tell the angles.
         shaking: Whether the camera moves a little by itself.
 
     Returns:
         None where too few matches follow the face.
     """
     order, phase = phases(outlines, times_s)
-    steadying = Steadying.of([outlines[i] for i in order], shaking=shaking)
-    steadied = [steadying.outline(k, outlines[i]) for k, i in enumerate(order)]
-    typical = median_outline(steadied)
-    film = [outlines[i] for i in order]
-    found = []
-    for side in (-1.0, 1.0):
-        guess = _guess_of(*view_from(side, typical, fov_deg))
-        fit = _followed(guess, order, phase, matches, steadying, film, shaking)
-        if fit is not None:
-            found.append(fit)
+    shown = [outlines[i] for i in order]
+    steadying = Steadying.of(shown, shaking=shaking)
+    images = [] if frame_paths is None else [read_grey(frame_paths[i]) for i in order]
+    film = _Film(order, phase, shown, images, matches, steadying, shaking)
+    found = [fit for guess in _first_guesses(film, fov_deg) if (fit := _followed(guess, film))]
     if not found:
         return None
-    best = max(found, key=lambda f: len(f.seen.frame))
-    return _turning(best, order, film)
+    return _turning(max(found, key=lambda f: len(f.seen.frame)), film)
+
+
+def _first_guesses(film: _Film, fov_deg: float) -> list[_Guess]:
+    """From afar, neither turning points nor outlines tell from which side a face is seen."""
+    plane = find_turning_plane(film.steady_matches, film.position, film.size)
+    if plane is not None:
+        return [_guess_on(plane, film, fov_deg, side) for side in (-1.0, 1.0)]
+    steadied = [film.steadying.outline(k, outline) for k, outline in enumerate(film.outlines)]
+    typical = median_outline(steadied)
+    return [_guess_of(*view_from(side, typical, fov_deg)) for side in (-1.0, 1.0)]
 
 
 @dataclass(frozen=True)
@@ -199,6 +265,30 @@ def _guess_of(camera: Camera, solid: Solid) -> _Guess:
     return _Guess(camera.fx, np.array([camera.cx, camera.cy]), moved)
 
 
+def _guess_on(plane: TurningPlane, film: _Film, fov_deg: float, side: float) -> _Guess:
+    """The axle across a plane that turns, and a tyre as large as its outline."""
+    outline = film.outlines[0]
+    focal = 0.5 * max(outline.width, outline.height) / math.tan(math.radians(fov_deg) / 2.0)
+    principal = np.array([outline.width / 2.0, outline.height / 2.0])
+    face = np.append((plane.pivot - principal) / focal, 1.0)
+    ahead = np.array([0.0, 0.0, 1.0])
+    towards, _ = Rotation.align_vectors(face[None] / np.linalg.norm(face), ahead[None])
+    across = side * math.sin(plane.slant) * plane.tilt
+    axle = towards.apply(np.append(across, -math.cos(plane.slant)))
+    return _Guess(focal, principal, _flat(face, axle, 0.5 * film.size / focal))
+
+
+def _flat(face: FloatArray, axle: FloatArray, radius: float) -> Solid:
+    """A tyre whose face towards the camera goes through a point of the axis, its centre at depth 1.
+
+    Any width does: the face alone counts.
+    """
+    side = -np.sign(face @ axle) or 1.0
+    middle = face - side * 0.4 * radius * axle
+    depth, flat = float(middle[2]), np.zeros((2, len(TYPICAL_FALLS)))
+    return Solid(middle / depth, axle, radius / depth, 0.4 * radius / depth, flat)
+
+
 @dataclass(frozen=True)
 class _Fit:
     """A model and the observations that agree with it."""
@@ -212,12 +302,7 @@ class _Fit:
         heights = model.points @ model.axis
         radius = float(np.quantile(self._radii(), 0.97)) / _OUTERMOST
         face = model.centre + float(np.median(heights[self.seen.point])) * model.axis
-        side = -np.sign(face @ model.axis) or 1.0
-        half = 0.4 * radius  # any: the face alone counts
-        middle = face - side * half * model.axis
-        flat = np.zeros((2, len(TYPICAL_FALLS)))
-        solid = Solid(middle / middle[2], model.axis, radius / middle[2], half / middle[2], flat)
-        return _Guess(model.focal, model.principal, solid)
+        return _Guess(model.focal, model.principal, _flat(face, model.axis, radius))
 
     def face(self) -> FloatArray:
         """``(3,)`` a point of the axis in the plane that the sidewall bulges to."""
@@ -232,61 +317,47 @@ class _Fit:
         return np.asarray(np.linalg.norm(np.cross(self.model.points, self.model.axis), axis=1))
 
 
-def _followed(
-    guess: _Guess,
-    order: Sequence[int],
-    phase: FloatArray,
-    matches: Sequence[Matches],
-    steadying: Steadying,
-    outlines: Sequence[Outline],
-    shaking: bool,
-) -> _Fit | None:
+def _followed(guess: _Guess, film: _Film) -> _Fit | None:
     """Follow the face, adjust, and follow it again with what was found."""
     angles: FloatArray | None = None
     prior = guess.focal
     best: _Fit | None = None
     free = False  # a few points on wrong spokes bend the focal length as suits them
     for _ in range(_ROUNDS):
-        turns, candidates = _turns(guess, order, matches, steadying, outlines)
-        votes = Votes(turns)
-        guesses = [angles, steady_angles(votes, phase), followed_angles(turns, phase)]
-        refined = [refined_angles(g, phase, turns) for g in guesses if g is not None]
-        angles = max(
-            (g for g in refined if abs(g[-1]) > _LEAST_SWEEP),
-            key=lambda g: float(votes.support(g)),
-            default=None,
-        )
+        turns, candidates = _turns(guess, film)
+        angles, near = _angles_on(guess, film, turns, angles)
         if angles is None:
             return best
         believed = []
         for m, (i, j, turn) in zip(candidates, turns, strict=True):
-            good = np.abs(wrapped(turn - (angles[j] - angles[i]))) < NEAR
+            good = np.abs(wrapped(turn - (angles[j] - angles[i]))) < near
             believed.append(Matches(m.first, m.second, m.a[good], m.b[good]))
-        seen = join_matches(believed, order, least=MIN_TRACK)
-        if len(seen.frame) < MIN_ON_FACE * len(order):
+        seen = join_matches(believed, film.order, least=MIN_TRACK)
+        _, seen = seen.of_longest_tracks(_ENOUGH).renumbered()
+        if len(seen.frame) < MIN_ON_FACE * len(film.order):
             return best
-        start = _model_of(guess, angles, seen, steadying)
-        if shaking:
-            start = replace(start, shake=steadying.shake(start.focal))
-        fit = _Fit(*adjust_robustly(start, seen, prior, shaking=shaking, fix_focal=not free))
+        start = _model_of(guess, angles, seen, film.steadying)
+        if film.shaking:
+            start = replace(start, shake=film.steadying.shake(start.focal))
+        fit = _Fit(*adjust_robustly(start, seen, prior, shaking=film.shaking, fix_focal=not free))
         bent = abs(float(np.log(fit.model.focal / prior))) > MOST_BENT
         rests = abs(float(fit.model.angles[-1])) < _LEAST_SWEEP
-        if len(fit.seen.frame) < MIN_ON_FACE * len(order) or bent or rests:
+        if len(fit.seen.frame) < MIN_ON_FACE * len(film.order) or bent or rests:
             return best
         grown = best is None or len(fit.seen.frame) > _GROWN * len(best.seen.frame)
         if grown or (best is not None and len(fit.seen.frame) > len(best.seen.frame)):
             best = fit
         if not grown and free:
             return best
-        free = free or not grown or len(fit.seen.frame) > _MANY * len(order)
+        free = free or not grown or len(fit.seen.frame) > _MANY * len(film.order)
         assert best is not None
         angles, guess = best.model.angles, best.guess()
     return best
 
 
-def _turning(fit: _Fit, order: Sequence[int], outlines: Sequence[Outline]) -> Turning:
+def _turning(fit: _Fit, film: _Film) -> Turning:
     """Cameras of the frames in which points were followed, and the solid that they show."""
-    model, seen = fit.model, fit.seen
+    model, seen, order, outlines = fit.model, fit.seen, film.order, film.outlines
     told = np.bincount(seen.frame, minlength=len(order)) >= MIN_ON_FACE
     known = [int(k) for k in np.flatnonzero(told)]
     width, height = outlines[0].width, outlines[0].height
@@ -302,27 +373,62 @@ def _turning(fit: _Fit, order: Sequence[int], outlines: Sequence[Outline]) -> Tu
     )
 
 
-def _turns(
-    guess: _Guess,
-    order: Sequence[int],
-    matches: Sequence[Matches],
-    steadying: Steadying,
-    outlines: Sequence[Outline],
-) -> tuple[Turns, list[Matches]]:
+def _angles_on(
+    guess: _Guess, film: _Film, of_matches: Turns, known: FloatArray | None
+) -> tuple[FloatArray | None, float]:
+    """How far the face has turned, and within which limit matches are believed; None if unknown.
+
+    Args:
+        guess: Where the face lies.
+        film: What is known of the film.
+        of_matches: By how much matches on the face turn.
+        known: The angles that were found before.
+    """
+    for turns, near in ((_turns_shown(guess, film), _NEAR_SHOWN), (of_matches, NEAR)):
+        votes = Votes(turns)
+        told = [steady_angles(votes, film.phase), followed_angles(turns, film.phase)]
+        if all(angles is None for angles in told):
+            continue
+        refined = [
+            refined_angles(angles, film.phase, turns)
+            for angles in (known, *told)
+            if angles is not None
+        ]
+        turned = [angles for angles in refined if abs(angles[-1]) > _LEAST_SWEEP]
+        if turned:
+            return max(turned, key=lambda angles: float(votes.support(angles))), near
+    return None, NEAR
+
+
+def _turns_shown(guess: _Guess, film: _Film) -> Turns:
+    """By how much pictures of the face turn about the axle."""
+    if not film.images:
+        return []
+    solid, (first, second) = guess.solid, tangents(guess.solid.axle)
+    around = 2.0 * np.pi * np.arange(AROUND) / AROUND
+    circle = np.cos(around)[:, None] * first + np.sin(around)[:, None] * second
+    side = -np.sign(solid.centre @ solid.axle) or 1.0
+    face = solid.centre + side * solid.half_width * solid.axle
+    places = face + solid.radius * RINGS[:, None, None] * circle
+    at = guess.camera(film.outlines[0]).project(places.reshape(-1, 3))[:, :2]
+    shape = len(RINGS), AROUND, 2
+    shaken = [film.steadying.shaken(k, at).reshape(shape) for k in range(len(film.order))]
+    return turns_of(unrolled(film.images, shaken))
+
+
+def _turns(guess: _Guess, film: _Film) -> tuple[Turns, list[Matches]]:
     """By how much the matches on the face turn about the axle, and these matches."""
-    position = {index: k for k, index in enumerate(order)}
-    least = _MOVED * float(np.median([o.size for o in outlines]))
-    camera = guess.camera(outlines[0])
+    camera = guess.camera(film.outlines[0])
     turns, chosen = [], []
-    for m in matches:
-        i, j = position[m.first], position[m.second]
-        a = on_face(steadying.pixels(i, m.a), camera, guess.solid) @ np.array([1, 1j])
-        b = on_face(steadying.pixels(j, m.b), camera, guess.solid) @ np.array([1, 1j])
+    for m, steady in zip(film.matches, film.steady_matches, strict=True):
+        a = on_face(steady.a, camera, guess.solid) @ np.array([1, 1j])
+        b = on_face(steady.b, camera, guess.solid) @ np.array([1, 1j])
         good = np.isfinite(a) & np.isfinite(b) & (np.abs(a) > 0.2)
         good &= np.abs(np.abs(a) - np.abs(b)) < _SAME_RADIUS
-        good &= np.linalg.norm(steadying.pixels(j, m.b) - steadying.pixels(i, m.a), axis=1) > least
+        good &= np.linalg.norm(steady.b - steady.a, axis=1) > _MOVED * film.size
         good[good] = np.abs(np.angle(b[good] / a[good])) > _AT_REST
-        turns.append((i, j, np.angle(b[good] / a[good])))
+        at = film.position[m.first], film.position[m.second]
+        turns.append((*at, np.angle(b[good] / a[good])))
         chosen.append(Matches(m.first, m.second, m.a[good], m.b[good]))
     return turns, chosen
 
