@@ -9,7 +9,7 @@ vertex colours take the texture's place.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from itertools import product
 from typing import Any
@@ -27,6 +27,7 @@ from tasks.mesh.reading import FloatArray, ReadMesh
 from tasks.mesh.simplified import (
     Deviation,
     Simplified,
+    cluster,
     deviation,
     deviation_of,
     edge_counts,
@@ -113,6 +114,9 @@ def level_glb(
     if found is None and full.uv is not None:
         found = _fitted(closed, None, max_bytes, writer, None)
         found = found and replace(found, simple=None)  # its vertices are not the full mesh's
+    if found is None:  # a mesh so torn that edges do not collapse
+        found = _fitted(closed, None, max_bytes, writer, None, cluster)
+        found = found and replace(found, simple=None)
     if found is None:
         raise ValueError(f"no mesh fits into {max_bytes} bytes")
     return found
@@ -164,7 +168,12 @@ class _Encoded:
 
 
 def _fitted(
-    full: ReadMesh, image: bytes | None, max_bytes: int, writer: _Writer, above: Level | None
+    full: ReadMesh,
+    image: bytes | None,
+    max_bytes: int,
+    writer: _Writer,
+    above: Level | None,
+    lessen: Callable[[Simplified, int], Simplified] = simplify,
 ) -> Level | None:
     """The GLB of as many faces as there is room for; None where there is none at all."""
     whole_mesh = unsimplified(full.vertices, full.faces)
@@ -176,7 +185,7 @@ def _fitted(
         # a closed surface has two faces to a vertex; vertices beyond are borders, and those stay
         beyond = len(simple.vertices) - len(simple.faces) / 2
         target = int(2 * (_FILLED * room / rate - beyond))
-        simple = simplify(start, min(max(target, 4), len(full.faces)))
+        simple = lessen(start, min(max(target, 4), len(full.faces)))
         made = writer(full, simple, image)
         free = max_bytes - len(made.glb()) - _OF_ERROR
         if free >= 0:

@@ -21,7 +21,14 @@ from tasks.mesh.levels import Level, _steps, level_glb
 from tasks.mesh.merged import MergedMesh
 from tasks.mesh.meshopt_views import EXTENSION
 from tasks.mesh.reading import read_glb
-from tasks.mesh.simplified import Simplified, deviation, edge_counts, simplify, unsimplified
+from tasks.mesh.simplified import (
+    Simplified,
+    cluster,
+    deviation,
+    edge_counts,
+    simplify,
+    unsimplified,
+)
 from tests.support.gltf import assert_valid
 from tests.tasks.mesh.test_export import torus
 
@@ -50,6 +57,40 @@ def fine() -> MergedMesh:
 @pytest.fixture(scope="module")
 def full() -> bytes:
     return export_glb(fine(), {"verdict": "fail", "warnings": ["long"] * 99}, ExportConfig())
+
+
+def test_a_torn_mesh_fits_too() -> None:
+    """Shreds along borders do not collapse: every face stands alone."""
+    rng = np.random.default_rng(0)
+    shape = fine()
+    shreds = shape.vertices[shape.faces].reshape(-1, 3)
+    torn = replace(
+        shape,
+        vertices=(shreds + rng.normal(0, 1e-4, shreds.shape)).astype(np.float32),
+        faces=np.arange(len(shreds), dtype=np.int32).reshape(-1, 3),
+        colours=shape.colours[shape.faces].reshape(-1, 3),
+        seen_by=shape.seen_by[shape.faces].ravel(),
+        disagreement=shape.disagreement[shape.faces].ravel(),
+        inferred=shape.inferred[shape.faces].ravel(),
+    )
+    content = export_glb(torn, {"verdict": "fail", "warnings": []}, ExportConfig())
+    made = preview_glb(content, 60_000)
+    assert len(made.content) <= 60_000
+    assert made.num_faces > 500
+    assert made.lost.p99_mm < 30.0
+    again = read_glb(made.content)
+    assert np.ptp(again.vertices, axis=0) == pytest.approx(np.ptp(shape.vertices, axis=0), rel=0.05)
+
+
+def test_clusters_are_as_few_as_is_asked_for() -> None:
+    mesh = fine()
+    whole = unsimplified(mesh.vertices.astype(np.float64), mesh.faces)
+    found = cluster(whole, 900)
+    assert 400 < len(found.faces) <= 900
+    off = np.linalg.norm(found.vertices[found.origin] - mesh.vertices, axis=1)
+    assert off.max() < 0.06
+    radius = np.hypot(np.hypot(*found.vertices[:, :2].T) - 0.27, found.vertices[:, 2])
+    assert radius == pytest.approx(0.09, abs=0.02)
 
 
 @pytest.mark.parametrize("max_bytes", [60_000, 150_000])
@@ -107,8 +148,8 @@ def test_a_small_mesh_is_kept_whole() -> None:
 
 
 def test_what_does_not_fit_is_refused(full: bytes) -> None:
-    with pytest.raises(ValueError, match="fits into 2500 bytes"):
-        preview_glb(full, 2500)
+    with pytest.raises(ValueError, match="fits into 1500 bytes"):
+        preview_glb(full, 1500)
 
 
 def textured() -> bytes:
