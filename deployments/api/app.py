@@ -131,7 +131,9 @@ def create_app(
     places = _places(settings)
 
     async def tell_of_machine() -> int:
-        told = await asyncio.to_thread(events, places, 1e9 * Settings().disk_low_gb)
+        low_bytes = 1e9 * Settings().disk_low_gb
+        await prefect.healthy()  # so that the server's clock is known
+        told = await asyncio.to_thread(events, places, low_bytes, prefect.now())
         await prefect.tell(told)
         return len(told)
 

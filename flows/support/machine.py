@@ -12,7 +12,7 @@ import socket
 import subprocess
 import uuid
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -79,29 +79,32 @@ def _gpu(index: str, name: str, used: str, memory_used: str, memory: str) -> dic
     return known
 
 
-def events(places: Mapping[str, Path], low_bytes: float) -> list[dict[str, Any]]:
+def events(places: Mapping[str, Path], low_bytes: float, now: datetime) -> list[dict[str, Any]]:
     """What Prefect's server is told of this machine, as its API takes it.
 
     Args:
         places: Folders whose disks are looked at, by name.
         low_bytes: A disk with less free is told of by an event of its own, at every look.
+        now: The time on that server's clock: what it is told of another time, it overlooks.
     """
     machine, found = socket.gethostname(), disks(places)
     about = {"machine": machine, "disks": found, "gpus": gpus()}
-    told = [_event(MACHINE, machine, machine, about)]
+    told = [_event(MACHINE, machine, machine, about, now)]
     for place, disk in found.items():
         if disk["free"] < low_bytes:
             free = f"{disk['free'] / 1e9:.1f} of {disk['total'] / 1e9:.1f} GB are free"
             what = f"{machine}, {place} ({places[place]}): {free}"
             _log.warning("a disk fills up: %s", what)
-            told.append(_event(DISK_LOW, f"{machine}.{place}", what, disk))
+            told.append(_event(DISK_LOW, f"{machine}.{place}", what, disk, now))
     return told
 
 
-def _event(name: str, of: str, words: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+def _event(
+    name: str, of: str, words: str, payload: Mapping[str, Any], now: datetime
+) -> dict[str, Any]:
     return {
         "id": str(uuid.uuid4()),
-        "occurred": datetime.now(UTC).isoformat(),
+        "occurred": now.isoformat(),
         "event": name,
         "resource": {"prefect.resource.id": f"{name}.{of}", "prefect.resource.name": words},
         "payload": dict(payload),

@@ -8,6 +8,7 @@ import logging
 import signal
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +127,9 @@ async def _tell_of_machine(places: Mapping[str, Path], low_bytes: float) -> None
     async with get_client() as client:
         while True:
             try:
-                told = await asyncio.to_thread(events, places, low_bytes)
+                answer = await client.request("GET", "/health")
+                now = parsedate_to_datetime(answer.headers["Date"])
+                told = await asyncio.to_thread(events, places, low_bytes, now)
                 await client.request("POST", "/events", json=told)
             except Exception as exc:  # noqa: BLE001  the next time may succeed
                 _log.warning("telling of this machine: %r", exc)

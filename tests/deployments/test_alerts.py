@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -36,7 +36,8 @@ def test_what_each_waits_for() -> None:
     full = told[DISK_FULL]
     assert full.expect == {DISK_LOW}
     assert full.within == timedelta(hours=12)
-    (event,) = (e for e in events({"home": Path("/")}, 1e20) if e["event"] == DISK_LOW)
+    told_of = events({"home": Path("/")}, 1e20, datetime.now(UTC))
+    (event,) = (e for e in told_of if e["event"] == DISK_LOW)
     assert full.match.matches(Resource(event["resource"]))
     for name in (RUN_FAILED, OLD_QUEUE):
         assert told[name].match_related["prefect.resource.id"] == ["prefect.tag.tag"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,7 @@ def test_the_service_tells_of_its_own_disks(
 ) -> None:
     monkeypatch.setattr(app, "EVERY_S", 0.01)
     monkeypatch.setenv("TYRE3D_DISK_LOW_GB", "1e6")
+    prefect.ahead = timedelta(days=400)  # by whose clock it looks for them
 
     async def test(api: httpx.AsyncClient) -> None:
         service: Any = api._transport
@@ -102,6 +104,8 @@ def test_the_service_tells_of_its_own_disks(
                 await asyncio.sleep(0.01)
         machine, *low = prefect.events[:3]
         assert machine["event"] == MACHINE
+        ahead = datetime.fromisoformat(machine["occurred"]) - datetime.now(UTC)
+        assert abs(ahead - prefect.ahead) < timedelta(minutes=10)
         assert set(machine["payload"]["disks"]) == {"input:0", "output:0"}
         assert {each["event"] for each in low} == {DISK_LOW}
 

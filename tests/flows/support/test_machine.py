@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from configs.settings import Settings
 from flows.support.machine import DISK_LOW, MACHINE, disks, events, gpus, places_of
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -48,11 +51,12 @@ def test_a_disk_that_fills_up_is_told_at_every_look(
     says: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     places = {"home": says, "a share that is not mounted": says / "gone"}
-    (told,) = events(places, 0.0)
+    (told,) = events(places, 0.0, NOW)
     assert told["event"] == MACHINE
     assert told["payload"]["disks"] == {"home": disks(places)["home"]}
+    assert told["occurred"] == "2026-01-01T00:00:00+00:00"
     assert not caplog.messages
-    _, low = events(places, 1e20)
+    _, low = events(places, 1e20, NOW)
     assert low["event"] == DISK_LOW
     assert low["resource"]["prefect.resource.id"].endswith(".home")
     assert "GB are free" in low["resource"]["prefect.resource.name"]
