@@ -57,6 +57,9 @@ _RATES = np.arange(-20, 21) / 50.0
 _SHOWS = 0.15
 """A ring whose pictures coincide by less however they are turned shows nothing but noise."""
 
+_WORDS = 0.3
+"""A sidewall that coincides by so much has words, and needs no other ring."""
+
 
 @dataclass(frozen=True)
 class TurnCheck:
@@ -64,8 +67,9 @@ class TurnCheck:
 
     Args:
         agreement: Correlation of the face's pictures in two frames, turned back as is said: median
-            over pairs of frames, of the ring that does second best (that one ring of spokes
-            coincides may be chance).
+            over pairs of frames, of the sidewall, whose words do not repeat as spokes do, or of the
+            ring that does second best (that one ring of spokes coincides may be chance), whichever
+            is more.
         off_percent: By how many per cent faster or slower they would coincide best.
     """
 
@@ -111,11 +115,11 @@ def check_turn(poses: PoseEstimate, frame_paths: Mapping[int, Path], longest_px:
             at_height, most = _coincidence(_turning_part(pictures, places), places, *pairs)
             rings[n] = np.maximum(rings[n], at_height)
             shows[n] |= most > _SHOWS
-    if shows.sum() < 2:
-        return TurnCheck(math.nan, math.nan)
     said = rings[:, len(_RATES) // 2]
+    if shows.sum() < 2 and said[-1] < _WORDS:
+        return TurnCheck(math.nan, math.nan)
     off = float(_RATES[rings.mean(axis=0).argmax()])
-    return TurnCheck(float(np.sort(said)[-2]), 100.0 * abs(off))
+    return TurnCheck(float(max(np.sort(said)[-2], said[-1])), 100.0 * abs(off))
 
 
 def _seen(grey: NDArray[np.float32], camera: Camera, points: FloatArray) -> FloatArray:

@@ -109,6 +109,27 @@ def test_a_face_without_marks_is_to_be_looked_at_and_does_not_fail(
     assert [r.level for r in found] == ["review"]
 
 
+@pytest.mark.parametrize("turned", [TURNS, TURNS + 0.8 * np.sin(2.5 * TURNS)])
+def test_words_on_the_sidewall_of_a_bare_tyre_are_enough(
+    turned: np.ndarray, photos: tuple[dict[int, Path], dict[int, Path]], tmp_path: Path
+) -> None:
+    """All within is a hole, through which the same is seen all the time."""
+    paths, cameras = {}, spun(TURNS)
+    for (i, path), camera in zip(photos[0].items(), cameras, strict=True):
+        photo = cv2.imread(str(path))
+        assert photo is not None
+        around = np.linspace(0, 2 * np.pi, 90)
+        rim = np.stack([np.cos(around), np.sin(around), 0 * around], axis=1)
+        tyre = estimate(cameras, motion="spin").tyre
+        hole = tyre.centre + rim * 0.77 * tyre.radius + [0, 0, tyre.half_width]
+        corners = camera.project(hole)[:, :2].round().astype(np.int32)
+        cv2.fillPoly(photo, [corners], (140, 150, 160))
+        paths[i] = tmp_path / path.name
+        cv2.imwrite(str(paths[i]), photo)
+    found = check_turn(estimate(spun(turned), motion="spin"), paths, CONFIG.judged_px)
+    assert (found.agreement > 2 * CONFIG.turn_agreement.review) == (turned is TURNS)
+
+
 def test_too_few_frames_tell_nothing_and_that_is_said(
     photos: tuple[dict[int, Path], dict[int, Path]],
 ) -> None:
