@@ -31,8 +31,10 @@ IntArray = NDArray[np.int64]
 SHAKE = (np.radians(3.0), 0.03)
 """Standard deviations of a hand's motion: radians, and shares of the axis' depth."""
 
-_FOCAL_DEVIATION = 0.25
-"""Standard deviation of the logarithm of the focal length about what is assumed of it."""
+_FOCAL_DEVIATION = 0.08
+"""Standard deviation of the logarithm of the focal length about what is assumed of it: a third of
+what cameras differ by, for the errors of a face's edges are not independent, and many small ones
+outweigh what is known of cameras even where they tell no focal length at all."""
 
 _GLOBALS = 5  # log focal length, axis (2), centre (2)
 MIN_TRACK = 3
