@@ -37,7 +37,7 @@ from tasks.poses.sfm import pairs_to_match
 from tasks.poses.solid import Solid, Views
 from tasks.poses.spin import follow_spin
 from tasks.poses.steady_orbit import steady_orbit
-from tasks.poses.steady_spin import outlines_alike, steady_spin
+from tasks.poses.steady_spin import outlines_alike, outlines_sway, steady_spin
 from tasks.poses.turntable import follow_turntable
 
 __all__ = ["PoseConfig", "estimate_poses"]
@@ -73,7 +73,7 @@ def _about_axle(film: Film) -> Hypothesis:
         return refusal("fixed-axis: the outline changes as that of no tyre on its axle does")
     session, config = film.tyre_alone, film.config
     matches = session.raw_matches(pairs_to_match(session.indices, config))
-    shaking = film.changes.background != "still"
+    shaking = film.changes.background != "still" or outlines_sway(film.outlines)
     found = follow_spin(
         film.outlines,
         film.times_s,

@@ -82,8 +82,9 @@ _OUTERMOST = 0.9
 _NEAR_SHOWN = np.radians(1.5)
 """Pictures of a face tell its turn so well: a match that turns otherwise is of what does not."""
 
-_ENOUGH = 10000
-"""Points of a frame, those followed longest, with which axle and angles are adjusted."""
+_ENOUGH = 80
+"""Points of a frame, those followed longest, that are enough where each camera moves, too: more
+take a minute."""
 
 _ROUNDS = 8
 """At most so often is the face followed, each time with the axle that was found before."""
@@ -322,7 +323,7 @@ def _followed(guess: _Guess, film: _Film) -> _Fit | None:
     angles: FloatArray | None = None
     prior = guess.focal
     best: _Fit | None = None
-    free = False  # a few points on wrong spokes bend the focal length as suits them
+    free = False  # a few points on wrong spokes bend the focal length as suits them, as a hand does
     for _ in range(_ROUNDS):
         turns, candidates = _turns(guess, film)
         angles, near = _angles_on(guess, film, turns, angles)
@@ -333,7 +334,8 @@ def _followed(guess: _Guess, film: _Film) -> _Fit | None:
             good = np.abs(wrapped(turn - (angles[j] - angles[i]))) < near
             believed.append(Matches(m.first, m.second, m.a[good], m.b[good]))
         seen = join_matches(believed, film.order, least=MIN_TRACK)
-        _, seen = seen.of_longest_tracks(_ENOUGH).renumbered()
+        if film.shaking:
+            _, seen = seen.of_longest_tracks(_ENOUGH).renumbered()
         if len(seen.frame) < MIN_ON_FACE * len(film.order):
             return best
         start = _model_of(guess, angles, seen, film.steadying)
@@ -347,9 +349,10 @@ def _followed(guess: _Guess, film: _Film) -> _Fit | None:
         grown = best is None or len(fit.seen.frame) > _GROWN * len(best.seen.frame)
         if grown or (best is not None and len(fit.seen.frame) > len(best.seen.frame)):
             best = fit
-        if not grown and free:
+        if not grown and (free or film.shaking):
             return best
-        free = free or not grown or len(fit.seen.frame) > _MANY * len(film.order)
+        many = len(fit.seen.frame) > _MANY * len(film.order)
+        free = (free or not grown or many) and not film.shaking
         assert best is not None
         angles, guess = best.model.angles, best.guess()
     return best

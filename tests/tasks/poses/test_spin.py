@@ -18,6 +18,7 @@ from tasks.poses.record import ObjectEstimate
 from tasks.poses.sfm import Matches
 from tasks.poses.solid import Solid, Views
 from tasks.poses.spin import Turning, follow_spin, solid_about
+from tasks.poses.steady_spin import outlines_sway
 from tests.tasks.poses.measure import PoseErrors, pose_errors
 from tests.tasks.poses.test_solid import mask_of
 
@@ -144,6 +145,26 @@ def test_a_spin_is_followed_past_its_spokes(turns_deg: FloatArray, size: tuple[i
     assert errors.axle_deg < 0.3
     focal = np.median([found.cameras[i].fx / c.fx for i, c in cameras.items()])
     assert focal == pytest.approx(1.0, abs=0.03)
+
+
+def outlines_of(cameras: dict[int, Camera]) -> dict[int, Outline]:
+    found = {i: outline_of_mask(mask_of(camera, rings())) for i, camera in cameras.items()}
+    return {i: outline for i, outline in found.items() if outline is not None}
+
+
+def test_a_hand_shows_in_how_the_outline_sways() -> None:
+    turns = np.arange(12) * 15.0
+    assert outlines_sway(outlines_of(cameras_of(turns, SIZES["landscape"], 0.02)))
+    assert not outlines_sway(outlines_of(cameras_of(turns, SIZES["landscape"], 0.0)))
+
+
+def test_a_spin_before_a_camera_in_a_hand_is_followed() -> None:
+    found, cameras = followed(np.arange(24) * 15.0, sway=0.02)
+    errors = errors_of(found, cameras)
+    assert abs(found.sweep_deg) == pytest.approx(345.0, abs=2.0)
+    assert errors.axle_deg < 2.0
+    focal = np.median([c.fx for c in found.cameras.values()])
+    assert focal == pytest.approx(320.0 / np.tan(np.radians(30.0))), "as was assumed"
 
 
 def test_pictures_of_the_face_tell_its_turn_where_most_matches_lag(tmp_path: Path) -> None:
