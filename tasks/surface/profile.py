@@ -36,6 +36,8 @@ _MIN_RADIUS = 0.5
 _SHOULDER, _MIN_AXIAL = 0.9, 0.4
 """Below the shoulders, at this share of the outer radius, normals have this axial part, or are the
 rim's inside."""
+_MIN_LENGTH = 0.1
+"""A profile that is shorter, in outer radii, is a rag's."""
 _SMOOTHING_M, _STEP_M = 0.003, 0.001
 _CENTIMETRES = 100.0
 """Rays are cast in centimetres: Embree's tolerances suit lengths around one."""
@@ -123,7 +125,8 @@ def fit_outer_profile(
     if not sound[start - 2 : start + 3].all():
         return None
     first, last = _run_around(sound, start)
-    return _without_rim(OuterProfile(_evenly(section[first : last + 1])), reach)
+    profile = _without_rim(OuterProfile(_evenly(section[first : last + 1])), reach)
+    return profile if profile.length > _MIN_LENGTH * reach else None
 
 
 def _without_rim(profile: OuterProfile, reach: float) -> OuterProfile:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Literal
 
 from configs.stages import JudgeConfig, Limits
@@ -47,16 +47,20 @@ def judge(
         *_body(evidence),
     ]
     codes = {reason.code for reason in found}
-    measured = not poses.method.startswith(_STEADY)
-    found += [
-        reason
-        for reason in first_word
-        if reason.code not in codes and not (measured and reason.code in GUESSES)
-    ]
+    given_up = codes if poses.method.startswith(_STEADY) else codes | GUESSES
+    if _seen_to_turn(evidence, poses, codes):
+        given_up |= {"film-no-motion"}
+    found += [reason for reason in first_word if reason.code not in given_up]
     reasons = worst_first(found)
     known = {k: v for k, v in evidence.figures.items() if math.isfinite(v)}
     card = retake_card(evidence, poses, reasons, config) if reasons else ()
     return Judgement(reasons, known, card)
+
+
+def _seen_to_turn(evidence: Evidence, poses: PoseEstimate, codes: Collection[str]) -> bool:
+    """Whether the face says that the tyre turned; thumbnails show little of a plain one."""
+    agreement = evidence.figures.get("turn_agreement", math.nan)
+    return poses.motion == "spin" and math.isfinite(agreement) and "turn-doubtful" not in codes
 
 
 def _limited(

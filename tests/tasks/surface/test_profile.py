@@ -82,6 +82,12 @@ def test_deep_grooves_of_a_wide_tyre_do_not_end_it() -> None:
     assert found.points[[0, -1], 1] == pytest.approx([-0.13, 0.13], abs=0.005)
 
 
+def test_a_narrow_ring_of_a_torn_mesh_has_none() -> None:
+    section = np.array([(0.35, -0.004), (0.36, -0.004), (0.36, 0.004), (0.35, 0.004)])
+    ring = trimesh.creation.revolve(np.vstack([section, section[:1]]), sections=128)
+    assert fit_outer_profile(np.asarray(ring.vertices), np.asarray(ring.faces)) is None
+
+
 def test_a_box_has_none() -> None:
     box = trimesh.creation.box((0.2, 1.0, 0.2))
     assert fit_outer_profile(np.asarray(box.vertices), np.asarray(box.faces)) is None

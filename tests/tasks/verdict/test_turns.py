@@ -130,6 +130,18 @@ def test_words_on_the_sidewall_of_a_bare_tyre_are_enough(
     assert (found.agreement > 2 * CONFIG.turn_agreement.review) == (turned is TURNS)
 
 
+def test_a_turn_that_the_face_shows_is_a_motion(
+    photos: tuple[dict[int, Path], dict[int, Path]],
+) -> None:
+    """Thumbnails of a plain tyre that turns look alike."""
+    still = [Reason("film-no-motion", "fail", "the frames show the same", "Move")]
+    for turns, told in ((TURNS, False), (TURNS + 0.8 * np.sin(2.5 * TURNS), True)):
+        poses = estimate(spun(turns), motion="spin")
+        evidence = gather_evidence(drum(), poses, *photos, [1, 5, 9], FRAMES, CONFIG)
+        found = judge(evidence, poses, CONFIG, still).reasons
+        assert ("film-no-motion" in {r.code for r in found}) == told
+
+
 def test_too_few_frames_tell_nothing_and_that_is_said(
     photos: tuple[dict[int, Path], dict[int, Path]],
 ) -> None:
