@@ -28,8 +28,12 @@ FloatArray = NDArray[np.float64]
 _OFFSET = 4.0
 """Added to colours of 0 to 255 before they are divided: black has no ratio."""
 _MAX_RATIO = 3.0
+_FLATTENED = 0.25
+"""Power of the weights in the median: as they are, two frames that see a place best outvote ten
+that see something else there, and held-out frames look less alike (0.2 dB in five films)."""
 _OUTLIER = 0.35
-"""Deviation from the median, as a logarithm, at which a frame's weight falls to a third."""
+"""Deviation from the median, as a logarithm, of the channel that deviates most, at which a frame's
+weight falls to a third."""
 _CHUNK = 65536
 """Vertices whose frames are sorted at a time."""
 
@@ -61,9 +65,9 @@ def agree_on_colours(views: VertexViews, config: AtlasConfig) -> VertexColours:
         part = slice(first, first + _CHUNK)
         weights = views.weights[:, part]
         local = views.local[:, part] * gains[:, None, None]
-        colours[part] = _weighted_median(local, weights)
-        apart = np.log((local.mean(axis=2) + _OFFSET) / (colours[part].mean(axis=1) + _OFFSET))
-        trusted = weights * np.exp(-((apart / _OUTLIER) ** 2))
+        colours[part] = _weighted_median(local, weights**_FLATTENED)
+        ratio = np.log((local + _OFFSET) / (colours[part] + _OFFSET))
+        trusted = weights * np.exp(-((np.abs(ratio).max(axis=2) / _OUTLIER) ** 2))
         detail[:, part] = _best(trusted, config.best)
     seen_by = np.minimum((views.weights > 0).sum(axis=0), 255).astype(np.uint8)
     return VertexColours(colours, detail, views.weights.sum(axis=0), seen_by)
