@@ -69,7 +69,6 @@ def find_turning_plane(
     Returns:
         None where too few pairs of frames agree on a turn.
     """
-    cv2.setRNGSeed(0)
     rows, pivots = [], []
     for m in matches:
         if abs(position[m.second] - position[m.first]) > _FARTHEST:
