@@ -18,7 +18,7 @@ from typing import IO
 import uvicorn
 
 from flows.support.kept_server import kept_place, wait_until_unused
-from flows.support.new_database import make_database
+from flows.support.new_database import make_own_database
 from flows.support.own_server import own_server, prefect_home
 
 
@@ -30,7 +30,7 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, with a database if need be, then mark it as made."""
-        _make_database()
+        make_own_database()
         await super().startup(sockets)
         gc.freeze()  # what was imported stays, and need not be looked through any more
         gc.enable()
@@ -47,17 +47,6 @@ def _turn(folder: Path) -> Iterator[IO[str]]:
         with contextlib.suppress(OSError):  # a file system without locks
             fcntl.flock(file, fcntl.LOCK_EX)
         yield file
-
-
-def _make_database() -> None:
-    """Make the database, where it is to be in Prefect's folder and made by the server at all."""
-    from prefect.settings import get_current_settings
-
-    path = get_current_settings().home / "prefect.db"
-    asked = get_current_settings().server.database
-    own = asked.connection_url is not None and asked.connection_url.get_secret_value()
-    if asked.migrate_on_start and own == f"sqlite+aiosqlite:///{path}":
-        make_database(path)
 
 
 def main() -> None:

@@ -18,6 +18,7 @@ from flows.cli.commands import prepare
 from flows.cli.local_server import check_server
 from flows.cli.output import checks_table, pruned_in_words
 from flows.support.logs import log_json
+from flows.support.new_database import make_own_database
 from flows.support.own_server import (
     PASSWORD_FILE,
     closed,
@@ -52,6 +53,7 @@ def ui(options: argparse.Namespace) -> int:
                 advice="Use that one, or name another folder by PREFECT_HOME",
             )
         _check_port(options.host, options.port)
+        make_own_database()
         for name, value in {**closed(password, origin), **_RETENTION}.items():
             os.environ.setdefault(name, value)
         os.environ["PREFECT_API_URL"] = f"{origin}/api"

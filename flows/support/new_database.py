@@ -40,6 +40,17 @@ def make_database(path: Path) -> None:
             os.link(part, path)  # fails where another server was faster
 
 
+def make_own_database() -> None:
+    """Make that of Prefect's folder, unless it is elsewhere or the server may not make it."""
+    from prefect.settings import get_current_settings
+
+    path = get_current_settings().home / "prefect.db"
+    asked = get_current_settings().server.database
+    own = asked.connection_url is not None and asked.connection_url.get_secret_value()
+    if asked.migrate_on_start and own == f"sqlite+aiosqlite:///{path}":
+        make_database(path)
+
+
 def made_by_prefect() -> str:
     """The schema as Prefect makes it, which takes seconds."""
     from prefect.server.database import provide_database_interface

@@ -19,6 +19,7 @@ from prefect.settings import (
 
 from flows.cli import server_process
 from flows.support.database import what_is_wrong
+from flows.support.new_database import make_own_database
 
 
 @pytest.fixture
@@ -62,5 +63,5 @@ def test_no_database_is_made_where_another_is_asked_for(how: str, home: Path) ->
         "not on start": {PREFECT_SERVER_DATABASE_MIGRATE_ON_START: False},
     }
     with temporary_settings(asked[how]):
-        server_process._make_database()
+        make_own_database()
     assert list(home.iterdir()) == []

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from flows.cli import commands
 from flows.cli.main import main
+from flows.cli.server_process import free_port
 from tasks.core.errors import ResourceError
 
 STOPPED = ResourceError("server-start", stage="start", what="far enough", advice="Stop")
@@ -56,3 +60,40 @@ def test_where_our_own_folder_cannot_be_written_there_is_no_other(
     assert main(["ui"]) == 6
     (line,) = capsys.readouterr().err.splitlines()
     assert "cannot be written. Let this user write there, or name another folder" in line
+
+
+UI = """
+import os, pathlib, subprocess, sys
+from flows.cli import service_commands
+from flows.support.database import what_is_wrong
+from flows.support.own_server import prefect_home
+
+def become(program, command):
+    assert "prefect" in command
+    print((prefect_home() / "prefect.db").exists(), repr(what_is_wrong(prefect_home())))
+    sys.exit(0)
+
+service_commands.os.execv = become
+service_commands.subprocess.Popen = lambda *a, **k: None
+from flows.cli.main import main
+main(["ui", "--port", sys.argv[1]])
+"""
+
+
+def test_the_ui_of_a_new_home_finds_its_database(tmp_path: Path) -> None:
+    with free_port() as port:
+        number = str(port.getsockname()[1])
+    told = subprocess.run(
+        [sys.executable, "-c", UI, number],
+        env={
+            **{k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")},
+            "PREFECT_HOME": str(tmp_path / "prefect"),
+            "TYRE3D_HOME": str(tmp_path / "home"),
+            "PYTHONPATH": str(Path(__file__).parents[3]),
+        },
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=True,
+    )
+    assert told.stdout.split() == ["True", "''"]
