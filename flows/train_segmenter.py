@@ -40,7 +40,8 @@ def train_tyre_segmenter(
     work_dir: Path = Path("work/segmentation"),
     settings: SegmentConfig = SegmentConfig(),  # noqa: B008  it is frozen
     shards: int = 40,
-    view_shards: int = 30,
+    view_shards: int = 500,
+    start_from: Path | None = None,
     publish_to: Path | None = None,
 ) -> None:
     """Make data and train.
@@ -51,6 +52,7 @@ def train_tyre_segmenter(
             all shards are made first, so that the training can be repeated exactly.
         shards: Shards of cut-out tyres, 40 views of eight tyres each.
         view_shards: Shards of rendered views, 16 each.
+        start_from: Weights to go on from when the run has no checkpoint yet.
         publish_to: The segmenter's folder; None to leave the weights in ``work_dir``.
     """
     data_dir, run_dir = work_dir / "data", work_dir / "run"
@@ -59,7 +61,10 @@ def train_tyre_segmenter(
     if settings.steps is not None:
         for part in more:
             part.result()
-    train("segmentation", data_dir, run_dir, settings, [str(data_dir)])
+    arguments = [str(data_dir)]
+    if start_from is not None:
+        arguments += ["--start-from", str(start_from)]
+    train("segmentation", data_dir, run_dir, settings, arguments)
     wait(more)
     if publish_to is not None:
         publish(run_dir / WEIGHTS, publish_to / WEIGHTS)

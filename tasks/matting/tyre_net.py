@@ -9,6 +9,7 @@ finest, which place the edges, did not count. What is used is :func:`folded`: co
 from __future__ import annotations
 
 import copy
+import functools
 from pathlib import Path
 
 import torch
@@ -120,6 +121,47 @@ def folded(network: TyreNet) -> TyreNet:
             if isinstance(child, _Normalised):
                 setattr(parent, name, fuse_conv_bn_eval(*child))
     return plain
+
+
+def unfolded(plain: TyreNet, images: Tensor) -> TyreNet:
+    """The reverse of :func:`folded`: a network to train on from weights that are used.
+
+    Each normalisation is set so that it gives back what the plain convolution put out, by mean and
+    spread of its channels over a batch.
+
+    Args:
+        plain: A network without normalisations.
+        images: ``(B, 3, H, W)`` as :func:`normalised` makes them, such as it is trained on.
+    """
+    network = TyreNet(norm=True)
+    network.head.load_state_dict(plain.head.state_dict())
+    modules = dict(plain.named_modules())
+    hooks = []
+    for name, pair in network.named_modules():
+        if isinstance(pair, _Normalised):
+            hook = functools.partial(_set_normalisation, pair)
+            hooks.append(modules[name].register_forward_hook(hook))
+    with torch.no_grad():
+        plain(images)
+    for hook in hooks:
+        hook.remove()
+    return network
+
+
+def _set_normalisation(pair: _Normalised, plain: nn.Conv2d, _: object, out: Tensor) -> None:
+    """Copy a kernel and set its normalisation to what it put out ``(B, C, H, W)``."""
+    kernel, norm = pair
+    assert isinstance(kernel, nn.Conv2d)
+    assert isinstance(norm, nn.BatchNorm2d)
+    assert plain.bias is not None
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    variance, mean = torch.var_mean(out, dim=(0, 2, 3), correction=0)
+    kernel.weight.copy_(plain.weight)
+    norm.weight.copy_((variance + norm.eps).sqrt())
+    norm.bias.copy_(mean)
+    norm.running_mean.copy_(mean - plain.bias)
+    norm.running_var.copy_(variance)
 
 
 def normalised(images: Tensor) -> Tensor:

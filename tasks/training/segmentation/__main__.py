@@ -20,8 +20,11 @@ def main() -> None:
     )
     parser.add_argument("data", type=Path, help="folder of the shards")
     parser.add_argument("--run", type=Path, required=True, help="folder of checkpoint and log")
+    parser.add_argument("--start-from", type=Path, help="weights to begin a new run with")
     train_from_command(
-        parser, SegmentConfig, lambda config, own: segmentation_trainer(config, own.data, own.run)
+        parser,
+        SegmentConfig,
+        lambda config, own: segmentation_trainer(config, own.data, own.run, own.start_from),
     )
 
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from configs.training import SegmentConfig
-from tasks.matting.tyre_net import TyreNet, channels_last, folded
+from tasks.matting.tyre_net import TyreNet, channels_last, folded, load_tyre_net, unfolded
 from tasks.network.device import pick_device
 from tasks.training.loop import Objective, Trainer, export_weights, product_format
 from tasks.training.segmentation.batches import SegmentData
@@ -32,18 +32,28 @@ class SegmentObjective(Objective):
         config: Settings of the training.
         data: Folder of the shards.
         run_dir: Folder of the weights.
+        start_from: Weights to begin with; None for new ones.
 
     Raises:
         InputError: There are no tyres to train on.
+        ValueError: The weights to begin with cannot be read or are of another network.
     """
 
-    def __init__(self, config: SegmentConfig, data: Path, run_dir: Path) -> None:
+    def __init__(
+        self, config: SegmentConfig, data: Path, run_dir: Path, start_from: Path | None = None
+    ) -> None:
         self.config = config
         self.weights = run_dir / WEIGHTS
         self.device = torch.device(pick_device(config.device))
         self.product_format = product_format(config, self.device)
+        self.data = SegmentData(data, config)
+        self.data.require_shards()
         torch.manual_seed(config.seed)
-        self.network: TyreNet = channels_last(TyreNet(norm=True).to(self.device)).train()
+        network = TyreNet(norm=True)
+        if start_from is not None:
+            images, _, _ = self.data.draw(np.random.default_rng(config.seed))
+            network = unfolded(load_tyre_net(start_from), images)
+        self.network: TyreNet = channels_last(network.to(self.device)).train()
         self.average: TyreNet = copy.deepcopy(self.network).eval()
         kernels = [p for p in self.network.parameters() if p.ndim == 4]
         others = [p for p in self.network.parameters() if p.ndim != 4]
@@ -51,8 +61,6 @@ class SegmentObjective(Objective):
             torch.optim.AdamW(kernels, lr=config.learning_rate, weight_decay=config.weight_decay),
             torch.optim.AdamW(others, lr=config.learning_rate, weight_decay=0.0),
         )
-        self.data = SegmentData(data, config)
-        self.data.require_shards()
 
     def find_new_data(self) -> dict[str, float]:
         """Take up shards published since the last call; returns their number for the log."""
@@ -85,6 +93,8 @@ class SegmentObjective(Objective):
         return self.validate()
 
 
-def segmentation_trainer(config: SegmentConfig, data: Path, run_dir: Path) -> Trainer:
+def segmentation_trainer(
+    config: SegmentConfig, data: Path, run_dir: Path, start_from: Path | None = None
+) -> Trainer:
     """The trainer of the segmenter; arguments as of its objective."""
-    return Trainer(config, SegmentObjective(config, data, run_dir), run_dir)
+    return Trainer(config, SegmentObjective(config, data, run_dir, start_from), run_dir)

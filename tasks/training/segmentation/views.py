@@ -17,7 +17,7 @@ from tasks.synthetic.scenes.labelled import labelled_view
 from tasks.synthetic.tyres.spec import TRAIN_SEEDS
 
 FIRST_SEED = TRAIN_SEEDS[900_000]
-SIZE = (480, 360)
+SIZE = (640, 480)
 """Width and height of a view, pixels."""
 VIEWS = 16
 """Views of a shard."""

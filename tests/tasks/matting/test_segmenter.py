@@ -23,7 +23,7 @@ from tasks.matting.segmenter import (
     matte_of,
     tyre_box,
 )
-from tasks.matting.tyre_net import TyreNet, folded, load_tyre_net, normalised
+from tasks.matting.tyre_net import TyreNet, folded, load_tyre_net, normalised, unfolded
 
 GROUND, DARK, BRIGHT = 128, 20, 230
 
@@ -188,6 +188,16 @@ def test_the_network_that_is_used_is_the_one_that_was_trained() -> None:
         torch.testing.assert_close(folded(network)(images), expected, rtol=1e-4, atol=1e-4)
         assert expected.std() > 0.05
     TyreNet().load_state_dict(folded(network).state_dict())
+
+
+def test_training_goes_on_from_weights_that_are_used() -> None:
+    plain = folded(trained_network())
+    images = torch.randn(4, 3, 64, 96)
+    network = unfolded(plain, images)
+    with torch.no_grad():
+        expected = plain(images)
+        torch.testing.assert_close(network.eval()(images), expected, rtol=1e-3, atol=1e-3)
+        torch.testing.assert_close(network.train()(images), expected, rtol=1e-3, atol=1e-3)
 
 
 def test_logits_come_at_half_size(weights: Path) -> None:
