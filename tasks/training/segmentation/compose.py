@@ -18,6 +18,9 @@ from numpy.typing import NDArray
 from tasks.imaging.images import with_jpeg_losses
 from tasks.matting.parts import BACKGROUND, RIM, RUBBER
 
+_POSTS_BEHIND, _POSTS_BEFORE = 0.2, 0.3
+"""Share of the images with uprights of a stand behind and before the tyre."""
+
 Image = NDArray[np.uint8]
 Float32Array = NDArray[np.float32]
 Rng = np.random.Generator
@@ -128,6 +131,8 @@ class _Scene:
         rng = self.rng
         for _ in range(int(rng.integers(0, 5))):
             self._thing(self._near(centre, span, 0.2, 1.1), span)
+        if rng.random() < _POSTS_BEHIND:
+            self._posts(centre, span)
         if rng.random() < 0.45:
             for _ in range(int(rng.integers(1, 4))):
                 self._other_tyre(centre, span, rng.uniform(0.45, 0.95))
@@ -141,6 +146,8 @@ class _Scene:
             for _ in range(int(rng.integers(1, 3))):
                 mask = self._thing(self._near(centre, span, 0.36, 0.75), 0.6 * span)
                 self.parts[mask > 127] = BACKGROUND
+        if rng.random() < _POSTS_BEFORE:
+            self.parts[self._posts(centre, span) > 127] = BACKGROUND
         if rng.random() < 0.08:
             self._other_tyre(centre, span, rng.uniform(0.62, 0.85))
         if rng.random() < 0.06:
@@ -189,6 +196,29 @@ class _Scene:
             fill = self._texture()[box] * np.float32(rng.uniform(0.3, 1.0)) + offset
         self._blend(mask, fill * shade)
         return mask
+
+    def _posts(self, centre: NDArray[np.float64], span: float) -> Image:
+        """Draw the uprights of a stand, each with two sides in different light; returns their mask.
+
+        As dark as rubber and crossing the tyre's outline, they are what is taken for it most often.
+        """
+        rng = self.rng
+        whole = np.zeros(self.size[::-1], np.uint8)
+        colour = _colour(rng)
+        for _ in range(int(rng.integers(1, 3))):
+            left = centre[0] + span * rng.uniform(-0.65, 0.55)
+            top, foot = centre[1] + span * np.array([rng.uniform(-0.75, 0.4), rng.uniform(0.4, 1)])
+            lean = (foot - top) * rng.normal(0, 0.1)
+            for broad in span * np.array([rng.uniform(0.03, 0.15), rng.uniform(0.0, 0.1)]):
+                x = np.array([left, left + broad, left + broad + lean, left + lean])
+                corners = np.rint(np.stack([x, [foot, foot, top, top]], axis=1)).astype(np.int32)
+                mask = cv2.fillPoly(np.zeros_like(whole), [corners], 255, cv2.LINE_AA)
+                grain = rng.normal(0, rng.uniform(2, 12), (2, 32)).astype(np.float32)
+                fill = cv2.resize(grain, self.size)[_box(mask)][..., None]
+                self._blend(mask, (colour + fill) * np.float32(rng.uniform(0.3, 1.2)))
+                whole |= mask
+                left += broad
+        return whole
 
     def _blend(self, mask: Image, fill: Float32Array) -> None:
         """Lay ``fill``, of the size of the mask's box, over the image where the mask is."""
