@@ -257,18 +257,19 @@ def _pictures(new: Scan, other: Scan, faces: Faces, scale: float) -> _Pairs:
 def _by_letters(by_faces: Mapping[Faces, _Pairs]) -> _Pairing | None:
     """What the face says whose letters say most; the other may be blank, or hide under dirt."""
     best: _Pairing | None = None
-    most = _LETTERS_LEAD
+    most = 0.0
     for faces, pairs in by_faces.items():
         for (name, _), pictures in pairs.items():
             turn = turn_by_letters(*pictures)
             if turn is None or turn.correlation < _LETTERS_VOTES:
                 continue
-            lead = turn.correlation / max(turn.runner_up, 1e-9)
-            if lead > most:
+            if turn.correlation < _LETTERS_LEAD * turn.runner_up:
+                continue
+            if turn.correlation - turn.runner_up > most:
                 columns = turn.columns if name == OUTER else -turn.columns % COLUMNS
                 along = _along(pairs)
                 rest = best_turn(along).correlation
-                most = lead
+                most = turn.correlation - turn.runner_up
                 best = _Pairing(faces, columns, float(along[columns]), rest, True, pairs)
     return best
 
@@ -360,8 +361,6 @@ def _fit(
     turned = np.concatenate([s.other for s in sets]) @ start.T
     outwards = np.concatenate([s.outwards for s in sets])
     ring = np.concatenate([s.ring for s in sets])
-    # Both faces count alike, and so do marks and rings, however many there are of each.
-    share = np.concatenate([_shares(s.ring) for s in sets])
 
     def place(x: FloatArray) -> tuple[float, FloatArray, FloatArray]:
         return scale * math.exp(x[0]), Rotation.from_rotvec(x[1:4]).as_matrix(), x[4:7]
@@ -371,19 +370,13 @@ def _fit(
         rest = s * turned @ r.T + t - new
         rest[ring, :2] = outwards[ring] * (rest[ring, :2] * outwards[ring]).sum(1, keepdims=True)
         rest[:, 2] *= _ALONG_AXLE
-        return np.asarray((rest * share[:, None]).ravel())
+        return np.asarray(rest.ravel())
 
     scales = np.array([0.01, 0.01, 0.01, 0.01, 0.002, 0.002, 0.002])
     solved = least_squares(residual, np.zeros(7), x_scale=scales, loss="soft_l1", f_scale=_ROBUST_M)
     s, r, t = place(solved.x)
     rest = np.split(new - (s * turned @ r.T + t), np.cumsum([len(f.new) for f in sets])[:-1])
     return Similarity(s, r @ start, t), rest
-
-
-def _shares(ring: NDArray[np.bool_]) -> FloatArray:
-    """Weights of marks and rings, ``(M,)``: root mean square one over each of both."""
-    count = np.where(ring, ring.sum(), (~ring).sum())
-    return np.asarray(np.sqrt(len(ring) / 2 / count))
 
 
 def _sector_means(sets: list[_Found], residuals: list[FloatArray]) -> list[FloatArray]:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import convolve1d
 
-from tasks.comparison.polar import COLUMNS, PolarPicture, Turned, best_turn
+from tasks.comparison.polar import COLUMNS, LOBE, PolarPicture, Turned
 
 FloatArray = NDArray[np.float64]
 
@@ -31,26 +32,38 @@ _SMOOTH = 15
 def turn_by_letters(new: PolarPicture, other: PolarPicture) -> Turned | None:
     """The angle for which most like features vote; None where there are no features.
 
+    Words that are repeated round the tyre vote for several angles. What they have in common says
+    nothing, so that two angles are compared by the votes that are for one of them alone: those of
+    a number that is written once, say.
+
     Args:
         new: The one picture.
         other: The other one, of the same radii.
 
     Returns:
-        The angle; its votes stand for the correlation.
+        The angle; its votes stand for the correlation. The runner-up's are to them as the votes for
+        it alone are to those for the best angle alone.
     """
     first, second = _features(new), _features(other)
     if first is None or second is None:
         return None
-    votes = np.zeros(COLUMNS)
+    votes = np.zeros((len(first[1]), COLUMNS), np.float32)
     for candidates in cv2.BFMatcher().knnMatch(first[1], second[1], k=_CANDIDATES):
         for match in candidates:
             here, there = first[0][match.queryIdx], second[0][match.trainIdx]
             if match.distance <= _FARTHEST and _is_alike(here, there):
                 turn = int((there[0] - here[0]) % COLUMNS)
-                votes[turn] += np.exp(-((match.distance / _NEAR) ** 2))
-    window = np.hanning(_SMOOTH)
-    around = np.convolve(np.tile(votes, 3), window, "same")[COLUMNS : 2 * COLUMNS]
-    return best_turn(around) if around.any() else None
+                votes[match.queryIdx, turn] += np.exp(-((match.distance / _NEAR) ** 2))
+    around = convolve1d(votes, np.hanning(_SMOOTH).astype(np.float32), axis=1, mode="wrap")
+    total = around.sum(axis=0)
+    if not total.any():
+        return None
+    best = int(total.argmax())
+    away = np.abs((np.arange(COLUMNS) - best + COLUMNS // 2) % COLUMNS - COLUMNS // 2)
+    lead = around[:, best : best + 1] - around
+    share = np.maximum(-lead, 0.0).sum(axis=0) / np.maximum(np.maximum(lead, 0.0).sum(axis=0), 1e-9)
+    rest = float(share[away > LOBE * COLUMNS].max())
+    return Turned(best, float(total[best]), rest * float(total[best]))
 
 
 def _is_alike(here: FloatArray, there: FloatArray) -> bool:
