@@ -44,7 +44,7 @@ _MARGIN_M = 0.004
 _MIN_CORRELATION = 0.15
 _MIN_LEAD = 1.08
 """The best angle's correlation over that of the best one elsewhere, from which on it is certain."""
-_LETTERS_LEAD, _LETTERS_VOTES = 1.4, 4.0
+_LETTERS_LEAD, _LETTERS_VOTES = 1.45, 4.0
 """Votes of letters, over those for another angle and at all, from which on they decide."""
 _MIN_MARKS = 60
 _ALONG_AXLE = 0.3

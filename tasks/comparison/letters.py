@@ -27,6 +27,8 @@ _ROWS_PX, _TURN_DEG, _LARGEST = 5.0, 25.0, 1.6
 _NEAR, _FARTHEST = 180.0, 300.0
 """Distance of descriptors at which a vote has fallen to a third; farther ones have none."""
 _SMOOTH = 15
+_ALONE = 2.0
+"""A feature is for one of two angles by so much as its votes exceed so many times the other's."""
 
 
 def turn_by_letters(new: PolarPicture, other: PolarPicture) -> Turned | None:
@@ -60,9 +62,10 @@ def turn_by_letters(new: PolarPicture, other: PolarPicture) -> Turned | None:
         return None
     best = int(total.argmax())
     away = np.abs((np.arange(COLUMNS) - best + COLUMNS // 2) % COLUMNS - COLUMNS // 2)
-    lead = around[:, best : best + 1] - around
-    share = np.maximum(-lead, 0.0).sum(axis=0) / np.maximum(np.maximum(lead, 0.0).sum(axis=0), 1e-9)
-    rest = float(share[away > LOBE * COLUMNS].max())
+    here = around[:, best : best + 1]
+    alone = np.maximum(here - _ALONE * around, 0.0).sum(axis=0)
+    against = np.maximum(around - _ALONE * here, 0.0).sum(axis=0)
+    rest = float((against / np.maximum(alone, 1e-9))[away > LOBE * COLUMNS].max())
     return Turned(best, float(total[best]), rest * float(total[best]))
 
 
