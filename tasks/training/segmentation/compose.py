@@ -212,7 +212,8 @@ class _Scene:
             for broad in span * np.array([rng.uniform(0.03, 0.15), rng.uniform(0.0, 0.1)]):
                 x = np.array([left, left + broad, left + broad + lean, left + lean])
                 corners = np.rint(np.stack([x, [foot, foot, top, top]], axis=1)).astype(np.int32)
-                mask = cv2.fillPoly(np.zeros_like(whole), [corners], 255, cv2.LINE_AA)
+                mask = np.zeros_like(whole)
+                cv2.fillPoly(mask, [corners], 255, cv2.LINE_AA)
                 grain = rng.normal(0, rng.uniform(2, 12), (2, 32)).astype(np.float32)
                 fill = cv2.resize(grain, self.size)[_box(mask)][..., None]
                 self._blend(mask, (colour + fill) * np.float32(rng.uniform(0.3, 1.2)))
