@@ -263,13 +263,12 @@ def _by_letters(by_faces: Mapping[Faces, _Pairs]) -> _Pairing | None:
             turn = turn_by_letters(*pictures)
             if turn is None or turn.correlation < _LETTERS_VOTES:
                 continue
-            if turn.correlation < _LETTERS_LEAD * turn.runner_up:
-                continue
-            if turn.correlation - turn.runner_up > most:
+            ahead = turn.correlation - turn.runner_up
+            if turn.correlation >= _LETTERS_LEAD * turn.runner_up and ahead > most:
                 columns = turn.columns if name == OUTER else -turn.columns % COLUMNS
                 along = _along(pairs)
                 rest = best_turn(along).correlation
-                most = turn.correlation - turn.runner_up
+                most = ahead
                 best = _Pairing(faces, columns, float(along[columns]), rest, True, pairs)
     return best
 

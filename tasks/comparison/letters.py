@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import convolve1d
 
-from tasks.comparison.polar import COLUMNS, LOBE, PolarPicture, Turned
+from tasks.comparison.polar import COLUMNS, PolarPicture, Turned, elsewhere
 
 FloatArray = NDArray[np.float64]
 
@@ -61,11 +61,10 @@ def turn_by_letters(new: PolarPicture, other: PolarPicture) -> Turned | None:
     if not total.any():
         return None
     best = int(total.argmax())
-    away = np.abs((np.arange(COLUMNS) - best + COLUMNS // 2) % COLUMNS - COLUMNS // 2)
     here = around[:, best : best + 1]
     alone = np.maximum(here - _ALONE * around, 0.0).sum(axis=0)
     against = np.maximum(around - _ALONE * here, 0.0).sum(axis=0)
-    rest = float((against / np.maximum(alone, 1e-9))[away > LOBE * COLUMNS].max())
+    rest = float((against / np.maximum(alone, 1e-9))[elsewhere(best)].max())
     return Turned(best, float(total[best]), rest * float(total[best]))
 
 

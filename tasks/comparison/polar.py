@@ -33,7 +33,7 @@ _LOUDEST = 3.0
 """Marks are cut at so many spreads."""
 _LEAST_OVERLAP = 0.25
 """Share of a picture that must be known in both at an angle for it to count."""
-LOBE = 0.012
+_LOBE = 0.012
 """Angles this close to the best, turns, belong to the same peak."""
 
 
@@ -142,9 +142,13 @@ def _without_rings(picture: PolarPicture) -> FloatArray:
 def best_turn(correlation: FloatArray) -> Turned:
     """The best angle of correlations ``(COLUMNS,)``, and the best one elsewhere."""
     best = int(correlation.argmax())
-    away = np.abs((np.arange(COLUMNS) - best + COLUMNS // 2) % COLUMNS - COLUMNS // 2)
-    elsewhere = correlation[away > LOBE * COLUMNS]
-    return Turned(best, float(correlation[best]), float(elsewhere.max()))
+    return Turned(best, float(correlation[best]), float(correlation[elsewhere(best)].max()))
+
+
+def elsewhere(columns: int) -> NDArray[np.bool_]:
+    """``(COLUMNS,)``: which angles do not belong to the same peak as one."""
+    away = np.abs((np.arange(COLUMNS) - columns + COLUMNS // 2) % COLUMNS - COLUMNS // 2)
+    return np.asarray(away > _LOBE * COLUMNS)
 
 
 @dataclass(frozen=True)

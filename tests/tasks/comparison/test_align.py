@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from tasks.comparison import align
 from tasks.comparison.align import Alignment, align_scans
+from tasks.comparison.polar import PolarPicture, Rings
 from tasks.geometry.similarity import Similarity
 from tests.tasks.comparison.made import scan
 
@@ -41,6 +43,18 @@ def test_the_size_is_not_that_of_the_tread() -> None:
         lambda angle, arc: np.where(abs(arc - 0.21) < 0.1, -0.003, 0.0 * angle), scale=grown
     )
     assert align_scans(scan(), worn).scale_ratio == pytest.approx(grown, abs=5e-4)
+
+
+def test_circles_of_light_do_not_outweigh_marks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An edge that light draws lies a millimetre farther out in the other film."""
+
+    def moved(new: PolarPicture, other: PolarPicture, columns: int) -> Rings:
+        angle = np.arange(36) * 2 * np.pi / 36
+        radius = np.full(36, float(new.radii.mean()))
+        return Rings(angle, radius, radius + 0.001)
+
+    monkeypatch.setattr(align, "match_rings", moved)
+    assert align_scans(scan(), scan(spin_deg=73.0)).scale_ratio == pytest.approx(1.0, abs=5e-4)
 
 
 def test_without_marks_nothing_is_made_up() -> None:

@@ -133,6 +133,8 @@ def drawn_wheel(side: int, seed: int = 0) -> tuple[NDArray[np.uint8], NDArray[np
     return rgba, parts
 
 
-def small_segmentation(data: Path, run_dir: Path, **changes: object) -> Trainer:
+def small_segmentation(
+    data: Path, run_dir: Path, start_from: Path | None = None, **changes: object
+) -> Trainer:
     """The trainer of the segmenter on one small image a step."""
-    return segmentation_trainer(SEGMENT.model_copy(update=changes), data, run_dir)
+    return segmentation_trainer(SEGMENT.model_copy(update=changes), data, run_dir, start_from)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from tasks.core.errors import InputError
 from tasks.matting.tyre_net import load_tyre_net
@@ -26,6 +27,17 @@ def test_it_learns(cut_outs: Path, tmp_path: Path) -> None:
     assert log.final["iou_median"] > log.scores[0]["iou_median"]
     load_tyre_net(run / WEIGHTS)
     assert (run / WEIGHTS).stat().st_size < 5e6
+
+
+def test_weights_to_start_from_are_those_of_the_first_step(cut_outs: Path, tmp_path: Path) -> None:
+    small_segmentation(cut_outs, tmp_path / "first", steps=3).run()
+    start_from = tmp_path / "first" / WEIGHTS
+    trainer = small_segmentation(cut_outs, tmp_path / "run", start_from=start_from, steps=3)
+    trainer.objective.export(best=True)
+    used, images = load_tyre_net(start_from), torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        begun = load_tyre_net(tmp_path / "run" / WEIGHTS)(images)
+        torch.testing.assert_close(begun, used(images), rtol=0.05, atol=0.02)
 
 
 def test_shards_made_meanwhile_are_taken_up(tmp_path: Path) -> None:
