@@ -14,17 +14,19 @@ import json
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from configs.training import LoopConfig
-from tasks.core.errors import InputError
+from tasks.core.errors import InputError, ModelError
 from tasks.training.log import LOG, TrainingLog, append_row, repair_log
 from tsr.precision import native_bfloat16
 
@@ -240,6 +242,25 @@ def product_format(config: LoopConfig, device: torch.device) -> torch.dtype:
     """The number format of the products that ``precision`` means on a device."""
     native = config.precision == "auto" and native_bfloat16(device)
     return torch.bfloat16 if native or config.precision == "bfloat16" else torch.float32
+
+
+@contextmanager
+def starting_from(weights: Path) -> Iterator[None]:
+    """While the weights that a training begins with are read: what is wrong with their file.
+
+    Raises:
+        ModelError: ``weights-unreadable``: there is no such file, it is damaged, or it holds the
+            weights of another network.
+    """
+    try:
+        yield
+    except (OSError, ValueError, SafetensorError, RuntimeError) as exc:  # names or shapes differ
+        raise ModelError(
+            "weights-unreadable",
+            stage="train",
+            what=f"{weights} holds no weights to start from ({str(exc).splitlines()[0]})",
+            advice="Name a file of weights of this network",
+        ) from exc
 
 
 def export_weights(network: nn.Module, path: Path) -> None:

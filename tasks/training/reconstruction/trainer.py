@@ -16,7 +16,13 @@ from torch import Tensor
 
 from configs.training import TrainConfig
 from tasks.network.device import pick_device
-from tasks.training.loop import Objective, Trainer, export_weights, product_format
+from tasks.training.loop import (
+    Objective,
+    Trainer,
+    export_weights,
+    product_format,
+    starting_from,
+)
 from tasks.training.muon import Muon
 from tasks.training.reconstruction.initialise import initialise
 from tasks.training.reconstruction.losses import occupancy_and_colour_loss
@@ -44,6 +50,7 @@ class ReconstructionObjective(Objective):
 
     Raises:
         InputError: There are no shards, or they are of an older generator.
+        ModelError: The weights to begin with cannot be read or are of another network.
     """
 
     def __init__(
@@ -62,7 +69,8 @@ class ReconstructionObjective(Objective):
         self.network: TSR = TSR(TSRConfig.load(model_config))
         initialise(self.network)
         if start_from is not None:
-            self.network.load_state_dict(load_file(start_from))
+            with starting_from(start_from):
+                self.network.load_state_dict(load_file(start_from))
         self.network.to(device)
         self.average: TSR = copy.deepcopy(self.network)
         if config.compiled:

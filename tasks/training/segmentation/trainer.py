@@ -16,7 +16,13 @@ from torch import Tensor
 from configs.training import SegmentConfig
 from tasks.matting.tyre_net import TyreNet, channels_last, folded, load_tyre_net, unfolded
 from tasks.network.device import pick_device
-from tasks.training.loop import Objective, Trainer, export_weights, product_format
+from tasks.training.loop import (
+    Objective,
+    Trainer,
+    export_weights,
+    product_format,
+    starting_from,
+)
 from tasks.training.segmentation.batches import SegmentData
 from tasks.training.segmentation.losses import segmentation_loss
 from tasks.training.segmentation.validation import validate
@@ -36,7 +42,7 @@ class SegmentObjective(Objective):
 
     Raises:
         InputError: There are no tyres to train on.
-        ValueError: The weights to begin with cannot be read or are of another network.
+        ModelError: The weights to begin with cannot be read or are of another network.
     """
 
     def __init__(
@@ -52,7 +58,9 @@ class SegmentObjective(Objective):
         network = TyreNet(norm=True)
         if start_from is not None:
             images, _, _ = self.data.draw(np.random.default_rng(config.seed))
-            network = unfolded(load_tyre_net(start_from), images)
+            with starting_from(start_from):
+                plain = load_tyre_net(start_from)
+            network = unfolded(plain, images)
         self.network: TyreNet = channels_last(network.to(self.device)).train()
         self.average: TyreNet = copy.deepcopy(self.network).eval()
         kernels = [p for p in self.network.parameters() if p.ndim == 4]
