@@ -61,6 +61,18 @@ class CompareConfig(StageConfig):
         0.25, gt=0, description="least difference of brightness, logarithmic"
     )
     difference_noises: float = Field(6.0, gt=0, description="the same, in the pair's noise")
+    line_noises: float = Field(
+        7.0, gt=0, description="a dark line on a sidewall stands out by so many spreads of its row"
+    )
+    patch_noises: float = Field(
+        5.0, gt=0, description="a dark patch on the tread stands out by so many spreads of its row"
+    )
+    rough_times: float = Field(
+        2.0,
+        gt=1,
+        description="a band of the tread is rougher where fine lines stand out so many times as "
+        "much as on the rest of it",
+    )
     min_visual_mm: float = Field(20.0, gt=0, description="shortest region that looks different")
     min_visual_mm2: float = Field(60.0, gt=0, description="smallest region that looks different")
     preview_bytes: int = Field(600_000, ge=100_000, description="bound of the mesh in the report")

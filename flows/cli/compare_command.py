@@ -67,6 +67,8 @@ def told(record: Mapping[str, Any], page: Path | str) -> str:
         record: The comparison.
         page: Where its report lies.
     """
+    from tasks.comparison.findings import place_of
+
     lines = ["", "zone                change   told from   seen"]
     for zone in record["zones"]:
         mean, lod = zone["mean_change_mm"], zone["lod95_mm"]
@@ -81,8 +83,7 @@ def told(record: Mapping[str, Any], page: Path | str) -> str:
         depth = finding["depth_mm"]
         deep = "" if depth is None else f", {depth:.1f} mm deep"
         lines.append(
-            f"finding {number}   {finding['kind']}, {finding['part'].replace('-', ' ')}, "
-            f"{finding['angle_deg']:.0f}°, "
+            f"finding {number}   {finding['kind']}, {place_of(finding)}, "
             f"{finding['length_mm']:.0f} x {finding['width_mm']:.0f} mm{deep} "
             f"({finding['certainty']:.0%})"
         )

@@ -15,8 +15,9 @@ from tasks.comparison.align import Alignment, align_scans
 from tasks.comparison.change import Change, change_between, tread_rows
 from tasks.comparison.findings import Finding, findings_of
 from tasks.comparison.flat_spots import Roundness, flat_spots, roundness
-from tasks.comparison.marks import FacePair, face_pairs, visual_marks
+from tasks.comparison.marks import visual_marks
 from tasks.comparison.measured import Measured
+from tasks.comparison.part_pairs import PartPair, part_pairs
 from tasks.comparison.scan import Scan
 from tasks.core.repeatable import compute_repeatably
 from tasks.surface.heights import SurfaceGrid, field_over, grid_on, mesh_heights
@@ -39,7 +40,7 @@ class Comparison:
         alignment: Where the damaged one lies on the new one.
         change: Of the outer surface.
         findings: Changes that have a place, the most certain first.
-        faces: The sidewalls over each other.
+        pairs: Sidewalls and tread over each other.
         round_new: Roundness of the new tread.
         round_other: Roundness of the damaged one, in the new one's place.
         least_spot_m: Shallowest flat spot that could be told; not finite where none could.
@@ -51,7 +52,7 @@ class Comparison:
     alignment: Alignment
     change: Change
     findings: list[Finding]
-    faces: list[FacePair]
+    pairs: list[PartPair]
     round_new: Roundness
     round_other: Roundness
     least_spot_m: float
@@ -86,10 +87,10 @@ def compare_scans(new: Scan, other: Scan, config: CompareConfig) -> Comparison:
     round_new, round_other = (roundness(m, tread, config) for m in (first, second))
     change = change_between(grid, first, second, alignment, config)
     spots, least = flat_spots(grid, round_new, round_other, change.pixel_m, config)
-    faces = face_pairs(new, other, alignment, config)
+    pairs = part_pairs(new, other, alignment, config)
     # without an angle that is sure, a mark of the one tyre may lie beside its like on the other
     sure = alignment.anchor == "sidewall-markings"
-    marks = [m for pair in faces for m in visual_marks(pair, config)] if sure else []
+    marks = [m for pair in pairs for m in visual_marks(pair, config)] if sure else []
     rest = 0.0 if math.isnan(alignment.residual_mm) else alignment.residual_mm / 1000
     findings = findings_of(change, spots, marks, rest, config)
     misfit = (first.touches.misfit_m, second.touches.misfit_m)
@@ -97,7 +98,7 @@ def compare_scans(new: Scan, other: Scan, config: CompareConfig) -> Comparison:
         alignment, change, findings, _inexact((first, second), grid, config)
     )
     return Comparison(
-        alignment, change, findings, faces, round_new, round_other, least, misfit, verdict, reasons
+        alignment, change, findings, pairs, round_new, round_other, least, misfit, verdict, reasons
     )
 
 

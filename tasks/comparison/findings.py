@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ from configs.comparison import CompareConfig
 from tasks.comparison.change import Change
 from tasks.comparison.flat_spots import FlatSpot
 from tasks.comparison.marks import VisualMark
+from tasks.comparison.part_pairs import TREAD
 from tasks.surface.robust import robust_sd
 
 FloatArray = NDArray[np.float64]
@@ -22,7 +23,7 @@ FloatArray = NDArray[np.float64]
 Kind = Literal["flat-spot", "bulge", "dent", "cut", "visual"]
 
 _CUT_SLIMNESS, _CUT_WIDTH_MM = 2.5, 14.0
-"""A dark mark this slim and this narrow looks like a cut."""
+"""A dark mark of a sidewall this slim and this narrow looks like a cut."""
 _NOISES = 6.0
 _RESTS = 3.0
 _MIN_CELLS = 3
@@ -36,7 +37,7 @@ class Finding:
         kind: What it is; ``visual`` for what looks different and is no known damage.
         part: ``tread``, ``outer-sidewall`` or ``inner-sidewall``.
         angle_deg: Of its middle, clockwise from the new tyre's top as one who looks at its outer
-            face sees it.
+            face sees it; None for what goes all round.
         radius_mm: Of its middle.
         across_mm: Along the axle from the tread's middle, towards the outer face.
         length_mm: Its longer side.
@@ -47,7 +48,7 @@ class Finding:
 
     kind: Kind
     part: str
-    angle_deg: float
+    angle_deg: float | None
     radius_mm: float
     across_mm: float
     length_mm: float
@@ -58,6 +59,13 @@ class Finding:
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON types, rounded to what can be meant."""
         return {k: round(v, 2) if isinstance(v, float) else v for k, v in asdict(self).items()}
+
+
+def place_of(finding: Mapping[str, Any]) -> str:
+    """Where a finding of a record is, for people: part and angle."""
+    angle = finding["angle_deg"]
+    part = str(finding["part"]).replace("-", " ")
+    return f"{part}, {'all round' if angle is None else f'{angle:.0f}°'}"
 
 
 def findings_of(
@@ -72,7 +80,7 @@ def findings_of(
     Args:
         change: Of the surface.
         spots: Flat spots of the tread.
-        marks: Regions of the sidewalls that look different.
+        marks: Regions that look different.
         rest_m: How far marks lie apart after the alignment.
         config: Parameters.
     """
@@ -91,12 +99,9 @@ def findings_of(
     middle = float(tread[:, 1].mean())
     for mark in marks:
         slim = mark.length_mm >= _CUT_SLIMNESS * mark.width_mm and mark.width_mm <= _CUT_WIDTH_MM
-        kind: Kind = "cut" if mark.strength < 0 and slim else "visual"
-        at = int(np.abs(section[:, 0] - mark.radius_mm / 1000).argmin())
-        side = _rows_of(change, mark.part)
-        if len(side):
-            at = side[int(np.abs(section[side, 0] - mark.radius_mm / 1000).argmin())]
-        across = 1000 * (float(section[at, 1]) - middle)
+        is_cut = slim and mark.strength < 0 and mark.part != TREAD
+        kind: Kind = "cut" if is_cut else "visual"
+        across = mark.height_mm - 1000 * middle
         found.append(
             Finding(
                 kind, mark.part, mark.angle_deg, mark.radius_mm, across,

@@ -1,13 +1,15 @@
-"""What looks different on the sidewalls, beside their shape.
+"""What looks different on sidewalls and tread, beside their shape.
 
-A cut or a scuff is thinner than a surface can be measured, and is seen all the same. The other
-tyre's picture is brought onto the new one's; what is darker there than all of the new one's
-neighbourhood, or brighter, differs whatever the last pixel of the alignment is.
+A cut or a scuff is thinner than a surface can be measured, a torn block is smoothed over by it, and
+both are seen all the same. The other tyre's picture is brought onto the new one's; what is told is
+darker or brighter there than all of the new one's neighbourhood, so that the last pixel of the
+alignment does not matter.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -15,50 +17,54 @@ import numpy as np
 from numpy.typing import NDArray
 
 from configs.comparison import CompareConfig
-from tasks.atlas.flattened import FlatPart
-from tasks.comparison.align import Alignment, other_face
-from tasks.comparison.polar import COLUMNS, ROW_M, PolarPicture, polar_picture
-from tasks.comparison.scan import Scan
-from tasks.surface.robust import robust_sd
+from tasks.comparison.part_pairs import TREAD, PartPair
+from tasks.comparison.polar import COLUMNS, ROW_M
+from tasks.comparison.ridges import (
+    blurred,
+    darker_than_around,
+    dilated,
+    filtered,
+    line_kernels,
+    standing_out,
+    without_dark_lines,
+)
 
 FloatArray = NDArray[np.float64]
 Float32Array = NDArray[np.float32]
+Region = tuple[NDArray[np.int64], NDArray[np.int64]]
+"""Rows and columns; columns may count beyond the last."""
 
-_BROAD_PX = 24.0
-"""Sigma of what counts as light, not as a mark."""
-_FINE_PX = 0.8
 _ARC, _FLAT = 0.025, 0.25
 """Turns that a circle's edge reaches at least, and its rows over its columns at most."""
+_EDGE, _FOOT = 0.7, 0.3
+"""A region ends where it falls to these shares of what it must reach, and of its greatest."""
 
+_LINE_MM, _LINE_WIDTH_MM, _LINE_MARGIN_PX = 6.0, 1.5, 14
+_LETTER_PX = 3
+"""Half the distance of a letter's strokes."""
 
-@dataclass(frozen=True)
-class FacePair:
-    """A sidewall of both tyres in the new one's place.
+_PATCH_MM, _PATCH_PX, _PATCH_MARGIN_PX = 13.0, 3.0, 7
+"""Wider than grooves."""
 
-    Args:
-        part: Name of the new tyre's sidewall.
-        new: The new tyre's picture.
-        other: The other's, brought onto it.
-        difference: ``(H, COLUMNS)`` how far the other is brighter than what surrounds the place on
-            the new one, or darker (negative), logarithmic; 0 within the neighbourhood's range.
-        noise: What differs by chance, logarithmic.
-    """
-
-    part: str
-    new: PolarPicture
-    other: PolarPicture
-    difference: Float32Array
-    noise: float
+_GRAIN_MM = 4.0
+_QUIET = 0.05
+"""Where the new tyre's lines are weaker, logarithmic, there is no edge of its pattern."""
+_BAND_PX, _MIN_QUIET_PX = 8, 300
+_BAND_GAP = 4
+"""Bands further apart do not belong together."""
+_SECTORS, _MIN_SECTORS = 12, 0.6
 
 
 @dataclass(frozen=True)
 class VisualMark:
-    """A region of a sidewall that looks different.
+    """A region that looks different.
 
     Args:
-        part: Name of the sidewall.
-        angle_deg: Clockwise from the top, as one who looks at the outer face sees it.
+        part: Where it is.
+        angle_deg: Clockwise from the top, as one who looks at the outer face sees it; None for
+            what goes all round.
         radius_mm: Of its middle.
+        height_mm: Of its middle, along the axle.
         length_mm: Of the smallest rectangle around it.
         width_mm: Of the same.
         strength: Median difference, logarithmic; negative where it is darker.
@@ -66,175 +72,198 @@ class VisualMark:
     """
 
     part: str
-    angle_deg: float
+    angle_deg: float | None
     radius_mm: float
+    height_mm: float
     length_mm: float
     width_mm: float
     strength: float
     certainty: float
 
 
-def face_pairs(
-    new: Scan, other: Scan, alignment: Alignment, config: CompareConfig
-) -> list[FacePair]:
-    """Both tyres' sidewalls over each other.
+def visual_marks(pair: PartPair, config: CompareConfig) -> list[VisualMark]:
+    """Regions of a part that look different, the strongest first.
 
     Args:
-        new: The new tyre.
-        other: The other one, in its own frame.
-        alignment: Where it lies on the new one.
+        pair: The part.
         config: Parameters.
     """
-    pairs = []
-    for name, part in new.parts.items():
-        there = other.parts.get(other_face(name, alignment.faces))
-        if name == "tread" or there is None:
-            continue
-        pictures = _over_each_other(part, there, alignment)
-        if pictures is not None:
-            difference, noise = _difference(*pictures, _tolerance(alignment, config))
-            pairs.append(FacePair(name, *pictures, difference, noise))
-    return pairs
-
-
-def _tolerance(alignment: Alignment, config: CompareConfig) -> int:
-    """Pixels by which marks may lie off: at least twice what remains of them."""
-    if math.isnan(alignment.residual_mm):
-        return config.tolerance_px
-    return max(config.tolerance_px, math.ceil(2 * alignment.residual_mm / (1000 * ROW_M)))
-
-
-def _over_each_other(
-    new: FlatPart, other: FlatPart, alignment: Alignment
-) -> tuple[PolarPicture, PolarPicture] | None:
-    """The pictures of a face at the same places."""
-    radii = np.arange(new.section[:, 0].max(), new.section[:, 0].min(), -ROW_M)
-    scale = alignment.place.scale
-    own = scale * other.section[:, 0]
-    if len(radii) < 8 or own.max() < radii[-1] or own.min() > radii[0]:
-        return None
-    first = polar_picture(new, 1.0, radii)
-    # where each pixel's place lies on the other tyre
-    side = 1.0 if new.clockwise else -1.0
-    angle = (np.arange(COLUMNS) + 0.5) * (2 * math.pi / COLUMNS)
-    rising = new.section[::-1]
-    height = np.interp(radii, np.maximum.accumulate(rising[:, 0]), rising[:, 1])
-    points = np.stack(
-        [
-            side * radii[:, None] * np.sin(angle),
-            radii[:, None] * np.cos(angle),
-            np.broadcast_to(height[:, None], (len(radii), COLUMNS)),
-        ],
-        axis=-1,
-    )
-    back = alignment.place.inverse().apply(points.reshape(-1, 3)).reshape(points.shape)
-    radius = scale * np.hypot(back[..., 0], back[..., 1])
-    own_side = 1.0 if other.clockwise else -1.0
-    turn = np.arctan2(own_side * back[..., 0], back[..., 1]) / (2 * math.pi) % 1.0
-    wide = np.arange(max(own.max(), radii[0]) + 0.004, min(own.min(), radii[-1]) - 0.004, -ROW_M)
-    second = polar_picture(other, scale, wide)
-    rows = ((wide[0] - radius) / ROW_M).astype(np.float32)
-    columns = (turn * COLUMNS - 0.5).astype(np.float32)
-    return first, _sampled(second, rows, columns, radii)
-
-
-def _sampled(
-    picture: PolarPicture, rows: Float32Array, columns: Float32Array, radii: FloatArray
-) -> PolarPicture:
-    """A picture at other places; its columns go round."""
-    pad = 8
-
-    def sample(values: NDArray[np.floating]) -> Float32Array:
-        wide = np.pad(np.asarray(values, np.float32), ((0, 0), (pad, pad)), mode="wrap")
-        moved = cv2.remap(
-            wide, columns + np.float32(pad), rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-        )
-        return np.asarray(moved, np.float32)
-
-    inside = (rows >= 0) & (rows <= len(picture.radii) - 1)
-    known = (sample(picture.known.astype(np.float32)) > 0.99) & inside
-    return PolarPicture(sample(picture.brightness), sample(picture.marks), known, radii)
-
-
-def _difference(
-    new: PolarPicture, other: PolarPicture, tolerance_px: int
-) -> tuple[Float32Array, float]:
-    """How far the other lies outside of the range of the new one's neighbourhood."""
-    both = new.known & other.known
-    first, second = (_levelled(p.brightness, both) for p in (new, other))
-    kernel = np.ones((2 * tolerance_px + 1, 2 * tolerance_px + 1), np.uint8)
-    pad = 2 * tolerance_px
-    wide = np.pad(first, ((0, 0), (pad, pad)), mode="wrap")
-    high = cv2.dilate(wide, kernel)[:, pad:-pad]
-    low = cv2.erode(wide, kernel)[:, pad:-pad]
-    out = np.where(second > high, second - high, np.where(second < low, second - low, 0.0))
-    plain = (first - second)[both]
-    noise = robust_sd(plain) if plain.size else 0.0
-    margin = cv2.erode(both.astype(np.uint8), np.ones((7, 7), np.uint8), borderValue=0) > 0
-    return np.where(margin, out, 0.0).astype(np.float32), noise
-
-
-def _levelled(values: Float32Array, known: NDArray[np.bool_]) -> Float32Array:
-    """Brightness less its broad variation."""
-    share = known.astype(np.float32)
-    pad = int(4 * _BROAD_PX)
-
-    def blurred(image: Float32Array, sigma: float) -> Float32Array:
-        wide = np.pad(image, ((0, 0), (pad, pad)), mode="wrap")
-        return np.asarray(cv2.GaussianBlur(wide, (0, 0), sigma)[:, pad:-pad], np.float32)
-
-    weight = np.maximum(blurred(share, _BROAD_PX), 1e-3)
-    broad = blurred(values * share, _BROAD_PX) / weight
-    return blurred(np.where(known, values - broad, 0.0).astype(np.float32), _FINE_PX)
-
-
-def visual_marks(pair: FacePair, config: CompareConfig) -> list[VisualMark]:
-    """Regions of a sidewall that look different, the strongest first.
-
-    Args:
-        pair: The sidewall.
-        config: Parameters.
-    """
-    least = max(config.min_difference, config.difference_noises * pair.noise)
-    found = []
-    for sign in (-1, 1):
-        mask = (sign * pair.difference > least).astype(np.uint8)
-        wide = np.hstack([mask, mask[:, : COLUMNS // 8]])  # a region across the end is found whole
-        closed = cv2.morphologyEx(wide, cv2.MORPH_CLOSE, np.ones((3, 5), np.uint8))
-        count, labels = cv2.connectedComponents(closed, connectivity=8)
-        for label in range(1, count):
-            rows, columns = np.nonzero(labels == label)
-            if columns.min() >= COLUMNS or (columns.min() == 0 and mask[:, -1].any()):
-                continue
-            mark = _mark(pair, rows, columns, sign, least)
-            if _is_ring(rows, columns):
-                continue
-            if mark.length_mm >= config.min_visual_mm and len(rows) * _area(pair, rows) > (
-                config.min_visual_mm2
-            ):
-                found.append(mark)
-    found.sort(key=lambda m: -abs(m.strength) * m.length_mm)
+    if pair.part == TREAD:
+        found = [*_dark_patches(pair, config), *_rough_bands(pair, config)]
+    else:
+        lines = _dark_lines(pair, config)
+        found = [*lines, *(m for m in _plain_regions(pair, config) if not _is_of(m, lines))]
+    found = [m for m in found if m.length_mm >= config.min_visual_mm]
+    found.sort(key=lambda m: -m.certainty * m.length_mm)
     return found[: config.most_visual]
 
 
-def _is_ring(rows: NDArray[np.int64], columns: NDArray[np.int64]) -> bool:
+def _plain_regions(pair: PartPair, config: CompareConfig) -> list[VisualMark]:
+    """Regions that are darker, or brighter, than the noise between both pictures allows."""
+    least = max(config.min_difference, config.difference_noises * pair.noise)
+    found = []
+    for sign in (-1, 1):
+        for region in _regions(sign * pair.difference / np.float32(least), 1.0, 1.0):
+            strength = sign * abs(float(np.median(pair.difference[_inside(region)])))
+            if len(region[0]) * _area(pair, region) > config.min_visual_mm2:
+                found.append(_mark(pair, region, strength, abs(strength) / (2 * least)))
+    return found
+
+
+def _dark_lines(pair: PartPair, config: CompareConfig) -> list[VisualMark]:
+    """Dark lines of the other tyre where the new one shows no line: what cuts look like."""
+    first, second, usable = pair.comparable(_LINE_MARGIN_PX)
+    size = 1000 * pair.column_m(), 1000 * ROW_M
+    kernels = list(line_kernels(*size, _LINE_MM, _LINE_WIDTH_MM))
+    # about letters lines are no cuts, which a film may show better than the other
+    lines = np.max([np.abs(filtered(first, kernel)) for kernel in kernels], axis=0)
+    written = dilated(lines, 2 * (pair.tolerance_px + _LETTER_PX) + 1)
+    before, now = darker_than_around(first), darker_than_around(second)
+    best = np.zeros(first.shape, np.float32)
+    for kernel in kernels:
+        new = filtered(now, kernel)
+        spread = new - filtered(before, kernel)
+        best = np.maximum(best, standing_out(spread, usable, new - written))
+    return _stood_out(pair, best, config.line_noises)
+
+
+def _dark_patches(pair: PartPair, config: CompareConfig) -> list[VisualMark]:
+    """Patches of the tread that got darker and are wider than grooves: torn rubber.
+
+    What hides in grooves is not seen; that wear makes these paler all round does not count.
+    """
+    first, second, usable = pair.comparable(_PATCH_MARGIN_PX)
+    size = round(_PATCH_MM / (1000 * pair.column_m())), round(_PATCH_MM / (1000 * ROW_M))
+    before, now = (without_dark_lines(picture, *size) for picture in (first, second))
+    darker = standing_out(blurred(before - now, _PATCH_PX), usable)
+    return _stood_out(pair, darker, config.patch_noises)
+
+
+def _rough_bands(pair: PartPair, config: CompareConfig) -> list[VisualMark]:
+    """Bands of the tread that show more fine lines than the rest of it, all round: graining.
+
+    Only where the new tyre shows none counts, within its blocks; the rest of the tread tells how
+    much sharper the one film is, and how much dirtier its tyre.
+    """
+    first, second, usable = pair.comparable(_LINE_MARGIN_PX)
+    size = 1000 * pair.column_m(), 1000 * ROW_M
+    kernels = list(line_kernels(*size, _GRAIN_MM, _LINE_WIDTH_MM))
+    before, now = (
+        np.max([np.abs(filtered(picture, kernel)) for kernel in kernels], axis=0)
+        for picture in (first, second)
+    )
+    edges = dilated(before, 2 * (pair.tolerance_px + _LETTER_PX) + 1)
+    quiet = usable & (edges < _QUIET)
+    bands = [slice(k, k + _BAND_PX) for k in range(0, len(quiet) - _BAND_PX + 1, _BAND_PX)]
+    rougher = np.array([_rougher(before[b], now[b], quiet[b]) for b in bands])
+    if np.isfinite(rougher).sum() < _MIN_SECTORS * _SECTORS:
+        return []
+    rougher -= np.nanmedian(rougher)
+    least = math.log(config.rough_times)
+    found = []
+    rough = [
+        k for k in np.flatnonzero(rougher >= least) if _is_all_round(before, now, quiet, bands[k])
+    ]
+    for group in np.split(rough, np.flatnonzero(np.diff(rough) > _BAND_GAP) + 1):
+        if len(group) == 0:
+            continue
+        rows = np.arange(bands[group[0]].start, bands[group[-1]].stop)
+        radius, height = (1000 * pair.section[rows].mean(axis=0)).tolist()
+        certainty = min(1.0, float(rougher[group].max()) / (2 * least))
+        found.append(
+            VisualMark(
+                pair.part, None, radius, height,
+                2 * math.pi * radius, 1000 * ROW_M * len(rows), -least, certainty,
+            )
+        )  # fmt: skip
+    return found
+
+
+def _rougher(before: Float32Array, now: Float32Array, quiet: NDArray[np.bool_]) -> float:
+    """How much more lines stand out, logarithmic; not finite where too little is quiet."""
+    if quiet.sum() < _MIN_QUIET_PX:
+        return math.nan
+    return math.log(float(np.median(now[quiet])) + 1e-4) - math.log(
+        float(np.median(before[quiet])) + 1e-4
+    )
+
+
+def _is_all_round(
+    before: Float32Array, now: Float32Array, quiet: NDArray[np.bool_], rows: slice
+) -> bool:
+    """Whether lines stand out more in most sectors of a band where it is seen."""
+    told = []
+    for sector in np.array_split(np.arange(COLUMNS), _SECTORS):
+        here = quiet[rows, sector]
+        if here.sum() >= _MIN_QUIET_PX / _SECTORS:
+            at = before[rows, sector][here], now[rows, sector][here]
+            told.append(float(np.median(at[1])) > 1.5 * float(np.median(at[0])))
+    return len(told) >= 3 and float(np.mean(told)) >= _MIN_SECTORS
+
+
+def _stood_out(pair: PartPair, values: Float32Array, least: float) -> list[VisualMark]:
+    """Regions that reach ``least``, as dark marks."""
+    found = []
+    for rows, columns in _regions(values, _EDGE * least, least):
+        reached = values[rows, columns % COLUMNS]
+        kept = reached >= _FOOT * reached.max()
+        region = rows[kept], columns[kept]
+        strength = min(float(np.median(pair.difference[_inside(region)])), -1e-3)
+        found.append(_mark(pair, region, strength, float(reached.max()) / (2 * least)))
+    return found
+
+
+def _regions(values: Float32Array, edge: float, least: float) -> list[Region]:
+    """Regions of ``(H, COLUMNS)`` above ``edge`` that reach ``least``, and follow no circle."""
+    mask = (values > edge).astype(np.uint8)
+    wide = np.hstack([mask, mask[:, : COLUMNS // 8]])  # a region across the end is found whole
+    closed = cv2.morphologyEx(wide, cv2.MORPH_CLOSE, np.ones((3, 5), np.uint8))
+    count, labels = cv2.connectedComponents(closed, connectivity=8)
+    found = []
+    for label in range(1, count):
+        rows, columns = np.nonzero(labels == label)
+        if columns.min() >= COLUMNS or (columns.min() == 0 and mask[:, -1].any()):
+            continue
+        region = rows, columns
+        if values[_inside(region)].max() >= least and not _is_ring(region):
+            found.append(region)
+    return found
+
+
+def _inside(region: Region) -> Region:
+    """The region's pixels in a picture that goes round once."""
+    return region[0], region[1] % COLUMNS
+
+
+def _is_ring(region: Region) -> bool:
     """Whether a region follows a circle over a long arc: the edge of one that lies a bit off."""
+    rows, columns = region
     return bool(np.ptp(columns) > _ARC * COLUMNS and np.ptp(rows) < _FLAT * np.ptp(columns))
 
 
-def _area(pair: FacePair, rows: NDArray[np.int64]) -> float:
-    """Square millimetres of a pixel in these rows."""
-    return float(1e6 * ROW_M * 2 * math.pi * pair.new.radii[rows].mean() / COLUMNS)
+def _is_of(mark: VisualMark, others: Sequence[VisualMark]) -> bool:
+    """Whether a mark lies on one of others."""
+    for other in others:
+        assert mark.angle_deg is not None
+        assert other.angle_deg is not None
+        turn = math.radians((mark.angle_deg - other.angle_deg + 180) % 360 - 180)
+        off = math.hypot(turn * other.radius_mm, mark.radius_mm - other.radius_mm)
+        if off < (mark.length_mm + other.length_mm) / 2:
+            return True
+    return False
 
 
-def _mark(
-    pair: FacePair, rows: NDArray[np.int64], columns: NDArray[np.int64], sign: int, least: float
-) -> VisualMark:
-    radius = float(pair.new.radii[rows].mean())
-    step = 2 * math.pi * radius / COLUMNS
+def _area(pair: PartPair, region: Region) -> float:
+    """Square millimetres of a pixel of a region."""
+    return 1e6 * ROW_M * pair.column_m(region[0])
+
+
+def _mark(pair: PartPair, region: Region, strength: float, certainty: float) -> VisualMark:
+    rows, columns = region
+    radius, height = pair.section[rows].mean(axis=0).tolist()
+    step = pair.column_m(rows)
     flat = np.stack([columns * step, rows * ROW_M], axis=1).astype(np.float32)
     _, size, _ = cv2.minAreaRect(flat)
-    strength = float(np.median(pair.difference[rows, columns % COLUMNS]))
     angle = (float(columns.mean()) + 0.5) * 360.0 / COLUMNS
     if pair.part.startswith("inner"):
         angle = -angle
@@ -242,8 +271,9 @@ def _mark(
         pair.part,
         angle % 360.0,
         1000.0 * radius,
+        1000.0 * height,
         1000.0 * (max(size) + step),
         1000.0 * (min(size) + ROW_M),
-        sign * abs(strength),
-        float(min(1.0, abs(strength) / (2 * least))),
+        strength,
+        min(1.0, certainty),
     )

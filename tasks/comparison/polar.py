@@ -39,14 +39,14 @@ _LOBE = 0.012
 
 @dataclass(frozen=True)
 class PolarPicture:
-    """One face's sidewall as an eye before that face sees it.
+    """One face's sidewall as an eye before that face sees it, or the tread.
 
     Args:
         brightness: ``(H, COLUMNS)`` float32, logarithmic; columns run clockwise for this eye.
         marks: ``(H, COLUMNS)`` float32, how far a pixel stands out from its neighbourhood, in
             spreads of it; 0 where unknown.
         known: ``(H, COLUMNS)`` where frames measured it.
-        radii: ``(H,)`` metres, falling.
+        radii: ``(H,)`` metres, falling on a sidewall.
     """
 
     brightness: Float32Array
@@ -66,6 +66,28 @@ def polar_picture(part: FlatPart, scale: float, radii: FloatArray) -> PolarPictu
     own = scale * part.section[:, 0]
     rising = np.maximum.accumulate(own[::-1])  # a belly may make a radius occur twice
     rows = np.interp(radii, rising, np.arange(len(own))[::-1].astype(np.float64))
+    return _picture(part, rows, (radii <= rising[-1]) & (radii >= rising[0]), radii)
+
+
+def strip_picture(part: FlatPart, scale: float, heights: FloatArray) -> PolarPicture:
+    """A flattened tread over the place along the axle and angle.
+
+    Args:
+        part: The tread.
+        scale: What its lengths are multiplied by.
+        heights: ``(H,)`` rows of the picture along the axle, metres, rising.
+    """
+    own = scale * part.section
+    rising = np.maximum.accumulate(own[:, 1])
+    rows = np.interp(heights, rising, np.arange(len(own), dtype=np.float64))
+    radii = np.interp(heights, rising, own[:, 0])
+    return _picture(part, rows, (heights >= rising[0]) & (heights <= rising[-1]), radii)
+
+
+def _picture(
+    part: FlatPart, rows: FloatArray, inside: NDArray[np.bool_], radii: FloatArray
+) -> PolarPicture:
+    """A part at some of its rows ``(H,)``, and which of them lie on it."""
     width = part.colours.shape[1]
     columns = (np.arange(COLUMNS) + 0.5) * width / COLUMNS - 0.5
     x, y = np.meshgrid(columns.astype(np.float32), rows.astype(np.float32))
@@ -74,8 +96,7 @@ def polar_picture(part: FlatPart, scale: float, radii: FloatArray) -> PolarPictu
     smooth = cv2.GaussianBlur(grey, (0, 0), 0.4 * shrink, borderType=cv2.BORDER_REPLICATE)
     value = cv2.remap(smooth, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     measured = (part.provenance == Provenance.MEASURED).astype(np.float32)
-    known = cv2.remap(measured, x, y, cv2.INTER_LINEAR) > 0.99
-    known &= ((radii <= rising[-1]) & (radii >= rising[0]))[:, None]
+    known = (cv2.remap(measured, x, y, cv2.INTER_LINEAR) > 0.99) & inside[:, None]
     brightness = np.log(value + 8.0).astype(np.float32)
     return PolarPicture(brightness, _standing_out(brightness, known), known, radii)
 

@@ -191,7 +191,9 @@ def _matched(
         near = [k for k, f in enumerate(told) if _of(f, planted, truth)]
         for k in near:
             real[k] = True
-        named = [k for k in near if told[k]["kind"] in _TOLD_AS[planted.kind]]
+        # a mark in one place does not tell of what goes all round
+        alike = [k for k in near if (told[k]["angle_deg"] is None) == (planted.angle_deg is None)]
+        named = [k for k in alike if told[k]["kind"] in _TOLD_AS[planted.kind]]
         best = min(named, key=lambda k: _off_mm(told[k], planted, truth), default=None)
         scores.append(_planted_score(planted, None if best is None else told[best]))
     return scores, real
@@ -227,14 +229,22 @@ def _of(told: Mapping[str, Any], planted: Planted, truth: PairTruth) -> bool:
     """Whether a finding lies on a planted damage, whatever it is called."""
     if told["part"] != planted.part:
         return False
+    if planted.angle_deg is None:
+        return _off_mm(told, planted, truth) <= planted.width_mm / 2 + _NEAR_MM
+    if told["angle_deg"] is None:
+        return False
     return _off_mm(told, planted, truth) <= planted.length_mm / 2 + _NEAR_MM
 
 
 def _off_mm(told: Mapping[str, Any], planted: Planted, truth: PairTruth) -> float:
-    """Distance between the middles of a finding and a planted damage, millimetres."""
-    if planted.angle_deg is None or told.get("angle_deg") is None:
-        return 0.0
-    turn = math.radians(_turn(float(told["angle_deg"]) - planted.angle_deg))
+    """Distance between the middles of a finding and a planted damage, millimetres.
+
+    Of one that goes all round only the place across counts.
+    """
+    if planted.angle_deg is None or told["angle_deg"] is None:
+        turn = 0.0
+    else:
+        turn = math.radians(_turn(told["angle_deg"] - planted.angle_deg))
     if planted.part == "tread":
         # A flat spot goes right across.
         across = 0.0

@@ -287,7 +287,7 @@ def map_chart(content: Mapping[str, Any]) -> str:
     axes.scale_x([0, 90, 180, 270, 360], "°")
     for number, finding in enumerate(content["findings"], 1):
         if finding["row_share"] is not None:
-            x, y = axes.x(finding["angle_deg"]), axes.y(finding["row_share"] * rows)
+            x, y = axes.x(finding["angle_deg"] or 0.0), axes.y(finding["row_share"] * rows)
             axes.parts.append(
                 f'<circle class="mark" cx="{x}" cy="{y}" r="9"/>'
                 f'<text class="mark" x="{x}" y="{y + 4}">{number}</text>'

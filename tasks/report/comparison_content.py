@@ -14,7 +14,7 @@ from tasks.comparison.compare import Comparison
 from tasks.comparison.deviation import BELOW, GAIN, LOSS, UNKNOWN, colours_of, limit_mm
 from tasks.comparison.findings import Finding
 from tasks.comparison.flat_spots import Roundness
-from tasks.comparison.marks import FacePair
+from tasks.comparison.part_pairs import PartPair
 from tasks.comparison.polar import COLUMNS, PolarPicture
 from tasks.mesh.picture import Studio
 from tasks.mesh.preview import VIEWS
@@ -26,7 +26,9 @@ FloatArray = NDArray[np.float64]
 _QUALITY = 82
 _VIEW_PX = 360
 _STRETCH = 2
-"""Rows of the sidewalls' pictures are shown so many times: they are low and long."""
+"""Rows of the parts' pictures are shown so many times: they are low and long."""
+_MARK = (0, 140, 255)
+"""Colour of a finding's circle, BGR."""
 
 
 def comparison_content(comparison: Comparison) -> dict[str, Any]:
@@ -46,7 +48,7 @@ def comparison_content(comparison: Comparison) -> dict[str, Any]:
         "crown": _crown(change),
         "round_new": _told(comparison.round_new),
         "round_damaged": _told(comparison.round_other),
-        "faces": [_face(pair, found) for pair in comparison.faces],
+        "faces": [_face(pair, change, found) for pair in comparison.pairs],
     }
 
 
@@ -110,10 +112,14 @@ def _parts(change: Change) -> list[tuple[float, str]]:
 
 
 def _row_share(change: Change, finding: Finding) -> float | None:
-    section = change.grid.section
-    middle = float(section[slice(*change.tread), 1].mean())
-    place = np.array([finding.radius_mm / 1000, finding.across_mm / 1000 + middle])
-    return round((int(np.linalg.norm(section - place, axis=1).argmin()) + 0.5) / len(section), 4)
+    off = np.linalg.norm(change.grid.section - _place(change, finding), axis=1)
+    return round((int(off.argmin()) + 0.5) / len(off), 4)
+
+
+def _place(change: Change, finding: Finding) -> FloatArray:
+    """Radius and height of a finding, metres."""
+    middle = float(change.grid.section[slice(*change.tread), 1].mean())
+    return np.array([finding.radius_mm / 1000, finding.across_mm / 1000 + middle])
 
 
 def _crown(change: Change) -> dict[str, Any]:
@@ -141,28 +147,26 @@ def _numbers(values: FloatArray) -> list[float | None]:
     return [round(v, 3) if math.isfinite(v) else None for v in values.tolist()]
 
 
-def _face(pair: FacePair, found: list[Finding]) -> dict[str, Any]:
-    """A sidewall of both tyres and what differs, as one picture of three strips."""
-    strips = [_shown(p) for p in (pair.new, pair.other)]
+def _face(pair: PartPair, change: Change, found: list[Finding]) -> dict[str, Any]:
+    """A part of both tyres and what differs, as one picture of three strips."""
     apart = np.clip(128 + 150 * pair.difference, 0, 255).astype(np.uint8)
-    strips.append(np.repeat(apart[..., None], 3, axis=2))
+    strips = [_shown(pair.new), _shown(pair.other), np.repeat(apart[..., None], 3, axis=2)]
+    size = (COLUMNS, _STRETCH * len(pair.section))
+    strips = [np.asarray(cv2.resize(strip, size), np.uint8) for strip in strips]
     for number, finding in enumerate(found, 1):
-        if finding.part != pair.part:
+        if finding.part != pair.part or finding.angle_deg is None:
             continue
-        turn = (
-            finding.angle_deg / 360 if pair.part.startswith("outer") else -finding.angle_deg / 360
-        )
-        x = int(turn % 1.0 * COLUMNS)
-        y = int(np.abs(pair.new.radii - finding.radius_mm / 1000).argmin())
+        sign = -1 if pair.part.startswith("inner") else 1
+        x = int(sign * finding.angle_deg / 360 % 1.0 * COLUMNS)
+        row = int(np.linalg.norm(pair.section - _place(change, finding), axis=1).argmin())
         for strip in strips:
-            cv2.circle(strip, (x, y), 14, (0, 140, 255), 2, cv2.LINE_AA)
+            cv2.circle(strip, (x, _STRETCH * row), 30, _MARK, 3, cv2.LINE_AA)
             cv2.putText(
-                strip, str(number), (x + 16, y + 6), cv2.FONT_HERSHEY_SIMPLEX, 0.6,
-                (0, 140, 255), 2, cv2.LINE_AA,
+                strip, str(number), (x + 34, _STRETCH * row + 12), cv2.FONT_HERSHEY_SIMPLEX, 1.1,
+                _MARK, 3, cv2.LINE_AA,
             )  # fmt: skip
-    line = np.full((6, COLUMNS, 3), 255, np.uint8)
+    line = np.full((12, COLUMNS, 3), 255, np.uint8)
     whole = np.vstack([strips[0], line, strips[1], line, strips[2]])
-    whole = cv2.resize(whole, None, fx=1, fy=_STRETCH, interpolation=cv2.INTER_LINEAR)
     return {
         "title": pair.part.replace("-", " ").capitalize(),
         "picture": data_uri(np.ascontiguousarray(whole), _QUALITY),

@@ -9,6 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from configs.locations import printable
+from tasks.comparison.findings import place_of
 from tasks.mesh.palette import PALETTE
 from tasks.report.comparison_charts import crown_chart, map_chart, roundness_chart, zones_chart
 from tasks.report.page import render
@@ -83,16 +84,15 @@ def _finding(number: int, finding: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "number": number,
         "kind": _KINDS.get(finding["kind"], finding["kind"]),
-        "place": f"{finding['part'].replace('-', ' ')}, {finding['angle_deg']:.0f}°"
+        "place": place_of(finding)
         + (f", radius {finding['radius_mm']:.0f} mm" if finding["part"] != "tread" else ""),
-        "size": size,
-        "depth": "seen, not measured" if depth is None else _deep(depth),
+        "size": size if depth is None else f"{size}, {_deep(depth)}",
         "certainty": f"{finding['certainty']:.0%}",
     }
 
 
 def _deep(depth_mm: float) -> str:
-    return f"{depth_mm:.1f} mm" if depth_mm >= 0 else f"{-depth_mm:.1f} mm outwards"
+    return f"{depth_mm:.1f} mm deep" if depth_mm >= 0 else f"{-depth_mm:.1f} mm outwards"
 
 
 def _alignment(record: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -49,9 +49,11 @@ def perfect(truth: PairTruth, new: Stand, damaged: Stand, lod: float = 0.5) -> d
             across = -across
         findings.append(
             {
-                "kind": {"scuff": "visual"}.get(f.kind, f.kind),
+                "kind": {"scuff": "visual", "graining": "visual"}.get(f.kind, f.kind),
                 "part": swap.get(f.part, f.part) if new.flipped else f.part,
-                "angle_deg": (90 - math.degrees(math.atan2(y, x))) % 360,
+                "angle_deg": (
+                    None if f.angle_deg is None else (90 - math.degrees(math.atan2(y, x))) % 360
+                ),
                 "across_mm": across,
                 "radius_mm": f.radius_mm,
                 "length_mm": f.length_mm,
@@ -91,7 +93,9 @@ def truth_of(kind: str) -> PairTruth:
 
 
 @pytest.mark.parametrize("stands", STANDS.values(), ids=STANDS)
-@pytest.mark.parametrize("kind", ["null", "zones", "flat-spots", "cuts+bulge", "chunks", "turned"])
+@pytest.mark.parametrize(
+    "kind", ["null", "zones", "flat-spots", "cuts+bulge", "chunks", "graining", "turned"]
+)
 def test_a_comparison_without_error_has_none(kind: str, stands: tuple[Stand, Stand]) -> None:
     truth = truth_of(kind)
     score = score_comparison(perfect(truth, *stands), truth, *stands)
@@ -170,6 +174,22 @@ def test_wear_is_a_false_finding_only_where_there_is_none() -> None:
         record = perfect(truth, *stands)
         record["findings"].append(wear)
         assert len(score_comparison(record, truth, *stands)["false_findings"]) == false
+
+
+def test_a_mark_in_one_place_does_not_tell_of_graining_nor_a_band_of_a_chunk() -> None:
+    truth, stands = truth_of("graining+chunks"), STANDS["turned and flipped"]
+    record = perfect(truth, *stands)
+    graining, *chunks = record["findings"]
+    assert graining["angle_deg"] is None
+    record["findings"] = [{**graining, "angle_deg": 20.0}, *chunks]
+    score = score_comparison(record, truth, *stands)
+    assert [p["found"] for p in score["planted"]] == [False] + len(chunks) * [True]
+    assert score["false_findings"] == []
+    other = graining["across_mm"] + (graining["width_mm"] / 2 + 40)
+    record["findings"] = [{**graining, "across_mm": other}]
+    score = score_comparison(record, truth, *stands)
+    assert not any(p["found"] for p in score["planted"])
+    assert len(score["false_findings"]) == 1
 
 
 def test_a_mesh_stands_where_its_cameras_say() -> None:
