@@ -34,6 +34,11 @@ class CompareConfig(StageConfig):
     cell_floor_px: float = Field(
         0.9, ge=0, description="the same of a cell's change, standard deviation, pixels"
     )
+    sidewall_floor_px: float = Field(
+        2.0,
+        ge=0,
+        description="the same where no outline shows the height all round, as on sidewalls",
+    )
     max_misfit: float = Field(
         0.004,
         gt=0,

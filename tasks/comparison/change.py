@@ -141,8 +141,10 @@ def change_between(
     bands = np.array_split(np.arange(grid.rows), rows)
     told = _all_round(bands, new, other, turning, config)
     fine = _levelled(fine, measured, bands, told)
-    chance = np.where(np.isfinite(told.sd), told.sd, 0.0)
-    lod = _95 * np.hypot(np.hypot(chance, remains), config.cell_floor_px * pixel_m)
+    outlined = np.isfinite(told.sd)
+    chance = np.where(outlined, told.sd, 0.0)
+    floor = np.where(outlined, config.cell_floor_px, config.sidewall_floor_px) * pixel_m
+    lod = _95 * np.hypot(np.hypot(chance, remains), floor)
     return Change(
         grid,
         fine,

@@ -73,6 +73,13 @@ def test_sidewalls_that_did_not_change_show_nothing(worn: Comparison) -> None:
     assert np.nanmax(np.abs(np.nanmedian(sidewall, axis=1))) < 0.0006
 
 
+def test_where_no_outline_shows_a_height_less_can_be_told(worn: Comparison) -> None:
+    lod, pixel = worn.change.cell_lod[:, 0], worn.change.pixel_m
+    sidewall, tread = lod[len(lod) // 8], lod[len(lod) // 2]
+    assert sidewall >= 1.96 * CompareConfig().sidewall_floor_px * pixel
+    assert tread < 0.75 * sidewall
+
+
 def test_one_tyre_filmed_twice_has_not_changed(tmp_path: Path) -> None:
     sides = []
     for name, made in (("a", scan()), ("b", scan(spin_deg=-75.0, scale=0.997))):
