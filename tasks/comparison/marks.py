@@ -50,8 +50,8 @@ _GRAIN_MM = 4.0
 _QUIET = 0.05
 """Where the new tyre's lines are weaker, logarithmic, there is no edge of its pattern."""
 _BAND_PX, _MIN_QUIET_PX = 8, 300
-_BAND_GAP = 4
-"""Bands further apart do not belong together."""
+_BAND_GAP, _MIN_BANDS = 4, 8
+"""Bands further apart do not belong together; from fewer the rest of the tread is not known."""
 _SECTORS, _MIN_SECTORS = 12, 0.6
 
 
@@ -156,7 +156,7 @@ def _rough_bands(pair: PartPair, config: CompareConfig) -> list[VisualMark]:
     quiet = usable & (edges < _QUIET)
     bands = [slice(k, k + _BAND_PX) for k in range(0, len(quiet) - _BAND_PX + 1, _BAND_PX)]
     rougher = np.array([_rougher(before[b], now[b], quiet[b]) for b in bands])
-    if np.isfinite(rougher).sum() < _MIN_SECTORS * _SECTORS:
+    if np.isfinite(rougher).sum() < _MIN_BANDS:
         return []
     rougher -= np.nanmedian(rougher)
     least = math.log(config.rough_times)
