@@ -31,6 +31,14 @@ ui: setup ## Start Prefect's server with its UI on http://127.0.0.1:4200, behind
 test: setup ## Run the default tests: offline, no GPU, no services
 	$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=worksteal
 
+test-busy: setup ## Run them RUNS times (10) on one core beside a program that never rests, and count
+	@runs=$(or $(RUNS),10); taskset -c 0 sh -c 'while :; do :; done' & busy=$$!; \
+	  trap "kill $$busy" EXIT; green=0; \
+	  for run in $$(seq $$runs); do \
+	    taskset -c 0 $(MAKE) --no-print-directory test && green=$$((green + 1)); \
+	    echo "$$green of $$run green"; \
+	  done; [ $$green -eq $$runs ]
+
 test-browser: setup ## Try the reports in chromium (Debian's package; npm ci brings what drives it)
 	$(BIN)/python -m pytest -m browser
 
@@ -113,4 +121,4 @@ lock: setup ## Write the locks anew, with hashes; versions that are locked stay
 sbom: setup ## Write a bill of what is shipped, with licences: work/sbom.cdx.json (CycloneDX)
 	$(BIN)/python -m deployments.sbom work/sbom.cdx.json
 
-.PHONY: help setup demo ui test test-browser viewer e2e recovery fuzz load kills endurance deploy api bench eval eval-pairs train train-fuser train-segmenter check settings lock sbom
+.PHONY: help setup demo ui test test-busy test-browser viewer e2e recovery fuzz load kills endurance deploy api bench eval eval-pairs train train-fuser train-segmenter check settings lock sbom
