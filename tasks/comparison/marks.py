@@ -121,9 +121,9 @@ def _dark_lines(pair: PartPair, config: CompareConfig) -> list[VisualMark]:
     before, now = darker_than_around(first), darker_than_around(second)
     best = np.zeros(first.shape, np.float32)
     for kernel in kernels:
-        new = filtered(now, kernel)
-        spread = new - filtered(before, kernel)
-        best = np.maximum(best, standing_out(spread, usable, new - written))
+        darkness = filtered(now, kernel)
+        change = darkness - filtered(before, kernel)
+        best = np.maximum(best, standing_out(change, usable, darkness - written))
     return _stood_out(pair, best, config.line_noises)
 
 

@@ -12,8 +12,9 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
-from tasks.core.errors import InputError
+from tasks.core.errors import InputError, ModelError
 from tasks.training import loop
 from tasks.training.log import LOG, TrainingLog
 from tasks.training.loop import CHECKPOINT, Trainer
@@ -228,3 +229,19 @@ def test_a_training_without_data_is_refused(training: Training, tmp_path: Path) 
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="training-no-data"):
         training.make(tmp_path / "empty", tmp_path / "run")
+
+
+@pytest.mark.parametrize("training", ["reconstruction", "segmentation"], indirect=True)
+@pytest.mark.parametrize("content", [None, b"", b"damaged", "another network"])
+def test_weights_that_cannot_be_started_from_are_told(
+    training: Training, content: bytes | str | None, tmp_path: Path
+) -> None:
+    weights = tmp_path / "weights.safetensors"
+    if isinstance(content, str):
+        save_file({"head.weight": torch.zeros(2)}, weights)
+    elif content is not None:
+        weights.write_bytes(content)
+    with pytest.raises(ModelError) as told:
+        training.trainer(tmp_path / "run", start_from=weights)
+    assert told.value.code == "weights-unreadable"
+    assert str(weights) in str(told.value)

@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
 
-from tasks.core.errors import InputError, ModelError
+from tasks.core.errors import InputError
 from tasks.matting.tyre_net import load_tyre_net
 from tasks.training.log import LOG, TrainingLog
 from tasks.training.segmentation import views
@@ -39,21 +38,6 @@ def test_weights_to_start_from_are_those_of_the_first_step(cut_outs: Path, tmp_p
     with torch.no_grad():
         begun = load_tyre_net(tmp_path / "run" / WEIGHTS)(images)
         torch.testing.assert_close(begun, used(images), rtol=0.05, atol=0.02)
-
-
-@pytest.mark.parametrize("content", [None, b"", b"damaged", "another"])
-def test_weights_that_cannot_be_started_from_are_told(
-    content: bytes | str | None, cut_outs: Path, tmp_path: Path
-) -> None:
-    weights = tmp_path / "weights.safetensors"
-    if content == "another":
-        save_file({"head.weight": torch.zeros(2)}, weights)
-    elif isinstance(content, bytes):
-        weights.write_bytes(content)
-    with pytest.raises(ModelError) as told:
-        small_segmentation(cut_outs, tmp_path / "run", start_from=weights)
-    assert told.value.code == "weights-unreadable"
-    assert str(weights) in str(told.value)
 
 
 def test_shards_made_meanwhile_are_taken_up(tmp_path: Path) -> None:
