@@ -13,6 +13,7 @@ import contextlib
 import hashlib
 import json
 import os
+import select
 import signal
 import socket
 import struct
@@ -32,8 +33,7 @@ _SOCKET_FILE = "tyre3d-ready.sock"
 _OF_NO_ACCOUNT = {"_", "COLUMNS", "LINES", "NO_COLOR", "OLDPWD", "PWD", "SHLVL", "TERM", "WINDOWID"}
 """Variables that no import heeds; whoever is handed a command takes their values over."""
 _FILES_OF_PREFECT = {"prefect.toml": "", ".env": "PREFECT_", "pyproject.toml": "[tool.prefect"}
-_FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
-SIGNALS = {*_FORWARDED, signal.SIGTSTP}
+SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP}
 _BEGAN_WITH = dict(os.environ)
 """The environment before a command adds to it."""
 
@@ -151,9 +151,7 @@ def _handed_over(arguments: Sequence[str], unblocked: set[Any]) -> int | None:
                 return None
         except OSError:  # there is none, it ends, or the arguments are too many for one message
             return None
-        _forward_signals(connection)
-        signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
-        status = connection.recv(16)
+        status = _status_told(connection, unblocked)
     if not status:
         sys.stderr.write("tyre3d: [crashed] start: the process at work was killed. Run again\n")
         return 6
@@ -176,25 +174,35 @@ def _connect(connection: socket.socket) -> None:
         raise PermissionError("the socket is somebody else's")
 
 
-def _forward_signals(connection: socket.socket) -> None:
-    """Have the process at work be told of the signals that this one gets; ignored ones stay so."""
+def _status_told(connection: socket.socket, unblocked: set[Any]) -> bytes:
+    """What the process at work says of its end; it is told of the signals that come meanwhile.
 
-    def tell(number: int) -> None:
-        with contextlib.suppress(OSError):  # the command has ended
-            connection.send(bytes([number]))
+    They are read from a pipe: where one comes just before a call that waits, Python runs its
+    handler only after that call.
 
-    def forward(number: int, _: object) -> None:
-        tell(number)
+    Args:
+        connection: To the process at work.
+        unblocked: The signals that are blocked again while it works; all are until then.
+    """
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    for number in SIGNALS:  # ignored ones stay so, but for a pause
+        if number == signal.SIGTSTP or signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
+    signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
+    while reader in select.select([reader, connection.fileno()], [], [])[0]:
+        for came in os.read(reader, 64):
+            _tell(connection, signal.SIGSTOP if came == signal.SIGTSTP else came)
+            if came == signal.SIGTSTP:
+                os.kill(os.getpid(), signal.SIGSTOP)
+                _tell(connection, signal.SIGCONT)
+    return connection.recv(16)
 
-    def pause(*_: object) -> None:
-        tell(signal.SIGSTOP)
-        os.kill(os.getpid(), signal.SIGSTOP)
-        tell(signal.SIGCONT)
 
-    for number in _FORWARDED:
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, forward)
-    signal.signal(signal.SIGTSTP, pause)
+def _tell(connection: socket.socket, number: int) -> None:
+    with contextlib.suppress(OSError):  # the command has ended
+        connection.send(bytes([number]))
 
 
 def leave_one_ready(url: str) -> None:

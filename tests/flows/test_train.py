@@ -35,7 +35,7 @@ from tests.tasks.training.tiny import (
     write_subjects,
 )
 
-BUDGET = {"steps": 30, "log_steps": 5, "validate_steps": 10, "checkpoint_s": 0.0, "threads": 1}
+BUDGET = {"steps": 12, "log_steps": 2, "validate_steps": 4, "checkpoint_s": 0.0, "threads": 1}
 _RECONSTRUCTION = """if True:
     import sys
     from pathlib import Path

@@ -68,7 +68,10 @@ def all_whole(out: Path) -> set[str]:
     ("command", "how", "at", "unmade", "record"),
     [
         (["compare", "new", "used"], signal.SIGINT, "compare", "comparison.html", "comparison"),
-        (["history", "films.csv"], signal.SIGTERM, "judge", "fl.1.html", "history"),
+        pytest.param(
+            *(["history", "films.csv"], signal.SIGTERM, "judge", "fl.1.html", "history"),
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_what_was_stopped_goes_on_when_it_is_typed_again(
