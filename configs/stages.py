@@ -356,16 +356,6 @@ class MergeConfig(StageConfig):
         "without a rim",
     )
 
-    @property
-    def diameter_m(self) -> float:
-        """Outer diameter of the tyre in metres."""
-        return self.diameter_mm / 1000.0
-
-    @property
-    def radius_m(self) -> float:
-        """Outer radius of the tyre in metres."""
-        return self.diameter_mm / 2000.0
-
 
 class Limits(BaseModel):
     """From which value of a figure on a mesh is to be looked at, and must not be used.
@@ -377,13 +367,6 @@ class Limits(BaseModel):
 
     review: float
     fail: float
-
-    def level(self, value: float) -> Literal["review", "fail"] | None:
-        """What a value means; None where it is sound or not known (not a number)."""
-        sign = 1.0 if self.fail >= self.review else -1.0
-        if sign * value >= sign * self.fail:
-            return "fail"
-        return "review" if sign * value >= sign * self.review else None
 
 
 def _limits(review: float, fail: float, description: str) -> Limits:
@@ -512,7 +495,7 @@ class ExportConfig(StageConfig):
     )
     compression: Literal["meshopt", "none"] = Field(
         "meshopt",
-        description="of all levels; none: the GLB is whole, of plain numbers",
+        description="how all levels are packed; none: the GLB is whole, in plain numbers",
     )
     full_bytes: int = Field(
         3_000_000, ge=100_000, le=100_000_000, description="bound of the GLB, compressed, bytes"
@@ -540,4 +523,4 @@ class ReportConfig(StageConfig):
     flattened_px: int = Field(
         2400, ge=64, le=8192, description="longest side of the sidewalls and the tread laid flat"
     )
-    jpeg_quality: int = Field(80, ge=1, le=100, description="of all pictures")
+    jpeg_quality: int = Field(80, ge=1, le=100, description="quality of all pictures")

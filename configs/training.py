@@ -121,7 +121,7 @@ class FuseConfig(LoopConfig):
         description="steps around the axle in a crop, of which six at either end do not count",
     )
     validation_every: int = Field(
-        12, ge=2, description="of how many subjects, by number, one is kept for validation"
+        12, ge=2, description="one subject in so many, by number, is kept for validation"
     )
     edge_weight: float = Field(
         4.0, ge=0, description="weight of nodes near the surface, added to that of all nodes"
@@ -163,7 +163,7 @@ class SegmentConfig(LoopConfig):
         3.0, ge=0, description="weight of pixels near a boundary, added to that of all pixels"
     )
     validation_every: int = Field(
-        10, ge=2, description="of how many shards, by number, one is kept for validation"
+        10, ge=2, description="one shard in so many, by number, is kept for validation"
     )
     validation_images: int = Field(
         40, ge=1, description="images of the shards kept that are scored, at most"

@@ -53,7 +53,7 @@ def alerts(block: UUID, tag: str, pools: list[str], queue_age: timedelta) -> lis
 
     Args:
         block: The notification block that tells.
-        tag: Of the runs that are watched.
+        tag: What the watched runs are tagged with.
         pools: Names of the pools that need workers.
         queue_age: How long a run may wait.
     """

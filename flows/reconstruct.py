@@ -15,6 +15,7 @@ from prefect.runtime import flow_run as this_run
 from prefect.states import Failed
 
 from configs.locations import as_location, level_of, metadata_of, report_of
+from configs.presets import DEFAULT_PRESET, PRESETS
 from configs.request import ReconstructRequest
 from configs.settings import Settings
 from configs.stages import (
@@ -302,8 +303,8 @@ def reconstruct_tyre_3d(
     preprocessing_output_dir: str | Path,
     output_glb_path: str | Path,
     device: str | None = None,
-    num_frames: int = 8,
-    mc_resolution: int = 256,
+    num_frames: int = PRESETS[DEFAULT_PRESET].num_frames,
+    mc_resolution: int = PRESETS[DEFAULT_PRESET].mc_resolution,
 ) -> dict[str, Any]:
     """Make a GLB from the frames that a preprocessing service left in a folder (or from a video).
 

@@ -132,7 +132,7 @@ def outcome(name: str, kind: str, film: Film, source: Source, out: Path) -> dict
     """Verdict and codes of a film that goes through the flow; an error is an outcome, too.
 
     Args:
-        name: Of the film.
+        name: The film's name.
         kind: What was changed in it.
         film: Its frames.
         source: What it was made of.
@@ -163,7 +163,7 @@ def scores_of(glb: Path, metadata: dict[str, Any], source: Source, kind: str) ->
 
     Args:
         glb: The mesh.
-        metadata: Of its run.
+        metadata: What its run wrote.
         source: What its film was made of.
         kind: What was changed in the film.
     """
@@ -209,7 +209,7 @@ def plan(
 
     Args:
         kinds: Kinds to try, sound and spoiled.
-        names: Of the videos.
+        names: The videos' names.
         each: Sound kinds of a video, the first and others in turn; None for all.
     """
     wanted = [kind for kind in kinds if kind in SOUND]

@@ -42,8 +42,8 @@ class Asked:
     """What a job asks of Prefect.
 
     Args:
-        parameters: Of its run.
-        name: Of its run.
+        parameters: The run's parameters.
+        name: The run's name.
     """
 
     parameters: dict[str, Any]

@@ -14,7 +14,8 @@ def completion(options: argparse.Namespace) -> int:
     from flows.cli.parser import build_parser
 
     parser = build_parser()
-    kinds = {**dict.fromkeys(("INPUT", "FILE", "RESULT"), shtab.FILE), "DIR": shtab.DIRECTORY}
+    files = ("INPUT", "FILE", "RESULT", "NEW", "DAMAGED", "FILMS")
+    kinds = {**dict.fromkeys(files, shtab.FILE), "DIR": shtab.DIRECTORY}
     for action in _actions(parser):
         if isinstance(action.metavar, str) and action.metavar in kinds:
             action.complete = kinds[action.metavar]  # type: ignore[attr-defined]

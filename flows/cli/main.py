@@ -96,11 +96,9 @@ def _failed(error: Tyre3dError, options: argparse.Namespace) -> int:
 
     sys.stderr.write(f"{painted('tyre3d:', 'red', sys.stderr)} {error}\n")
     if getattr(options, "json", False):
-        import json
+        from flows.cli.parser import error_json
 
-        failure = failure_of_error(error)
-        told = {**failure.to_dict(), "retryable": failure.retryable, "exit_code": error.exit_code}
-        sys.stdout.write(f"{json.dumps({'error': told}, indent=2)}\n")
+        sys.stdout.write(error_json(failure_of_error(error), error.exit_code))
     return error.exit_code
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, get_args
+from typing import TYPE_CHECKING, Any, NoReturn, get_args
 
 from configs.locations import as_location
 from configs.presets import (
@@ -19,6 +20,9 @@ from configs.presets import (
     MotionHint,
 )
 from flows.cli.examples import EXAMPLES, EXIT_CODES, examples_of
+
+if TYPE_CHECKING:
+    from tasks.core.failures import Failure
 
 
 class _Version(argparse.Action):
@@ -41,7 +45,18 @@ class _Parser(argparse.ArgumentParser):
         super().__init__(**{"formatter_class": argparse.RawDescriptionHelpFormatter, **options})
 
     def error(self, message: str) -> NoReturn:
+        if "--json" in sys.argv:  # nothing was parsed
+            from tasks.core.failures import Failure
+
+            advice = f"{message}. Run: {self.prog} --help"
+            sys.stdout.write(error_json(Failure("usage", "start", advice), 2))
         self.exit(2, f"tyre3d: [usage] {message}. Run: {self.prog} --help\n")
+
+
+def error_json(failure: Failure, exit_code: int) -> str:
+    """What a command prints for machines where it fails."""
+    told = {**failure.to_dict(), "retryable": failure.retryable, "exit_code": exit_code}
+    return f"{json.dumps({'error': told}, indent=2)}\n"
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -25,7 +25,7 @@ def publish_comparison(
     """Put verdict, zones and findings into Prefect's UI; never fails a run.
 
     Args:
-        name: Of the comparison.
+        name: The comparison's name.
         record: What lies in ``NAME.json``.
         results: The folder of the comparison.
         settings: How storage is reached.
@@ -44,7 +44,7 @@ def comparison_summary(
     """A page of Markdown.
 
     Args:
-        name: Of the comparison.
+        name: The comparison's name.
         record: What lies in ``NAME.json``.
         results: The folder of the comparison.
         settings: How storage is reached.

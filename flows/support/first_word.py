@@ -51,7 +51,7 @@ def advised_by(word: Judgement, warnings: Sequence[str] = ()) -> Iterator[None]:
 
     Args:
         word: The first word on the film.
-        warnings: Of the stages before, which no result will tell.
+        warnings: What earlier stages warned of, which no result will tell.
 
     Raises:
         InputError: As raised within, with that advice.

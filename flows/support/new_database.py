@@ -26,7 +26,7 @@ def make_database(path: Path) -> None:
     """Make Prefect's database unless there is one; where this cannot be, Prefect makes it.
 
     Args:
-        path: Of SQLite's file.
+        path: SQLite's file.
     """
     with contextlib.suppress(OSError, sqlite3.Error):
         schema = SCHEMA.read_text()

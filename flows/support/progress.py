@@ -43,7 +43,7 @@ class RunProgress:
 
         Args:
             start: Share of the run that lies before.
-            share: Of the run that the part takes.
+            share: How much of the run the part takes, 0 to 1.
         """
         self._start, self._share = start, share
 

@@ -12,10 +12,7 @@ from numpy.typing import NDArray
 
 from tasks.atlas.record import Provenance, TyreAtlas
 from tasks.imaging.images import Image, encode_image
-from tasks.surface.profile import OuterProfile
-
-_TREAD_NORMAL = 0.7
-"""Normals of the tread have at least this radial part: 45° from the axle's plane."""
+from tasks.surface.profile import TREAD_NORMAL, OuterProfile
 
 
 @dataclass(frozen=True)
@@ -50,7 +47,7 @@ def flat_parts(atlas: TyreAtlas) -> list[FlatPart]:
     middles = (np.arange(last - first) + 0.5) * atlas.layout.texel_m
     section = np.stack([np.interp(middles, profile.arc, atlas.section[:, k]) for k in (0, 1)], 1)
     radial = np.interp(middles, profile.arc, profile.normals[:, 0])
-    tread = np.flatnonzero(radial > _TREAD_NORMAL)
+    tread = np.flatnonzero(radial > TREAD_NORMAL)
     start, end = (int(tread[0]), int(tread[-1]) + 1) if len(tread) else (0, last - first)
     colours, provenance = atlas.colours[first:last], atlas.provenance[first:last]
     inner = slice(0, start)

@@ -26,8 +26,6 @@ GUTTER_PX = 8
 """Rows beside the atlas that are left free; between charts it is half of that."""
 _MAX_DISTANCE = 0.035
 """What lies farther from the profile is not of the outer surface, outer radii."""
-_MAX_DISTANCE = 0.035
-"""What lies farther from the profile is not of the outer surface, outer radii."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,7 @@ def lay_out(
     Args:
         vertices: ``(V, 3)`` in the tyre frame, metres.
         faces: ``(F, 3)``.
-        profile: Of the outer surface; None where there is none.
+        profile: The outer surface's profile; None where there is none.
         texel_m: Side of a texel on the tread, metres, as the film has it.
         config: Bounds.
     """

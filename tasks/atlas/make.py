@@ -16,7 +16,6 @@ from tasks.atlas.record import Provenance, TyreAtlas
 from tasks.atlas.texels import Texels, find_texels
 from tasks.atlas.unseen import fill_unseen
 from tasks.atlas.views import look_at_vertices
-from tasks.core.repeatable import compute_repeatably
 from tasks.geometry.camera import Camera
 from tasks.geometry.similarity import camera_moved
 from tasks.mesh.merged import MergedMesh
@@ -43,7 +42,6 @@ def make_atlas(
         alpha_paths: Their masks.
         config: Parameters of the stage.
     """
-    compute_repeatably()
     vertices = mesh.vertices.astype(np.float64)
     posed = {i: camera_moved(c, mesh.from_world) for i, c in cameras.items()}
     profile = fit_outer_profile(vertices, mesh.faces)

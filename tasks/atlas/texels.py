@@ -43,7 +43,7 @@ def find_texels(layout: Layout, height_m: NDArray[np.floating]) -> Texels:
     """Look straight down on the unrolled mesh at the middle of every texel.
 
     Args:
-        layout: Of the mesh.
+        layout: The mesh's layout.
         height_m: ``(W,)`` of the laid-out vertices, by which the uppermost of faces that lie on
             each other is found.
     """

@@ -15,7 +15,7 @@ from scipy.sparse import coo_matrix
 from configs.stages import AtlasConfig, StageName
 from tasks.core.progress import report
 from tasks.geometry.camera import Camera
-from tasks.geometry.ray_caster import RayCaster
+from tasks.geometry.ray_caster import CENTIMETRES, RayCaster
 from tasks.imaging.images import Image, read_image, read_mask
 from tasks.imaging.masks import MaskArray, foreground, signed_pixels
 from tasks.imaging.sampling import sample_bilinear
@@ -23,8 +23,6 @@ from tasks.imaging.sampling import sample_bilinear
 Float32Array = NDArray[np.float32]
 FloatArray = NDArray[np.float64]
 
-_CENTIMETRES = 100.0
-"""Rays are cast in centimetres: Embree's tolerances suit lengths around one."""
 _OFFSET_M = 0.0015
 """Rays start so far off the surface, which would be in their way itself."""
 
@@ -66,7 +64,7 @@ def look_at_vertices(
         alpha_paths: Their masks.
         config: Parameters of the stage.
     """
-    caster = RayCaster(vertices, faces, scale=_CENTIMETRES)
+    caster = RayCaster(vertices, faces, scale=CENTIMETRES)
     touching = _touching(faces, len(vertices))
     indices = sorted(set(cameras) & set(frame_paths) & set(alpha_paths))
     images, used = [], []

@@ -67,7 +67,7 @@ class Alignment:
         spin_deg: By how much the other's marks lie further clockwise, degrees, as one who looks at
             the new one's outer face sees them.
         spin_certain: Whether no other angle fits nearly as well.
-        correlation: Of the sidewalls' pictures at this angle, -1 to 1.
+        correlation: How the sidewalls' pictures correlate at this angle, -1 to 1.
         runner_up: The same at the best other angle.
         scale_ratio: Size of the other result over that of the new one before alignment.
         scale_sd: Standard deviation of the scale, relative.
@@ -219,10 +219,10 @@ class _Pairing:
     Args:
         faces: Whether the same faces look outwards.
         columns: Angle, clockwise as seen from the outer face.
-        correlation: Of the pictures at this angle, normalised.
+        correlation: How the pictures correlate at this angle, normalised.
         runner_up: The same at the best angle elsewhere.
         certain: Whether no other angle comes near.
-        pictures: Of each face of the new tyre and of the one that lies on it.
+        pictures: For each face, that of the new tyre and the one that lies on it.
         scale: What the other tyre's lengths are multiplied by in its pictures.
     """
 

@@ -21,14 +21,11 @@ from configs.comparison import CompareConfig
 from tasks.comparison.align import Alignment
 from tasks.comparison.measured import Measured
 from tasks.surface.heights import SurfaceGrid
+from tasks.surface.profile import TREAD_NORMAL, ZONES
 from tasks.surface.robust import robust_sd
 
 FloatArray = NDArray[np.float64]
 
-ZONES = ("inner-shoulder", "inner", "centre", "outer", "outer-shoulder")
-"""Fifths of the tread's width, from the inner face to the outer."""
-TREAD_NORMAL = 0.7
-"""Normals of the tread have at least this radial part: 45° from the axle's plane."""
 _95 = 1.96
 _MIN_FRAMES = 8
 """Frames that must show a height for their outlines to tell it."""
@@ -75,7 +72,7 @@ class Change:
         cells: ``(R, C)`` medians over cells, metres.
         cell_lod: ``(R, C)`` level of detection, metres.
         cell_measured: ``(R, C)`` share of each cell that was measured.
-        zones: Of the tread.
+        zones: The tread's zones.
         turning: ``(rows, columns)`` part of the difference that a shift across the axle and a tilt
             of it explain, metres; it is taken out.
         off_centre_mm: The shift.
@@ -123,7 +120,7 @@ def change_between(
     """The change from one surface to another.
 
     Args:
-        grid: Of both.
+        grid: The grid of both.
         new: The new tyre.
         other: The other, brought onto it.
         alignment: How it was brought.

@@ -19,7 +19,6 @@ from tasks.comparison.marks import visual_marks
 from tasks.comparison.measured import Measured
 from tasks.comparison.part_pairs import PartPair, part_pairs
 from tasks.comparison.scan import Scan
-from tasks.core.repeatable import compute_repeatably
 from tasks.surface.heights import SurfaceGrid, field_over, grid_on, mesh_heights
 from tasks.surface.touches import touches_of
 
@@ -38,7 +37,7 @@ class Comparison:
 
     Args:
         alignment: Where the damaged one lies on the new one.
-        change: Of the outer surface.
+        change: How the outer surface changed.
         findings: Changes that have a place, the most certain first.
         pairs: Sidewalls and tread over each other.
         round_new: Roundness of the new tread.
@@ -76,7 +75,6 @@ def compare_scans(new: Scan, other: Scan, config: CompareConfig) -> Comparison:
         other: The damaged one, at about the same scale, in its own frame.
         config: Parameters.
     """
-    compute_repeatably()
     alignment = align_scans(new, other)
     grid = grid_on(new.profile, config.step_mm / 1000)
     tread = tread_rows(grid)

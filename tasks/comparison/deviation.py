@@ -65,7 +65,7 @@ def deviation_glb(new: Scan, change: Change, record: dict[str, Any]) -> bytes:
 
     Args:
         new: The new tyre.
-        change: Of its surface.
+        change: How its surface changed.
         record: Stands in ``asset.extras``.
     """
     grid = change.grid

@@ -36,9 +36,9 @@ class Finding:
     Args:
         kind: What it is; ``visual`` for what looks different and is no known damage.
         part: ``tread``, ``outer-sidewall`` or ``inner-sidewall``.
-        angle_deg: Of its middle, clockwise from the new tyre's top as one who looks at its outer
-            face sees it; None for what goes all round.
-        radius_mm: Of its middle.
+        angle_deg: Where its middle is, clockwise from the new tyre's top as one who looks at its
+            outer face sees it; None for what goes all round.
+        radius_mm: How far its middle is from the axle.
         across_mm: Along the axle from the tread's middle, towards the outer face.
         length_mm: Its longer side.
         width_mm: Its shorter side.
@@ -78,7 +78,7 @@ def findings_of(
     """All findings, the most certain first.
 
     Args:
-        change: Of the surface.
+        change: How the surface changed.
         spots: Flat spots of the tread.
         marks: Regions that look different.
         rest_m: How far marks lie apart after the alignment.

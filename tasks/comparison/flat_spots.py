@@ -112,7 +112,7 @@ def flat_spots(
     """Flat spots of the other tread that the new one has not, the deepest first.
 
     Args:
-        grid: Of both.
+        grid: The grid of both.
         new: Roundness of the new tread.
         other: Roundness of the other, in the new one's place.
         pixel_m: What a pixel of the coarser film covers.

@@ -63,10 +63,10 @@ class VisualMark:
         part: Where it is.
         angle_deg: Clockwise from the top, as one who looks at the outer face sees it; None for
             what goes all round.
-        radius_mm: Of its middle.
-        height_mm: Of its middle, along the axle.
-        length_mm: Of the smallest rectangle around it.
-        width_mm: Of the same.
+        radius_mm: How far its middle is from the axle.
+        height_mm: Where its middle is along the axle.
+        length_mm: Length of the smallest rectangle around it.
+        width_mm: Width of the same.
         strength: Median difference, logarithmic; negative where it is darker.
         certainty: 0 to 1.
     """

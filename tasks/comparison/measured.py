@@ -37,7 +37,7 @@ class Measured:
     """What is known of one tyre's surface.
 
     Args:
-        heights: Of its mesh.
+        heights: The heights of its mesh.
         touches: Where its outlines touch the mesh.
         lowest_deg: Angle that looks to the ground, degrees.
     """

@@ -18,13 +18,13 @@ class Comparison:
     """What became of one comparison.
 
     Args:
-        name: Of its files.
+        name: What its files are called.
         tyre: Which tyre.
         label: Which of its films.
         film: Where that lies.
         operator: Who filmed it; empty where nobody said.
         state: Whether there is a comparison.
-        verdict: Of the comparison.
+        verdict: The comparison's verdict.
         reasons: Codes of its reasons.
         zones: The tread's zones, as the comparison's record has them.
         findings: Its findings, likewise.
@@ -87,7 +87,8 @@ def gauge_of(comparisons: Sequence[Comparison], tolerance_mm: float) -> GaugeStu
     """The gauge study of comparisons: a part is a zone of a tyre, a value its mean change.
 
     Args:
-        comparisons: Of films that show each tyre unchanged; those that tell nothing do not count.
+        comparisons: Those of films that show each tyre unchanged; what tells nothing does not
+            count.
         tolerance_mm: Full width of the tolerance of a zone's change.
 
     Raises:

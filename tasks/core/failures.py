@@ -47,7 +47,7 @@ def why_of(
 
     Args:
         error: Code, stage and message of a failure; None where there is a result.
-        codes: Of the result's reasons.
+        codes: The codes of the result's reasons.
         sentences: The same in words; records of earlier releases have none.
     """
     if error:

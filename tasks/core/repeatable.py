@@ -14,8 +14,9 @@ from threadpoolctl import threadpool_limits
 def compute_repeatably() -> None:
     """Make numpy, scipy and OpenCV independent of threads, for good.
 
-    OpenBLAS is set for the whole process, IPP for the calling thread only: stages call this in the
-    thread that they run in. Products are small here, so that one thread costs nothing.
+    OpenBLAS is set for the whole process, IPP for the calling thread only. Every stage begins with
+    this; what computes in other threads or processes, or outside of a stage, calls it itself.
+    Products are small here, so that one thread costs nothing.
     """
     cv2.ipp.setUseIPP(False)
     threadpool_limits(limits=1, user_api="blas")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tasks.atlas.record import TyreAtlas
 from tasks.geometry.camera import Camera
-from tasks.geometry.ray_caster import Intersections, RayCaster
+from tasks.geometry.ray_caster import CENTIMETRES, Intersections, RayCaster
 from tasks.geometry.similarity import camera_moved
 from tasks.imaging.images import Image, read_image, read_mask
 from tasks.imaging.masks import MaskArray, foreground
@@ -24,9 +24,6 @@ Float32Array = NDArray[np.float32]
 
 Shader = Callable[[NDArray[np.integer[Any]], Float32Array], Float32Array]
 """Colours ``(N, 3)``, 0 to 255, on faces ``(N,)`` at weights ``(N, 3)`` of their corners."""
-
-_CENTIMETRES = 100.0
-"""Rays are cast in centimetres: Embree's tolerances suit lengths around one."""
 
 
 def vertex_shader(mesh: MergedMesh) -> Shader:
@@ -118,7 +115,7 @@ def score_appearance(
     Returns:
         Decibels by name; ``_gain`` after one factor per frame; not a number without frames.
     """
-    caster = RayCaster(mesh.vertices, mesh.faces, scale=_CENTIMETRES)
+    caster = RayCaster(mesh.vertices, mesh.faces, scale=CENTIMETRES)
     shaders = {"vertices": vertex_shader(mesh), "texture": texture_shader(atlas)}
     ratios: dict[str, list[float]] = {f"{n}{g}": [] for n in shaders for g in ("", "_gain")}
     for index in sorted(set(held_out) & set(cameras) & set(frame_paths) & set(alpha_paths)):

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from tasks.geometry.camera import Camera
 from tasks.geometry.rigid import nearest_rotation
-from tasks.synthetic.tyres.pair_truth import ZONES, PairTruth, Planted
+from tasks.surface.profile import ZONES
+from tasks.synthetic.tyres.pair_truth import PairTruth, Planted
 
 FloatArray = NDArray[np.float64]
 

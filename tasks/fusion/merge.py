@@ -174,7 +174,7 @@ def gather(
             what="none of the chosen frames has a pose",
             advice="Use a video in which the camera moves around the tyre, or state the motion",
         )
-    placement = place_tyre(poses.tyre, config.diameter_m)
+    placement = place_tyre(poses.tyre, _diameter_m(config))
     views = load_views(poses.cameras, alpha_paths, placement, longest_px=config.mask_px)
     placement, fit, views = _fit_outlines(views, poses, placement, config)
     cameras = {i: placement.camera(c) for i, c in poses.cameras.items()}
@@ -194,7 +194,7 @@ def _fit_outlines(
     views: list[View], poses: PoseEstimate, placement: TyrePlacement, config: MergeConfig
 ) -> tuple[TyrePlacement, ProfileFit, list[View]]:
     """Fit axle, centre and outer profile to the outlines and place the tyre frame by them."""
-    radius = config.radius_m
+    radius = _diameter_m(config) / 2
     half_width = poses.tyre.half_width * placement.scale
     fit = fit_profile(views, radius, half_width)
     placement = placement.moved(fit.rotation, fit.shift, 1.0)
@@ -242,7 +242,7 @@ def _colour(
         posed,
         best=config.colour_frames,
         longest_px=config.colour_px,
-        tolerance_m=0.004 * config.diameter_m,
+        tolerance_m=0.004 * _diameter_m(config),
     )
 
 
@@ -268,12 +268,12 @@ def _finish(
     slope = gradient_norm(fused.grid, fused.field)
     std = fused.grid.sample(fused.std, vertices)
     steep = fused.grid.sample(slope, vertices)
-    disagreement = np.minimum(std / np.maximum(steep, 1.0), 0.1 * config.diameter_m)
+    disagreement = np.minimum(std / np.maximum(steep, 1.0), 0.1 * _diameter_m(config))
     caster = caster_of(surface)
     hits = [largest_filled(depth_map(caster, v.camera, max(v.mask.shape)).hits) for v in views]
     iou, worst = mean_silhouette_iou(hits, views) if views else (math.nan, math.nan)
 
-    scale = config.radius_m / outer_radius(vertices)
+    scale = _diameter_m(config) / 2 / outer_radius(vertices)
     centre = 0.5 * (vertices.min(axis=0) + vertices.max(axis=0))
     placed = (vertices - centre) * scale
     scaled = TriangleMesh(placed, surface.faces)
@@ -310,3 +310,7 @@ def _finish(
         warnings=tuple(warnings),
         from_world=gathered.placement.moved(np.eye(3), centre, scale).similarity,
     )
+
+
+def _diameter_m(config: MergeConfig) -> float:
+    return config.diameter_mm / 1000.0

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 Float32Array = NDArray[np.float32]
 
+CENTIMETRES = 100.0
+"""A scale for meshes in metres: Embree's tolerances suit lengths around one."""
 _NEVER = 1e30
 """Embree's distance of a ray that meets nothing is larger."""
 

@@ -36,7 +36,7 @@ def export_glb(
         mesh: Mesh in the tyre frame: metres, Y up, axle +Z, as glTF requires.
         provenance: Value of ``asset.extras``, plain JSON types.
         config: Parameters of the stage.
-        atlas: Of this mesh, for the texture; None for colours at the vertices alone.
+        atlas: This mesh's atlas, for the texture; None for colours at the vertices alone.
 
     Raises:
         ReconstructionError: ``mesh-empty`` or ``mesh-broken``.

@@ -46,7 +46,7 @@ class _Lens:
         width: Pixels.
         height: Likewise.
         focal_px: Focal length, pixels.
-        distance: Of the eye from the mesh's centre.
+        distance: From the eye to the mesh's centre.
         ground: ``(height * width, 3)`` float32, sRGB 0 to 1.
     """
 
@@ -103,7 +103,7 @@ class Studio:
         Args:
             azimuth_deg: About the up axis, 0 before the outer face (+Z), 90 before +X.
             elevation_deg: Above the equator, -89 to 89.
-            width: Of the picture, pixels.
+            width: The picture's width, pixels.
             height: Likewise.
 
         Returns:

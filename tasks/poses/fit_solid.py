@@ -32,7 +32,7 @@ _PRIOR_WEIGHT = 1.5e-4
 """Weight of the priors beside that of a contour point: they decide what no contour shows, such as
 the width behind a post, and move nothing that contours show."""
 
-_RATIOS = (0.25, 0.45, 0.7)
+HALF_WIDTHS = (0.25, 0.45, 0.7)
 """Half widths over radii that are tried."""
 
 _APART = float(np.cos(np.radians(12.0)))
@@ -71,7 +71,7 @@ def fit_solid(views: Views) -> Solid:
         guesses = [
             Solid(centre, axle, radius, ratio * radius, falls)
             for axle in fibonacci_half_sphere(120)
-            for ratio in _RATIOS
+            for ratio in HALF_WIDTHS
         ]
         starts += _best(coarse, guesses, scale=8.0, count=5)
     rough = [refine_solid(coarse, s, scale=10.0, steps=10) for s in starts]
@@ -212,7 +212,7 @@ def _gauss_newton(
         solid: Where it begins.
         misfit: With derivatives.
         weights: ``(N, P)`` of the contours' points.
-        scale: Of the weights, percent.
+        scale: Where the weights fall off, percent.
         moves: ``(17, M)`` the ways in which the solid may move, the falls last.
     """
     jacobian = misfit.jacobian.reshape(-1, NUM_PARAMETERS) @ moves

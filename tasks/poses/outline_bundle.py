@@ -235,7 +235,7 @@ class _Problem:
         Args:
             scene: The scene.
             along: ``(N, P)`` how far contour points belong to the outline.
-            scale: Of their weights, percent.
+            scale: Where their weights fall off, percent.
         """
         points = float(np.log1p(_linearise(scene, self.seen).square).sum())
         square = self.views(scene).misfit(scene.solid).error ** 2

@@ -136,7 +136,7 @@ class Views:
     Args:
         cameras: ``N`` cameras.
         outlines: Their outlines.
-        step: Of the contours' points every so many is used.
+        step: Every so many points of a contour one is used.
     """
 
     def __init__(

@@ -33,7 +33,7 @@ from tasks.poses.face_turns import (
     steady_angles,
     wrapped,
 )
-from tasks.poses.fit_solid import refine_solid
+from tasks.poses.fit_solid import HALF_WIDTHS, refine_solid
 from tasks.poses.fixed_axis import (
     MIN_TRACK,
     MOST_BENT,
@@ -70,9 +70,6 @@ _GROWN = 1.02
 
 _MANY = 40
 """With so many points followed in each frame the focal length is found from the first round on."""
-
-_RATIOS = (0.25, 0.45, 0.7)
-"""Half widths over radii that are tried."""
 
 _BULGE = 0.8
 """Share of a sidewall's points that lie no farther out than it bulges; the rest is noise."""
@@ -439,7 +436,7 @@ def solid_about(axis: FloatArray, point: FloatArray, face: FloatArray, views: Vi
     falls = np.stack([TYPICAL_FALLS, TYPICAL_FALLS])
     starts = [
         Solid(on_axis - side * ratio * radius * axis, axis, radius, ratio * radius, falls)
-        for ratio in _RATIOS
+        for ratio in HALF_WIDTHS
     ]
     fits = [refine_solid(few, s, scale=8.0, known_axle=True, known_face=side) for s in starts]
     return max(fits, key=lambda s: float(few.agreement(s).score.mean()))

@@ -63,8 +63,8 @@ def find_turning_plane(
 
     Args:
         matches: Matches as a camera at rest would see them.
-        position: Of the frames in the order of time, by index.
-        size_px: Of the tyre in the image.
+        position: Each frame's place in the order of time, by index.
+        size_px: The tyre's size in the image.
 
     Returns:
         None where too few pairs of frames agree on a turn.

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from configs.stages import RectifyConfig, StageName
 from tasks.core.parallel import in_threads
 from tasks.core.progress import report
-from tasks.core.repeatable import compute_repeatably
 from tasks.imaging.images import read_image, read_mask, write_image
 from tasks.imaging.masks import foreground
 from tasks.matting.parts import BACKGROUND, RUBBER
@@ -71,7 +70,6 @@ def rectify_views(
             ``parts/NNNNNN.png`` are written; ``seen/NNNNNN.png`` where a mask was filled.
         config: Parameters of the stage.
     """
-    compute_repeatably()
     _straighten(frames, masks, poses, folder, config)
     outlines = _outlines(Masks(folder, masks.masks), poses)
     solid = _refined(outlines, poses)

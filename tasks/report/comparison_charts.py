@@ -28,11 +28,11 @@ class _Axes:
     """A drawing with two linear scales.
 
     Args:
-        name: Of its title's element.
+        name: What its title's element is called.
         title: What it shows, in words.
         x: Ends of the horizontal scale.
         y: Ends of the vertical one.
-        height: Of the drawing.
+        height: The drawing's height.
         rows: Lines of text below it.
     """
 
@@ -144,8 +144,8 @@ def zones_over_films(name: str, films: Sequence[tuple[str, Sequence[Mapping[str,
     """The mean change of each zone from film to film, with the band that cannot be told.
 
     Args:
-        name: Of the drawing, unique in its page.
-        films: Of each film its label, in anybody's words, and its zones.
+        name: The drawing's name, unique in its page.
+        films: Each film's label, in anybody's words, and its zones.
     """
     told = [z for _, zones in films for z in zones if _is_told(z)]
     changes = [z["mean_change_mm"] for z in told]

@@ -40,7 +40,7 @@ def comparison_page(
     """The page.
 
     Args:
-        name: Of the comparison, in anybody's words.
+        name: The comparison's name, in anybody's words.
         record: What lies beside it as JSON.
         content: From :func:`tasks.report.comparison_content.comparison_content`; besides, if there
             is one, ``picture``: a ``data:`` address of the mesh from three sides.

@@ -167,7 +167,7 @@ def data_uri(image: Image, quality: int) -> str:
 
     Args:
         image: ``(H, W, 3)`` BGR.
-        quality: Of the JPEG, 1 to 100.
+        quality: The JPEG's quality, 1 to 100.
     """
     content = encode_image(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
     return "data:image/jpeg;base64," + base64.b64encode(content).decode()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("tasks", "tsr")
-"""Packages whose source counts. Of ``configs`` the values count, which are part of the key."""
+"""Packages whose source counts; ``configs`` holds values alone, which are part of the key."""
 
 INFRASTRUCTURE = (
     "tasks.core.apart",
@@ -38,6 +38,9 @@ INFRASTRUCTURE = (
 )
 """Modules that move bytes, report progress or raise errors: no content comes from them.
 All others count that a stage imports, at the top or in a function, itself or by way of others."""
+
+EVERY_STAGE = ("tasks.core.repeatable",)
+"""Modules that count for all: a stage begins with them."""
 
 
 @functools.cache
@@ -70,8 +73,9 @@ def dependencies(module: str, root: Path = ROOT) -> dict[str, Path]:
     path = _source(module, root)
     if path is None:
         raise ValueError(f"module {module} has no source below {root}")
-    found = {module: path}
-    waiting = [module]
+    begun_with = {name: source for name in EVERY_STAGE if (source := _source(name, root))}
+    found = {module: path, **begun_with}
+    waiting = list(found)
     while waiting:
         for name in source_imports(found[waiting.pop()]):
             source = _source(name, root)

@@ -62,7 +62,7 @@ def _write_preview(path: Path, mesh: MergedMesh) -> None:
 
     try:
         write_image(path, preview(mesh))
-    except Exception as exc:  # noqa: BLE001  the mesh is there, whatever becomes of its picture
+    except (ArithmeticError, LookupError, ValueError) as exc:  # of an odd mesh, each time again
         _log.warning("no preview of the mesh: %s: %s", type(exc).__name__, exc)
         path.unlink(missing_ok=True)
 

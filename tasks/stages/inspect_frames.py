@@ -15,7 +15,6 @@ def _produce(
     work: Workspace, config: InspectConfig, *, frames: ArtifactRef, weights: BackgroundWeights
 ) -> Record:
     """Look at light, sharpness, outline and movement."""
-    from tasks.core.repeatable import compute_repeatably
     from tasks.imaging.images import read_image, read_thumb
     from tasks.matting.removal import mattes
     from tasks.matting.sessions import open_session
@@ -23,7 +22,6 @@ def _produce(
     from tasks.verdict.glimpse import glimpse_of, movement_of
     from tasks.video.frames import Frames, evenly
 
-    compute_repeatably()
     candidates = Frames.read(work.open(frames))
     everyone = candidates.candidates
     chosen = [everyone[k] for k in evenly(len(everyone), config.looked_at)]

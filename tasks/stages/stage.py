@@ -147,6 +147,9 @@ class Stage(Generic[C, P]):
         produce = cast(Callable[..., Record], self.produce)
 
         def produced(folder: Path) -> Record:
+            from tasks.core.repeatable import compute_repeatably
+
+            compute_repeatably()
             with (
                 store.scratch(f"{self.name}-scratch") as scratch,
                 storage_errors(str(folder)),

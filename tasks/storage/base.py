@@ -60,7 +60,7 @@ class Storage(Protocol):
         Args:
             key: The key of an object, or the prefix of several.
             folder: Where copies go, if any are needed.
-            suffixes: Of a prefix, only objects right below it whose lower-case suffix is one of
+            suffixes: With a prefix, only objects right below it whose lower-case suffix is one of
                 these are copied.
 
         Returns:

@@ -15,13 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
-from tasks.geometry.ray_caster import RayCaster
+from tasks.geometry.ray_caster import CENTIMETRES, RayCaster
 from tasks.surface.profile import OuterProfile
 
 FloatArray = NDArray[np.float64]
 
-_CENTIMETRES = 100.0
-"""Rays are cast in centimetres: Embree's tolerances suit lengths around one."""
 _ABOVE_M = 0.02
 """Rays start so far above the profile,"""
 _FARTHEST_M = 0.012
@@ -112,7 +110,7 @@ def mesh_heights(
         inferred: ``(V,)`` true where no frame saw the surface.
         grid: Where they are measured.
     """
-    caster = RayCaster(vertices, faces, scale=_CENTIMETRES)
+    caster = RayCaster(vertices, faces, scale=CENTIMETRES)
     points, normals = grid.points()
     found = caster.intersect((points + _ABOVE_M * normals).reshape(-1, 3), -normals.reshape(-1, 3))
     height = _ABOVE_M - found.distance.astype(np.float64)
@@ -163,7 +161,7 @@ def field_over(grid: SurfaceGrid, height: FloatArray) -> Field:
     """The field of a surface.
 
     Args:
-        grid: Of the heights.
+        grid: The heights' grid.
         height: ``(rows, columns)`` metres; what is not finite counts as 0.
     """
     section = grid.profile.points

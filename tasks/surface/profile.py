@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial import cKDTree
 
-from tasks.geometry.ray_caster import RayCaster
+from tasks.geometry.ray_caster import CENTIMETRES, RayCaster
 
 FloatArray = NDArray[np.float64]
 
@@ -38,9 +38,11 @@ _SHOULDER, _MIN_AXIAL = 0.9, 0.4
 rim's inside."""
 _MIN_LENGTH = 0.1
 """A profile that is shorter, in outer radii, is a rag's."""
+ZONES = ("inner-shoulder", "inner", "centre", "outer", "outer-shoulder")
+"""Fifths of the tread's width, from the inner face to the outer."""
+TREAD_NORMAL = 0.7
+"""Normals of the tread have at least this radial part: 45° from the axle's plane."""
 _SMOOTHING_M, _STEP_M = 0.003, 0.001
-_CENTIMETRES = 100.0
-"""Rays are cast in centimetres: Embree's tolerances suit lengths around one."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,7 @@ def _distances(
     towards: FloatArray,
 ) -> FloatArray:
     """Distances ``(S, A)`` of the surface from the section's point, not finite where none is."""
-    caster = RayCaster(vertices, faces, scale=_CENTIMETRES)
+    caster = RayCaster(vertices, faces, scale=CENTIMETRES)
     angle = np.arange(_ANGLES) * (2 * math.pi / _ANGLES)
     radial = np.stack([np.cos(angle), np.sin(angle), np.zeros(_ANGLES)], axis=1)
     axial = np.array([0.0, 0.0, 1.0])

@@ -15,7 +15,7 @@ def robust_sd(values: NDArray[np.floating[Any]], about: float | None = None) -> 
     """Standard deviation by the median absolute deviation; values that are no numbers do not count.
 
     Args:
-        values: Of any shape, at least one a number.
+        values: An array of any shape, at least one a number.
         about: What deviations count from; None for the median.
     """
     middle = np.nanmedian(values) if about is None else about

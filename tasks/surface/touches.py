@@ -85,7 +85,7 @@ def touches_of(
     """What the outlines in frames say of a surface.
 
     Args:
-        cameras: Of the frames that are asked, by index, in the field's frame.
+        cameras: The cameras of the frames to look at, by index, in the field's frame.
         frame_paths: Images of the frames.
         alpha_paths: Their masks.
         field: Distances from the surface.

@@ -254,7 +254,7 @@ def starting_from(weights: Path) -> Iterator[None]:
     """
     try:
         yield
-    except (OSError, ValueError, SafetensorError, RuntimeError) as exc:  # names or shapes differ
+    except (FileNotFoundError, IsADirectoryError, ValueError, SafetensorError, RuntimeError) as exc:
         raise ModelError(
             "weights-unreadable",
             stage="train",

@@ -63,6 +63,14 @@ def _seen_to_turn(evidence: Evidence, poses: PoseEstimate, codes: Collection[str
     return poses.motion == "spin" and math.isfinite(agreement) and "turn-doubtful" not in codes
 
 
+def level_of(value: float, limits: Limits) -> Literal["review", "fail"] | None:
+    """What a value means; None where it is sound or not known (not a number)."""
+    sign = 1.0 if limits.fail >= limits.review else -1.0
+    if sign * value >= sign * limits.fail:
+        return "fail"
+    return "review" if sign * value >= sign * limits.review else None
+
+
 def _limited(
     value: float,
     limits: Limits,
@@ -70,7 +78,7 @@ def _limited(
     message: Callable[[float], str],
     advice: str,
 ) -> Iterable[Reason]:
-    level = limits.level(value)
+    level = level_of(value, limits)
     if level is not None:
         yield Reason(code, level, message(value), advice)
 
@@ -142,7 +150,7 @@ def _turn(evidence: Evidence, poses: PoseEstimate, config: JudgeConfig) -> Itera
     if math.isnan(agreement):
         message = "nothing on the face tells whether the tyre turned as was found"
         yield Reason(code, "review", message, advice)
-    elif config.turn_agreement.level(agreement):
+    elif level_of(agreement, config.turn_agreement):
         yield from _limited(
             agreement,
             config.turn_agreement,

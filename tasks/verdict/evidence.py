@@ -12,9 +12,8 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from configs.stages import JudgeConfig
-from tasks.core.repeatable import compute_repeatably
 from tasks.geometry.camera import Camera
-from tasks.geometry.ray_caster import RayCaster
+from tasks.geometry.ray_caster import CENTIMETRES, RayCaster
 from tasks.geometry.similarity import camera_moved
 from tasks.imaging.images import read_image, read_mask
 from tasks.imaging.masks import foreground, largest_filled
@@ -30,9 +29,6 @@ from tasks.verdict.photos import photo_agreement, predict
 from tasks.verdict.silhouettes import SilhouetteFit, clock_position, compare_silhouette
 from tasks.verdict.turns import TurnCheck, check_turn
 from tasks.video.frames import evenly
-
-_CENTIMETRES = 100.0
-"""Rays are cast in centimetres: Embree's tolerances suit lengths around one."""
 
 _BODY = 0.005
 """Components of fewer than this share of the vertices are crumbs, not bodies."""
@@ -78,7 +74,6 @@ def gather_evidence(
         corrections: Figures of the masks' correction by the fitted tyre, if they were corrected:
             masks and mesh then agree with that tyre; what was corrected speaks for or against it.
     """
-    compute_repeatably()
     corrections = corrections or {}
     posed = sorted(set(poses.cameras) & set(frame_paths) & set(alpha_paths))
     judges = [i for i in held_out if i in posed] or posed[:: max(1, len(posed) // 6)]
@@ -145,7 +140,7 @@ def _held_out(
     config: JudgeConfig,
 ) -> tuple[list[SilhouetteFit], list[float]]:
     """Silhouettes and photo agreement of the frames that the mesh is judged by."""
-    caster = RayCaster(mesh.vertices, mesh.faces, scale=_CENTIMETRES)
+    caster = RayCaster(mesh.vertices, mesh.faces, scale=CENTIMETRES)
     fits, agreements = [], []
     for index, camera in cameras.items():
         photo = bounded(read_image(frame_paths[index]), config.judged_px)

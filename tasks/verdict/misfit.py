@@ -26,7 +26,7 @@ class OutlineMisfit:
     """How far outlines lie off a mesh; not a number where its surface does not turn with an axle.
 
     Args:
-        percent: Of the diameter, as :attr:`tasks.surface.touches.Touches.misfit_m`.
+        percent: Share of the diameter, as :attr:`tasks.surface.touches.Touches.misfit_m`.
         pixel_percent: What a pixel of the frames covers, of the diameter.
     """
 
@@ -44,7 +44,7 @@ def outline_misfit(
 
     Args:
         mesh: The mesh.
-        cameras: Of the frames to look at, by index, in the mesh's frame.
+        cameras: The cameras of the frames to look at, by index, in the mesh's frame.
         frame_paths: Images of the frames.
         alpha_paths: Their masks.
     """

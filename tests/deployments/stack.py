@@ -48,7 +48,7 @@ class Stack:
     """Processes of one installation, each with a log of its own.
 
     Args:
-        folder: Of its own, for all that it writes.
+        folder: One of its own, for all that it writes.
         settings: Environment variables that differ.
     """
 
@@ -156,6 +156,9 @@ class Stack:
             process.wait()
 
     def stop_all(self) -> None:
+        for process in self.processes.values():  # at once: each may take its time
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
         for name in reversed(list(self.processes)):
             self.stop(name)
 

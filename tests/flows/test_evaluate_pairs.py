@@ -16,7 +16,8 @@ from flows import evaluate_pairs as flow
 from tasks.core.errors import ReconstructionError
 from tasks.evaluation.pair_films import pairs_of
 from tasks.evaluation.pairs import Stand
-from tasks.synthetic.tyres.pair_truth import ZONES, truth_of_pair
+from tasks.surface.profile import ZONES
+from tasks.synthetic.tyres.pair_truth import truth_of_pair
 from tasks.synthetic.tyres.pairs import Pair
 
 pytestmark = pytest.mark.usefixtures("prefect_server")

@@ -378,7 +378,7 @@ def test_a_run_succeeds_without_its_pictures(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def broken(*_: Any) -> str:
-        raise RuntimeError("no pictures today")
+        raise ValueError("no pictures of this mesh")
 
     monkeypatch.setattr(what, broken)
     run(cut_out_folder, tmp_path, tiny_model)

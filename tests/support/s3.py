@@ -101,7 +101,7 @@ class FaultyProxy:
     """Passes requests on to an S3 server, but answers the first ones as ``script`` says.
 
     Args:
-        port: Of the server behind it.
+        port: Where the server behind it listens.
         script: For each request in turn: a status to answer, ``"reset"`` or ``"hang"``.
     """
 

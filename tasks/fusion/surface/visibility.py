@@ -9,18 +9,16 @@ from numpy.typing import NDArray
 
 from tasks.fusion.surface.marching import TriangleMesh
 from tasks.geometry.camera import Camera
-from tasks.geometry.ray_caster import RayCaster
+from tasks.geometry.ray_caster import CENTIMETRES, RayCaster
 from tasks.imaging.resizing import bounded_size
 from tasks.imaging.sampling import sample_bilinear
 
 FloatArray = NDArray[np.float64]
-_CENTIMETRES = 100.0
-"""Rays are cast in centimetres: Embree's tolerances suit lengths around one."""
 
 
 def caster_of(mesh: TriangleMesh) -> RayCaster:
     """What casts rays at a mesh in metres."""
-    return RayCaster(mesh.vertices, mesh.faces, scale=_CENTIMETRES)
+    return RayCaster(mesh.vertices, mesh.faces, scale=CENTIMETRES)
 
 
 def depth_map(caster: RayCaster, camera: Camera, longest_px: int) -> DepthMap:

@@ -130,7 +130,7 @@ def plan_take(
     Args:
         capture: What kind.
         rng: Source of randomness.
-        measures: Of the tyre.
+        measures: The tyre's measures.
         size: Width and height of the image, pixels.
         num_frames: A full turn does not repeat its first frame.
         phone: Who films; None to draw one.

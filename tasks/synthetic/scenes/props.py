@@ -161,9 +161,9 @@ def axle_stand(rng: Rng, diameter: float, width: float, height: float, hub: floa
 
     Args:
         rng: Source of randomness.
-        diameter: Of the tyre, metres.
-        width: Of the tyre, metres.
-        height: Of the tyre's lowest point, metres.
+        diameter: The tyre's outer diameter, metres.
+        width: The tyre's width, metres.
+        height: Where the tyre's lowest point is, metres.
         hub: How far above the tyre's centre the bar runs: a bare tyre hangs on it.
     """
     look = steel(rng) if rng.random() < 0.6 else timber(rng)
@@ -424,8 +424,8 @@ def gripping_arm(rng: Rng, centre: FloatArray, axes: FloatArray, diameter: float
         rng: Source of randomness.
         centre: ``(3,)`` of the tyre.
         axes: ``(3, 3)`` tyre frame to world.
-        diameter: Of the tyre, metres.
-        width: Of the tyre, metres.
+        diameter: The tyre's outer diameter, metres.
+        width: The tyre's width, metres.
     """
     glove = rng.random() < 0.35
     colours = GLOVES if glove else SKINS

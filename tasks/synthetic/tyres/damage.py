@@ -67,7 +67,7 @@ class Chunk:
         angle, z: Its middle.
         length, width: Half its extent along the circumference and along the axle.
         depth: Below the tread.
-        seed: Of its outline.
+        seed: What its outline is drawn with.
     """
 
     angle: float
@@ -86,9 +86,9 @@ class Blisters:
         angle, z: The patch's middle.
         length, width: Half its extent along the circumference and along the axle.
         count: Number of pits.
-        radius: Of the largest.
-        depth: Of the largest.
-        seed: Of their places.
+        radius: The largest one's radius.
+        depth: The largest one's depth.
+        seed: What their places are drawn with.
     """
 
     angle: float
@@ -124,7 +124,7 @@ class Grain:
     Args:
         z: Middle of their band.
         width: Half of its width.
-        seed: Of the ripples.
+        seed: What the ripples are drawn with.
     """
 
     z: float
@@ -141,7 +141,7 @@ class SidewallCut:
         angle, radius: Its middle.
         length, width: Half its extent along and across it.
         direction: 0 along the circumference, a quarter turn towards the axle.
-        seed: Of its ragged edge.
+        seed: What its ragged edge is drawn with.
     """
 
     face: int
@@ -187,10 +187,10 @@ def tread_loss(damage: DamageSpec, theta: FloatArray, z: FloatArray, radius: flo
     """Radius that chunks and pits take from the tread, ``(N,)`` metres.
 
     Args:
-        damage: Of the tyre.
+        damage: The tyre's damage.
         theta: ``(N,)`` angles.
         z: ``(N,)`` along the axle.
-        radius: Of the new tread.
+        radius: The new tread's radius.
     """
     theta, z = np.broadcast_arrays(theta, z)
     loss = np.zeros(theta.shape)
@@ -201,7 +201,7 @@ def tread_loss(damage: DamageSpec, theta: FloatArray, z: FloatArray, radius: flo
     for patch in damage.blisters:
         near = _on_patch(patch, theta, z, radius)
         for angle, across, size, depth in patch.pits(radius):
-            off = np.hypot(_wrap(theta[near] - angle) * radius, z[near] - across) / size
+            off = np.hypot(wrapped(theta[near] - angle) * radius, z[near] - across) / size
             loss[near] = np.maximum(loss[near], depth * np.clip(1.5 * (1.0 - off * off), 0.0, 1.0))
     return np.asarray(loss)
 
@@ -214,14 +214,14 @@ def sidewall_shift(
     It depends on radius, angle and side only, so that moving a point back is exact.
 
     Args:
-        damage: Of the tyre.
+        damage: The tyre's damage.
         r: ``(N,)`` radii.
         theta: ``(N,)`` angles.
         side: ``(N,)`` its sign is that of the face.
     """
     shift = np.zeros(np.broadcast(r, theta).shape)
     for bulge in damage.bulges:
-        a = _wrap(theta - bulge.angle) * bulge.radius / bulge.length
+        a = wrapped(theta - bulge.angle) * bulge.radius / bulge.length
         b = (r - bulge.radius) / bulge.height
         swell = np.clip(1.0 - a * a - b * b, 0.0, 1.0) ** 2
         shift += np.where(np.sign(side) == bulge.face, bulge.face * bulge.depth * swell, 0.0)
@@ -249,11 +249,11 @@ def marks_at(
     """The colours of damage at points of the rubber.
 
     Args:
-        damage: Of the tyre.
+        damage: The tyre's damage.
         points: ``(N, 3)`` of the rubber.
         tread: ``(N,)`` which of them lie on the tread.
         wall: ``(N,)`` which lie on a sidewall.
-        radius: Of the new tread.
+        radius: The new tread's radius.
     """
     theta = np.arctan2(points[:, 1], points[:, 0])
     r, z = np.hypot(points[:, 0], points[:, 1]), points[:, 2]
@@ -287,7 +287,7 @@ def marks_at(
         near = near[_on_patch(patch, theta[near], z[near], radius)]
         pit = np.zeros(len(z), np.float32)
         for angle, across, size, _ in patch.pits(radius):
-            off = np.hypot(_wrap(theta[near] - angle) * radius, z[near] - across) / size
+            off = np.hypot(wrapped(theta[near] - angle) * radius, z[near] - across) / size
             pit[near] = np.maximum(pit[near], np.clip(3.0 * (1.15 - off), 0.0, 1.0))
         _lay(marks, pit, (0.006, 0.006, 0.006), 1.0)
     for cut in damage.cuts:
@@ -326,7 +326,7 @@ def _lay(
 
 def _along(mark: SidewallCut | Scuff, theta: FloatArray, r: FloatArray) -> tuple[FloatArray, ...]:
     """Places along and across a mark in its half lengths and half widths."""
-    u, v = _wrap(theta - mark.angle) * mark.radius, r - mark.radius
+    u, v = wrapped(theta - mark.angle) * mark.radius, r - mark.radius
     c, s = math.cos(mark.direction), math.sin(mark.direction)
     return (u * c + v * s) / mark.length, (v * c - u * s) / mark.width
 
@@ -334,7 +334,7 @@ def _along(mark: SidewallCut | Scuff, theta: FloatArray, r: FloatArray) -> tuple
 def _on_patch(patch: Blisters, theta: FloatArray, z: FloatArray, radius: float) -> BoolArray:
     """Which points may lie in a pit of a patch."""
     reach = 1.2 * patch.radius
-    near = np.abs(_wrap(theta - patch.angle)) * radius < patch.length + reach
+    near = np.abs(wrapped(theta - patch.angle)) * radius < patch.length + reach
     return np.asarray(near & (np.abs(z - patch.z) < patch.width + reach))
 
 
@@ -343,7 +343,7 @@ def _torn(
 ) -> tuple[FloatArray, FloatArray]:
     """Distance from a chunk's middle, 1 at its ragged edge, and the roughness of its floor."""
     p = np.random.default_rng(chunk.seed).uniform(0, 2 * math.pi, 4)
-    a = _wrap(theta - chunk.angle) * radius / chunk.length
+    a = wrapped(theta - chunk.angle) * radius / chunk.length
     b = (z - chunk.z) / chunk.width
     turn = np.arctan2(b, a)
     ragged = 1.0 - 0.12 * (np.sin(3 * turn + p[0]) + 0.6 * np.sin(7 * turn + p[1])) / 1.6
@@ -353,5 +353,6 @@ def _torn(
     return np.asarray(rho), np.asarray(rough)
 
 
-def _wrap(angle: FloatArray) -> FloatArray:
+def wrapped(angle: FloatArray) -> FloatArray:
+    """Angles in radians, of any shape, moved by whole turns to -pi to pi."""
     return np.asarray(angle - 2 * math.pi * np.round(angle / (2 * math.pi)))

@@ -144,7 +144,7 @@ def evaluate(
         points: ``(N, 3)`` in the axle frame.
         tread_depth: ``(N,)`` metres below the crown.
         lip_radius: Inside of the rim's lip.
-        damage: Of the tyre.
+        damage: The tyre's damage.
         tread_radius: Outer radius of the new tyre.
     """
     n = len(points)

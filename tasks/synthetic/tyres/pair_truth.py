@@ -17,15 +17,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.surface.profile import ZONES
 from tasks.synthetic.tyres.damage import sidewall_shift
 from tasks.synthetic.tyres.pairs import Pair, normal_of_top, tread_edge
 from tasks.synthetic.tyres.profile import FloatArray, Section, outer_section
 from tasks.synthetic.tyres.rubber import Rubber
 from tasks.synthetic.tyres.spec import TyreSpec
 from tasks.synthetic.tyres.tread import build_pattern
-
-ZONES = ("inner-shoulder", "inner", "centre", "outer", "outer-shoulder")
-"""Fifths of the tread's width, from the inner face to the outer."""
 
 _COLUMNS = 72
 _ROW_MM = 10.0
@@ -49,9 +47,9 @@ class Planted:
         kind: ``flat-spot``, ``cut``, ``chunk``, ``bulge``, ``dent``, ``scuff``, ``blisters`` or
             ``graining``.
         part: ``tread``, ``outer-sidewall`` or ``inner-sidewall``.
-        angle_deg: Of its middle; None for what goes all round.
-        across_mm: Of its middle on the tread, None on a sidewall.
-        radius_mm: Of its middle on a sidewall, None on the tread.
+        angle_deg: Where its middle is; None for what goes all round.
+        across_mm: Where its middle is on the tread, None on a sidewall.
+        radius_mm: Where its middle is on a sidewall, None on the tread.
         length_mm, width_mm: Its longer and its shorter side.
         depth_mm: Material lost at its deepest, negative where it swells; None where only the look
             changes.
@@ -72,9 +70,9 @@ class PairTruth:
     """All that is known of a pair.
 
     Args:
-        seed: Of the pair.
-        kind: Of it.
-        diameter_mm, width_mm: Of the new tyre: outer diameter and section width.
+        seed: The pair's seed.
+        kind: What changed.
+        diameter_mm, width_mm: The new tyre's outer diameter and section width.
         faces: ``same``, or ``turned`` where the rubber's other face looks outwards.
         spin_deg: What is at angle 0 of the new tyre is at this angle of the used one.
         rotation: ``(3, 3)`` from the used film's tyre frame to the new film's, for the rubber.

@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 
 from configs.evaluation import PAIR_KINDS
+from tasks.surface.profile import TREAD_NORMAL
 from tasks.synthetic.tyres.damage import (
     Blisters,
     Bulge,
@@ -42,9 +43,6 @@ PAIR_TEST_SEEDS = range(TEST_SEEDS.start + 50_000, TEST_SEEDS.start + 51_000)
 
 DETAIL = 2.0
 """Density of the meshes of pairs: chunks and flat spots need more than pictures do."""
-TREAD_NORMAL = 0.7
-"""The tread is where the profile's normal has a radial part above this."""
-
 _LEAST_WALL = 0.045
 _FLAT_SPOTS = (0.0030, 0.0035, 0.0025, 0.0020)
 """Depths that seeds take in turn, metres."""
@@ -56,7 +54,7 @@ class Pair:
     """One tyre, new and used.
 
     Args:
-        seed: Of :data:`PAIR_VALIDATION_SEEDS` or :data:`PAIR_TEST_SEEDS`.
+        seed: One of :data:`PAIR_VALIDATION_SEEDS` or :data:`PAIR_TEST_SEEDS`.
         kind: What changed.
         new, damaged: The tyre; the rubber's frame is the same for both.
     """
@@ -124,7 +122,7 @@ class _Room:
     """Where damage fits.
 
     Args:
-        radius: Of the tread.
+        radius: The tread's radius.
         edge: Half of the tread's width.
         low, high: Radii of the sidewalls, without the rim's lip and without the shoulder.
         middle: Between both.
@@ -154,7 +152,7 @@ def _suitable(seed: int, *, two_sided: bool) -> TyreSpec:
     """The first tyre of a seed's own that has a rim, something to read outside, and a sidewall.
 
     Args:
-        seed: Of the pair.
+        seed: The pair's seed.
         two_sided: Whether both sidewalls may say the same.
     """
     for step in range(50):

@@ -6,12 +6,9 @@ import math
 
 import numpy as np
 
+from tasks.synthetic.tyres.damage import wrapped
 from tasks.synthetic.tyres.profile import FloatArray
 from tasks.synthetic.tyres.spec import WearSpec
-
-
-def _wrap(angle: FloatArray) -> FloatArray:
-    return np.asarray(angle - 2 * math.pi * np.round(angle / (2 * math.pi)))
 
 
 def radius_loss(
@@ -36,7 +33,7 @@ def radius_loss(
     if wear.conical != 0.0:
         loss += abs(wear.conical) * np.clip(0.5 + 0.5 * math.copysign(1.0, wear.conical) * s, 0, 1)
     for spot in wear.flat_spots:
-        off = _wrap(theta - spot.angle)
+        off = wrapped(theta - spot.angle)
         chord = (radius - spot.depth) / np.maximum(np.cos(off), 0.2)
         loss = np.maximum(loss, np.where(np.abs(off) < 1.0, radius - chord, 0.0))
     if wear.graining > 0.0:
@@ -48,7 +45,7 @@ def radius_loss(
         where = np.exp(-(((s - wear.graining_centre) / 0.3) ** 2))
         loss = loss + wear.graining * where * (0.5 + 0.18 * np.clip(waves, -2.7, 2.7))
     for cut in wear.cuts:
-        along = _wrap(theta - cut.angle) * radius
+        along = wrapped(theta - cut.angle) * radius
         across_ = z - cut.z
         c, d = math.cos(cut.direction), math.sin(cut.direction)
         a = (along * c + across_ * d) / cut.length

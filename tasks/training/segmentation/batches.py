@@ -13,9 +13,10 @@ from torch import Tensor
 from configs.training import SegmentConfig
 from tasks.core.errors import InputError
 from tasks.matting.parts import BACKGROUND
+from tasks.matting.segmenter import MARGIN
 from tasks.matting.tyre_net import normalised
 from tasks.training.segmentation import cutouts, views
-from tasks.training.segmentation.compose import MARGIN, Library, compose, photographed
+from tasks.training.segmentation.compose import Library, compose, photographed
 from tasks.training.segmentation.losses import near_boundaries
 
 Image = NDArray[np.uint8]

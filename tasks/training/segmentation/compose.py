@@ -17,13 +17,11 @@ from numpy.typing import NDArray
 
 from tasks.imaging.images import with_jpeg_losses
 from tasks.matting.parts import BACKGROUND, RIM, RUBBER
+from tasks.matting.segmenter import MARGIN
 
 Image = NDArray[np.uint8]
 Float32Array = NDArray[np.float32]
 Rng = np.random.Generator
-
-MARGIN = 0.12
-"""Of a crop about the tyre, on each side, share of the tyre's longest side."""
 
 _POSTS_BEHIND, _POSTS_BEFORE = 0.2, 0.3
 """Share of the images with uprights of a stand behind and before the tyre."""

@@ -6,6 +6,7 @@ import io
 import json
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,16 @@ def test_an_error_is_json_where_it_was_asked_for(
     assert (error["code"], error["stage"]) == ("input-missing", "extract")
     assert (error["exit_code"], error["retryable"]) == (2, False)
     assert captured.err.startswith("tyre3d: [input-missing]")
+
+
+def test_words_that_are_not_understood_are_json_where_it_was_asked_for() -> None:
+    command = [sys.executable, "-m", "flows.cli", "reconstruct", "--json"]
+    said = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    error = json.loads(said.stdout)["error"]
+    assert (error["code"], error["exit_code"], error["retryable"]) == ("usage", 2, False)
+    assert "INPUT" in error["message"]
+    assert "[usage]" in said.stderr
+    assert said.returncode == 2
 
 
 def test_lists_are_json_where_it_was_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
@@ -183,8 +194,15 @@ def test_a_shell_completes_commands_options_and_choices(
         source "$0"
         try() { COMP_WORDS=(tyre3d "$@"); COMP_CWORD=$#; _shtab_tyre3d; echo "${COMPREPLY[@]}"; }
         try rec; try reconstruct --pres; try reconstruct --preset ''
+        touch "$1/films.csv"; cd "$1"
+        try compare fil; try compare films.csv fil; try history fil; try gauge fil
     """
     told = subprocess.run(
-        ["bash", "-c", tries, str(script)], capture_output=True, text=True, check=True, timeout=60
+        ["bash", "-c", tries, str(script), str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
     )
-    assert told.stdout.split() == ["reconstruct", "--preset", "fast", "balanced", "high"]
+    words = ["reconstruct", "--preset", "fast", "balanced", "high"]
+    assert told.stdout.split() == [*words, *["films.csv"] * 4]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -18,6 +19,7 @@ from tasks.atlas.record import (
     texture_record,
 )
 from tasks.atlas.texels import find_texels
+from tasks.core.repeatable import compute_repeatably
 from tasks.storage.artifacts import Artifact
 from tests.tasks.atlas.scene import BACKGROUND, RING, film, torus, true_colours
 
@@ -27,6 +29,7 @@ CONFIG = AtlasConfig(texels_per_pixel=1.0)
 
 def atlas_of(folder: Path, **options: object) -> TyreAtlas:
     folder.mkdir(exist_ok=True)
+    compute_repeatably()  # as the stage begins
     filmed = film(folder, MESH, **options)  # type: ignore[arg-type]
     return make_atlas(MESH, filmed.cameras, filmed.frames, filmed.alphas, CONFIG)
 
@@ -91,8 +94,6 @@ def test_what_was_filled_joins_what_was_seen_without_an_edge(atlas: TyreAtlas) -
 
 
 def test_the_same_input_gives_the_same_bytes(atlas: TyreAtlas, tmp_path: Path) -> None:
-    import cv2
-
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1 if threads != 1 else 4)
     try:

@@ -61,7 +61,7 @@ def scan(
         scale: What all lengths are multiplied by.
         turned: Whether the other face looks outwards.
         letters: Whether the sidewalls show marks.
-        seed: Of the marks.
+        seed: What the marks are drawn with.
     """
     profile = OuterProfile(section(0.002))
     angles = np.arange(360) * (2 * math.pi / 360)
@@ -132,7 +132,7 @@ def filmed(made: Scan, truth: Scan, folder: Path, *, count: int = 20, width: int
         truth: What is filmed, in the same frame.
         folder: Where the frames go.
         count: Number of frames.
-        width: Of a frame, pixels.
+        width: A frame's width, pixels.
     """
     caster = RayCaster(truth.vertices, truth.faces, scale=100.0)
     cameras, frames, alphas = {}, {}, {}

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from configs.stages import ExportConfig, InferConfig, MergeConfig, PoseConfig
+from tasks.core.repeatable import compute_repeatably
 from tasks.fusion.decision.network import load_fuser
 from tasks.mesh.export import export_glb
 from tasks.mesh.merged import MergedMesh
@@ -54,6 +55,7 @@ def merged(folder: Path, *, learned: bool) -> MergedMesh:
 
 
 def main(folder: Path) -> None:
+    compute_repeatably()  # as every stage begins
     found: dict[str, Any] = {}
     for name in ("poses", "codes", "learned", "weighted"):
         (folder / name).mkdir(parents=True)

@@ -21,9 +21,10 @@ from tasks.stages.code_version import (
     dependencies,
     source_imports,
 )
+from tasks.stages.compare_scans import COMPARE
 from tests.tasks.stages.pipeline import PIPELINE
 
-STAGES = {stage.name.value: stage.produce.__module__ for stage in PIPELINE}
+STAGES = {stage.name.value: stage.produce.__module__ for stage in (*PIPELINE, COMPARE)}
 
 
 @pytest.fixture(scope="module")
@@ -63,21 +64,23 @@ VIDEO = {"extract", *MATTING, *POSED}
         ("tsr.network.attention", {"infer", "merge"}),
         ("tsr.weights", {"infer", "merge"}),
         ("tsr.precision", {*MATTING, "infer", "merge"}),
-        ("tasks.imaging.images", {*VIDEO, "export"}),
+        ("tasks.imaging.images", {*VIDEO, "export", "compare"}),
         ("tasks.video.decode", {"extract"}),
-        ("tasks.video.frames", VIDEO),
+        ("tasks.video.frames", {*VIDEO, "compare"}),
         ("tasks.matting.u2net", MATTING),
-        ("tasks.poses.record", POSED),
+        ("tasks.poses.record", {*POSED, "compare"}),
         ("tasks.poses.sfm", {"estimate-poses"}),
         ("tasks.poses.fit_solid", {"estimate-poses", "rectify", "judge"}),
         ("tasks.rectification.rectify", {"rectify"}),
         ("tasks.fusion.decision.network", {"merge"}),
-        ("tasks.atlas.charts", {"atlas", "export", "report"}),
+        ("tasks.atlas.charts", {"atlas", "export", "report", "compare"}),
         ("tasks.atlas.bake", {"atlas"}),
         ("tasks.imaging.exposure", {"merge", "atlas"}),
-        ("tasks.mesh.preview", {"export", "report"}),
-        ("tasks.report.content", {"report"}),
+        ("tasks.mesh.preview", {"export", "report", "compare"}),
+        ("tasks.report.content", {"report", "compare"}),
         ("tasks.report.page", set()),
+        ("tasks.comparison.align", {"compare"}),
+        ("tasks.core.repeatable", {*VIDEO, "export", "compare"}),
         ("tasks.core.progress", set()),
         ("tasks.synthetic.tyres.rim", set()),
     ],
@@ -137,6 +140,24 @@ def test_infrastructure_exists() -> None:
     for name in INFRASTRUCTURE:
         path = ROOT.joinpath(*name.split("."))
         assert path.is_dir() or path.with_suffix(".py").is_file(), name
+
+
+@pytest.mark.parametrize("name", ["stages", "comparison"])
+def test_parameters_hold_no_logic(name: str) -> None:
+    """Of a stage's parameters the values are part of its key, but no line of their classes."""
+    classes = [n for n in ast.parse((ROOT / f"configs/{name}.py").read_bytes()).body]
+    methods = [
+        (each.name, method)
+        for each in classes
+        if isinstance(each, ast.ClassDef)
+        for method in each.body
+        if isinstance(method, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    assert [
+        f"{owner}.{method.name}"
+        for owner, method in methods
+        if not any("validator" in ast.unparse(d) for d in method.decorator_list)
+    ] == []
 
 
 def test_imports_for_type_checking_do_not_count(tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def test_a_stage_module_holds_one_stage_and_nothing_is_between() -> None:
     assert files - machinery == modules
 
 
-@pytest.mark.parametrize("stage", PIPELINE, ids=lambda s: s.name)
+@pytest.mark.parametrize("stage", [*PIPELINE, COMPARE], ids=lambda s: s.name)
 def test_inputs_are_passed_by_name_only(stage: Stage[..., ...]) -> None:  # type: ignore[type-arg]
     names = list(inspect.signature(stage.produce).parameters.values())
     assert [p.name for p in names[:2]] == ["work", "config"]
@@ -107,6 +107,21 @@ def test_what_is_complete_is_not_made_again(tmp_path: Path) -> None:
     assert COUNT.make(store, key, "cuda", MaskConfig(), {"frames": FRAMES}) == ref
 
 
+def test_every_stage_computes_repeatably(tmp_path: Path) -> None:
+    import cv2
+    from threadpoolctl import threadpool_info, threadpool_limits
+
+    def produce(work: Workspace, config: MaskConfig) -> Record:
+        blas = {x["num_threads"] for x in threadpool_info() if x["user_api"] == "blas"}
+        return {"ipp": cv2.ipp.useIPP(), "blas": sorted(blas)}
+
+    cv2.ipp.setUseIPP(True)
+    store = ArtifactStore(MemoryStorage(), tmp_path)
+    with threadpool_limits(limits=2, user_api="blas"):
+        ref = Stage(StageName.EXTRACT, produce).make(store, "k", "cpu", MaskConfig(), {})
+    assert store.open(ref).record == {"ipp": False, "blas": [1]}
+
+
 def test_a_full_disk_is_one_in_every_stage(tmp_path: Path) -> None:
     def full(work: Workspace, config: MaskConfig) -> Record:
         raise OSError(28, "No space left on device")
@@ -115,4 +130,4 @@ def test_a_full_disk_is_one_in_every_stage(tmp_path: Path) -> None:
     store = ArtifactStore(MemoryStorage(), tmp_path)
     with pytest.raises(StorageError, match="disk-full"):
         stage.make(store, "k", "cpu", MaskConfig(), {})
-    assert [p for p in tmp_path.iterdir() if p.name != "held"] == []
+    assert list(tmp_path.iterdir()) == []
