@@ -20,10 +20,22 @@ GOLDEN = Path(__file__).parent / "golden"
 @pytest.fixture(scope="session")
 def prefect_server() -> Iterator[None]:
     """One Prefect server with a database of its own, for all tests that run flows."""
-    from prefect.testing.utilities import prefect_test_harness
+    from prefect.testing import utilities
 
-    with prefect_test_harness(server_startup_timeout=300):
-        yield
+    from flows.support.new_database import make_database
+
+    mkdtemp = utilities.mkdtemp
+
+    def with_database() -> str:
+        """A folder with the harness's database: Prefect takes many seconds to make it."""
+        folder = mkdtemp()
+        make_database(Path(folder, "prefect-test.db"))
+        return folder
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(utilities, "mkdtemp", with_database)
+        with utilities.prefect_test_harness(server_startup_timeout=300):
+            yield
 
 
 def disc_picture(

@@ -17,6 +17,7 @@ import httpx
 
 from configs.settings import default_home
 from flows.cli.commands import REFUSED
+from flows.support.new_database import make_database
 from flows.support.own_server import closed, new_password
 from tests.conftest import write_tiny_model
 
@@ -114,6 +115,8 @@ class Stack:
 
     def start_server(self, name: str = "server", *options: str, url: str = "") -> None:
         url = url or self.prefect
+        (self.folder / "prefect").mkdir(exist_ok=True)
+        make_database(self.folder / "prefect" / "prefect.db")  # as for the local server
         address = ["--host", "127.0.0.1", "--port", url.removesuffix("/api").rpartition(":")[2]]
         self.start(name, "prefect", "server", "start", *address, *options)
         until("Prefect's server", lambda: self.alive(name) and _ok(f"{url}/health"))
