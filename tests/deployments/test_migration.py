@@ -15,12 +15,12 @@ import uvicorn
 
 from deployments.api.app import create_app
 from deployments.api.settings import ApiSettings
-from tests.deployments.api.service import TOKEN, runs_on
+from tests.deployments.api.service import TOKEN, runs_on, write_result_of
 from tests.deployments.api.stand_in import Prefect
 from tests.deployments.stack import free_port
 
 BACKEND = """
-const [, , url, frames, out, token] = process.argv;
+const [, url, frames, out, token] = process.argv;
 const headers = { 'Content-Type': 'application/json', Authorization: `Bearer ${token}` };
 const answer = await fetch(`${url}/reconstruct`, {
   method: 'POST',
@@ -30,8 +30,12 @@ const answer = await fetch(`${url}/reconstruct`, {
   }),
 });
 const { job_id } = await answer.json();
-const status = await (await fetch(`${url}/reconstruct/status/${job_id}`, { headers })).json();
-console.log(JSON.stringify({ code: answer.status, job_id, status }));
+let told;
+do {
+  told = await (await fetch(`${url}/reconstruct/status/${job_id}`, { headers })).json();
+  console.log(JSON.stringify({ code: answer.status, job_id, told }));
+  await new Promise((go) => setTimeout(go, 50));
+} while (!['completed', 'failed'].includes(told.status));
 """
 
 
@@ -52,22 +56,26 @@ def test_its_two_calls_run_unchanged(tmp_path: Path) -> None:
             time.sleep(0.02)
         out = tmp_path / "out/tyre.glb"
         address, frames = f"http://127.0.0.1:{port}", str(tmp_path / "in/frames")
-        told = subprocess.run(
-            ["node", "--input-type=module", "-", address, frames, str(out), TOKEN],
-            input=BACKEND,
-            capture_output=True,
+        with subprocess.Popen(
+            ["node", "--input-type=module", "-e", BACKEND, address, frames, str(out), TOKEN],
+            stdout=subprocess.PIPE,
             text=True,
-            timeout=120,
-            check=False,
-        )
+        ) as backend:
+            assert backend.stdout is not None
+            first = json.loads(backend.stdout.readline())
+            (run_id,) = prefect.runs
+            write_result_of(run_id, tmp_path, verdict={"output_path": str(out)})
+            prefect.set(run_id, "COMPLETED")
+            last = json.loads(backend.stdout.readlines()[-1])
     finally:
         server.should_exit = True
         serving.join()
-    assert told.returncode == 0, told.stderr
-    seen = json.loads(told.stdout)
-    assert seen["code"] == 202
-    assert seen["status"]["job_id"] == seen["job_id"]
-    assert seen["status"]["status"] == "queued"
+    assert first["code"] == 202
+    assert first["told"]["job_id"] == first["job_id"]
+    assert first["told"]["status"] == "queued"
+    assert last["told"]["status"] == "completed"
+    assert last["told"]["metadata"]["output_path"] == str(out)
+    assert last["told"]["metadata"]["num_vertices"] == 3
     (run,) = prefect.runs.values()
     request = run["parameters"]["request"]
     assert (request["input"], request["glb_path"]) == (frames, str(out))
