@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -14,6 +15,7 @@ from flows.support.pace import Pace
 from tasks.core.progress import Listener, listening
 
 _REDRAWN_EVERY_S = 0.5
+_USUAL_COLUMNS = 80
 _FORMAT = "{desc} {bar:30} {percentage:3.0f} % {elapsed}{postfix}"
 
 
@@ -68,7 +70,12 @@ class Bar:
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._bar = tqdm(
-            total=1.0, file=out, leave=False, bar_format=_FORMAT, desc=f"{'start':<19}"
+            total=1.0,
+            file=out,
+            leave=False,
+            bar_format=_FORMAT,
+            desc=f"{'start':<19}",
+            ncols=_columns(out),
         )
         self._clock = threading.Thread(target=self._tick, daemon=True)
 
@@ -107,6 +114,13 @@ class Bar:
             self._bar.set_description_str(f"{self._doing:<19}", refresh=False)
         self._bar.set_postfix_str("" if left is None else f"{in_words(left)} left", refresh=False)
         self._bar.refresh()
+
+
+def _columns(out: IO[str]) -> int | None:
+    """The width to draw for where the terminal does not know its own, as in some containers."""
+    with contextlib.suppress(OSError, ValueError):
+        return None if os.get_terminal_size(out.fileno()).columns else _USUAL_COLUMNS
+    return None
 
 
 def _doing(stage: str, done: int, total: int) -> str:

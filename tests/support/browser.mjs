@@ -74,10 +74,36 @@ for (const key of ['r', 'ArrowLeft', 'ArrowLeft', 'ArrowLeft', 'ArrowLeft', 'Arr
   await page.keyboard.press(key);
 }
 await look('turned by keys');
+for (const [key, name] of [['w', 'wireframe'], ['c', 'cameras']]) {
+  await page.keyboard.press(key);
+  told.pressed[key] = await page.getAttribute(`[data-toggle="${name}"]`, 'aria-pressed');
+  await page.keyboard.press(key);
+}
+await page.keyboard.press('s');
+told.pressed.s = await page.inputValue('#section');
+await look('section along');
+await page.selectOption('#section', 'none');
+await page.focus('#canvas');
 await page.keyboard.press('2');
 told.pressed.key = await page.getAttribute('[data-mode="provenance"]', 'aria-pressed');
 const [download] = await Promise.all([page.waitForEvent('download'), page.click('#save-mesh')]);
 told.saved = download.suggestedFilename();
+const [picture] = await Promise.all([page.waitForEvent('download'), page.click('#save-picture')]);
+told.picture = picture.suggestedFilename();
+const shades = () => page.evaluate(() => {
+  const { backgroundColor, color } = getComputedStyle(document.body);
+  return [backgroundColor, color].map((words) => words.match(/\d+/g).slice(0, 3).map(Number));
+});
+told.light = await shades();
+await page.emulateMedia({ colorScheme: 'dark' });
+told.dark = await shades();
+await page.emulateMedia({ colorScheme: null, media: 'print' });
+told.paper = {
+  shades: await shades(),
+  tools: await page.locator('.tools').first().isVisible(),
+  mesh: await page.locator('.stand-in').isVisible(),
+};
+await page.emulateMedia({ media: null });
 told.vertices = await page.getAttribute('[data-mode="vertices"]', 'hidden');
 told.width = await page.evaluate(() => document.documentElement.scrollWidth);
 await page.setViewportSize({ width: 360, height: 740 });

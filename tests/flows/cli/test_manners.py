@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import pty
 import shlex
 import subprocess
 import sys
@@ -114,6 +116,14 @@ def test_progress_is_a_bar_on_a_terminal_lines_elsewhere_and_nothing_if_quiet() 
     assert [line.split()[-1] for line in shown["log"].splitlines()] == ["extract", "inspect"]
     assert "\r" not in shown["log"]
     assert shown["quiet"] == ""
+
+
+def test_progress_is_seen_on_a_terminal_that_does_not_know_its_width() -> None:
+    reader, writer = pty.openpty()  # 0 x 0, as of a container without a window
+    with os.fdopen(reader, "rb", buffering=0), os.fdopen(writer, "w") as out:
+        with shown_progress(out, {}):
+            report("extract", 0, 0)
+        assert b"extract" in os.read(reader, 4096)
 
 
 def test_the_time_left_is_that_of_earlier_runs_and_follows_the_pace_of_this_one() -> None:

@@ -64,8 +64,25 @@ def test_wireframe_cameras_section_and_frames(told: dict[str, Any]) -> None:
     assert apart(told, "turned by keys", "photo") > 2
 
 
-def test_the_mesh_can_be_carried_away(told: dict[str, Any]) -> None:
+def test_keys_do_what_buttons_do(told: dict[str, Any]) -> None:
+    assert {told["pressed"]["w"], told["pressed"]["c"]} == {"true"}
+    assert told["pressed"]["s"] == "along"
+    red, green, _ = told["views"]["section along"]["middle"]
+    assert red > green + 40, "the cut is seen"
+
+
+def test_mesh_and_picture_can_be_carried_away(told: dict[str, Any]) -> None:
     assert told["saved"].endswith(".preview.glb")
+    assert told["picture"].endswith(".png")
+
+
+def test_it_is_dark_where_that_is_wished_and_white_on_paper(told: dict[str, Any]) -> None:
+    (light, on_light), (dark, on_dark) = told["light"], told["dark"]
+    assert min(light) > 200 > 100 > max(on_light)
+    assert max(dark) < 60 < 180 < min(on_dark)
+    assert told["paper"]["shades"] == [[255, 255, 255], [0, 0, 0]]
+    assert not told["paper"]["tools"]
+    assert told["paper"]["mesh"], "the picture stands in for the canvas"
 
 
 def test_no_page_is_wider_than_its_window(told: dict[str, Any]) -> None:
