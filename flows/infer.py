@@ -99,6 +99,7 @@ def _by_deployment(deployment: str) -> StageTask:
         device: str,
         store: ArtifactStore,
     ) -> dict[str, Any]:
+        # the device is the worker's own: that of the caller says nothing of it
         found = store.find(StageName.INFER, key)
         if found is not None and store.intact(found):
             return asdict(found)
