@@ -28,7 +28,7 @@ from configs.stages import ExtractConfig
 from flows.reconstruct import reconstruct
 from flows.support.batch_page import write_page
 from flows.support.deployment_runs import RunWatch, pause, retry_while_unavailable
-from flows.support.logs import told_plainly
+from flows.support.logs import plain_logs
 from flows.support.page import escaped
 from flows.support.run_names import after_folder
 from flows.support.settings import load_settings
@@ -58,7 +58,7 @@ def batch(request: BatchRequest) -> State[Any]:
         Completed if all have a result, else Failed; the message counts them.
     """
     settings = load_settings()
-    with told_plainly():
+    with plain_logs():
         manifest = run_batch(request, settings, str(this_run.id))
     _show(manifest, settings)
     return final_state(manifest)

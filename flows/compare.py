@@ -22,7 +22,7 @@ from configs.settings import Settings
 from configs.stages import StageName
 from flows.reconstruct import reconstruct
 from flows.support.comparison_summary import publish_comparison
-from flows.support.logs import logged_run, told_plainly
+from flows.support.logs import logged_run, plain_logs
 from flows.support.progress import report_to_prefect
 from flows.support.runner import Runner
 from flows.support.settings import load_settings
@@ -75,7 +75,7 @@ def compare(request: CompareRequest) -> dict[str, Any]:
         The record that also lies in the folder, ``NAME.json``.
     """
     settings = load_settings()
-    with logged_run(request.name, as_json=settings.log_json), told_plainly():
+    with logged_run(request.name, as_json=settings.log_json), plain_logs():
         return run_comparison(request, settings)
 
 

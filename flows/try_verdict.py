@@ -29,7 +29,7 @@ from flows.reconstruct import reconstruct
 from tasks.core.errors import Tyre3dError
 from tasks.evaluation.metrics import Truth
 from tasks.evaluation.run import artifact_of, score_mesh
-from tasks.evaluation.spoiled import FAULTS, SOUND, Film, origins, write_film
+from tasks.evaluation.spoiled import DEFECTS, SOUND, Film, origins, write_film
 from tasks.evaluation.truth import truth_of
 from tasks.geometry.camera import Camera
 from tasks.imaging.images import read_image, read_mask
@@ -115,7 +115,7 @@ def first_word_on(film: Film) -> Judgement:
     return first_word(glimpses, movement_of([np.asarray(t, np.uint8) for t in thumbs]), config)
 
 
-def told_at_once(film: Film) -> dict[str, Any] | None:
+def judged_at_once(film: Film) -> dict[str, Any] | None:
     """What the first word doubts and no mesh would take away; None where a mesh has to tell."""
     word = first_word_on(film)
     if all(reason.code in GUESSES for reason in word.reasons):
@@ -217,7 +217,7 @@ def plan(
     sound = [(kind, name) for kind in wanted[:1] for name in names]
     for turn in range(len(wanted[:each]) - 1):
         sound += [(others[(turn + n) % len(others)], name) for n, name in enumerate(names)]
-    faults = [kind for kind in kinds if kind in FAULTS]
+    faults = [kind for kind in kinds if kind in DEFECTS]
     every = [
         (kind, names[(n + turn) % len(names)])
         for turn in range(len(names))
@@ -270,7 +270,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=24, help="of a film (default: 24)")
     parser.add_argument("--height-px", type=int, default=360, help="of a frame (default: 360)")
     parser.add_argument(
-        "--kinds", nargs="+", choices=[*SOUND, *FAULTS], default=[*SOUND, *FAULTS], metavar="KIND"
+        "--kinds", nargs="+", choices=[*SOUND, *DEFECTS], default=[*SOUND, *DEFECTS], metavar="KIND"
     )
     parser.add_argument(
         "--each", type=int, metavar="N", help="sound kinds of a video, taken in turn (default: all)"
@@ -300,13 +300,13 @@ def main() -> None:
         if (name, kind) in done:
             continue
         source, other = sources[name], sources[names[(names.index(name) + 1) % len(names)]]
-        spoil = FAULTS[kind].spoil if kind in FAULTS else SOUND[kind]
+        spoil = DEFECTS[kind].spoil if kind in DEFECTS else SOUND[kind]
         film, key = spoil(source.film, other.film), f"{name}-{kind.replace(' ', '-')}"
-        found = told_at_once(film) if at_once else outcome(key, kind, film, source, options.out)
+        found = judged_at_once(film) if at_once else outcome(key, kind, film, source, options.out)
         if found is None:
             continue
         sound = kind in SOUND
-        named = None if sound else bool(FAULTS[kind].named_by & set(found["codes"]))
+        named = None if sound else bool(DEFECTS[kind].named_by & set(found["codes"]))
         right = (found["verdict"] == "pass") is sound
         results.append({"film": name, "kind": kind, **found, "right": right, "named": named})
         done.add((name, kind))

@@ -87,7 +87,7 @@ class Jobs:
                 if another job writes to the same GLB, or if its place is taken by another's file;
                 429 if too many wait already.
         """
-        asked = await asyncio.to_thread(self.kind.asked, body, self._settings)
+        asked = await asyncio.to_thread(self.kind.run_request, body, self._settings)
         parameters = asked.parameters
         hidden = self._key_of(client, key) if key is not None else None
         output = _output_tag(self.kind, parameters)
@@ -270,7 +270,7 @@ class Jobs:
         run, status, attempts = job.latest, job.status, job.attempts
         details: dict[str, Any] = {"progress": 0.0}
         if status != "queued":
-            told = await self._runs.told(UUID(run["id"]))
+            told = await self._runs.progress_of(UUID(run["id"]))
             details = {"progress": told.progress, "first_word": told.first_word}
         if status == "processing":
             details["stage"] = "cancelling" if run["state_type"] == "CANCELLING" else told.stage
@@ -278,7 +278,7 @@ class Jobs:
                 preset = run["parameters"]["request"].get("preset", "")
                 details["eta_s"] = await self._expected.eta_s(preset, told.stage, told.progress)
         elif status == "completed":
-            result = await asyncio.to_thread(self._results.told, attempts)
+            result = await asyncio.to_thread(self._results.result_of, attempts)
             place = {"output_path": str(self.kind.glb_of(run["parameters"]))}
             metadata = result.metadata if result is not None else place
             details |= {"progress": 1.0, "metadata": metadata, **self.kind.judged(metadata)}

@@ -38,7 +38,7 @@ Parameters = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Asked:
+class RunRequest:
     """What a job asks of Prefect.
 
     Args:
@@ -65,7 +65,7 @@ class Kind(Protocol):
     tells_eta: bool
     request: type[BaseModel]
 
-    def asked(self, body: Any, settings: ApiSettings) -> Asked:
+    def run_request(self, body: Any, settings: ApiSettings) -> RunRequest:
         """What a body asks, once its paths are let through.
 
         Raises:
@@ -90,7 +90,7 @@ class Reconstructions:
     tells_eta = True
     request: type[BaseModel] = ReconstructRequest
 
-    def asked(self, body: ReconstructBody, settings: ApiSettings) -> Asked:
+    def run_request(self, body: ReconstructBody, settings: ApiSettings) -> RunRequest:
         """See :class:`Kind`."""
         is_video = body.video is not None
         source = input_below(body.source, settings.input_roots, is_video=is_video)
@@ -101,7 +101,7 @@ class Reconstructions:
         options = body.model_dump(include=set(ReconstructRequest.model_fields))
         request = ReconstructRequest(input=source, glb_path=glb, **options)
         parameters = {"request": request.model_dump(mode="json"), "tyre": request.stem}
-        return Asked(parameters, f"reconstruct-{request.stem}")
+        return RunRequest(parameters, f"reconstruct-{request.stem}")
 
     def glb_of(self, parameters: Parameters) -> Path | str:
         """See :class:`Kind`."""
@@ -124,7 +124,7 @@ class Comparisons:
     tells_eta = False
     request: type[BaseModel] = CompareRequest
 
-    def asked(self, body: CompareBody, settings: ApiSettings) -> Asked:
+    def run_request(self, body: CompareBody, settings: ApiSettings) -> RunRequest:
         """See :class:`Kind`."""
         sides = {name: _side(getattr(body, name), settings) for name in ("new", "damaged")}
         folder = folder_below(body.output_dir, settings.output_roots, "output_dir")
@@ -134,7 +134,7 @@ class Comparisons:
         _check_replaceable(inside(folder, f"{body.name}.change.glb"), body.name, COMPARISON_MARK)
         options = body.model_dump(include=set(CompareRequest.model_fields) - {"new", "damaged"})
         request = CompareRequest(**sides, out_dir=folder, **options)
-        return Asked({"request": request.model_dump(mode="json")}, f"compare-{body.name}")
+        return RunRequest({"request": request.model_dump(mode="json")}, f"compare-{body.name}")
 
     def glb_of(self, parameters: Parameters) -> Path | str:
         """See :class:`Kind`."""

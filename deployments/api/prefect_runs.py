@@ -40,7 +40,7 @@ ACTIVE = ("SCHEDULED", "PENDING", "RUNNING", "PAUSED", "CANCELLING")
 
 
 @dataclass(frozen=True)
-class Told:
+class RunProgress:
     """What a run reports of itself.
 
     Args:
@@ -343,7 +343,7 @@ class PrefectRuns:
             answer = await self._request("GET", f"/events/filter/next?{query}")
         return found
 
-    async def told(self, run_id: UUID) -> Told:
+    async def progress_of(self, run_id: UUID) -> RunProgress:
         """What a run reports of itself by its artifacts."""
         kinds = {"any_": ["progress", "table"]}
         query = {
@@ -358,7 +358,7 @@ class PrefectRuns:
                 share, stage = float(row["data"] or 0.0) / 100.0, row["description"]
             elif row["description"] == FIRST_WORD:
                 first_word = json.loads(row["data"])
-        return Told(min(max(share, 0.0), 1.0), stage, first_word)
+        return RunProgress(min(max(share, 0.0), 1.0), stage, first_word)
 
     async def cancel(
         self, run_id: UUID, why: str = "Asked for over the API", *, ended: bool = False

@@ -82,7 +82,7 @@ class JobResults:
         self._roots = roots
         self._unchanged: dict[tuple[str, str], float] = {}
 
-    def told(self, attempts: Sequence[Run]) -> Result | None:
+    def result_of(self, attempts: Sequence[Run]) -> Result | None:
         """What a job made, if it lies there unchanged.
 
         None where it was replaced since, or where this machine cannot read it. A GLB that was

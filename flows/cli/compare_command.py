@@ -56,11 +56,11 @@ def compare(options: argparse.Namespace) -> int:
     if options.json:
         sys.stdout.write(f"{json.dumps(record, indent=2, ensure_ascii=False)}\n")
     elif not options.quiet:
-        sys.stdout.write(told(record, inside(request.out_dir, f"{request.name}.html")))
+        sys.stdout.write(report_lines(record, inside(request.out_dir, f"{request.name}.html")))
     return REFUSED if record["verdict"] == "cannot compare" else 0
 
 
-def told(record: Mapping[str, Any], page: Path | str) -> str:
+def report_lines(record: Mapping[str, Any], page: Path | str) -> str:
     """A comparison as lines for a terminal.
 
     Args:

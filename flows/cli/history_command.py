@@ -78,11 +78,11 @@ def _made(options: argparse.Namespace, tolerance_mm: float | None) -> dict[str, 
         sys.stdout.write(f"{json.dumps(record, indent=2, ensure_ascii=False)}\n")
     elif not options.quiet:
         page = inside(request.out_dir, PAGE)
-        sys.stdout.write(told(record, f"report    {page}\n{state.message}\n"))
+        sys.stdout.write(report_lines(record, f"report    {page}\n{state.message}\n"))
     return record
 
 
-def told(record: Mapping[str, Any], end: str) -> str:
+def report_lines(record: Mapping[str, Any], end: str) -> str:
     """A history as lines for a terminal.
 
     Args:

@@ -74,7 +74,7 @@ def render(options: argparse.Namespace) -> int:
 
     settings = load_settings()
     mesh = mesh_of(find_result(options.result, settings))
-    from tasks.mesh.picture import Studio
+    from tasks.mesh.studio import Studio
     from tasks.storage.results import Results
 
     studio = Studio(mesh, options.colours)

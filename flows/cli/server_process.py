@@ -17,7 +17,7 @@ from typing import IO
 
 import uvicorn
 
-from flows.support.kept_server import kept_place, wait_until_unused
+from flows.support.kept_server import kept_server_lock, wait_until_unused
 from flows.support.new_database import make_own_database
 from flows.support.own_server import own_server, prefect_home
 
@@ -64,7 +64,7 @@ def _keep(idle_s: float, of_kind: str) -> None:
     """Serve until nobody has used this server for so long."""
     with contextlib.closing(free_port()) as listening:
         url = f"http://127.0.0.1:{listening.getsockname()[1]}/api"
-        with kept_place(url, of_kind) as kept:
+        with kept_server_lock(url, of_kind) as kept:
             if kept:
                 threading.Thread(target=_end_unused, args=(idle_s,), daemon=True).start()
                 _serve("127.0.0.1", 0, [listening])

@@ -23,8 +23,8 @@ from flows.support.own_server import (
     PASSWORD_FILE,
     closed,
     own_password,
-    place_held,
     prefect_home,
+    server_lock,
     use_own_password,
 )
 from flows.support.settings import load_settings
@@ -44,7 +44,7 @@ def ui(options: argparse.Namespace) -> int:
     prepare(settings, verbose=True)
     origin = f"http://{options.host}:{options.port}"
     password = os.environ.get("PREFECT_SERVER_API_AUTH_STRING") or own_password()
-    with place_held(f"{origin}/api") as held:
+    with server_lock(f"{origin}/api") as held:
         if not held:
             raise InputError(
                 "server-running",
@@ -131,7 +131,7 @@ def worker(options: argparse.Namespace) -> int:
     # Prefect tells every worker's log that ours stands in the place of its own
     warnings.filterwarnings("ignore", message="Type 'DrainingWorker'")
     from flows.support.drain import check_pool
-    from flows.support.machine import places_of
+    from flows.support.machine import locations_of
     from flows.support.worker import SILENCE_S, serve
 
     check_pool(options.pool)
@@ -145,7 +145,7 @@ def worker(options: argparse.Namespace) -> int:
             options.name,
             healthcheck=options.healthcheck,
             silence_s=options.silence_s or SILENCE_S,
-            places=places_of(settings),
+            places=locations_of(settings),
             low_bytes=1e9 * settings.disk_low_gb,
         )
     )

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from configs.presets import DEFAULT_SESSION, FEATURES
 from configs.settings import Settings
-from flows.support.machine import places_of
+from flows.support.machine import locations_of
 from tasks.core.errors import Tyre3dError
 from tasks.core.words import counted
 
@@ -157,7 +157,7 @@ def check_storage(settings: Settings) -> Iterator[Check]:
 
 def check_disks(settings: Settings) -> Iterator[Check]:
     """Space where this machine writes."""
-    for place in sorted(set(places_of(settings).values())):
+    for place in sorted(set(locations_of(settings).values())):
         free = shutil.disk_usage(_existing(place)).free
         told = f"{free / 1e9:.1f} GB are free for {place}"
         advice = "tyre3d prune --older-than 30d, or a larger disk (TYRE3D_HOME, TYRE3D_STORAGE)"

@@ -76,7 +76,7 @@ def _place_file() -> Path:
 
 
 @contextlib.contextmanager
-def kept_place(url: str, of_kind: str) -> Iterator[bool]:
+def kept_server_lock(url: str, of_kind: str) -> Iterator[bool]:
     """State that this process is the server that is kept.
 
     Args:

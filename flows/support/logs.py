@@ -123,7 +123,7 @@ class _Plainly(logging.Filter):
 
 
 @contextmanager
-def told_plainly() -> Iterator[None]:
+def plain_logs() -> Iterator[None]:
     """Within this block the runs' logs tell of our own errors by their sentence alone."""
     plainly = _Plainly()
     loggers = [logging.getLogger(name) for name in _OF_RUNS]

@@ -28,7 +28,7 @@ _MIB = 2**20
 _log = logging.getLogger("tyre3d.machine")
 
 
-def places_of(settings: Settings) -> dict[str, Path]:
+def locations_of(settings: Settings) -> dict[str, Path]:
     """The folders in which this machine writes artifacts and scratch files, by name."""
     places = {"home": settings.home}
     if "://" not in settings.storage_root:

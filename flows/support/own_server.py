@@ -97,7 +97,7 @@ def closed(password: str, origin: str) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def place_held(url: str) -> Iterator[bool]:
+def server_lock(url: str) -> Iterator[bool]:
     """State that this process, and what it becomes by ``exec``, is the user's server.
 
     Args:

@@ -22,12 +22,12 @@ from tasks.comparison.letters import turn_by_letters
 from tasks.comparison.polar import (
     COLUMNS,
     ROW_M,
-    PolarPicture,
+    PolarImage,
     best_turn,
     correlations,
     follow_marks,
     match_rings,
-    polar_picture,
+    polar_image,
 )
 from tasks.comparison.scan import Scan
 from tasks.geometry.similarity import Similarity
@@ -209,7 +209,7 @@ def _by_marks(new: Scan, other: Scan, chosen: _Pairing) -> Alignment | None:
     )
 
 
-_Pairs = dict[tuple[str, str], tuple[PolarPicture, PolarPicture]]
+_Pairs = dict[tuple[str, str], tuple[PolarImage, PolarImage]]
 
 
 @dataclass(frozen=True)
@@ -306,20 +306,18 @@ def _along(pairs: _Pairs) -> FloatArray:
     return np.asarray(total / max(weight, 1.0))
 
 
-def _common(
-    new: FlatPart, other: FlatPart, scale: float
-) -> tuple[PolarPicture, PolarPicture] | None:
+def _common(new: FlatPart, other: FlatPart, scale: float) -> tuple[PolarImage, PolarImage] | None:
     """Two faces' pictures over the radii that both have."""
     low = max(new.section[:, 0].min(), scale * other.section[:, 0].min()) + _MARGIN_M
     high = min(new.section[:, 0].max(), scale * other.section[:, 0].max()) - _MARGIN_M
     if high - low < 8 * ROW_M:
         return None
     radii = np.arange(high, low, -ROW_M)
-    return polar_picture(new, 1.0, radii), polar_picture(other, scale, radii)
+    return polar_image(new, 1.0, radii), polar_image(other, scale, radii)
 
 
 def _found(
-    pictures: tuple[PolarPicture, PolarPicture],
+    pictures: tuple[PolarImage, PolarImage],
     columns: int,
     new: FlatPart,
     other: FlatPart,

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import convolve1d
 
-from tasks.comparison.polar import COLUMNS, PolarPicture, Turned, elsewhere
+from tasks.comparison.polar import COLUMNS, PolarImage, Turned, elsewhere
 
 FloatArray = NDArray[np.float64]
 
@@ -31,7 +31,7 @@ _ALONE = 2.0
 """A feature is for one of two angles by so much as its votes exceed so many times the other's."""
 
 
-def turn_by_letters(new: PolarPicture, other: PolarPicture) -> Turned | None:
+def turn_by_letters(new: PolarImage, other: PolarImage) -> Turned | None:
     """The angle for which most like features vote; None where there are no features.
 
     Words that are repeated round the tyre vote for several angles. What they have in common says
@@ -75,7 +75,7 @@ def _is_alike(here: FloatArray, there: FloatArray) -> bool:
     return bool(abs(here[1] - there[1]) <= _ROWS_PX and turned <= _TURN_DEG and larger <= _LARGEST)
 
 
-def _features(picture: PolarPicture) -> tuple[FloatArray, NDArray[np.float32]] | None:
+def _features(picture: PolarImage) -> tuple[FloatArray, NDArray[np.float32]] | None:
     """Column, row, size and direction ``(N, 4)`` of SIFT features, and their descriptors."""
     grey = _evened(picture)
     wide = np.hstack([grey[:, -_PAD:], grey, grey[:, :_PAD]])
@@ -90,7 +90,7 @@ def _features(picture: PolarPicture) -> tuple[FloatArray, NDArray[np.float32]] |
     return np.array(places), np.asarray(descriptors, np.float32)
 
 
-def _evened(picture: PolarPicture) -> NDArray[np.uint8]:
+def _evened(picture: PolarImage) -> NDArray[np.uint8]:
     """The picture without rings, light and dirt, and equally strong everywhere."""
     if not picture.known.any():
         return np.full(picture.known.shape, 128, np.uint8)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from configs.comparison import CompareConfig
 from tasks.atlas.flattened import FlatPart
 from tasks.comparison.align import Alignment, other_face
-from tasks.comparison.polar import COLUMNS, ROW_M, PolarPicture, polar_picture, strip_picture
+from tasks.comparison.polar import COLUMNS, ROW_M, PolarImage, polar_image, strip_image
 from tasks.comparison.ridges import blurred, dilated
 from tasks.comparison.scan import Scan
 from tasks.surface.robust import robust_sd
@@ -46,8 +46,8 @@ class PartPair:
 
     part: str
     section: FloatArray
-    new: PolarPicture
-    other: PolarPicture
+    new: PolarImage
+    other: PolarImage
     difference: Float32Array
     noise: float
     tolerance_px: int
@@ -115,7 +115,7 @@ def _rows_of(part: FlatPart) -> FloatArray:
 
 def _over_each_other(
     new: FlatPart, other: FlatPart, section: FloatArray, alignment: Alignment
-) -> tuple[PolarPicture, PolarPicture] | None:
+) -> tuple[PolarImage, PolarImage] | None:
     """The pictures of a part at the same places, rows as of ``section``."""
     scale = alignment.place.scale
     across = 1 if new.name == TREAD else 0
@@ -141,18 +141,18 @@ def _over_each_other(
     wide = max(own.max(), rows.max()) + _BEYOND_M, min(own.min(), rows.min()) - _BEYOND_M
     if new.name == TREAD:
         heights = np.arange(wide[1], wide[0], ROW_M)
-        first, second = strip_picture(new, 1.0, rows), strip_picture(other, scale, heights)
+        first, second = strip_image(new, 1.0, rows), strip_image(other, scale, heights)
         at = (scale * back[..., 2] - heights[0]) / ROW_M
     else:
         radii = np.arange(wide[0], wide[1], -ROW_M)
-        first, second = polar_picture(new, 1.0, rows), polar_picture(other, scale, radii)
+        first, second = polar_image(new, 1.0, rows), polar_image(other, scale, radii)
         at = (radii[0] - scale * np.hypot(back[..., 0], back[..., 1])) / ROW_M
     return first, _sampled(second, at.astype(np.float32), columns, section[:, 0])
 
 
 def _sampled(
-    picture: PolarPicture, rows: Float32Array, columns: Float32Array, radii: FloatArray
-) -> PolarPicture:
+    picture: PolarImage, rows: Float32Array, columns: Float32Array, radii: FloatArray
+) -> PolarImage:
     """A picture at other places; its columns go round."""
     pad = 8
 
@@ -165,11 +165,11 @@ def _sampled(
 
     inside = (rows >= 0) & (rows <= len(picture.known) - 1)
     known = (sample(picture.known.astype(np.float32)) > 0.99) & inside
-    return PolarPicture(sample(picture.brightness), sample(picture.marks), known, radii)
+    return PolarImage(sample(picture.brightness), sample(picture.marks), known, radii)
 
 
 def _difference(
-    new: PolarPicture, other: PolarPicture, tolerance_px: int
+    new: PolarImage, other: PolarImage, tolerance_px: int
 ) -> tuple[Float32Array, float]:
     """How far the other lies outside of the range of the new one's neighbourhood."""
     both = new.known & other.known

@@ -38,7 +38,7 @@ _LOBE = 0.012
 
 
 @dataclass(frozen=True)
-class PolarPicture:
+class PolarImage:
     """One face's sidewall as an eye before that face sees it, or the tread.
 
     Args:
@@ -55,7 +55,7 @@ class PolarPicture:
     radii: FloatArray
 
 
-def polar_picture(part: FlatPart, scale: float, radii: FloatArray) -> PolarPicture:
+def polar_image(part: FlatPart, scale: float, radii: FloatArray) -> PolarImage:
     """A flattened sidewall over radius and angle.
 
     Args:
@@ -69,7 +69,7 @@ def polar_picture(part: FlatPart, scale: float, radii: FloatArray) -> PolarPictu
     return _picture(part, rows, (radii <= rising[-1]) & (radii >= rising[0]), radii)
 
 
-def strip_picture(part: FlatPart, scale: float, heights: FloatArray) -> PolarPicture:
+def strip_image(part: FlatPart, scale: float, heights: FloatArray) -> PolarImage:
     """A flattened tread over the place along the axle and angle.
 
     Args:
@@ -86,7 +86,7 @@ def strip_picture(part: FlatPart, scale: float, heights: FloatArray) -> PolarPic
 
 def _picture(
     part: FlatPart, rows: FloatArray, inside: NDArray[np.bool_], radii: FloatArray
-) -> PolarPicture:
+) -> PolarImage:
     """A part at some of its rows ``(H,)``, and which of them lie on it."""
     width = part.colours.shape[1]
     columns = (np.arange(COLUMNS) + 0.5) * width / COLUMNS - 0.5
@@ -98,7 +98,7 @@ def _picture(
     measured = (part.provenance == Provenance.MEASURED).astype(np.float32)
     known = (cv2.remap(measured, x, y, cv2.INTER_LINEAR) > 0.99) & inside[:, None]
     brightness = np.log(value + 8.0).astype(np.float32)
-    return PolarPicture(brightness, _standing_out(brightness, known), known, radii)
+    return PolarImage(brightness, _standing_out(brightness, known), known, radii)
 
 
 def _standing_out(values: Float32Array, known: NDArray[np.bool_]) -> Float32Array:
@@ -134,7 +134,7 @@ class Turned:
     runner_up: float
 
 
-def correlations(new: PolarPicture, other: PolarPicture) -> FloatArray:
+def correlations(new: PolarImage, other: PolarImage) -> FloatArray:
     """Normalised correlation at every angle, ``(COLUMNS,)``; 0 where too little is known.
 
     Value ``k`` compares column ``c`` of the one with column ``c + k`` of the other.
@@ -153,7 +153,7 @@ def correlations(new: PolarPicture, other: PolarPicture) -> FloatArray:
     return np.where(overlap > _LEAST_OVERLAP, product / norm, 0.0)
 
 
-def _without_rings(picture: PolarPicture) -> FloatArray:
+def _without_rings(picture: PolarImage) -> FloatArray:
     """Marks less what is the same all round: that agrees at every angle."""
     count = picture.known.sum(axis=1, keepdims=True)
     mean = picture.marks.sum(axis=1, keepdims=True, dtype=np.float64) / np.maximum(count, 1)
@@ -192,7 +192,7 @@ _BACK = 0.3
 """Marks that are followed there and back end this close to where they began, columns."""
 
 
-def follow_marks(new: PolarPicture, other: PolarPicture, columns: int) -> Marks:
+def follow_marks(new: PolarImage, other: PolarImage, columns: int) -> Marks:
     """Follow the marks of one picture onto another, finer than its columns.
 
     Args:
@@ -262,7 +262,7 @@ _LEAST_EDGE = 0.015
 """Steps of a ring's edge, logarithmic brightness a row."""
 
 
-def match_rings(new: PolarPicture, other: PolarPicture, columns: int) -> Rings:
+def match_rings(new: PolarImage, other: PolarImage, columns: int) -> Rings:
     """Match what both pictures show as circles, sector by sector.
 
     Args:
@@ -287,7 +287,7 @@ def match_rings(new: PolarPicture, other: PolarPicture, columns: int) -> Rings:
     return Rings(np.array(angles), np.array(here), np.array(there))
 
 
-def _edges(picture: PolarPicture, columns: int) -> FloatArray:
+def _edges(picture: PolarImage, columns: int) -> FloatArray:
     """``(H, SECTORS)`` change of brightness along the radius, not finite where little is known."""
     values = np.roll(picture.brightness, -columns, axis=1).astype(np.float64)
     known = np.roll(picture.known, -columns, axis=1)

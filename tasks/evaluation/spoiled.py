@@ -26,7 +26,7 @@ Film = list[NDArray[np.uint8]]
 
 
 @dataclass(frozen=True)
-class Fault:
+class Defect:
     """One way in which a film is spoiled.
 
     Args:
@@ -208,26 +208,26 @@ def _codes(*codes: str) -> frozenset[str]:
     return frozenset(codes)
 
 
-FAULTS: dict[str, Fault] = {
-    "mirrored": Fault(_mirrored, _codes("frames-lost", "film-cut", "photos-off", "path-jumps")),
-    "zoom": Fault(_each(_zoomed), _codes("scale-drifts")),
-    "half masks": Fault(
+DEFECTS: dict[str, Defect] = {
+    "mirrored": Defect(_mirrored, _codes("frames-lost", "film-cut", "photos-off", "path-jumps")),
+    "zoom": Defect(_each(_zoomed), _codes("scale-drifts")),
+    "half masks": Defect(
         _each(_half_mask), _codes("masks-lack-parts", "masks-filled", "film-not-round")
     ),
-    "compressed": Fault(_each(_compressed), _codes("film-blurred", "photos-off")),
-    "two films": Fault(_joined, _codes("film-cut", "frames-lost")),
-    "short arc": Fault(_short_arc, _codes("arc-short", "film-short-arc")),
-    "cut off": Fault(_each(_cut_off), _codes("film-cut-off")),
-    "blurred": Fault(
+    "compressed": Defect(_each(_compressed), _codes("film-blurred", "photos-off")),
+    "two films": Defect(_joined, _codes("film-cut", "frames-lost")),
+    "short arc": Defect(_short_arc, _codes("arc-short", "film-short-arc")),
+    "cut off": Defect(_each(_cut_off), _codes("film-cut-off")),
+    "blurred": Defect(
         _coloured(lambda c: cv2.GaussianBlur(c, (0, 0), 7.0)), _codes("film-blurred", "photos-off")
     ),
-    "dark": Fault(_coloured(lambda c: 0.1 * c), _codes("film-dark")),
-    "overexposed": Fault(_coloured(lambda c: 8.0 * c + 60.0), _codes("film-overexposed")),
-    "still": Fault(_still, _codes("film-no-motion")),
-    "stand": Fault(_each(_stand), _codes("masks-hold-more", "masks-cut", "film-not-round")),
-    "hand": Fault(_each(_hand), _codes("masks-hold-more", "masks-cut", "film-not-round")),
-    "other tyre": Fault(_each(_others), _codes("film-others", "film-not-round")),
-    "box": Fault(
+    "dark": Defect(_coloured(lambda c: 0.1 * c), _codes("film-dark")),
+    "overexposed": Defect(_coloured(lambda c: 8.0 * c + 60.0), _codes("film-overexposed")),
+    "still": Defect(_still, _codes("film-no-motion")),
+    "stand": Defect(_each(_stand), _codes("masks-hold-more", "masks-cut", "film-not-round")),
+    "hand": Defect(_each(_hand), _codes("masks-hold-more", "masks-cut", "film-not-round")),
+    "other tyre": Defect(_each(_others), _codes("film-others", "film-not-round")),
+    "box": Defect(
         lambda film, _: box_film(len(film), (film[0].shape[1], film[0].shape[0])),
         _codes("film-not-round", "not-a-tyre", "outlines-off", "masks-hold-more"),
     ),
@@ -256,7 +256,7 @@ def origins(kind: str, count: int) -> list[int | None]:
     """Which frame of the sound film each frame of a changed one shows, from the same place.
 
     Args:
-        kind: From ``SOUND`` or ``FAULTS``.
+        kind: From ``SOUND`` or ``DEFECTS``.
         count: Number of frames of the sound film.
 
     Returns:

@@ -61,7 +61,7 @@ _BATCH = 30_000
 
 
 @dataclass(frozen=True)
-class _Picture:
+class _GradientImage:
     """A grey image ``(H, W)`` float32 and its derivatives by column and row."""
 
     grey: Float32Array
@@ -153,10 +153,10 @@ def _by_world(camera: Camera, points: FloatArray) -> FloatArray:
     return np.asarray(out @ camera.rotation)
 
 
-def _picture(path: Path) -> _Picture:
+def _picture(path: Path) -> _GradientImage:
     grey = cv2.GaussianBlur(read_grey(path).astype(np.float32), (0, 0), _BLUR_PX)
     by_x, by_y = (cv2.Sobel(grey, cv2.CV_32F, *d, ksize=3, scale=0.125) for d in ((1, 0), (0, 1)))
-    return _Picture(*(np.asarray(image, np.float32) for image in (grey, by_x, by_y)))
+    return _GradientImage(*(np.asarray(image, np.float32) for image in (grey, by_x, by_y)))
 
 
 def _sampled(image: Float32Array, pixels: FloatArray) -> Float32Array:
@@ -193,7 +193,7 @@ def _texture(patches: Float32Array) -> FloatArray:
 
 
 def _aligned(
-    patches: Float32Array, picture: _Picture, start: FloatArray, warps: FloatArray
+    patches: Float32Array, picture: _GradientImage, start: FloatArray, warps: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """Where patches are seen in a picture.
 

@@ -22,7 +22,7 @@ from scipy.spatial.transform import Rotation
 from tasks.geometry.camera import Camera
 from tasks.geometry.sphere import tangents
 from tasks.imaging.images import read_grey
-from tasks.poses.face_pictures import AROUND, RINGS, turns_of, unrolled
+from tasks.poses.face_images import AROUND, RINGS, turns_of, unrolled
 from tasks.poses.face_turns import (
     MIN_ON_FACE,
     NEAR,

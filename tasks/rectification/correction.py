@@ -32,7 +32,7 @@ _SUBROWS = 4
 
 
 @dataclass(frozen=True)
-class MaskFaults:
+class MaskErrors:
     """What is wrong with a mask, as the solid sees it.
 
     Args:
@@ -56,7 +56,7 @@ class MaskFaults:
 
 def correct_mask(
     alpha: Alpha, outline: FloatArray, openings: FloatArray, config: RectifyConfig
-) -> tuple[Alpha, MaskFaults]:
+) -> tuple[Alpha, MaskErrors]:
     """Cut a mask to the solid and fill what must be rubber.
 
     Args:
@@ -89,7 +89,7 @@ def correct_mask(
         corrected = np.where(cut, np.minimum(corrected, solid), corrected)
     if lack > config.least_share:
         corrected = np.where(fill, np.maximum(corrected, solid), corrected)
-    return corrected, MaskFaults(excess, _side(far, centre), lack, _side(gone, centre))
+    return corrected, MaskErrors(excess, _side(far, centre), lack, _side(gone, centre))
 
 
 def opening_outline(solid: Solid, camera: Camera) -> FloatArray:
@@ -132,7 +132,7 @@ def polygon_coverage(polygon: FloatArray, shape: tuple[int, ...]) -> Alpha:
     return out
 
 
-def warnings_of(faults: Collection[MaskFaults], config: RectifyConfig) -> list[str]:
+def warnings_of(faults: Collection[MaskErrors], config: RectifyConfig) -> list[str]:
     """Which way masks are wrong, and where, in words."""
     more = [f.excess_side for f in faults if f.excess > config.notable_share]
     less = [f.lack_side for f in faults if f.lack > config.notable_share]

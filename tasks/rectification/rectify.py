@@ -24,7 +24,7 @@ from tasks.poses.outline import Outline, read_outline
 from tasks.poses.record import PoseEstimate
 from tasks.poses.solid import TYPICAL_FALLS, Solid, Views
 from tasks.rectification.correction import (
-    MaskFaults,
+    MaskErrors,
     correct_mask,
     opening_outline,
     warnings_of,
@@ -121,17 +121,17 @@ def _judged(
     outlines: Mapping[int, Outline],
     solid: Solid | None,
     config: RectifyConfig,
-) -> tuple[list[Mask], dict[int, MaskFaults]]:
+) -> tuple[list[Mask], dict[int, MaskErrors]]:
     """The masks, corrected where there is a solid to judge them by, and their faults by index."""
 
-    def correct(mask: Mask) -> tuple[Mask, MaskFaults | None]:
+    def correct(mask: Mask) -> tuple[Mask, MaskErrors | None]:
         if solid is None or mask.index not in outlines:
             return mask, None
         view = Views([poses.cameras[mask.index]], [outlines[mask.index]])
         return _corrected(mask, folder, view, solid, config)
 
     judged: list[Mask] = []
-    faults: dict[int, MaskFaults] = {}
+    faults: dict[int, MaskErrors] = {}
     for mask, found in in_threads(correct, masks.masks):
         judged.append(mask)
         if found is not None:
@@ -161,7 +161,7 @@ def _refined(outlines: Mapping[int, Outline], poses: PoseEstimate) -> Solid | No
 
 def _corrected(
     mask: Mask, folder: Path, view: Views, solid: Solid, config: RectifyConfig
-) -> tuple[Mask, MaskFaults]:
+) -> tuple[Mask, MaskErrors]:
     """Correct a copied mask in place where something is wrong with it."""
     path = folder / mask.file
     before = read_mask(path)
@@ -183,7 +183,7 @@ def _corrected(
     return replace(mask, refused=faults.refusal(config), **measures), faults
 
 
-def _figures(faults: Mapping[int, MaskFaults]) -> dict[str, float]:
+def _figures(faults: Mapping[int, MaskErrors]) -> dict[str, float]:
     """Median and worst shares of the tyre's area that masks held besides it, and lacked."""
     if not faults:
         return {}

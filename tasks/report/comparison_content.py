@@ -15,10 +15,10 @@ from tasks.comparison.deviation import BELOW, GAIN, LOSS, UNKNOWN, colours_of, l
 from tasks.comparison.findings import Finding
 from tasks.comparison.flat_spots import Roundness
 from tasks.comparison.part_pairs import PartPair
-from tasks.comparison.polar import COLUMNS, PolarPicture
-from tasks.mesh.picture import Studio
+from tasks.comparison.polar import COLUMNS, PolarImage
 from tasks.mesh.preview import VIEWS
 from tasks.mesh.reading import ReadMesh
+from tasks.mesh.studio import Studio
 from tasks.report.content import data_uri
 
 FloatArray = NDArray[np.float64]
@@ -173,7 +173,7 @@ def _face(pair: PartPair, change: Change, found: list[Finding]) -> dict[str, Any
     }
 
 
-def _shown(picture: PolarPicture) -> NDArray[np.uint8]:
+def _shown(picture: PolarImage) -> NDArray[np.uint8]:
     """A picture with its light evened out, so that both can be looked at side by side."""
     known = picture.brightness[picture.known]
     if not known.size:

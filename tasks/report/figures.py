@@ -17,12 +17,12 @@ class Meaning:
     Args:
         label: Its name in words.
         meaning: What it says, in a sentence.
-        told: Its value with its unit.
+        formatted: Its value with its unit.
     """
 
     label: str
     meaning: str
-    told: Format
+    formatted: Format
 
 
 @dataclass(frozen=True)
@@ -179,7 +179,7 @@ def _row(name: str, value: float | None, judged: Mapping[str, Any]) -> Row:
     meaning = MEANINGS.get(name)
     if meaning is None:
         return Row(name, name, "–" if value is None else f"{value:.4g}", "")
-    told = "–" if value is None else meaning.told(value)
+    told = "–" if value is None else meaning.formatted(value)
     return Row(name, meaning.label, told, meaning.meaning, _limits(name, judged, meaning))
 
 
@@ -188,9 +188,9 @@ def _limits(name: str, judged: Mapping[str, Any], meaning: Meaning) -> str:
     if limits is None:
         return ""
     if isinstance(limits, Mapping):
-        review, fail = (meaning.told(limits[level]) for level in ("review", "fail"))
+        review, fail = (meaning.formatted(limits[level]) for level in ("review", "fail"))
         return _with_units(f"review at {review}, fail at {fail}")
-    return _with_units(f"review at {meaning.told(limits)}")
+    return _with_units(f"review at {meaning.formatted(limits)}")
 
 
 def _with_units(text: str) -> str:

@@ -25,7 +25,7 @@ from tasks.core.digests import canonical
 from tasks.core.errors import Tyre3dError
 from tasks.stages.code_version import code_version
 from tasks.storage.artifacts import Artifact, ArtifactRef, ArtifactStore
-from tasks.storage.base import disk_full_told, storage_errors
+from tasks.storage.base import disk_full_errors, storage_errors
 
 Record = Mapping[str, Any]
 """What a stage says about its artifact, in plain JSON types; it stands in the manifest."""
@@ -153,7 +153,7 @@ class Stage(Generic[C, P]):
             with (
                 store.scratch(f"{self.name}-scratch") as scratch,
                 storage_errors(str(folder)),
-                disk_full_told(str(folder)),
+                disk_full_errors(str(folder)),
             ):
                 return produce(Workspace(folder, scratch, device, store), config, **inputs)
 

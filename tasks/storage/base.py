@@ -210,7 +210,7 @@ def storage_errors(location: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def disk_full_told(location: str) -> Iterator[None]:
+def disk_full_errors(location: str) -> Iterator[None]:
     """Translate what libraries of native code raise where a disk is full: they name no number."""
     try:
         yield

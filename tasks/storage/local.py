@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tasks.core.digests import sha256_of
 from tasks.storage.base import Stored, checked, storage_errors
-from tasks.storage.parts import held, part_of, remove_parts
+from tasks.storage.parts import locked_part, part_of, remove_parts
 
 _HELD = 100
 """Files that one store locks at most: a run uses some twenty, a process may open a thousand."""
@@ -48,7 +48,7 @@ class LocalStorage:
             try:
                 os.link(source, part)
             except OSError:
-                with held(part):
+                with locked_part(part):
                     shutil.copyfile(source, part)
             part.replace(target)
 
@@ -58,7 +58,7 @@ class LocalStorage:
             written = []
             for key, content in files.items():
                 target = self._path(key)
-                part = stack.enter_context(held(stack.enter_context(self._part(target))))
+                part = stack.enter_context(locked_part(stack.enter_context(self._part(target))))
                 _write_through(part, content)
                 written.append((part, target))
             for part, target in written:
@@ -67,7 +67,7 @@ class LocalStorage:
     def put_new(self, key: str, content: bytes) -> bool:
         """Store ``content`` unless ``key`` exists."""
         target = self._path(key)
-        with self._part(target) as name, held(name) as part:
+        with self._part(target) as name, locked_part(name) as part:
             _write_through(part, content)
             try:
                 os.link(part, target)

@@ -40,7 +40,7 @@ def part_of(target: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def held(part: Path) -> Iterator[Path]:
+def locked_part(part: Path) -> Iterator[Path]:
     """A part, made and locked; the lock goes with the process, however that ends."""
     with part.open("ab") as file:
         with contextlib.suppress(OSError):  # a file system without locks

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from configs.settings import Settings
 from tasks.core.errors import StorageError
 from tasks.storage.base import Stored, checked, missing, storage_error, storage_errors
-from tasks.storage.parts import held, part_of
+from tasks.storage.parts import locked_part, part_of
 
 _log = logging.getLogger("tyre3d.storage")
 _T = TypeVar("_T")
@@ -148,7 +148,7 @@ class S3Storage:
         path, target = self._path(key), folder / checked(key)
 
         def ask() -> None:
-            with part_of(target) as name, held(name) as part:
+            with part_of(target) as name, locked_part(name) as part:
                 self._fs.get_file(path, str(part))
                 part.replace(target)
 

@@ -34,7 +34,7 @@ given was lost. Others have packets that are never shown."""
 
 
 @dataclass(frozen=True)
-class Picture:
+class DecodedFrame:
     """A decoded picture.
 
     Args:
@@ -82,7 +82,7 @@ class Decoding:
         self._starts_whole = True
         self._one_each = False
 
-    def __iter__(self) -> Iterator[Picture]:
+    def __iter__(self) -> Iterator[DecodedFrame]:
         """Decode all pictures that are shown, in the order of showing."""
         self._flagged, self._seen, self._sent = set(), [], {}
         times_s = self._timeline.times_s
@@ -95,7 +95,7 @@ class Decoding:
             for number, frame in enumerate(self._frames(container, stream)):
                 order = self._order_of(frame, number)
                 place = order if self._timeline.stamped else number
-                picture = Picture(number, order, times_s[min(place, len(times_s) - 1)], frame)
+                picture = DecodedFrame(number, order, times_s[min(place, len(times_s) - 1)], frame)
                 if frame.is_corrupt:
                     self._flagged.add(order)
                 self._one_each &= not frame.interlaced_frame

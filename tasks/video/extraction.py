@@ -20,7 +20,7 @@ from tasks.storage.inputs import bad_input, check_input, pictures_in
 from tasks.video.completeness import missing_share
 from tasks.video.container import check_size, no_picture
 from tasks.video.convert import bounded_upright_size, deinterlaced, image_of, upright_size
-from tasks.video.decode import Decoding, Picture
+from tasks.video.decode import DecodedFrame, Decoding
 from tasks.video.frames import Candidate, Frames, evenly
 from tasks.video.timeline import Timeline, evenly_in_time, read_timeline
 
@@ -32,7 +32,7 @@ _SLACK_S = 1e-6
 _SAME_SHAPE = 0.01
 """Relative difference of two aspect ratios up to which a picture is another one's rescaled."""
 
-Wanted = Callable[[Picture], bool]
+FrameFilter = Callable[[DecodedFrame], bool]
 
 
 def extract_frames(source: Path, folder: Path, config: ExtractConfig) -> Frames:
@@ -112,11 +112,11 @@ def _check_sound(source: Path, sound: int, count: int, config: ExtractConfig) ->
         )
 
 
-def _at_times(due: Sequence[float]) -> Wanted:
+def _at_times(due: Sequence[float]) -> FrameFilter:
     """Wants the first picture at or after each of the rising times, in seconds."""
     rest = deque(due)
 
-    def wanted(picture: Picture) -> bool:
+    def wanted(picture: DecodedFrame) -> bool:
         taken = False
         while rest and rest[0] <= picture.time_s + _SLACK_S:
             rest.popleft()
@@ -144,7 +144,7 @@ class _Writer:
         self.misshapen = 0
         self._name, self._timeline, self._folder, self._config = name, timeline, folder, config
 
-    def write(self, decoding: Decoding, wanted: Wanted) -> list[Candidate]:
+    def write(self, decoding: Decoding, wanted: FrameFilter) -> list[Candidate]:
         """Decode all pictures, write the wanted."""
         found: list[Candidate] = []
         self.misshapen = 0
@@ -169,9 +169,9 @@ class _Writer:
     def _written(
         self,
         index: int,
-        before: Picture | None,
-        picture: Picture,
-        after: Picture | None,
+        before: DecodedFrame | None,
+        picture: DecodedFrame,
+        after: DecodedFrame | None,
         size: tuple[int, int],
     ) -> Candidate:
         try:
@@ -195,10 +195,10 @@ class _Writer:
 
 def _with_neighbours(
     decoding: Decoding,
-) -> Iterator[tuple[Picture | None, Picture, Picture | None]]:
+) -> Iterator[tuple[DecodedFrame | None, DecodedFrame, DecodedFrame | None]]:
     """Each picture between the one before and the one after it."""
-    before: Picture | None = None
-    current: Picture | None = None
+    before: DecodedFrame | None = None
+    current: DecodedFrame | None = None
     for after in decoding:
         if current is not None:
             yield before, current, after

@@ -31,7 +31,7 @@ _SERVICE = "## The whole service"
 _ROW = re.compile(r"^\| ([^|*]+) \| (\d+) \| (\d+) \|(?: ([^|]*) \|)?$", re.MULTILINE)
 
 
-class Told(NamedTuple):
+class Tally(NamedTuple):
     """How often something was tried and came out as it should, and what was measured."""
 
     tried: int
@@ -39,25 +39,25 @@ class Told(NamedTuple):
     figures: str = ""
 
 
-def by_name(report: Path) -> dict[str, Told]:
+def by_name(report: Path) -> dict[str, Tally]:
     """What a report tells of each thing; figures are the latest."""
-    counts: dict[str, Told] = defaultdict(lambda: Told(0, 0))
+    counts: dict[str, Tally] = defaultdict(lambda: Tally(0, 0))
     for line in report.read_text().splitlines():
         name, tried, passed, *figures = json.loads(line)
         before = counts[name]
         said = "".join(figures) or before.figures
-        counts[name] = Told(before.tried + tried, before.passed + int(passed), said)
+        counts[name] = Tally(before.tried + tried, before.passed + int(passed), said)
     return counts
 
 
-def on_page(text: str) -> dict[str, Told]:
+def on_page(text: str) -> dict[str, Tally]:
     """What the page tells of each thing."""
     cases, _, service = text.partition(_SERVICE)
-    found = {n: Told(int(t), int(p)) for n, t, p, _ in _ROW.findall(cases)}
-    return found | {n: Told(int(t), int(p), f) for n, t, p, f in _ROW.findall(service)}
+    found = {n: Tally(int(t), int(p)) for n, t, p, _ in _ROW.findall(cases)}
+    return found | {n: Tally(int(t), int(p), f) for n, t, p, f in _ROW.findall(service)}
 
 
-def page(counts: dict[str, Told]) -> str:
+def page(counts: dict[str, Tally]) -> str:
     """The page.
 
     Args:

@@ -17,7 +17,7 @@ import tasks.fusion.merge
 import tasks.poses.apart
 from configs.request import CompareRequest
 from configs.settings import Settings
-from flows.cli.compare_command import told
+from flows.cli.compare_command import report_lines
 from flows.compare import compare
 from flows.support.comparison_summary import comparison_summary
 from tasks.core.errors import InputError
@@ -67,7 +67,7 @@ def test_films_are_reconstructed_and_compared(
     assert "| damaged |" in page
     assert "[report](http://x/a b.html) · [GLB](http://x/a b.change.glb)" in page
     assert "size-assumed" in {r["code"] for r in record["reasons"]}
-    lines = told(record, out / "a b.html")
+    lines = report_lines(record, out / "a b.html")
     assert lines.endswith(f"verdict   {record['verdict']}\n")
 
 

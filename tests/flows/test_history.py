@@ -16,7 +16,7 @@ import pytest
 import tasks.fusion.merge
 import tasks.poses.apart
 from configs.request import HistoryRequest
-from flows.cli.history_command import told
+from flows.cli.history_command import report_lines
 from flows.history import _row, history
 from tasks.comparison.over_time import Comparison
 from tasks.core.errors import InputError
@@ -73,7 +73,7 @@ def test_every_film_is_accounted_for(films: Path, tmp_path: Path, tiny_model: Pa
     assert 'href="./fl.1.html"' in page
     assert "&lt;b&gt;" in page
     assert "<b>" not in page
-    lines = told(record, "end\n").splitlines()
+    lines = report_lines(record, "end\n").splitlines()
     assert lines[lines.index("fl.2: failed") + 1].startswith("  [input-missing] ")
     assert "does not exist" in lines[lines.index("fl.2: failed") + 1]
     why = record["comparisons"][0]

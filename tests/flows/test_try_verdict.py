@@ -10,20 +10,20 @@ import numpy as np
 import pytest
 
 from flows.try_verdict import Source, plan, report
-from tasks.evaluation.spoiled import FAULTS, SOUND
+from tasks.evaluation.spoiled import DEFECTS, SOUND
 from tasks.geometry.camera import look_at
 from tasks.synthetic.scenes.truth import VideoTruth
 
 
 def test_ten_videos_make_twenty_sound_and_twenty_spoiled_films() -> None:
     names = [f"film {n}" for n in range(10)]
-    films = plan([*SOUND, *FAULTS], names, each=2)
+    films = plan([*SOUND, *DEFECTS], names, each=2)
     kinds = Counter(kind for kind, _ in films)
     assert len(films) == len(set(films)) == 40
     assert kinds["as filmed"] == 10
     assert all(2 <= kinds[kind] <= 3 for kind in SOUND if kind != "as filmed")
-    assert sum(kinds[kind] for kind in FAULTS) == 20
-    assert [kind for kind in FAULTS if kinds[kind] == 2] == list(FAULTS)[:5]
+    assert sum(kinds[kind] for kind in DEFECTS) == 20
+    assert [kind for kind in DEFECTS if kinds[kind] == 2] == list(DEFECTS)[:5]
 
 
 def test_all_sound_kinds_of_a_video_unless_fewer_are_asked_for() -> None:

@@ -22,7 +22,7 @@ from tasks.synthetic.scenes.layouts import LAYOUTS, Layout, Measures, leaning, s
 from tasks.synthetic.scenes.lighting import Look, Vector, sample_look, vector_of
 from tasks.synthetic.scenes.motion import direction, wobble
 from tasks.synthetic.scenes.scene import Moment
-from tasks.synthetic.scenes.solids import Picture, Solid, Surface, sheet
+from tasks.synthetic.scenes.solids import MipMap, Solid, Surface, sheet
 from tasks.synthetic.scenes.surroundings import floor_light, floor_of
 
 Rng = np.random.Generator
@@ -111,7 +111,7 @@ class Take:
     phone: Phone
     look: Look
     gain_at: Callable[[float], Vector]
-    sky: Picture
+    sky: MipMap
     ground: Vector
 
 
@@ -311,7 +311,7 @@ def _room(rng: Rng, farthest: float, *, plain: bool, walled: bool) -> tuple[Soli
         if rng.random() < 0.3:
             ground = str(rng.choice(["asphalt", "epoxy", "planks"]))
         tone = (float(rng.uniform(0.5, 1.0)),) * 3
-        picture = Picture(textures.floor(rng, ground))
+        picture = MipMap(textures.floor(rng, ground))
         floor_look = Surface(tone, picture, (2.2 * half,) * 2, roughness=0.8)
     walls = []
     for index in range(4):
@@ -321,7 +321,7 @@ def _room(rng: Rng, farthest: float, *, plain: bool, walled: bool) -> tuple[Soli
         look = Surface((grey,) * 3, None, roughness=0.9)
         if not plain:
             drawn = textures.wall(rng) if kind == "wall" else textures.plain(rng, 512, 205)
-            look = replace(look, picture=Picture(drawn), repeat=(2 * half, _HIGH))
+            look = replace(look, picture=MipMap(drawn), repeat=(2 * half, _HIGH))
         right = np.cross(ahead, [0.0, 1.0, 0.0])
         middle = ahead * half + np.array([0, _HIGH, 0])
         down = np.array([0, -_HIGH, 0])

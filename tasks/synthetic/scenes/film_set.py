@@ -20,7 +20,7 @@ from tasks.synthetic.scenes.lighting import Look
 from tasks.synthetic.scenes.raycast import Float32Array, Hits, Renderable, RenderableCaster
 from tasks.synthetic.scenes.render import pixel_rays, shade
 from tasks.synthetic.scenes.scene import above_floor
-from tasks.synthetic.scenes.solids import Picture, Solid, Solids
+from tasks.synthetic.scenes.solids import MipMap, Solid, Solids
 
 LabelImage = NDArray[np.uint8]
 IndexArray = NDArray[np.int64]
@@ -99,7 +99,7 @@ class FilmSet:
         items: Sequence[Placed],
         look: Look,
         *,
-        sky: Picture,
+        sky: MipMap,
         ground: tuple[float, float, float],
         occlusion_rays: int = 10,
     ) -> None:

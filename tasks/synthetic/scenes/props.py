@@ -17,7 +17,7 @@ from tasks.geometry.camera import FloatArray
 from tasks.geometry.sphere import tangents
 from tasks.synthetic.scenes import textures
 from tasks.synthetic.scenes.solids import (
-    Picture,
+    MipMap,
     Solid,
     Surface,
     beam,
@@ -52,10 +52,10 @@ GLOVES = ((0.02, 0.02, 0.02), (0.05, 0.12, 0.4), (0.6, 0.2, 0.03), (0.5, 0.5, 0.
 
 
 @functools.lru_cache(maxsize=256)
-def picture(kind: str, variant: int) -> Picture:
+def picture(kind: str, variant: int) -> MipMap:
     """One of the pictures of a kind; the same in every process."""
     rng = np.random.default_rng([list(_MAKERS).index(kind), variant])
-    return Picture(_MAKERS[kind](rng))
+    return MipMap(_MAKERS[kind](rng))
 
 
 def surface(

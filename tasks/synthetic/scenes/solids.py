@@ -31,7 +31,7 @@ _GRAIN = 0.12
 WHITE = (1.0, 1.0, 1.0)
 
 
-class Picture:
+class MipMap:
     """A texture with its smaller levels side by side, so that a look-up at any level is one.
 
     Args:
@@ -83,7 +83,7 @@ class Surface:
     """
 
     albedo: tuple[float, float, float] = WHITE
-    picture: Picture | None = None
+    picture: MipMap | None = None
     repeat: tuple[float, float] = (1.0, 1.0)
     specular: float = 0.04
     roughness: float = 0.7

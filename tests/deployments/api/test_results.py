@@ -71,9 +71,9 @@ def test_that_a_mesh_is_unchanged_says_nothing_of_another_with_the_same_bytes(
         write_result_of(name, tmp_path / name)
         glb = tmp_path / name / "out" / "tyre.glb"
         jobs[name] = [{"id": name, "parameters": {"request": {"glb_path": str(glb)}}}]
-    assert results.told(jobs["first"]) is not None
+    assert results.result_of(jobs["first"]) is not None
     (tmp_path / "second" / "out" / "tyre.glb").unlink()
-    assert results.told(jobs["second"]) is None
+    assert results.result_of(jobs["second"]) is None
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_what_another_release_made_is_told(
     request = {"glb_path": str(tmp_path / made), "out_dir": str(tmp_path), "name": stem}
     runs = [{"id": told["run_id"], "parameters": {"request": request}}]
     results = JobResults(kind, (tmp_path.parent,))
-    result = results.told(runs)
+    result = results.result_of(runs)
     assert result is not None
     assert Judgement.model_validate(kind.judged(result.metadata)).verdict == verdict
     assert names <= set(result.files)

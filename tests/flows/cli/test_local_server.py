@@ -18,7 +18,7 @@ import pytest
 from flows.cli import local_server, service_commands
 from flows.cli.local_server import LocalServer, check_server, configured
 from flows.support import own_server
-from flows.support.own_server import own_password, place_held
+from flows.support.own_server import own_password, server_lock
 from tasks.core.errors import ResourceError
 
 PASSWORD = "tyre3d:of the tests"
@@ -167,7 +167,7 @@ def test_only_the_users_own_server_is_used_unasked(
         started.append(env["PREFECT_SERVER_API_AUTH_STRING"])
 
     monkeypatch.setattr(local_server, "start_child", start_child)
-    with place_held(server) as held:
+    with server_lock(server) as held:
         assert held
         LocalServer().start()
         assert started == []

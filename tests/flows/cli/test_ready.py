@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from flows.cli import ready
-from flows.support.kept_server import kept_place
+from flows.support.kept_server import kept_server_lock
 from flows.support.own_server import prefect_home
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="there is none elsewhere")
@@ -66,7 +66,7 @@ def _surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[N
     monkeypatch.setenv("PREFECT_HOME", str(tmp_path / ("p" * 120)))
     prefect_home().mkdir()
     monkeypatch.chdir(tmp_path)
-    with kept_place("http://127.0.0.1:9/api", "kind"):
+    with kept_server_lock("http://127.0.0.1:9/api", "kind"):
         yield
 
 

@@ -120,7 +120,7 @@ def test_a_turntable_that_is_stopped_leaves_what_was_there(
         yield np.zeros((48, 48, 3), np.uint8)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tasks.mesh.picture.Studio.turntable", stopped)
+    monkeypatch.setattr("tasks.mesh.studio.Studio.turntable", stopped)
     assert main(["render", str(out), "--out", str(path)]) == 130
     assert path.read_bytes() == b"an earlier one"
     assert sorted(tmp_path.iterdir()) == before

@@ -168,7 +168,7 @@ def test_a_server_of_ours_that_ended_is_none(
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PREFECT_HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    with own_server.place_held("http://127.0.0.1:9/api"):
+    with own_server.server_lock("http://127.0.0.1:9/api"):
         pass
     (check,) = doctor.check_server()
     assert (check.level, check.name) == ("warning", "server")

@@ -23,8 +23,8 @@ import pytest
 from flows.cli import local_server, server_process
 from flows.cli.local_server import LocalServer
 from flows.support import kept_server as kept
-from flows.support.kept_server import Lease, kept_place, kind, wait_until_unused
-from flows.support.own_server import own_password, place_held, prefect_home
+from flows.support.kept_server import Lease, kept_server_lock, kind, wait_until_unused
+from flows.support.own_server import own_password, prefect_home, server_lock
 
 URL = "http://127.0.0.1:9/api"
 
@@ -84,7 +84,7 @@ def test_the_server_of_an_earlier_command_is_found(
 ) -> None:
     monkeypatch.setattr(local_server, "_answers", lambda *_: True)
     prefect_home().mkdir()
-    with kept_place(URL, kind()) as mine:
+    with kept_server_lock(URL, kind()) as mine:
         assert mine
         server = LocalServer(idle_s=60)
         server.start()
@@ -92,7 +92,7 @@ def test_the_server_of_an_earlier_command_is_found(
         assert os.environ["PREFECT_API_URL"] == URL
         assert os.environ["PREFECT_API_AUTH_STRING"] == own_password()
         server.stop()
-        with kept_place(URL, kind()) as second:
+        with kept_server_lock(URL, kind()) as second:
             assert not second
     assert started == []
 
@@ -128,7 +128,7 @@ def test_it_is_started_where_none_is_alive_and_its_death_is_noticed(
     starting = threading.Thread(target=server.start)
     starting.start()
     assert soon(lambda: started == [("keep", "60", kind())])
-    with kept_place(URL, kind()) as alive:
+    with kept_server_lock(URL, kind()) as alive:
         assert alive
         starting.join()
         assert os.environ["PREFECT_API_URL"] == URL, "before Prefect, which reads it, is imported"
@@ -151,7 +151,7 @@ def test_a_command_has_its_own_server_where_the_one_it_started_does_not_come(
 
 def test_it_ends_when_nobody_used_it_for_long(tmp_path: Path) -> None:
     prefect_home().mkdir()
-    with kept_place(URL, kind()):
+    with kept_server_lock(URL, kind()):
         lease = Lease.take()
         waiting = threading.Thread(target=wait_until_unused, args=(0.1, lambda: False))
         waiting.start()
@@ -160,20 +160,20 @@ def test_it_ends_when_nobody_used_it_for_long(tmp_path: Path) -> None:
         lease.give_back()
         assert soon(lambda: not waiting.is_alive())
         assert kept.kept_server() is None, "whoever comes now finds none"
-        with kept_place(URL, kind()) as next_one:
+        with kept_server_lock(URL, kind()) as next_one:
             assert next_one, "and may start the next one while this one ends"
 
 
 def test_it_makes_room_for_the_server_with_the_ui() -> None:
     prefect_home().mkdir()
-    with kept_place(URL, kind()), place_held("http://127.0.0.1:4200/api"):
+    with kept_server_lock(URL, kind()), server_lock("http://127.0.0.1:4200/api"):
         wait_until_unused(1e6, lambda: kept.kept_server() is not None)
     assert kept.kept_server() is None
 
 
 def test_it_ends_with_its_folder(tmp_path: Path) -> None:
     prefect_home().mkdir()
-    with kept_place(URL, kind()):
+    with kept_server_lock(URL, kind()):
         waiting = threading.Thread(target=wait_until_unused, args=(1e6, lambda: False))
         waiting.start()
         (prefect_home() / "tyre3d-local.json").unlink()

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from flows.support.logs import JsonFormatter, about, log_json, told_plainly
+from flows.support.logs import JsonFormatter, about, log_json, plain_logs
 from tasks.core.errors import InputError
 
 
@@ -77,7 +77,7 @@ def test_the_log_of_a_run_tells_of_our_own_errors_without_a_traceback(
     monkeypatch.setattr(log, "handlers", [logging.StreamHandler(stream)])
     monkeypatch.setattr(log, "propagate", False)
     before = list(log.filters)  # Prefect's own, where a test before set its logging up
-    with told_plainly():
+    with plain_logs():
         for error in (
             InputError("video-empty", stage="extract", what="v.mp4 is empty", advice="Copy it"),
             ZeroDivisionError("oh"),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from configs.settings import Settings
-from flows.support.machine import DISK_LOW, MACHINE, disks, events, gpus, places_of
+from flows.support.machine import DISK_LOW, MACHINE, disks, events, gpus, locations_of
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -65,6 +65,6 @@ def test_a_disk_that_fills_up_is_told_at_every_look(
 
 def test_a_worker_looks_where_it_writes(tmp_path: Path) -> None:
     settings = Settings.model_validate({"home": tmp_path})
-    assert places_of(settings) == {"home": tmp_path, "artifacts": tmp_path / "artifacts"}
+    assert locations_of(settings) == {"home": tmp_path, "artifacts": tmp_path / "artifacts"}
     settings = Settings.model_validate({"home": tmp_path, "storage": "s3://bucket/artifacts"})
-    assert places_of(settings) == {"home": tmp_path}
+    assert locations_of(settings) == {"home": tmp_path}

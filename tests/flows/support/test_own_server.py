@@ -15,7 +15,7 @@ from flows.support.own_server import (
     PASSWORD_FILE,
     own_password,
     own_server,
-    place_held,
+    server_lock,
     use_own_password,
 )
 
@@ -49,7 +49,7 @@ def test_an_empty_file_is_no_password(home: Path) -> None:
 
 def test_one_server_at_a_time() -> None:
     assert own_server(alive=False) is None
-    with place_held(URL) as first, place_held(URL) as second:
+    with server_lock(URL) as first, server_lock(URL) as second:
         assert first
         assert not second
         assert own_server(alive=True) == URL
@@ -59,8 +59,8 @@ def test_one_server_at_a_time() -> None:
 
 def test_a_server_that_is_killed_is_gone() -> None:
     code = (
-        "import os, sys; from flows.support.own_server import place_held\n"
-        f"with place_held({URL!r}): os.execv('/bin/cat', ['cat'])"
+        "import os, sys; from flows.support.own_server import server_lock\n"
+        f"with server_lock({URL!r}): os.execv('/bin/cat', ['cat'])"
     )
     with subprocess.Popen(
         [sys.executable, "-c", code],
@@ -92,7 +92,7 @@ def test_a_server_that_is_killed_is_gone() -> None:
 def test_the_password_goes_to_the_own_server_only(
     named: str | None, sent: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with place_held(URL):
+    with server_lock(URL):
         pass
     if named is not None:
         monkeypatch.setenv("PREFECT_API_URL", named)
@@ -102,7 +102,7 @@ def test_the_password_goes_to_the_own_server_only(
 
 
 def test_a_password_that_is_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    with place_held(URL):
+    with server_lock(URL):
         pass
     monkeypatch.setenv("PREFECT_API_AUTH_STRING", "admin:mine")
     use_own_password()

@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 
 from tasks.comparison import align
 from tasks.comparison.align import Alignment, align_scans
-from tasks.comparison.polar import PolarPicture, Rings
+from tasks.comparison.polar import PolarImage, Rings
 from tasks.geometry.similarity import Similarity
 from tests.tasks.comparison.made import scan
 
@@ -48,7 +48,7 @@ def test_the_size_is_not_that_of_the_tread() -> None:
 def test_circles_of_light_do_not_outweigh_marks(monkeypatch: pytest.MonkeyPatch) -> None:
     """An edge that light draws lies a millimetre farther out in the other film."""
 
-    def moved(new: PolarPicture, other: PolarPicture, columns: int) -> Rings:
+    def moved(new: PolarImage, other: PolarImage, columns: int) -> Rings:
         angle = np.arange(36) * 2 * np.pi / 36
         radius = np.full(36, float(new.radii.mean()))
         return Rings(angle, radius, radius + 0.001)

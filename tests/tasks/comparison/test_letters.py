@@ -13,7 +13,7 @@ from tasks.atlas.flattened import FlatPart
 from tasks.atlas.record import Provenance
 from tasks.comparison.align import align_scans
 from tasks.comparison.letters import turn_by_letters
-from tasks.comparison.polar import COLUMNS, PolarPicture, polar_picture
+from tasks.comparison.polar import COLUMNS, PolarImage, polar_image
 from tasks.comparison.scan import Scan
 from tests.tasks.comparison.made import WIDTH, scan
 
@@ -53,9 +53,9 @@ def _blank(part: FlatPart, dirt: float, seed: int) -> FlatPart:
     return replace(made, colours=np.ascontiguousarray(plain))
 
 
-def _picture(part: FlatPart) -> PolarPicture:
+def _picture(part: FlatPart) -> PolarImage:
     radii = np.arange(part.section[:, 0].max() - 0.004, part.section[:, 0].min() + 0.004, -0.001)
-    return polar_picture(part, 1.0, radii)
+    return polar_image(part, 1.0, radii)
 
 
 def test_words_that_occur_twice_and_a_number_tell_the_angle_under_dirt() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tasks.evaluation.spoiled import FAULTS, SOUND, Film, box_film, origins
+from tasks.evaluation.spoiled import DEFECTS, SOUND, Film, box_film, origins
 from tests.conftest import disc_picture
 
 
@@ -17,10 +17,10 @@ def film(count: int = 18, mark: int = 0) -> Film:
     return frames
 
 
-@pytest.mark.parametrize("name", [*FAULTS, *SOUND])
+@pytest.mark.parametrize("name", [*DEFECTS, *SOUND])
 def test_films_keep_size_and_type_and_are_not_changed_in_place(name: str) -> None:
     before, other = film(), film(mark=1)
-    spoil = FAULTS[name].spoil if name in FAULTS else SOUND[name]
+    spoil = DEFECTS[name].spoil if name in DEFECTS else SOUND[name]
     spoiled = spoil(before, other)
     assert len(spoiled) == (4 if name == "short arc" else 18)
     assert all(f.shape == (120, 160, 4) and f.dtype == np.uint8 for f in spoiled)
@@ -35,10 +35,10 @@ def test_masks_grow_shrink_or_stay() -> None:
 
     sound = area(film())
     for name in ("stand", "hand", "other tyre"):
-        assert area(FAULTS[name].spoil(film(), film())) > 1.05 * sound
-    assert area(FAULTS["half masks"].spoil(film(), film())) < 0.75 * sound
+        assert area(DEFECTS[name].spoil(film(), film())) > 1.05 * sound
+    assert area(DEFECTS["half masks"].spoil(film(), film())) < 0.75 * sound
     for name in ("dark", "blurred", "compressed", "mirrored"):
-        assert area(FAULTS[name].spoil(film(), film())) == pytest.approx(sound)
+        assert area(DEFECTS[name].spoil(film(), film())) == pytest.approx(sound)
 
 
 def test_a_box_is_filmed_from_all_sides() -> None:
@@ -49,11 +49,11 @@ def test_a_box_is_filmed_from_all_sides() -> None:
     assert not np.array_equal(frames[0], frames[2])
 
 
-@pytest.mark.parametrize("name", [*FAULTS, *SOUND])
+@pytest.mark.parametrize("name", [*DEFECTS, *SOUND])
 def test_frames_are_seen_from_where_their_origin_was(name: str) -> None:
     """Where frames keep their order, sides and masks, the masks tell which one each was."""
     before, other = film(), film(mark=1)
-    spoiled = FAULTS[name].spoil(before, other) if name in FAULTS else SOUND[name](before, other)
+    spoiled = DEFECTS[name].spoil(before, other) if name in DEFECTS else SOUND[name](before, other)
     found = origins(name, len(before))
     assert len(found) == len(spoiled)
     if name in ("short arc", "still", "mirrored", "two films", *SOUND):

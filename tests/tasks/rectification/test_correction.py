@@ -12,7 +12,7 @@ from tasks.geometry.camera import Camera
 from tasks.poses.fit_solid import refine_solid
 from tasks.poses.solid import TYPICAL_FALLS, Solid, Views
 from tasks.rectification.correction import (
-    MaskFaults,
+    MaskErrors,
     correct_mask,
     opening_outline,
     polygon_coverage,
@@ -46,7 +46,7 @@ def solid() -> Solid:
 
 def corrected(
     mask: NDArray[np.uint8], camera: Camera, solid: Solid
-) -> tuple[NDArray[np.uint8], MaskFaults]:
+) -> tuple[NDArray[np.uint8], MaskErrors]:
     shape = Views([camera], [outline(mask)]).tangent_points(solid)[0]
     return correct_mask(mask, shape, opening_outline(solid, camera), CONFIG)
 
@@ -106,8 +106,8 @@ def test_a_mask_that_lacks_much_is_refused_with_the_reason(solid: Solid) -> None
 
 
 def test_warnings_say_which_way_masks_are_wrong_and_where() -> None:
-    right, stood = MaskFaults(0.0, "", 0.0, ""), MaskFaults(0.23, "below", 0.0, "")
-    bitten = MaskFaults(0.0, "", 0.08, "left")
+    right, stood = MaskErrors(0.0, "", 0.0, ""), MaskErrors(0.23, "below", 0.0, "")
+    bitten = MaskErrors(0.0, "", 0.08, "left")
     assert warnings_of([right, right], CONFIG) == []
     (more,) = warnings_of([stood, stood, right], CONFIG)
     assert "2 of 3 frames held more than the tyre, mostly below it (probably a stand" in more

@@ -20,7 +20,7 @@ from tasks.synthetic.scenes.film_set import undistorted
 from tasks.synthetic.scenes.layouts import Measures
 from tasks.synthetic.scenes.raycast import RenderableCaster
 from tasks.synthetic.scenes.render import pixel_rays
-from tasks.synthetic.scenes.solids import Picture
+from tasks.synthetic.scenes.solids import MipMap
 from tasks.synthetic.scenes.truth import parts_path, read_truth
 from tasks.synthetic.tyres.imported_wheels import ImportedWheel, from_trimesh
 from tasks.video.decode import all_frames
@@ -40,7 +40,7 @@ def ring() -> ImportedWheel:
 def grey_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """What floors and walls show is drawn for seconds, and no matter where things stand."""
     grey = np.full((64, 64, 3), 128, np.uint8)
-    monkeypatch.setattr(props, "picture", lambda kind, variant: Picture(grey))
+    monkeypatch.setattr(props, "picture", lambda kind, variant: MipMap(grey))
     monkeypatch.setattr(textures, "floor", lambda rng, kind: grey)
     monkeypatch.setattr(textures, "wall", lambda rng: grey)
 

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from tasks.poses.face_pictures import AROUND, RINGS, turns_of, unrolled
+from tasks.poses.face_images import AROUND, RINGS, turns_of, unrolled
 from tasks.poses.face_turns import wrapped
 
 SIZE, MIDDLE, RADIUS = 401, 200.5, 180.0

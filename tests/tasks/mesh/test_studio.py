@@ -14,8 +14,8 @@ from tasks.geometry.ray_caster import RayCaster
 from tasks.mesh.colouring import coloured
 from tasks.mesh.export import export_glb
 from tasks.mesh.palette import PALETTE
-from tasks.mesh.picture import Studio
 from tasks.mesh.reading import ReadMesh, read_glb
+from tasks.mesh.studio import Studio
 from tests.tasks.mesh.test_levels import fine, textured
 
 Picture = NDArray[np.uint8]
