@@ -8,16 +8,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from tests.tasks.core.stage_digests import GROUPS
+
 ROOT = Path(__file__).parents[3]
 COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
-def started(folder: Path, threads: int) -> subprocess.Popen[bytes]:
+def started(folder: Path, group: str, threads: int) -> subprocess.Popen[bytes]:
     """The stages in a process of so many threads on as many cores, if there are."""
     cores = sorted(os.sched_getaffinity(0))[:threads]
     told = {**dict.fromkeys(COUNTS, str(threads)), "PYTHONHASHSEED": str(threads)}
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.tasks.core.stage_digests", str(folder)],
+        [sys.executable, "-m", "tests.tasks.core.stage_digests", str(folder), group],
         # threads that wait without turning round wait as well: they compute the same
         env={**os.environ, **told, "OMP_WAIT_POLICY": "passive"},
         cwd=ROOT,
@@ -33,9 +37,15 @@ def digests(process: subprocess.Popen[bytes]) -> dict[str, str]:
     return found
 
 
-def test_stages_do_not_depend_on_threads_or_load(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "group", ["reconstructing", pytest.param("looking", marks=pytest.mark.slow)]
+)
+def test_stages_do_not_depend_on_threads_or_load(group: str, tmp_path: Path) -> None:
     """Each process is the other's neighbour on the core that they share."""
-    with started(tmp_path / "one", 1) as one, started(tmp_path / "two", 2) as two:
+    with (
+        started(tmp_path / "one", group, 1) as one,
+        started(tmp_path / "two", group, 2) as two,
+    ):
         alone, beside = digests(one), digests(two)
-    assert set(alone) == {"poses", "codes", "learned", "weighted", "glb"}
+    assert set(alone) == set(GROUPS[group])
     assert beside == alone
