@@ -22,8 +22,9 @@ Float32Array = NDArray[np.float32]
 _DIRECTIONS = 16
 _AROUND_PX, _STEPS = 31, np.float32(100.0)
 """Side of the surroundings; levels per unit of brightness that their median is told in."""
-_LEAST_SPREAD = 0.004
-"""Logarithmic; a level of a dark 8-bit picture is 0.01."""
+_LEAST_SPREAD = 0.01
+"""Logarithmic: a level of a dark 8-bit picture. Where a tyre is clean and smooth, pictures of one
+film at two sizes differ by two or three in places, which would stand out of a smaller spread."""
 _MIN_COLUMNS = 100
 """Columns of a row that must be known for its spread to be."""
 

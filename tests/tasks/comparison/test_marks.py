@@ -111,6 +111,16 @@ def test_a_thin_cut_in_dirt_is_found_by_its_shape() -> None:
     assert mark.strength < 0
 
 
+@pytest.mark.parametrize(("part", "new"), [("outer-sidewall", _wall()), (TREAD, _wall() + 20)])
+def test_what_is_hardly_darker_on_a_clean_tyre_is_no_mark(part: str, new: FloatArray) -> None:
+    """As in places between two films of one tyre at different sizes."""
+    marked = np.zeros(new.shape, np.uint8)
+    marked[40:68, 300:335] = 1
+    cv2.line(marked, (600, 30), (624, 62), 1, 2)
+    assert _told_of(part, new, new - 5 * marked) == []
+    assert _told_of(part, new, new - 20 * marked) != []
+
+
 def test_the_dark_between_letters_is_no_cut() -> None:
     letters = np.zeros((100, WIDTH), np.uint8)
     cv2.putText(letters, "NOPARO WET", (200, 60), cv2.FONT_HERSHEY_SIMPLEX, 1.2, 1, 5)
