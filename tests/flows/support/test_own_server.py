@@ -23,12 +23,8 @@ URL = "http://127.0.0.1:4200/api"
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("PREFECT_API_URL", "PREFECT_API_AUTH_STRING", "PREFECT_API_KEY"):
-        monkeypatch.setenv(name, "")
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "prefect"))
-    return tmp_path / "prefect"
+def home(own_prefect_home: Path) -> Path:
+    return own_prefect_home
 
 
 def test_all_who_ask_at_once_get_one_password(home: Path) -> None:
