@@ -17,6 +17,7 @@ from typing import IO
 
 import uvicorn
 
+from flows.support.garbage import collect_in_a_thread
 from flows.support.kept_server import kept_server_lock, wait_until_unused
 from flows.support.new_database import make_own_database
 from flows.support.own_server import own_server, prefect_home
@@ -33,7 +34,7 @@ class _Server(uvicorn.Server):
         make_own_database()
         await super().startup(sockets)
         gc.freeze()  # what was imported stays, and need not be looked through any more
-        gc.enable()
+        collect_in_a_thread()
         if self.made is not None and self.turn is not None:
             self.made.touch()
             self.turn.close()

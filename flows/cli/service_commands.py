@@ -65,8 +65,8 @@ def ui(options: argparse.Namespace) -> int:
         links = [sys.executable, "-m", "flows.cli.links_process", str(settings.links_port)]
         subprocess.Popen([*links, str(os.getpid())], stdin=subprocess.DEVNULL)
         address = ["--host", options.host, "--port", str(options.port)]
-        command = [sys.executable, "-m", "prefect", "server", "start", *address]
-        os.execv(sys.executable, command)
+        command = [sys.executable, "-m", "flows.cli.prefect_process", "server", "start"]
+        os.execv(sys.executable, [*command, *address])
 
 
 def _check_port(host: str, port: int) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from tests.conftest import write_cut_outs
-from tests.deployments.stack import TOKEN, Stack, until
+from tests.deployments.stack import TOKEN, Stack, answered
 
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}
 OPTIONS = {"device": "cpu", "motion": "orbit", "num_frames": 2, "mc_resolution": 32}
@@ -18,19 +18,13 @@ OPTIONS = {"device": "cpu", "motion": "orbit", "num_frames": 2, "mc_resolution":
 
 
 def asked(stack: Stack, method: str, path: str, **options: Any) -> httpx.Response:
-    """The API's answer; while API or server restart it is asked again."""
+    """The API's answer."""
     headers = {**HEADERS, **options.pop("headers", {})}
 
-    def ask() -> httpx.Response | None:
-        try:
-            answer = httpx.request(
-                method, f"{stack.api}{path}", headers=headers, timeout=60, **options
-            )
-        except httpx.TransportError:
-            return None
-        return None if answer.status_code in (429, 503) else answer
+    def ask() -> httpx.Response:
+        return httpx.request(method, f"{stack.api}{path}", headers=headers, timeout=60, **options)
 
-    return until(f"{method} {path}", ask)
+    return answered(f"{method} {path}", ask)
 
 
 def film(stack: Stack, name: str, mark: int) -> Path:

@@ -45,6 +45,19 @@ def until(what: str, look: Callable[[], _T | None], every_s: float = 0.5) -> _T:
     return found
 
 
+def answered(what: str, ask: Callable[[], httpx.Response]) -> httpx.Response:
+    """What a service says, asked again while it starts or has too much to do."""
+
+    def said() -> httpx.Response | None:
+        try:
+            answer = ask()
+        except httpx.TransportError:
+            return None
+        return None if answer.status_code in (429, 503) else answer
+
+    return until(what, said)
+
+
 class Stack:
     """Processes of one installation, each with a log of its own.
 
@@ -118,7 +131,7 @@ class Stack:
         (self.folder / "prefect").mkdir(exist_ok=True)
         make_database(self.folder / "prefect" / "prefect.db")  # as for the local server
         address = ["--host", "127.0.0.1", "--port", url.removesuffix("/api").rpartition(":")[2]]
-        self.start(name, "prefect", "server", "start", *address, *options)
+        self.start(name, "flows.cli.prefect_process", "server", "start", *address, *options)
         until("Prefect's server", lambda: self.alive(name) and _ok(f"{url}/health"))
 
     def deploy(self, *options: str) -> None:
@@ -179,21 +192,15 @@ class Stack:
         return None
 
     def request(self, method: str, path: str, **options: Any) -> httpx.Response:
-        """Prefect's answer; a server whose SQLite is being written to answers 503 for a while."""
-
+        """Prefect's answer."""
         user, _, password = self.password.partition(":")
 
-        def ask() -> httpx.Response | None:
-            answer = httpx.request(
-                method,
-                f"{self.prefect}/{path}",
-                auth=(user, password),
-                timeout=60,
-                **options,
+        def ask() -> httpx.Response:
+            return httpx.request(
+                method, f"{self.prefect}/{path}", auth=(user, password), timeout=60, **options
             )
-            return None if answer.status_code == 503 else answer
 
-        return until(f"{method} {path}", ask)
+        return answered(f"{method} {path}", ask)
 
     def runs(self, **wanted: Any) -> list[dict[str, Any]]:
         """Flow runs that Prefect's server knows."""

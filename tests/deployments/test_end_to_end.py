@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import httpx
 import pytest
 
 from flows.cli.commands import REFUSED
 from flows.support.events import UPLOADED
+from tests.deployments.jobs import asked
 from tests.deployments.stack import (
     PATIENCE_S,
     ROOT,
@@ -80,27 +80,21 @@ def stack(tmp_path_factory: pytest.TempPathFactory, s3: S3Server) -> Iterator[St
         stack.stop_all()
 
 
-@pytest.fixture(scope="module")
-def api(stack: Stack) -> Iterator[httpx.Client]:
-    headers = {"Authorization": f"Bearer {TOKEN}"}
-    with httpx.Client(base_url=stack.api, headers=headers, timeout=120) as client:
-        yield client
-
-
-def posted(api: httpx.Client, path: str, body: Any, key: str) -> Any:
-    """What the service says to a request that it takes.
-
-    As it asks its clients to, this tries again where Prefect's server does not answer: SQLite on a
-    busy disk is locked for seconds at times.
-    """
-
-    def taken() -> httpx.Response | None:
-        answer = api.post(path, json=body, headers={"Idempotency-Key": key})
-        return None if answer.status_code == 503 else answer
-
-    answer = until("the service", taken)
+def posted(stack: Stack, path: str, body: Any, key: str) -> str:
+    """The id of a job that the service takes."""
+    answer = asked(stack, "POST", path, json=body, headers={"Idempotency-Key": key})
     assert answer.status_code == 202, answer.text
-    return answer.json()
+    return str(answer.json()["job_id"])
+
+
+def ended(stack: Stack, path: str) -> Any:
+    """The last thing that the service says of a job."""
+
+    def last() -> Any:
+        told = asked(stack, "GET", path).json()
+        return told if told["status"] in ("completed", "failed") else None
+
+    return until("the job's end", last)
 
 
 def test_a_batch_from_bucket_to_bucket_outlives_a_killed_worker(stack: Stack, s3: S3Server) -> None:
@@ -179,7 +173,7 @@ def test_an_upload_that_is_announced_starts_the_batch_of_what_came_in(stack: Sta
     assert stack.request("DELETE", f"flow_runs/{run['id']}").status_code == 204
 
 
-def test_a_job_over_the_api_survives_its_restart(stack: Stack, api: httpx.Client) -> None:
+def test_a_job_over_the_api_survives_its_restart(stack: Stack) -> None:
     video = stack.folder / "in" / "single.mp4"
     shutil.copy(stack.folder / "in" / "first.mp4", video)
     body = {
@@ -187,16 +181,12 @@ def test_a_job_over_the_api_survives_its_restart(stack: Stack, api: httpx.Client
         "output_glb_path": str(stack.folder / "out" / "single.glb"),
         "preset": "fast",
     }
-    job = posted(api, "/reconstruct", body, "order-1")["job_id"]
+    job = posted(stack, "/reconstruct", body, "order-1")
     stack.stop("api")
     stack.start_api()
-    assert posted(api, "/reconstruct", body, "order-1")["job_id"] == job
+    assert posted(stack, "/reconstruct", body, "order-1") == job
 
-    def ended() -> Any:
-        told = api.get(f"/reconstruct/status/{job}").json()
-        return told if told.get("status") in ("completed", "failed") else None
-
-    end = until("the job", ended)
+    end = ended(stack, f"/reconstruct/status/{job}")
     assert end["status"] == "completed", end
     assert end["metadata"]["num_vertices"] > 100
     assert {s["state"] for s in end["metadata"]["stages"]} <= {"Completed", "Cached"}
@@ -206,44 +196,39 @@ def test_a_job_over_the_api_survives_its_restart(stack: Stack, api: httpx.Client
     for name in end["files"]:
         ending = name.replace("mesh", "").replace("metadata", "").replace("report", "")
         written = stack.folder / "out" / f"single.{ending.removeprefix('.')}"
-        answer = api.get(f"/reconstruct/{job}/{name}")
+        answer = asked(stack, "GET", f"/reconstruct/{job}/{name}")
         assert (answer.status_code, answer.content) == (200, written.read_bytes()), name
 
 
-def test_a_comparison_over_the_api(stack: Stack, api: httpx.Client) -> None:
+def test_a_comparison_over_the_api(stack: Stack) -> None:
     """Of a result with itself: made by a worker from its artifacts, nothing is reconstructed."""
     out = stack.folder / "out"
     glb = str(out / "single.glb")
     body = {"new": glb, "damaged": glb, "output_dir": str(out), "name": "single-single"}
-    job = posted(api, "/compare", body, "order-2")["job_id"]
+    job = posted(stack, "/compare", body, "order-2")
 
-    def ended() -> Any:
-        told = api.get(f"/compare/status/{job}").json()
-        return told if told.get("status") in ("completed", "failed") else None
-
-    end = until("the comparison", ended)
+    end = ended(stack, f"/compare/status/{job}")
     assert end["status"] == "completed", end
     assert end["verdict"] in ("not detectable", "cannot compare")  # such a small film may say less
     assert end["metadata"]["new"]["sha256"] == end["metadata"]["damaged"]["sha256"]
     files = {"change.glb", "placed.glb", "cells.csv", "metadata.json", "report.html"}
     assert set(end["files"]) == files
-    assert is_whole(api.get(f"/compare/{job}/change.glb").content)
+    changed = asked(stack, "GET", f"/compare/{job}/change.glb")
+    assert is_whole(changed.content)
 
 
-def test_a_cancelled_job_ends(stack: Stack, api: httpx.Client) -> None:
+def test_a_cancelled_job_ends(stack: Stack) -> None:
     video = stack.folder / "in" / "cancelled.mp4"
     _shrink(video, 352)
     output = str(stack.folder / "out" / "cancelled.glb")
     body = {"video": str(video), "output_glb_path": output}
-    job = posted(api, "/reconstruct", body, "order-3")["job_id"]
+    job = posted(stack, "/reconstruct", body, "order-3")
 
-    def status() -> Any:
-        return api.get(f"/reconstruct/status/{job}").json()
-
-    until("the job to begin", lambda: status()["status"] == "processing")
-    assert api.delete(f"/reconstruct/{job}").status_code == 202
-    until("the job to end", lambda: status()["status"] == "failed")
-    assert status()["error"]["code"] == "cancelled"
+    path = f"/reconstruct/status/{job}"
+    until("the job to begin", lambda: asked(stack, "GET", path).json()["status"] == "processing")
+    assert asked(stack, "DELETE", f"/reconstruct/{job}").status_code == 202
+    end = ended(stack, path)
+    assert (end["status"], end["error"]["code"]) == ("failed", "cancelled")
     assert not Path(output).exists()
 
 
