@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -20,6 +22,8 @@ GOLDEN = Path(__file__).parent / "golden"
 @pytest.fixture(scope="session")
 def prefect_server() -> Iterator[None]:
     """One Prefect server with a database of its own, for all tests that run flows."""
+    from prefect.server.api.server import SubprocessASGIServer
+    from prefect.settings import get_current_settings
     from prefect.testing import utilities
 
     from flows.support.new_database import make_database
@@ -32,8 +36,18 @@ def prefect_server() -> Iterator[None]:
         make_database(Path(folder, "prefect-test.db"))
         return folder
 
+    def our_server(harness: SubprocessASGIServer) -> subprocess.Popen[bytes]:
+        """The server as commands start it: Prefect's way on SQLite it may stand still."""
+        own = {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1"}
+        settings = get_current_settings().to_environment_variables(exclude_unset=True)
+        return subprocess.Popen(
+            [sys.executable, "-m", "flows.cli.server_process", str(harness.port)],
+            env={**os.environ, **own, "PREFECT__SERVER_FINAL": "1", **settings},
+        )
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(utilities, "mkdtemp", with_database)
+        patch.setattr(SubprocessASGIServer, "_run_uvicorn_command", our_server)
         with utilities.prefect_test_harness(server_startup_timeout=300):
             yield
 

@@ -314,7 +314,7 @@ class LocalServer:
     def _advice(self) -> str:
         if self._lease is not None:
             return f"What it said is in {prefect_home() / LOG_FILE}"
-        return "Run: prefect server start, and see what it says"
+        return "Run: tyre3d ui, and see what it says"
 
     def _watch(self, lost: Callable[[], None]) -> None:
         while not self._stopped.wait(_LOOK_S):
