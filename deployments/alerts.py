@@ -87,7 +87,7 @@ def alerts(block: UUID, tag: str, pools: list[str], queue_age: timedelta) -> lis
     )
     minutes = round(queue_age.total_seconds() / 60)
     run = "{{ flow_run.name }} ({{ flow_run.id }})"
-    told = {
+    automations = {
         RUN_FAILED: (failed, f"{run}: {{{{ flow_run.state.message }}}}"),
         NO_WORKER: (gone, "Nobody takes the runs of the pool {{ work_pool.name }}"),
         OLD_QUEUE: (waits, f"{run} has waited for {counted(minutes, 'minute')}"),
@@ -104,7 +104,7 @@ def alerts(block: UUID, tag: str, pools: list[str], queue_age: timedelta) -> lis
                 )
             ],
         )
-        for name, (trigger, body) in told.items()
+        for name, (trigger, body) in automations.items()
     ]
 
 

@@ -52,15 +52,15 @@ def pools_on(platform: str) -> dict[str, dict[str, Any]]:
     Args:
         platform: ``process``, ``docker`` or ``kubernetes``.
     """
-    told = yaml.safe_load(POOLS.read_text())
+    document = yaml.safe_load(POOLS.read_text())
     further: dict[str, Any] = {}
     if platform != "process":
         further = yaml.safe_load((POOLS.parent / platform / POOLS.name).read_text())
     pools = {}
-    for name, pool in told["pools"].items():
+    for name, pool in document["pools"].items():
         own = {**pool, **further.get(name, {})}
         variables = own.get("job_variables", {})
-        env = {**told["environment"], **variables.get("env", {})}
+        env = {**document["environment"], **variables.get("env", {})}
         pools[name] = {**own, "job_variables": {**variables, "env": env}}
     return pools
 

@@ -30,11 +30,13 @@ def images(compose: str, env: str) -> dict[str, str]:
         env: The text of the file of variables beside it.
     """
     lines = (line.partition("=") for line in env.splitlines() if not line.startswith("#"))
-    given = {name.strip(): value.strip() for name, sign, value in lines if sign and value.strip()}
+    variables = {
+        name.strip(): value.strip() for name, sign, value in lines if sign and value.strip()
+    }
     found = {}
     for name, default in _VARIABLE.findall(compose):
         if name.endswith("_IMAGE"):
-            found[name] = given.get(name, default)
+            found[name] = variables.get(name, default)
     return found
 
 

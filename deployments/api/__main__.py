@@ -26,8 +26,8 @@ class NoSockets(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the line is of something else."""
-        said = str(record.msg)
-        return '"WebSocket ' not in said and not said.startswith("connection ")
+        message = str(record.msg)
+        return '"WebSocket ' not in message and not message.startswith("connection ")
 
 
 def main() -> int:

@@ -128,14 +128,14 @@ def create_app(
     comparisons = Jobs(Comparisons(), comparing, settings)
     callbacks = [Callbacks(prefect, jobs, settings), Callbacks(comparing, comparisons, settings)]
 
-    places = _places(settings)
+    folders = _folders(settings)
 
     async def tell_of_machine() -> int:
         low_bytes = 1e9 * Settings().disk_low_gb
         await prefect.healthy()  # so that the server's clock is known
-        told = await asyncio.to_thread(events, places, low_bytes, prefect.now())
-        await prefect.tell(told)
-        return len(told)
+        records = await asyncio.to_thread(events, folders, low_bytes, prefect.now())
+        await prefect.tell(records)
+        return len(records)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -156,10 +156,10 @@ def create_app(
             for task in work:
                 task.cancel()
             await asyncio.wait(work)
-            for told in callbacks:
-                await told.close()
-            for asked in (prefect, comparing):
-                await asked.close()
+            for callback in callbacks:
+                await callback.close()
+            for source in (prefect, comparing):
+                await source.close()
 
     app = FastAPI(
         title="Tyre3D",
@@ -178,7 +178,7 @@ def create_app(
     for routes in (_reconstruct_routes(jobs, settings), _compare_routes(comparisons, settings)):
         app.include_router(routes, dependencies=needs_token)
     app.include_router(_upload_routes(settings), dependencies=needs_token)
-    app.include_router(_metrics_routes((prefect, comparing), places), dependencies=needs_token)
+    app.include_router(_metrics_routes((prefect, comparing), folders), dependencies=needs_token)
     sockets = Sockets(settings.max_connections // 2)
     for each in (jobs, comparisons):
         app.include_router(_socket_routes(each, tokens, settings, sockets))
@@ -328,10 +328,10 @@ def _job_routes(jobs: Jobs, settings: ApiSettings) -> APIRouter:
         If-Range, If-Match and If-None-Match are heeded.
         """
         content, digest = await jobs.file(job_id, client.owner, name)
-        asked = dict(request.headers)
+        headers = dict(request.headers)
         if request.method == "HEAD":
-            asked.pop("range", None)
-        return file_response(name, content, digest, asked)
+            headers.pop("range", None)
+        return file_response(name, content, digest, headers)
 
     @routes.delete("/{job_id}", status_code=202)
     async def cancel(job_id: UUID, client: _Submitter) -> JobStatus:
@@ -358,7 +358,7 @@ def _socket_routes(
     return routes
 
 
-def _places(settings: ApiSettings) -> dict[str, Path]:
+def _folders(settings: ApiSettings) -> dict[str, Path]:
     """The roots that are folders, by name."""
     roots = {"input": settings.input_roots, "output": settings.output_roots}
     return {
@@ -369,7 +369,7 @@ def _places(settings: ApiSettings) -> dict[str, Path]:
     }
 
 
-def _metrics_routes(kinds: Sequence[PrefectRuns], places: Mapping[str, Path]) -> APIRouter:
+def _metrics_routes(kinds: Sequence[PrefectRuns], folders: Mapping[str, Path]) -> APIRouter:
     routes = APIRouter(responses={k: _REFUSALS[k] for k in (401, 403, 429, 503)})
 
     @routes.get(
@@ -380,7 +380,7 @@ def _metrics_routes(kinds: Sequence[PrefectRuns], places: Mapping[str, Path]) ->
     )
     async def figures() -> Response:
         """Jobs, failures by code, the queue's age, stages and disks, as Prometheus reads them."""
-        return Response(await metrics(kinds, places), media_type=TEXT_TYPE)
+        return Response(await metrics(kinds, folders), media_type=TEXT_TYPE)
 
     return routes
 

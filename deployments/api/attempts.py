@@ -65,8 +65,8 @@ class Job:
     @property
     def status(self) -> Status:
         """As its latest run stands; queued where another is about to be started."""
-        told = _STATUS.get(self.latest["state_type"], "queued")
-        return "queued" if told == "failed" and self.is_made_again() else told
+        status = _STATUS.get(self.latest["state_type"], "queued")
+        return "queued" if status == "failed" and self.is_made_again() else status
 
     @property
     def failure(self) -> Failure:
@@ -93,7 +93,7 @@ def states_of(status: Status | None) -> list[str]:
     """Types of the states that the first run of a job of this status may have; none: any."""
     if status is None:
         return []
-    own = {kind for kind, told in _STATUS.items() if told == status}
+    own = {kind for kind, job_status in _STATUS.items() if job_status == status}
     queued = {"SCHEDULED", "PENDING", "PAUSED"} if status == "queued" else set()
     return sorted({*own, *queued, *MAY_BE_MADE_AGAIN})
 

@@ -16,9 +16,9 @@ async def bounded_body(request: Request, max_bytes: int) -> bytes:
     Raises:
         ApiError: 413 if it is larger; 400 if it is nested too deeply.
     """
-    told = request.headers.get("content-length", "")
+    length = request.headers.get("content-length", "")
     too_large = ApiError(413, "body-too-large", f"At most {max_bytes} bytes")
-    if told.isdecimal() and int(told[:20]) > max_bytes:
+    if length.isdecimal() and int(length[:20]) > max_bytes:
         raise too_large
     content = b""
     async for piece in request.stream():

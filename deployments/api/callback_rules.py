@@ -27,24 +27,24 @@ def check_callback(url: str, settings: ApiSettings) -> None:
         ApiError: 422.
     """
     try:
-        told = urlsplit(url)
-        port = told.port or PORTS.get(told.scheme)
+        parts = urlsplit(url)
+        port = parts.port or PORTS.get(parts.scheme)
     except ValueError:
         raise ApiError(422, "callback-refused", "callback_url is no address") from None
     schemes = ("https", "http") if settings.callback_private else ("https",)
-    if told.scheme not in schemes:
+    if parts.scheme not in schemes:
         message = f"callback_url must begin with {' or '.join(s + '://' for s in schemes)}"
         raise ApiError(422, "callback-refused", message)
-    if told.username is not None or told.password is not None or told.fragment:
+    if parts.username is not None or parts.password is not None or parts.fragment:
         raise ApiError(422, "callback-refused", "callback_url bears no user and no fragment")
-    if (told.hostname, port) not in [_host_and_port(h, told) for h in settings.callback_hosts]:
+    if (parts.hostname, port) not in [_host_and_port(h, parts) for h in settings.callback_hosts]:
         message = "The host of callback_url is not listed in TYRE3D_API_CALLBACK_HOSTS"
         raise ApiError(422, "callback-refused", message)
 
 
-def _host_and_port(listed: str, told: SplitResult) -> tuple[str | None, int | None]:
+def _host_and_port(listed: str, parts: SplitResult) -> tuple[str | None, int | None]:
     host = urlsplit(f"//{listed}")
-    return host.hostname, host.port or PORTS.get(told.scheme)
+    return host.hostname, host.port or PORTS.get(parts.scheme)
 
 
 def is_public(address: str) -> bool:

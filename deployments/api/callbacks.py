@@ -195,10 +195,10 @@ class Callbacks:
         )
         job = status.model_dump(mode="json", exclude={"metadata", "eta_s"})
         body = json.dumps({"event": kind, "job": job}).encode()
-        told, seconds = urlsplit(url), int(time.time())
+        parts, seconds = urlsplit(url), int(time.time())
         try:
             check_callback(url, self._settings)  # the settings may have changed meanwhile
-            host, port = str(told.hostname), told.port or PORTS[told.scheme]
+            host, port = str(parts.hostname), parts.port or PORTS[parts.scheme]
             async with asyncio.timeout(2 * _ANSWERS_WITHIN_S):
                 addresses = await self._resolve(host, port)
                 if not self._settings.callback_private and not all(map(is_public, addresses)):
@@ -209,7 +209,7 @@ class Callbacks:
                     httpx.URL(url).copy_with(host=addresses[0]),
                     content=body,
                     headers={
-                        "Host": told.netloc,
+                        "Host": parts.netloc,
                         "Content-Type": "application/json",
                         SIGNATURE: signature(body, seconds, self._settings.callback_secrets),
                         DELIVERY: str(status.job_id),

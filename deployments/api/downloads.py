@@ -41,8 +41,8 @@ def file_response(name: str, content: bytes, digest: str, asked: Mapping[str, st
     tag = f'"{digest}"'
     headers = {"ETag": tag, "Accept-Ranges": "bytes", **_PROTECTED}
     kind = TYPES.get(PurePosixPath(name).suffix, "application/octet-stream")
-    wanted = _tags(asked.get("if-match", "*"))  # strong ones alone: RFC 9110, section 13.1.1
-    if tag not in wanted and "*" not in wanted:
+    expected = _tags(asked.get("if-match", "*"))  # strong ones alone: RFC 9110, section 13.1.1
+    if tag not in expected and "*" not in expected:
         message = "The file is not, or is no longer, what If-Match names"
         raise ApiError(412, "not-what-is-there", message, headers=headers)
     known = [each.removeprefix("W/") for each in _tags(asked.get("if-none-match", ""))]

@@ -107,7 +107,7 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-        fields = [_field(told) for told in error.errors()]
+        fields = [_field(each) for each in error.errors()]
         message = "; ".join(f"{f.field}: {f.message}" if f.field else f.message for f in fields)
         return refusal(request, ApiError(422, "invalid", message), fields)
 
@@ -128,7 +128,7 @@ def add_handlers(app: FastAPI) -> None:
         return refusal(request, ApiError(500, "internal", message))
 
 
-def _field(told: dict[str, Any]) -> FieldError:
-    where = [str(part) for part in told["loc"] if part not in ("body", "query", "path", "header")]
-    message = str(told["msg"]).removeprefix("Value error, ")  # which pydantic puts before ours
+def _field(error: dict[str, Any]) -> FieldError:
+    where = [str(part) for part in error["loc"] if part not in ("body", "query", "path", "header")]
+    message = str(error["msg"]).removeprefix("Value error, ")  # which pydantic puts before ours
     return FieldError(field=speakable(".".join(where)), message=speakable(message))

@@ -87,8 +87,8 @@ class Jobs:
                 if another job writes to the same GLB, or if its place is taken by another's file;
                 429 if too many wait already.
         """
-        asked = await asyncio.to_thread(self.kind.run_request, body, self._settings)
-        parameters = asked.parameters
+        request = await asyncio.to_thread(self.kind.run_request, body, self._settings)
+        parameters = request.parameters
         hidden = self._key_of(client, key) if key is not None else None
         output = _output_tag(self.kind, parameters)
         tags, labels = [output, FIRST], {}
@@ -106,7 +106,7 @@ class Jobs:
                 known = hidden is not None and other.first.get("idempotency_key") == hidden
                 if not known or not self._runs.is_of_this_kind(other.first):
                     raise _in_use(other.first, client)
-            run, new = await self._runs.start(parameters, asked.name, hidden, tags, labels)
+            run, new = await self._runs.start(parameters, request.name, hidden, tags, labels)
             if new:
                 await self._yield_to_earlier(run, output, client)
         same = ask_alike(self.kind, run["parameters"], parameters)
@@ -270,17 +270,19 @@ class Jobs:
         run, status, attempts = job.latest, job.status, job.attempts
         details: dict[str, Any] = {"progress": 0.0}
         if status != "queued":
-            told = await self._runs.progress_of(UUID(run["id"]))
-            details = {"progress": told.progress, "first_word": told.first_word}
+            current = await self._runs.progress_of(UUID(run["id"]))
+            details = {"progress": current.progress, "first_word": current.first_word}
         if status == "processing":
-            details["stage"] = "cancelling" if run["state_type"] == "CANCELLING" else told.stage
+            details["stage"] = "cancelling" if run["state_type"] == "CANCELLING" else current.stage
             if self.kind.tells_eta:
                 preset = run["parameters"]["request"].get("preset", "")
-                details["eta_s"] = await self._expected.eta_s(preset, told.stage, told.progress)
+                details["eta_s"] = await self._expected.eta_s(
+                    preset, current.stage, current.progress
+                )
         elif status == "completed":
             result = await asyncio.to_thread(self._results.result_of, attempts)
-            place = {"output_path": str(self.kind.glb_of(run["parameters"]))}
-            metadata = result.metadata if result is not None else place
+            location = {"output_path": str(self.kind.glb_of(run["parameters"]))}
+            metadata = result.metadata if result is not None else location
             details |= {"progress": 1.0, "metadata": metadata, **self.kind.judged(metadata)}
             details["result_is_there"] = result is not None
             details["files"] = list(result.files) if result is not None else None
@@ -311,8 +313,8 @@ class Jobs:
 
     def _key_of(self, client: Client, key: str) -> str:
         """The key of a run: another client's is another one."""
-        told = f"{client.name}\0{key}" if client.name else key
-        return f"api:{hashlib.sha256(told.encode()).hexdigest()}"
+        text = f"{client.name}\0{key}" if client.name else key
+        return f"api:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
 def _in_use(other: Run, client: Client) -> ApiError:
@@ -328,5 +330,5 @@ def _callback_of(run: Run) -> str | None:
 
 def _output_tag(kind: Kind, parameters: Mapping[str, Any]) -> str:
     """The tag of all jobs of either kind whose files would be called alike: in one JSON first."""
-    place = inside(parent_and_name(kind.glb_of(parameters))[0], kind.stem_of(parameters))
-    return f"output:{hashlib.sha256(str(place).encode()).hexdigest()[:32]}"
+    location = inside(parent_and_name(kind.glb_of(parameters))[0], kind.stem_of(parameters))
+    return f"output:{hashlib.sha256(str(location).encode()).hexdigest()[:32]}"

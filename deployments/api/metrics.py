@@ -81,10 +81,10 @@ async def metrics(
         *_disks(places),
         *_machines(await kinds[0].machines()),
     ]
-    return generate_latest(_Told(families))
+    return generate_latest(_Families(families))
 
 
-class _Told(Collector):
+class _Families(Collector):
     """What was looked up, for the writer of Prometheus' text."""
 
     def __init__(self, families: Iterable[GaugeMetricFamily]) -> None:
@@ -99,8 +99,8 @@ def _gauge(
 ) -> GaugeMetricFamily:
     """A series for each value, by the values of its labels."""
     family = GaugeMetricFamily(name, about, labels=labels)
-    for told, value in sorted(values.items()):
-        family.add_metric(told, value)
+    for label_values, value in sorted(values.items()):
+        family.add_metric(label_values, value)
     return family
 
 
@@ -130,18 +130,18 @@ def _stages(tasks: Sequence[Mapping[str, Any]]) -> list[GaugeMetricFamily]:
 def _disks(places: Mapping[str, Path]) -> list[GaugeMetricFamily]:
     """Bytes that are free, and all bytes, of the disks of some folders."""
     found = disks(places).items()  # of a share that is not mounted the series ends
-    free: dict[tuple[str, ...], float] = {(name,): told["free"] for name, told in found}
-    whole: dict[tuple[str, ...], float] = {(name,): told["total"] for name, told in found}
+    free: dict[tuple[str, ...], float] = {(name,): disk["free"] for name, disk in found}
+    whole: dict[tuple[str, ...], float] = {(name,): disk["total"] for name, disk in found}
     return [
         _gauge("tyre3d_disk_free_bytes", "Bytes free on a folder's disk.", ("place",), free),
         _gauge("tyre3d_disk_bytes", "All bytes of that disk.", ("place",), whole),
     ]
 
 
-def _machines(told: Sequence[Mapping[str, Any]]) -> list[GaugeMetricFamily]:
+def _machines(records: Sequence[Mapping[str, Any]]) -> list[GaugeMetricFamily]:
     """Disks and GPUs of the machines that told of themselves, the latest first."""
     values: dict[str, dict[tuple[str, ...], float]] = defaultdict(dict)
-    for each in told:
+    for each in records:
         machine = str(each["machine"])
         for place, disk in each["disks"].items():
             for field, value in disk.items():

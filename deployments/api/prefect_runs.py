@@ -129,13 +129,13 @@ class PrefectRuns:
         """
         if self._clock is None:
             return datetime.now(UTC)
-        told, then = self._clock
-        return told + timedelta(seconds=time.monotonic() - then)
+        server_time, then = self._clock
+        return server_time + timedelta(seconds=time.monotonic() - then)
 
     def _note_time(self, answer: httpx.Response) -> None:
         with contextlib.suppress(KeyError, ValueError):
-            told = parsedate_to_datetime(answer.headers["Date"])
-            self._clock = told.astimezone(UTC), time.monotonic()
+            server_time = parsedate_to_datetime(answer.headers["Date"])
+            self._clock = server_time.astimezone(UTC), time.monotonic()
 
     async def healthy(self) -> bool:
         """Whether Prefect's server answers."""
@@ -244,19 +244,19 @@ class PrefectRuns:
             of_any_kind: Whether runs of other deployments that bear the tags count, too.
         """
         sort = "EXPECTED_START_TIME_ASC" if oldest_first else "ID_DESC"
-        wanted = self._wanted(tags, states, ended_after)
+        filters = self._filters(tags, states, ended_after)
         if of_any_kind:
-            wanted["tags"]["all_"] = list(tags)
-        return await self._page(wanted, sort, limit, offset)
+            filters["tags"]["all_"] = list(tags)
+        return await self._page(filters, sort, limit, offset)
 
     def is_of_this_kind(self, run: Mapping[str, Any]) -> bool:
         """Whether a run is one of this deployment."""
         return self._tag in run["tags"]
 
     async def _page(
-        self, wanted: dict[str, Any], sort: str, limit: int, offset: int
+        self, filters: dict[str, Any], sort: str, limit: int, offset: int
     ) -> list[dict[str, Any]]:
-        body = {"flow_runs": wanted, "sort": sort, "limit": limit, "offset": offset}
+        body = {"flow_runs": filters, "sort": sort, "limit": limit, "offset": offset}
         answer = await self._request("POST", "/flow_runs/filter", json=body)
         if answer.status_code != 200:
             raise ApiError(502, "prefect-refused", "Prefect does not list the runs")
@@ -266,13 +266,13 @@ class PrefectRuns:
         self, tags: Sequence[str], states: Sequence[str], *, ended_after: str = ""
     ) -> list[dict[str, Any]]:
         """All runs of this service that bear these tags and are in one of these states."""
-        return await self._listed(self._wanted(tags, states, ended_after))
+        return await self._listed(self._filters(tags, states, ended_after))
 
-    async def _listed(self, wanted: dict[str, Any]) -> list[dict[str, Any]]:
+    async def _listed(self, filters: dict[str, Any]) -> list[dict[str, Any]]:
         """All runs that a filter lets through."""
         found: list[dict[str, Any]] = []
         while True:
-            page = await self._page(wanted, "ID_DESC", _PAGE, len(found))
+            page = await self._page(filters, "ID_DESC", _PAGE, len(found))
             found += page
             if len(page) < _PAGE:
                 return found
@@ -281,9 +281,9 @@ class PrefectRuns:
         """Runs that were started in the stead of the first ones of these jobs."""
         if not jobs:
             return []
-        wanted = self._wanted((), (), "")
-        wanted["tags"]["any_"] = [f"job:{job}" for job in jobs]
-        return await self._listed(wanted)
+        filters = self._filters((), (), "")
+        filters["tags"]["any_"] = [f"job:{job}" for job in jobs]
+        return await self._listed(filters)
 
     async def retag(self, run: dict[str, Any], old: str, new: str) -> None:
         """Replace a tag of a run by another."""
@@ -292,7 +292,7 @@ class PrefectRuns:
 
     async def count(self, states: Sequence[str], *, ended_after: str = "") -> int:
         """How many runs of this service are in one of these states."""
-        body = {"flow_runs": self._wanted((), states, ended_after)}
+        body = {"flow_runs": self._filters((), states, ended_after)}
         answer = await self._request("POST", "/flow_runs/count", json=body)
         return int(answer.json()) if answer.status_code == 200 else 0
 
@@ -306,20 +306,20 @@ class PrefectRuns:
         Args:
             time: A time in ISO 8601 after which they started.
         """
-        wanted = {
-            "flow_runs": self._wanted((), (), ""),
+        filters = {
+            "flow_runs": self._filters((), (), ""),
             "task_runs": {"start_time": {"after_": time}},
         }
         found: list[dict[str, Any]] = []
         while len(found) < _MOST_TASKS:
-            page = await self._tasks(wanted, len(found))
+            page = await self._tasks(filters, len(found))
             found += page
             if len(page) < _PAGE:
                 break
         return found
 
-    async def _tasks(self, wanted: dict[str, Any], offset: int) -> list[dict[str, Any]]:
-        query = {**wanted, "sort": "END_TIME_DESC", "limit": _PAGE, "offset": offset}
+    async def _tasks(self, filters: dict[str, Any], offset: int) -> list[dict[str, Any]]:
+        query = {**filters, "sort": "END_TIME_DESC", "limit": _PAGE, "offset": offset}
         answer = await self._request("POST", "/task_runs/filter", json=query)
         return list(answer.json()) if answer.status_code == 200 else []
 
@@ -330,16 +330,16 @@ class PrefectRuns:
     async def machines(self) -> list[dict[str, Any]]:
         """What machines told of themselves of late, the latest first; at most 500 times."""
         since = (self.now() - timedelta(seconds=3 * EVERY_S)).isoformat()
-        wanted = {"event": {"name": [MACHINE]}, "occurred": {"since": since}, "order": "DESC"}
-        page = {"filter": wanted, "limit": _EVENTS}
+        filters = {"event": {"name": [MACHINE]}, "occurred": {"since": since}, "order": "DESC"}
+        page = {"filter": filters, "limit": _EVENTS}
         answer = await self._request("POST", "/events/filter", json=page)
         found: list[dict[str, Any]] = []
         for _ in range(10):
-            told = answer.json() if answer.status_code == 200 else {}
-            found += [event["payload"] for event in told.get("events", [])]
-            if not told.get("next_page"):
+            content = answer.json() if answer.status_code == 200 else {}
+            found += [event["payload"] for event in content.get("events", [])]
+            if not content.get("next_page"):
                 break
-            query = httpx.URL(told["next_page"]).query.decode()
+            query = httpx.URL(content["next_page"]).query.decode()
             answer = await self._request("GET", f"/events/filter/next?{query}")
         return found
 
@@ -375,16 +375,16 @@ class PrefectRuns:
         body = {"state": state, "force": ended}
         await self._request("POST", f"/flow_runs/{run_id}/set_state", json=body)
 
-    def _wanted(
+    def _filters(
         self, tags: Sequence[str], states: Sequence[str], ended_after: str
     ) -> dict[str, Any]:
         """Prefect's filter for runs of this service."""
-        wanted: dict[str, Any] = {"tags": {"all_": [self._tag, *tags]}}
+        filters: dict[str, Any] = {"tags": {"all_": [self._tag, *tags]}}
         if states:
-            wanted["state"] = {"type": {"any_": list(states)}}
+            filters["state"] = {"type": {"any_": list(states)}}
         if ended_after:
-            wanted["end_time"] = {"after_": ended_after}
-        return wanted
+            filters["end_time"] = {"after_": ended_after}
+        return filters
 
 
 def _wants_token(answer: httpx.Response) -> bool:

@@ -64,8 +64,11 @@ class Result:
         if name == METADATA:  # which cannot state its own digest, but who wrote it
             sound = _stated(content, self.runs) is not None
         else:
-            told = {**(self.metadata.get("files") or {}), self.glb: self.metadata.get("glb_sha256")}
-            sound = digest == told.get(self.files[name])
+            digests = {
+                **(self.metadata.get("files") or {}),
+                self.glb: self.metadata.get("glb_sha256"),
+            }
+            sound = digest == digests.get(self.files[name])
         return (content, digest) if sound else None
 
 
@@ -92,7 +95,7 @@ class JobResults:
             attempts: The job's runs.
         """
         result = self._found(attempts)
-        if result is None or not self._can_be_told(result):
+        if result is None or not self._is_reportable(result):
             return None
         glb = str(result.folder.location(result.glb))
         key, now = (glb, str(result.metadata.get("glb_sha256"))), time.monotonic()
@@ -127,10 +130,10 @@ class JobResults:
     def _found(self, attempts: Sequence[Run]) -> Result | None:
         """What the metadata that lie there say, if a run of this job wrote them."""
         parameters, runs = attempts[0]["parameters"], tuple(run["id"] for run in attempts)
-        place, stem = self._kind.glb_of(parameters), self._kind.stem_of(parameters)
-        glb = parent_and_name(place)[1]
+        location, stem = self._kind.glb_of(parameters), self._kind.stem_of(parameters)
+        glb = parent_and_name(location)[1]
         try:
-            parent, _ = parent_and_name(below(place, self._roots, "the result"))
+            parent, _ = parent_and_name(below(location, self._roots, "the result"))
             folder = Results(parent, Settings())
             metadata = _stated(folder.read(f"{stem}.json") or b"", runs)
         except (Tyre3dError, ApiError):
@@ -143,7 +146,7 @@ class JobResults:
         files = {known.get(s, s.removeprefix(".")): f"{stem}{s}" for s in suffixes}
         return Result(metadata, glb, files, folder, runs)
 
-    def _can_be_told(self, result: Result) -> bool:
+    def _is_reportable(self, result: Result) -> bool:
         """Whether its verdict is one that a status tells.
 
         It is not where metadata are damaged, or of a release that says what this one does not know.

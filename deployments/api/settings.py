@@ -127,8 +127,11 @@ class ApiSettings(BaseSettings):
     @classmethod
     def _whole_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
         for origin in origins:
-            told = urlsplit(origin)
-            if told.scheme not in ("http", "https") or origin != f"{told.scheme}://{told.netloc}":
+            parts = urlsplit(origin)
+            if (
+                parts.scheme not in ("http", "https")
+                or origin != f"{parts.scheme}://{parts.netloc}"
+            ):
                 raise ValueError(f"{origin} is no origin such as https://shop.example")
         return origins
 

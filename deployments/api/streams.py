@@ -39,8 +39,8 @@ class Sockets:
 
     def has_room_for(self, socket: WebSocket) -> bool:
         """Whether another one may be opened."""
-        told = "authorization" in socket.headers
-        return self.open < self._most and (told or self.untold < _MOST_UNTOLD)
+        has_token = "authorization" in socket.headers
+        return self.open < self._most and (has_token or self.untold < _MOST_UNTOLD)
 
     @contextlib.contextmanager
     def counted(self, name: Literal["open", "untold"]) -> Iterator[None]:
@@ -137,16 +137,16 @@ async def _serve(
             await telling
             await socket.close(_ENDED)
     except ApiError as exc:
-        told = in_words(socket, exc)
+        answer = in_words(socket, exc)
         with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # it may have left meanwhile
-            await socket.send_text(told.model_dump_json())
+            await socket.send_text(answer.model_dump_json())
             await socket.close(_REFUSED + exc.status)
     except WebSocketDisconnect:
         pass
 
 
-async def _tell(socket: WebSocket, told: AsyncIterator[JobStatus | None]) -> None:
-    async for status in told:
+async def _tell(socket: WebSocket, statuses: AsyncIterator[JobStatus | None]) -> None:
+    async for status in statuses:
         if status is not None:  # silence is bridged by the pings of the server
             await socket.send_text(status.model_dump_json())
 

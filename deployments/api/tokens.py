@@ -117,8 +117,8 @@ class Tokens:
 
     @staticmethod
     def _look(path: Path) -> tuple[int, ...]:
-        told = path.stat()
-        return (told.st_mtime_ns, told.st_size, told.st_ino)
+        status = path.stat()
+        return (status.st_mtime_ns, status.st_size, status.st_ino)
 
     def _refresh(self) -> None:
         """Read the file again where it was changed; one that is damaged changes nothing."""

@@ -69,7 +69,7 @@ async def _events(
     """What a form consists of: the head of each part, its content in pieces, None at its end."""
     too_large = _too_large(settings)
     size, most = 0, settings.max_upload_bytes + settings.max_body_bytes
-    _check_told(request, most, too_large)
+    _check_length(request, most, too_large)
     try:
         with PushMultipartParser(boundary, max_segment_count=_MOST_PARTS) as parser:
             async for piece in request.stream():
@@ -103,10 +103,10 @@ def _too_large(settings: ApiSettings) -> ApiError:
     return ApiError(413, "body-too-large", f"At most {settings.max_upload_bytes} bytes")
 
 
-def _check_told(request: Request, most: int, too_large: ApiError) -> None:
+def _check_length(request: Request, most: int, too_large: ApiError) -> None:
     """Refuse what says that it is too large before any of it is read."""
-    told = request.headers.get("content-length", "")
-    if told.isdecimal() and int(told[:20]) > most:
+    length = request.headers.get("content-length", "")
+    if length.isdecimal() and int(length[:20]) > most:
         raise too_large
 
 
@@ -117,7 +117,7 @@ async def receive_body(name: str, request: Request, settings: ApiSettings) -> Up
         raise ApiError(400, "bad-request", "Send the whole video: Content-Range is not heeded")
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise ApiError(415, "bad-encoding", "Send the video as it is, without Content-Encoding")
-    _check_told(request, settings.max_upload_bytes, _too_large(settings))
+    _check_length(request, settings.max_upload_bytes, _too_large(settings))
     return await receive_upload(name, request.stream(), settings)
 
 
@@ -132,7 +132,7 @@ async def receive_upload(
     Raises:
         ApiError: 413, 422, 502 or 507.
     """
-    target, root = _place_of(name, settings), settings.input_roots[0]
+    target, root = _location_of(name, settings), settings.input_roots[0]
     digest, size = hashlib.sha256(), 0
     try:
         with tempfile.NamedTemporaryFile(prefix=_PART, dir=_beside(root)) as part:
@@ -189,7 +189,7 @@ async def signed(wanted: UploadWanted, settings: ApiSettings) -> UploadAddress:
     Raises:
         ApiError: 409 where the first root is no bucket, 413, 422, or 502.
     """
-    target = _place_of(wanted.name, settings)
+    target = _location_of(wanted.name, settings)
     if wanted.size > settings.max_upload_bytes:
         raise _too_large(settings)
     if isinstance(target, Path):
@@ -198,8 +198,8 @@ async def signed(wanted: UploadWanted, settings: ApiSettings) -> UploadAddress:
     folder, name = parent_and_name(target)
     storage = Settings()
     if settings.upload_endpoint_url is not None:
-        told = {"s3_endpoint_url": settings.upload_endpoint_url}
-        storage = storage.model_copy(update=told)
+        overrides = {"s3_endpoint_url": settings.upload_endpoint_url}
+        storage = storage.model_copy(update=overrides)
 
     def address() -> str | None:
         return open_storage(folder, storage).upload_address(name, wanted.size, _SIGNED_FOR_S)
@@ -211,7 +211,7 @@ async def signed(wanted: UploadWanted, settings: ApiSettings) -> UploadAddress:
     return UploadAddress(url=str(url), expires_s=_SIGNED_FOR_S, video=target)
 
 
-def _place_of(name: str, settings: ApiSettings) -> Path | str:
+def _location_of(name: str, settings: ApiSettings) -> Path | str:
     """Where a video goes: a folder of its own, so that its result keeps its name."""
     _check_name(name)
     return inside(inside(inside(settings.input_roots[0], _FOLDER), uuid4().hex), name)
