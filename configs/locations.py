@@ -120,9 +120,9 @@ def names_of(glb: str | Path, *, atlas: bool) -> list[str]:
         glb: Where the GLB goes.
         atlas: Whether flattened pictures are put beside it.
     """
-    places = [glb, metadata_of(glb), report_of(glb), *(level_of(glb, each) for each in LEVELS)]
+    locations = [glb, metadata_of(glb), report_of(glb), *(level_of(glb, each) for each in LEVELS)]
     flat = [f"{stem_of(glb)}{suffix}" for suffix in FLAT_SUFFIXES] if atlas else []
-    return [*(parent_and_name(place)[1] for place in places), *flat]
+    return [*(parent_and_name(location)[1] for location in locations), *flat]
 
 
 def is_level(name: str) -> bool:

@@ -86,8 +86,8 @@ def config_of(kind: type[Config], parameters: Parameters, **own: Any) -> Config:
         ValueError: A value is out of bounds, or there is no such parameter.
     """
     stage = next(name for name, config in CONFIGS.items() if config is kind)
-    given = parameters.get(stage, {})
-    merged = _over(kind(**own).model_dump(), given, stage)
+    overrides = parameters.get(stage, {})
+    merged = _over(kind(**own).model_dump(), overrides, stage)
     try:
         return kind.model_validate(merged)
     except ValidationError as exc:
@@ -112,10 +112,10 @@ def check(parameters: Parameters) -> None:
         config_of(kind, parameters)
 
 
-def _over(known: dict[str, Any], given: Mapping[str, Any], where: str) -> dict[str, Any]:
+def _over(known: dict[str, Any], overrides: Mapping[str, Any], where: str) -> dict[str, Any]:
     """Values laid over others, field by field."""
     merged = dict(known)
-    for name, value in given.items():
+    for name, value in overrides.items():
         if name not in known:
             near = _near(name, list(known))
             raise ValueError(f"{where}.{name}: there is no such parameter{near}")
@@ -185,13 +185,13 @@ def from_file(path: Path) -> list[Setting]:
         ValueError: It is no such file.
     """
     try:
-        told = tomllib.loads(path.read_text())
+        tables = tomllib.loads(path.read_text())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
         raise ValueError(f"{path}: {exc}") from exc
-    for stage, table in told.items():
+    for stage, table in tables.items():
         if not isinstance(table, dict):
             raise ValueError(f"{path}: {stage}: give tables named after stages, such as [merge]")
-    return [Setting(name, value, str(path)) for name, value in _flat(told)]
+    return [Setting(name, value, str(path)) for name, value in _flat(tables)]
 
 
 def all_names() -> list[str]:

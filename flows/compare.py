@@ -103,11 +103,11 @@ def run_comparison(request: CompareRequest, settings: Settings) -> dict[str, Any
     record = _record(request, sides, dict(artifact.record), run)
     content = json.loads((artifact.folder / CONTENT_FILE).read_text())
     preview = (artifact.folder / PREVIEW_FILE).read_bytes()
-    place = Alignment.from_dict(record["alignment"]).place
-    tyres = _previews(sides, place, settings)
+    placement = Alignment.from_dict(record["alignment"]).place
+    tyres = _previews(sides, placement, settings)
     files = {
         f"{name}.change.glb": (artifact.folder / CHANGE_FILE).read_bytes(),
-        f"{name}.placed.glb": placed_glb(sides["damaged"].glb, place),
+        f"{name}.placed.glb": placed_glb(sides["damaged"].glb, placement),
         f"{name}.csv": (artifact.folder / CELLS_FILE).read_bytes(),
         f"{name}.html": comparison_page(name, record, content, preview, tyres).encode(),
     }
@@ -144,7 +144,7 @@ def _result_of(
 
 
 def _previews(
-    sides: Mapping[str, FoundResult], place: Similarity, settings: Settings
+    sides: Mapping[str, FoundResult], placement: Similarity, settings: Settings
 ) -> list[bytes]:
     """The previews of both tyres, the damaged one's placed; none where one is gone."""
     found = []
@@ -154,7 +154,7 @@ def _previews(
     new, damaged = found
     if new is None or damaged is None:
         return []
-    return [new, placed_glb(damaged, place)]
+    return [new, placed_glb(damaged, placement)]
 
 
 def _artifacts(found: FoundResult, store: ArtifactStore) -> Reconstructed:
@@ -187,11 +187,11 @@ def _artifacts(found: FoundResult, store: ArtifactStore) -> Reconstructed:
 def _record(
     request: CompareRequest,
     sides: Mapping[str, FoundResult],
-    told: dict[str, Any],
+    comparison: dict[str, Any],
     run: Runner,
 ) -> dict[str, Any]:
     """The comparison with where it comes from."""
-    reasons = list(told["reasons"])
+    reasons = list(comparison["reasons"])
     origin = {}
     for side, found in sides.items():
         of = found.metadata
@@ -211,12 +211,12 @@ def _record(
         text = _CONTRADICTING.format(new_mm, damaged_mm)
         reasons.insert(0, {"code": "diameters-differ", "text": text})
     if any(o["verdict"] == "fail" for o in origin.values()):
-        told["verdict"] = "cannot compare"
+        comparison["verdict"] = "cannot compare"
     if all(o["diameter_mm"] == DEFAULT_DIAMETER_MM for o in origin.values()):
         reasons.append({"code": "size-assumed", "text": _ASSUMED})
     return {
         "name": request.name,
-        **told,
+        **comparison,
         "reasons": reasons,
         **origin,
         "run_id": str(this_run.id or ""),

@@ -76,10 +76,10 @@ def evaluate_pair(pair: Pair, request: PairsRequest) -> dict[str, Any]:
 def _stand(metadata_file: Path, video: Path, store: ArtifactStore) -> Stand:
     """Where the mesh of a film stands in the frame of the tyre that was filmed."""
     metadata = json.loads(metadata_file.read_text())
-    place = load_mesh(artifact_of(store, metadata, StageName.MERGE)).from_world
+    from_world = load_mesh(artifact_of(store, metadata, StageName.MERGE)).from_world
     poses = PoseEstimate.read(artifact_of(store, metadata, StageName.ESTIMATE_POSES))
     frames = artifact_of(store, metadata, StageName.EXTRACT).record["frames"]
-    cameras = {i: camera_moved(c, place) for i, c in poses.cameras.items()}
+    cameras = {i: camera_moved(c, from_world) for i, c in poses.cameras.items()}
     return stand_of(cameras, true_cameras_of(read_truth(video).cameras, frames))
 
 

@@ -60,8 +60,8 @@ def history(request: HistoryRequest) -> State[Any]:
     if not failed:
         every = "all " if total > 1 else ""
         return Completed(message=f"{every}{total} compared")
-    told = ", ".join(map(printable, failed[:10]))
-    return Failed(message=f"{len(failed)} of {total} failed: {told}")
+    names = ", ".join(map(printable, failed[:10]))
+    return Failed(message=f"{len(failed)} of {total} failed: {names}")
 
 
 def run_history(request: HistoryRequest, settings: Settings) -> list[Comparison]:
@@ -138,14 +138,14 @@ class _Work:
         return glb, None if state.is_completed() else failure_of_run(state)
 
     def _compared(self, entry: Comparison, new: Path | str, film: Film) -> Comparison:
-        asked = CompareRequest(
+        request = CompareRequest(
             new=new,
             damaged=film.location,
             out_dir=self._request.out_dir,
             name=entry.name,
             **self._options,
         )
-        state = compare(asked, return_state=True)
+        state = compare(request, return_state=True)
         entry = replace(entry, flow_run_id=str(state.state_details.flow_run_id or ""))
         if not state.is_completed():
             return replace(entry, state="failed", error=failure_of_run(state).to_dict())

@@ -140,11 +140,11 @@ def outcome(name: str, kind: str, film: Film, source: Source, out: Path) -> dict
     """
     folder, glb = out / "films" / name, (out / f"{name}.glb").absolute()
     write_film(film, folder)
-    wanted: dict[str, Any] = {"input": folder, "glb_path": glb, "preset": "fast"}
+    request: dict[str, Any] = {"input": folder, "glb_path": glb, "preset": "fast"}
     if source.truth is not None:
-        wanted["diameter_mm"] = 1000.0 * source.truth.diameter
+        request["diameter_mm"] = 1000.0 * source.truth.diameter
     try:
-        metadata = reconstruct(ReconstructRequest.model_validate(wanted), name)
+        metadata = reconstruct(ReconstructRequest.model_validate(request), name)
     except Tyre3dError as exc:
         codes = [exc.code, *(reason.code for reason in first_word_on(film).reasons)]
         return {"verdict": exc.code, "codes": codes, "told": str(exc)}
@@ -212,10 +212,10 @@ def plan(
         names: The videos' names.
         each: Sound kinds of a video, the first and others in turn; None for all.
     """
-    wanted = [kind for kind in kinds if kind in SOUND]
-    others = wanted[1:]
-    sound = [(kind, name) for kind in wanted[:1] for name in names]
-    for turn in range(len(wanted[:each]) - 1):
+    sound_kinds = [kind for kind in kinds if kind in SOUND]
+    others = sound_kinds[1:]
+    sound = [(kind, name) for kind in sound_kinds[:1] for name in names]
+    for turn in range(len(sound_kinds[:each]) - 1):
         sound += [(others[(turn + n) % len(others)], name) for n, name in enumerate(names)]
     faults = [kind for kind in kinds if kind in DEFECTS]
     every = [

@@ -27,8 +27,8 @@ def batch(options: argparse.Namespace) -> int:
     prepare(settings, verbose=options.verbose, quiet=options.quiet)
     from tasks.storage.inputs import check_name
 
-    for place in (*options.inputs, options.out):
-        check_name(place)
+    for location in (*options.inputs, options.out):
+        check_name(location)
     fields = {
         "inputs": tuple(options.inputs),
         "out_dir": options.out,
@@ -83,8 +83,8 @@ def batch(options: argparse.Namespace) -> int:
         raise error
     entries = latest_entries(results)
     if options.json:
-        told = {"message": state.message, "tyres": [asdict(entry) for entry in entries]}
-        sys.stdout.write(f"{json.dumps(told, indent=2, ensure_ascii=False)}\n")
+        payload = {"message": state.message, "tyres": [asdict(entry) for entry in entries]}
+        sys.stdout.write(f"{json.dumps(payload, indent=2, ensure_ascii=False)}\n")
     elif not options.quiet:
         sys.stdout.write(batch_table(entries, state.message or ""))
     if not state.is_completed():

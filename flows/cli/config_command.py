@@ -79,8 +79,8 @@ def config(options: argparse.Namespace) -> int:
     request = validated(MeshOptions, "config show", mesh_options(options, settings))
     rows = [*_of_installation(settings), *_of_stages(request, found, options)]
     if options.json:
-        told = {name: {"value": value, "origin": origin} for name, value, origin in rows}
-        sys.stdout.write(f"{json.dumps(told, indent=2)}\n")
+        payload = {name: {"value": value, "origin": origin} for name, value, origin in rows}
+        sys.stdout.write(f"{json.dumps(payload, indent=2)}\n")
     else:
         lines = [("setting", "value", "from")]
         lines += [(name, _shown(value), origin) for name, value, origin in rows]

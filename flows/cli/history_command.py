@@ -47,8 +47,8 @@ def _made(options: argparse.Namespace, tolerance_mm: float | None) -> dict[str, 
     from tasks.storage.inputs import check_name
     from tasks.storage.results import Results
 
-    for place in (options.source, options.out):
-        check_name(place)
+    for location in (options.source, options.out):
+        check_name(location)
     fields = {"source": options.source, "out_dir": options.out, "tolerance_mm": tolerance_mm}
     request = validated(HistoryRequest, "compare", fields | mesh_options(options, settings))
     find_histories(request.source, settings)  # refused before anything is started

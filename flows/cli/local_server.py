@@ -71,8 +71,8 @@ def configured() -> str:
     if named is not None:
         return named
     profiles = os.environ.get("PREFECT_PROFILES_PATH") or prefect_home() / "profiles.toml"
-    places = {**_FILES_OF_PREFECT, str(profiles): "PREFECT_API_URL"}
-    texts = ((_text(Path(place)), mark) for place, mark in places.items())
+    files = {**_FILES_OF_PREFECT, str(profiles): "PREFECT_API_URL"}
+    texts = ((_text(Path(file)), mark) for file, mark in files.items())
     if not any(text is not None and mark in text for text, mark in texts):
         return ""  # nothing that Prefect, which takes seconds to import, could find more in
     from prefect.settings import get_current_settings

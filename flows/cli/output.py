@@ -63,8 +63,8 @@ def batch_table(entries: Sequence[Entry], message: str) -> str:
     for entry in entries:
         state = "finished before" if entry.found_finished else entry.state
         seconds = f"{entry.seconds:7.1f}"
-        told = [printable(text) for text in (entry.glb, *entry.why) if text]
-        first, *others = told or [""]
+        lines = [printable(text) for text in (entry.glb, *entry.why) if text]
+        first, *others = lines or [""]
         rows.append((printable(entry.name), state, entry.verdict, seconds, first))
         rows += [("", "", "", "", other) for other in others]
     return f"\n{table(rows)}\n{message}\n"
@@ -74,11 +74,11 @@ def pruned_in_words(pruned: Pruned, *, dry_run: bool) -> str:
     """What became of old artifacts; a further line for each thing to look at."""
     gone = "would be deleted" if dry_run else "deleted"
     left = f"; {counted(pruned.parts, 'file')} that killed processes left {gone}"
-    told = (
+    summary = (
         f"{counted(pruned.artifacts, 'artifact')} ({pruned.size / 1e6:.1f} MB) {gone}; "
         f"{pruned.kept} ({pruned.kept_size / 1e6:.1f} MB) kept{left if pruned.parts else ''}"
     )
-    return "\n".join([told, *pruned.remarks])
+    return "\n".join([summary, *pruned.remarks])
 
 
 def models_table(entries: Sequence[Mapping[str, str]]) -> str:

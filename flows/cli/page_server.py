@@ -21,11 +21,11 @@ def page_server(name: str, content: bytes, port: int) -> http.server.ThreadingHT
     Raises:
         OSError: The port is taken.
     """
-    places = {"/", f"/{quote(name, errors='surrogateescape')}"}
+    paths = {"/", f"/{quote(name, errors='surrogateescape')}"}
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            known = self.path.partition("?")[0] in places and _is_own(self.headers.get("Host", ""))
+            known = self.path.partition("?")[0] in paths and _is_own(self.headers.get("Host", ""))
             self.send_response(200 if known else 404)
             self.send_header("Content-Type", "text/html; charset=utf-8")
             self.send_header("Content-Length", str(len(content) if known else 0))

@@ -55,8 +55,8 @@ class _Parser(argparse.ArgumentParser):
 
 def error_json(failure: Failure, exit_code: int) -> str:
     """What a command prints for machines where it fails."""
-    told = {**failure.to_dict(), "retryable": failure.retryable, "exit_code": exit_code}
-    return f"{json.dumps({'error': told}, indent=2)}\n"
+    payload = {**failure.to_dict(), "retryable": failure.retryable, "exit_code": exit_code}
+    return f"{json.dumps({'error': payload}, indent=2)}\n"
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -367,8 +367,8 @@ def _add_speech(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--json", action="store_true", help="print the result, or the error, as JSON"
     )
-    said = parser.add_mutually_exclusive_group()
-    said.add_argument(
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument(
         "--quiet", action="store_true", help="say nothing but errors, and JSON where it is asked"
     )
-    said.add_argument("--verbose", action="store_true", help="log for debugging, tracebacks")
+    group.add_argument("--verbose", action="store_true", help="log for debugging, tracebacks")

@@ -43,13 +43,15 @@ def circumstances() -> str:
     import resource
 
     status = Path("/proc/self/status").read_text().splitlines()
-    told = [
+    details = [
         str(ROOT),
         sorted(_sources(ROOT)),
         sys.executable,
         str(sys.flags),
         sorted(sys._xoptions.items()),
-        _stamps(Path(place) for place in {os.__file__, *sys.path} if place.endswith("-packages")),
+        _stamps(
+            Path(folder) for folder in {os.__file__, *sys.path} if folder.endswith("-packages")
+        ),
         _stamps([prefect_home() / "profiles.toml"]),
         sorted((k, v) for k, v in _BEGAN_WITH.items() if k not in _OF_NO_ACCOUNT),
         [line for line in status if line.startswith(("Uid", "Gid", "Groups", "Umask", "CapEff"))],
@@ -60,7 +62,7 @@ def circumstances() -> str:
         [resource.getrlimit(number) for number in range(resource.RLIMIT_NOFILE + 1)],
         resource.getrlimit(resource.RLIMIT_AS),
     ]
-    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(details).encode()).hexdigest()
 
 
 def _sources(root: Path) -> Iterator[tuple[str, int, int]]:
@@ -73,8 +75,8 @@ def _sources(root: Path) -> Iterator[tuple[str, int, int]]:
                     if entry.name != "__pycache__":
                         waiting.append(entry.path)
                 else:
-                    told = entry.stat()
-                    yield entry.path, told.st_mtime_ns, told.st_size
+                    status = entry.stat()
+                    yield entry.path, status.st_mtime_ns, status.st_size
 
 
 def _stamps(paths: Any) -> list[tuple[str, int]]:
@@ -89,8 +91,10 @@ def address() -> tuple[str, int]:
 
 def user_of(connection: socket.socket) -> int:
     """The user at the other end."""
-    told = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-    return int(struct.unpack("3i", told)[1])
+    credentials = connection.getsockopt(
+        socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")
+    )
+    return int(struct.unpack("3i", credentials)[1])
 
 
 def hand_over(arguments: Sequence[str]) -> int | None:
@@ -134,7 +138,7 @@ def _prefect_is_set_up_here() -> bool:
 
 
 def _handed_over(arguments: Sequence[str], unblocked: set[Any]) -> int | None:
-    told = {
+    request = {
         "circumstances": circumstances(),
         "arguments": list(arguments),
         "environment": dict(os.environ),
@@ -144,14 +148,14 @@ def _handed_over(arguments: Sequence[str], unblocked: set[Any]) -> int | None:
             _connect(connection)
             folder = os.open(".", os.O_PATH | os.O_DIRECTORY)
             try:
-                socket.send_fds(connection, [json.dumps(told).encode()], [0, 1, 2, folder])
+                socket.send_fds(connection, [json.dumps(request).encode()], [0, 1, 2, folder])
             finally:
                 os.close(folder)
             if connection.recv(1) != b"y":
                 return None
         except OSError:  # there is none, it ends, or the arguments are too many for one message
             return None
-        status = _status_told(connection, unblocked)
+        status = _exit_status(connection, unblocked)
     if not status:
         sys.stderr.write("tyre3d: [crashed] start: the process at work was killed. Run again\n")
         return 6
@@ -174,7 +178,7 @@ def _connect(connection: socket.socket) -> None:
         raise PermissionError("the socket is somebody else's")
 
 
-def _status_told(connection: socket.socket, unblocked: set[Any]) -> bytes:
+def _exit_status(connection: socket.socket, unblocked: set[Any]) -> bytes:
     """What the process at work says of its end; it is told of the signals that come meanwhile.
 
     They are read from a pipe: where one comes just before a call that waits, Python runs its

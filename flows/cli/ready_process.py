@@ -46,7 +46,7 @@ _LONGEST = 1 << 20
 def main() -> None:
     """Be ready until the local server, whose address is the argument, ends."""
     url = sys.argv[1]
-    told = circumstances()
+    digest = circumstances()
     os.chdir(prefect_home())
     with (prefect_home() / _LOCK_FILE).open("a") as file:
         if not locked(file.fileno()):
@@ -55,7 +55,7 @@ def main() -> None:
         if threading.active_count() > 1:
             return  # a copy would lack the other threads
         with listening() as listener:
-            serve(listener, told, run_command, lambda: (kept_server() or ("",))[0] != url)
+            serve(listener, digest, run_command, lambda: (kept_server() or ("",))[0] != url)
 
 
 def _import(url: str) -> None:

@@ -20,11 +20,11 @@ def info(options: argparse.Namespace) -> int:
     from tasks.report.found import find_result
     from tasks.report.info import info_of
 
-    told = info_of(find_result(options.result, load_settings()))
+    payload = info_of(find_result(options.result, load_settings()))
     if options.json:
-        sys.stdout.write(json.dumps(told, indent=2, ensure_ascii=False) + "\n")
+        sys.stdout.write(json.dumps(payload, indent=2, ensure_ascii=False) + "\n")
     else:
-        sys.stdout.write(info_lines(told))
+        sys.stdout.write(info_lines(payload))
     return 0
 
 

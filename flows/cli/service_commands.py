@@ -44,8 +44,8 @@ def ui(options: argparse.Namespace) -> int:
     prepare(settings, verbose=True)
     origin = f"http://{options.host}:{options.port}"
     password = os.environ.get("PREFECT_SERVER_API_AUTH_STRING") or own_password()
-    with server_lock(f"{origin}/api") as held:
-        if not held:
+    with server_lock(f"{origin}/api") as locked:
+        if not locked:
             raise InputError(
                 "server-running",
                 stage="start",
@@ -76,12 +76,12 @@ def _check_port(host: str, port: int) -> None:
         ResourceError: ``port-taken``.
     """
     try:
-        family, kind, protocol, _, place = socket.getaddrinfo(
+        family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         with socket.socket(family, kind, protocol) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(place)
+            probe.bind(address)
     except OSError as exc:
         raise ResourceError(
             "port-taken",
@@ -181,8 +181,8 @@ def doctor(options: argparse.Namespace) -> int:
     checks = examine(settings, ask_server)
     healthy = all(check.level != "problem" for check in checks)
     if options.json:
-        told = {"healthy": healthy, "checks": [check.to_dict() for check in checks]}
-        sys.stdout.write(f"{json.dumps(told, indent=2)}\n")
+        payload = {"healthy": healthy, "checks": [check.to_dict() for check in checks]}
+        sys.stdout.write(f"{json.dumps(payload, indent=2)}\n")
     else:
         sys.stdout.write(checks_table(checks))
     return 0 if healthy else 1

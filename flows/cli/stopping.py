@@ -65,8 +65,8 @@ def watch() -> None:
 def _follow(reader: int) -> None:
     import threading
 
-    while told := os.read(reader, 64):
-        for number in told:
+    while numbers := os.read(reader, 64):
+        for number in numbers:
             if number not in _HEEDED:
                 continue
             if number in _repeated:
@@ -81,13 +81,13 @@ def _follow(reader: int) -> None:
             received.append(number)
 
 
-def _lost(told: sys.UnraisableHookArgs) -> None:
+def _lost(unraisable: sys.UnraisableHookArgs) -> None:
     """Raise again what a handler raised within a callback or a destructor, where it is dropped."""
     import threading
 
-    error = told.exc_value
+    error = unraisable.exc_value
     if not isinstance(error, KeyboardInterrupt | Terminated):
-        sys.__unraisablehook__(told)
+        sys.__unraisablehook__(unraisable)
         return
     number = signal.SIGINT if isinstance(error, KeyboardInterrupt) else signal.SIGTERM
 

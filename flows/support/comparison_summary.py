@@ -49,13 +49,13 @@ def comparison_summary(
         results: The folder of the comparison.
         settings: How storage is reached.
     """
-    places = {label: results.location(f"{name}{suffix}") for label, suffix in _LINKED.items()}
+    locations = {label: results.location(f"{name}{suffix}") for label, suffix in _LINKED.items()}
     links = [
         f"[{label}]({address})"
-        for label, place in places.items()
-        if (address := address_of(place, settings))
+        for label, location in locations.items()
+        if (address := address_of(location, settings))
     ]
-    sides = [(side, *_told_of(record[side])) for side in ("new", "damaged")]
+    sides = [(side, *_side_row(record[side])) for side in ("new", "damaged")]
     zones = [
         (
             zone["name"].replace("-", " "),
@@ -84,7 +84,7 @@ def comparison_summary(
             "",
             *(f"- {escaped(r['text'])} (`{r['code']}`)" for r in record["reasons"]),
             "",
-            " · ".join(links) or f"Report: {escaped(str(places['report']))}",
+            " · ".join(links) or f"Report: {escaped(str(locations['report']))}",
             "",
             *table(("tyre", "film", "diameter, mm", "verdict on its mesh"), sides),
             "",
@@ -95,7 +95,7 @@ def comparison_summary(
     )
 
 
-def _told_of(side: Mapping[str, Any]) -> tuple[str, str, str]:
+def _side_row(side: Mapping[str, Any]) -> tuple[str, str, str]:
     """Film, diameter and verdict of one of both tyres."""
     return escaped(side["name"]), f"{side['diameter_mm']:g}", side["verdict"]
 

@@ -43,7 +43,7 @@ def _is_known(revision: str) -> bool:
     """Whether a migration of this release ends at a revision."""
     found = importlib.util.find_spec("prefect")
     folders = (
-        [Path(place, _MIGRATIONS) for place in found.submodule_search_locations or ()]
+        [Path(location, _MIGRATIONS) for location in found.submodule_search_locations or ()]
         if found
         else []
     )

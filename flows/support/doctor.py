@@ -88,17 +88,19 @@ def check_versions() -> Iterator[Check]:
         yield Check("python", "ok", here)
     wrong = []
     for text in requires("tyre3d") or []:
-        wanted, _, marker = text.partition(";")
-        name, _, release = (part.strip() for part in wanted.partition("=="))
+        requirement, _, marker = text.partition(";")
+        name, _, release = (part.strip() for part in requirement.partition("=="))
         if release and "extra" not in marker:
             here_is = _version(name)
             if here_is is None or here_is.partition("+")[0] != release:
                 wrong.append(f"{name} {here_is or 'missing'} instead of {release}")
-    told = f"tyre3d {version('tyre3d')}, prefect {_version('prefect')}, torch {_version('torch')}"
+    versions = (
+        f"tyre3d {version('tyre3d')}, prefect {_version('prefect')}, torch {_version('torch')}"
+    )
     if wrong:
         yield Check("packages", "problem", "; ".join(wrong), "Install by the lock: make setup")
     else:
-        yield Check("packages", "ok", told)
+        yield Check("packages", "ok", versions)
 
 
 def _version(name: str) -> str | None:
@@ -139,34 +141,34 @@ def check_storage(settings: Settings) -> Iterator[Check]:
     """Artifacts can be written, read and deleted where they go, and scratch files here."""
     from tasks.storage.open import open_storage
 
-    places: dict[str, str | Path] = {"artifacts": settings.storage_root}
-    places["scratch files"] = settings.scratch_dir
-    for name, place in places.items():
-        location = place if "://" in str(place) else Path(place)
+    roots: dict[str, str | Path] = {"artifacts": settings.storage_root}
+    roots["scratch files"] = settings.scratch_dir
+    for name, root in roots.items():
+        location = root if "://" in str(root) else Path(root)
         storage, key = open_storage(location, settings), f".{uuid.uuid4().hex}.part"
         storage.write({key: b"tyre3d doctor"})
         try:
             if storage.get(key) != b"tyre3d doctor":
-                what = f"{place}: what was written is not what is read"
+                what = f"{root}: what was written is not what is read"
                 yield Check(name, "problem", what, "Look at this storage; do not use it")
                 continue
         finally:
             storage.delete(key)
-        yield Check(name, "ok", str(place))
+        yield Check(name, "ok", str(root))
 
 
 def check_disks(settings: Settings) -> Iterator[Check]:
     """Space where this machine writes."""
-    for place in sorted(set(locations_of(settings).values())):
-        free = shutil.disk_usage(_existing(place)).free
-        told = f"{free / 1e9:.1f} GB are free for {place}"
+    for folder in sorted(set(locations_of(settings).values())):
+        free = shutil.disk_usage(_existing(folder)).free
+        message = f"{free / 1e9:.1f} GB are free for {folder}"
         advice = "tyre3d prune --older-than 30d, or a larger disk (TYRE3D_HOME, TYRE3D_STORAGE)"
         if free < _TOO_FEW_BYTES:
-            yield Check("disk", "problem", told, advice)
+            yield Check("disk", "problem", message, advice)
         elif free < 1e9 * settings.disk_low_gb:
-            yield Check("disk", "warning", told, advice)
+            yield Check("disk", "warning", message, advice)
         else:
-            yield Check("disk", "ok", told)
+            yield Check("disk", "ok", message)
 
 
 def _existing(folder: Path) -> Path:
@@ -202,9 +204,9 @@ def check_proxies(environment: dict[str, str]) -> Iterator[Check]:
 def _listens(address: str) -> bool:
     """Whether a connection to a proxy can be made."""
     try:
-        told = urlsplit(address)
-        port = told.port or {"https": 443, "socks5": 1080, "socks5h": 1080}.get(told.scheme, 80)
-        with socket.create_connection((told.hostname or "", port), timeout=_PROXY_WITHIN_S):
+        parts = urlsplit(address)
+        port = parts.port or {"https": 443, "socks5": 1080, "socks5h": 1080}.get(parts.scheme, 80)
+        with socket.create_connection((parts.hostname or "", port), timeout=_PROXY_WITHIN_S):
             return True
     except (OSError, ValueError):
         return False

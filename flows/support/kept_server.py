@@ -24,7 +24,7 @@ from flows.support.own_server import locked, prefect_home
 
 LOG_FILE = "tyre3d-local.log"
 """In ``$PREFECT_HOME``: what the server says."""
-_PLACE_FILE = "tyre3d-local.json"
+_ADDRESS_FILE = "tyre3d-local.json"
 _LEASE_FILE = "tyre3d-local.lease"
 _SERVER_VARIABLES = ("PREFECT_SERVER_", "PREFECT_API_DATABASE_")
 _LOOK_S = 1.0
@@ -35,8 +35,8 @@ def kind() -> str:
     settings = {k: v for k, v in os.environ.items() if k.startswith(_SERVER_VARIABLES)}
     for name in ("PREFECT_SERVER_API_AUTH_STRING", "PREFECT_SERVER_API_CORS_ALLOWED_ORIGINS"):
         settings.pop(name, None)
-    told = [package_version("prefect"), sys.prefix, sorted(settings.items())]
-    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
+    details = [package_version("prefect"), sys.prefix, sorted(settings.items())]
+    return hashlib.sha256(json.dumps(details).encode()).hexdigest()[:16]
 
 
 class Lease:
@@ -71,8 +71,8 @@ def _lease_file() -> Path:
     return prefect_home() / _LEASE_FILE
 
 
-def _place_file() -> Path:
-    return prefect_home() / _PLACE_FILE
+def _address_file() -> Path:
+    return prefect_home() / _ADDRESS_FILE
 
 
 @contextlib.contextmanager
@@ -86,7 +86,7 @@ def kept_server_lock(url: str, of_kind: str) -> Iterator[bool]:
     Returns:
         A context whose value is false where another one is kept.
     """
-    with _place_file().open("a+") as file:
+    with _address_file().open("a+") as file:
         if not locked(file.fileno()):
             yield False
             return
@@ -99,12 +99,12 @@ def kept_server_lock(url: str, of_kind: str) -> Iterator[bool]:
 def kept_server() -> tuple[str, str] | None:
     """Address and kind of the server that is kept, None where none is alive."""
     try:
-        with _place_file().open() as file:
+        with _address_file().open() as file:
             with contextlib.suppress(BlockingIOError):
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
                 return None
-            told = json.load(file)
-            return str(told["url"]), str(told["kind"])
+            record = json.load(file)
+            return str(record["url"]), str(record["kind"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -118,16 +118,16 @@ def wait_until_unused(idle_s: float, is_enough: Callable[[], bool]) -> None:
     """
     used_at = time.monotonic()
     try:
-        mine = _place_file().stat().st_ino
+        mine = _address_file().stat().st_ino
         while True:
             time.sleep(_LOOK_S)
-            if _place_file().stat().st_ino != mine:
+            if _address_file().stat().st_ino != mine:
                 return  # its folder was cleared, and another has taken its place
             with _lease_file().open("a") as file:
                 if not locked(file.fileno()):
                     used_at = time.monotonic()
                 elif time.monotonic() >= used_at + idle_s or is_enough():
-                    _place_file().unlink()  # whoever takes the lease from now on finds no server
+                    _address_file().unlink()  # whoever takes the lease from now on finds no server
                     return
     except OSError:
         return  # likewise, and none has

@@ -43,12 +43,12 @@ def address_of(location: Path | str, settings: Settings) -> str | None:
 
 def signed_address(path: Path, secret: str, port: int) -> str:
     """The address of a file of this machine."""
-    place = os.fsencode(path)
-    return f"http://{HOST}:{port}/{_signature(place, secret)}{quote(place)}"
+    location = os.fsencode(path)
+    return f"http://{HOST}:{port}/{_signature(location, secret)}{quote(location)}"
 
 
-def _signature(place: bytes, secret: str) -> str:
-    return hmac.new(secret.encode(), place, hashlib.sha256).hexdigest()[:32]
+def _signature(location: bytes, secret: str) -> str:
+    return hmac.new(secret.encode(), location, hashlib.sha256).hexdigest()[:32]
 
 
 def links_server(secret: str, port: int) -> http.server.ThreadingHTTPServer:
@@ -85,11 +85,11 @@ def links_server(secret: str, port: int) -> http.server.ThreadingHTTPServer:
             """The file that the address names, where it is one of ours."""
             own = self.headers.get("Host", "").rpartition(":")[0] in (HOST, "localhost")
             signature, _, rest = self.path.partition("?")[0][1:].partition("/")
-            place = b"/" + unquote_to_bytes(rest)
-            wanted = _signature(place, secret)
-            if not own or not hmac.compare_digest(signature.encode(), wanted.encode()):
+            location = b"/" + unquote_to_bytes(rest)
+            expected = _signature(location, secret)
+            if not own or not hmac.compare_digest(signature.encode(), expected.encode()):
                 return None
-            path = Path(os.fsdecode(place))
+            path = Path(os.fsdecode(location))
             return path if path.suffix in TYPES and path.is_file() else None
 
         def log_message(self, *_: Any) -> None:

@@ -36,17 +36,17 @@ class JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
         time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        told = {
+        line = {
             "time": time,
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
             **_about,
-            **_told_with(record),
+            **_fields_of(record),
         }
         if record.exc_info:
-            told["error"] = self.formatException(record.exc_info)
-        return json.dumps(told, ensure_ascii=True)
+            line["error"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=True)
 
 
 _FIELDS = {
@@ -59,7 +59,7 @@ _FIELDS = {
 """By attribute of a record, Prefect's and ours: the field."""
 
 
-def _told_with(record: logging.LogRecord) -> dict[str, str]:
+def _fields_of(record: logging.LogRecord) -> dict[str, str]:
     found = {field: getattr(record, name, None) for name, field in _FIELDS.items()}
     return {field: str(value) for field, value in found.items() if value}
 

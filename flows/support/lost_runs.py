@@ -109,11 +109,11 @@ async def _begun(client: PrefectClient) -> list[FlowRun]:
 
 async def _heartbeat(client: PrefectClient, run_id: UUID) -> str | None:
     """Id of the latest heartbeat of a run; None where there was none."""
-    wanted = {
+    filters = {
         "event": {"name": ["prefect.flow-run.heartbeat"]},
         "resource": {"id": [f"prefect.flow-run.{run_id}"]},
         "order": "DESC",
     }
-    answer = await client.request("POST", "/events/filter", json={"filter": wanted, "limit": 1})
+    answer = await client.request("POST", "/events/filter", json={"filter": filters, "limit": 1})
     events = answer.json()["events"]
     return str(events[0]["id"]) if events else None

@@ -23,17 +23,17 @@ DISK_LOW = "tyre3d.disk.low"
 EVERY_S = 300.0
 """How often a machine tells of itself."""
 _GPU = ("index", "name", "utilization.gpu", "memory.used", "memory.total")
-_ASKED_FOR_S = 20.0
+_TIMEOUT_S = 20.0
 _MIB = 2**20
 _log = logging.getLogger("tyre3d.machine")
 
 
 def locations_of(settings: Settings) -> dict[str, Path]:
     """The folders in which this machine writes artifacts and scratch files, by name."""
-    places = {"home": settings.home}
+    locations = {"home": settings.home}
     if "://" not in settings.storage_root:
-        places["artifacts"] = Path(settings.storage_root)
-    return places
+        locations["artifacts"] = Path(settings.storage_root)
+    return locations
 
 
 def disks(places: Mapping[str, Path]) -> dict[str, dict[str, int]]:
@@ -44,10 +44,10 @@ def disks(places: Mapping[str, Path]) -> dict[str, dict[str, int]]:
     found = {}
     for name, folder in places.items():
         try:
-            told = shutil.disk_usage(folder)
+            usage = shutil.disk_usage(folder)
         except OSError:
             continue
-        found[name] = {"free": told.free, "total": told.total}
+        found[name] = {"free": usage.free, "total": usage.total}
     return found
 
 
@@ -61,12 +61,12 @@ def gpus() -> list[dict[str, Any]]:
     """
     command = ["nvidia-smi", f"--query-gpu={','.join(_GPU)}", "--format=csv,noheader,nounits"]
     try:
-        told = subprocess.run(
-            command, capture_output=True, text=True, timeout=_ASKED_FOR_S, check=True
+        output = subprocess.run(
+            command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=True
         ).stdout
     except (OSError, ValueError, subprocess.SubprocessError):
         return []
-    rows = [[field.strip() for field in line.split(",")] for line in told.splitlines()]
+    rows = [[field.strip() for field in line.split(",")] for line in output.splitlines()]
     return [_gpu(*row) for row in rows if len(row) == len(_GPU)]
 
 
@@ -89,14 +89,14 @@ def events(places: Mapping[str, Path], low_bytes: float, now: datetime) -> list[
     """
     machine, found = socket.gethostname(), disks(places)
     about = {"machine": machine, "disks": found, "gpus": gpus()}
-    told = [_event(MACHINE, machine, machine, about, now)]
+    records = [_event(MACHINE, machine, machine, about, now)]
     for place, disk in found.items():
         if disk["free"] < low_bytes:
             free = f"{disk['free'] / 1e9:.1f} of {disk['total'] / 1e9:.1f} GB are free"
             what = f"{machine}, {place} ({places[place]}): {free}"
             _log.warning("a disk fills up: %s", what)
-            told.append(_event(DISK_LOW, f"{machine}.{place}", what, disk, now))
-    return told
+            records.append(_event(DISK_LOW, f"{machine}.{place}", what, disk, now))
+    return records
 
 
 def _event(

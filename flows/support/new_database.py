@@ -45,9 +45,9 @@ def make_own_database() -> None:
     from prefect.settings import get_current_settings
 
     path = get_current_settings().home / "prefect.db"
-    asked = get_current_settings().server.database
-    own = asked.connection_url is not None and asked.connection_url.get_secret_value()
-    if asked.migrate_on_start and own == f"sqlite+aiosqlite:///{path}":
+    database = get_current_settings().server.database
+    own = database.connection_url is not None and database.connection_url.get_secret_value()
+    if database.migrate_on_start and own == f"sqlite+aiosqlite:///{path}":
         make_database(path)
 
 

@@ -22,7 +22,7 @@ from tasks.storage.parts import part_of
 
 PASSWORD_FILE = "tyre3d-auth"
 """In ``$PREFECT_HOME``: ``user:password``, as Prefect wants it in ``PREFECT_API_AUTH_STRING``."""
-_PLACE_FILE = "tyre3d-server.json"
+_ADDRESS_FILE = "tyre3d-server.json"
 """In ``$PREFECT_HOME``: the address of the server; locked by it for as long as it lives."""
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _PRIVATE = 0o600
@@ -106,7 +106,7 @@ def server_lock(url: str) -> Iterator[bool]:
     Returns:
         A context whose value is false where another server of this user runs.
     """
-    path = prefect_home() / _PLACE_FILE
+    path = prefect_home() / _ADDRESS_FILE
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+") as file:
         if not locked(file.fileno()):
@@ -136,7 +136,7 @@ def own_server(*, alive: bool) -> str | None:
         alive: Whether the server must be running now.
     """
     try:
-        with (prefect_home() / _PLACE_FILE).open() as file:
+        with (prefect_home() / _ADDRESS_FILE).open() as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:

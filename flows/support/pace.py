@@ -54,23 +54,23 @@ def remember(home: Path, kind: str, stages: Sequence[Mapping[str, Any]]) -> None
     made = {s["stage"]: s["seconds"] for s in stages if s["state"] == "Completed"}
     if not made:
         return
-    told = _read(home / _FILE)
-    before = told.get(kind)
+    record = _read(home / _FILE)
+    before = record.get(kind)
     known = before if isinstance(before, dict) else {}
     for stage, seconds in made.items():
         earlier = known.get(stage)
         known[stage] = [*(earlier if isinstance(earlier, list) else []), seconds][-_KEPT:]
     with contextlib.suppress(OSError), part_of(home / _FILE) as part:
-        part.write_text(json.dumps({**told, kind: known}))
+        part.write_text(json.dumps({**record, kind: known}))
         part.replace(home / _FILE)
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        told = json.loads(path.read_text())
+        record = json.loads(path.read_text())
     except (OSError, ValueError, RecursionError):
         return {}
-    return told if isinstance(told, dict) else {}
+    return record if isinstance(record, dict) else {}
 
 
 def _ways(stage: str, count: int) -> float:

@@ -93,8 +93,8 @@ class Runner:
         seconds = round(time.perf_counter() - started, 3)
         outcome = Outcome(name.value, state.name or "", seconds, ref.size, ref.uri)
         self.outcomes.append(outcome)
-        told = (name, state.name, seconds, ref.size, key[:12])
-        _log.info("%s: %s, %.1f s, %d bytes, key %s", *told)
+        details = (name, state.name, seconds, ref.size, key[:12])
+        _log.info("%s: %s, %.1f s, %d bytes, key %s", *details)
         emit_stage_event(self._tyre, outcome.stage, outcome.state, seconds, ref.uri)
         return ref
 

@@ -129,8 +129,8 @@ async def _tell_of_machine(places: Mapping[str, Path], low_bytes: float) -> None
             try:
                 answer = await client.request("GET", "/health")
                 now = parsedate_to_datetime(answer.headers["Date"])
-                told = await asyncio.to_thread(events, places, low_bytes, now)
-                await client.request("POST", "/events", json=told)
+                records = await asyncio.to_thread(events, places, low_bytes, now)
+                await client.request("POST", "/events", json=records)
             except Exception as exc:  # noqa: BLE001  the next time may succeed
                 _log.warning("telling of this machine: %r", exc)
             await asyncio.sleep(EVERY_S)
