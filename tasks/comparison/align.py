@@ -107,11 +107,11 @@ class Alignment:
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Alignment:
         """The inverse of :meth:`to_dict`."""
-        place = record["place"]
+        placement = record["place"]
         fields: dict[str, Any] = {k: math.nan if v is None else v for k, v in record.items()}
         fields["shift_mm"] = tuple(record["shift_mm"])
         fields["place"] = Similarity(
-            place["scale"], np.array(place["rotation"]), np.array(place["translation"])
+            placement["scale"], np.array(placement["rotation"]), np.array(placement["translation"])
         )
         return cls(**fields)
 
@@ -183,26 +183,26 @@ def _by_marks(new: Scan, other: Scan, chosen: _Pairing) -> Alignment | None:
     num_marks = sum(int((~s.ring).sum()) for s in sets)
     if num_marks < _MIN_MARKS:
         return None
-    place, residuals = _fit(sets, _start(faces, columns), chosen.scale)
+    placement, residuals = _fit(sets, _start(faces, columns), chosen.scale)
     reach = float(np.mean([np.hypot(s.new[:, 0], s.new[:, 1]).mean() for s in sets]))
     spread = _uncertainty(_sector_means(sets, residuals))
     flat = np.concatenate([r[~s.ring, :2] for s, r in zip(sets, residuals, strict=True)])
-    axle = place.rotation @ np.array([0.0, 0.0, 1.0 if faces == "same" else -1.0])
+    axle = placement.rotation @ np.array([0.0, 0.0, 1.0 if faces == "same" else -1.0])
     base = np.eye(3) if faces == "same" else _TURN_OVER
-    turned = place.rotation @ base.T
+    turned = placement.rotation @ base.T
     spin = math.degrees(math.atan2(turned[1, 0], turned[0, 0])) % 360.0
     return Alignment(
-        place,
+        placement,
         "sidewall-markings",
         faces,
         spin,
         chosen.certain,
         chosen.correlation,
         chosen.runner_up,
-        1.0 / place.scale,
+        1.0 / placement.scale,
         spread / reach,
         math.degrees(math.acos(min(1.0, abs(float(axle[2]))))),
-        tuple(1000.0 * float(v) for v in place.translation),  # type: ignore[arg-type]
+        tuple(1000.0 * float(v) for v in placement.translation),  # type: ignore[arg-type]
         num_marks,
         1000.0 * float(np.sqrt(np.median((flat**2).sum(axis=1)))),
         1000.0 * spread,
@@ -359,11 +359,11 @@ def _fit(
     outwards = np.concatenate([s.outwards for s in sets])
     ring = np.concatenate([s.ring for s in sets])
 
-    def place(x: FloatArray) -> tuple[float, FloatArray, FloatArray]:
+    def similarity(x: FloatArray) -> tuple[float, FloatArray, FloatArray]:
         return scale * math.exp(x[0]), Rotation.from_rotvec(x[1:4]).as_matrix(), x[4:7]
 
     def residual(x: FloatArray) -> FloatArray:
-        s, r, t = place(x)
+        s, r, t = similarity(x)
         rest = s * turned @ r.T + t - new
         rest[ring, :2] = outwards[ring] * (rest[ring, :2] * outwards[ring]).sum(1, keepdims=True)
         rest[:, 2] *= _ALONG_AXLE
@@ -371,7 +371,7 @@ def _fit(
 
     scales = np.array([0.01, 0.01, 0.01, 0.01, 0.002, 0.002, 0.002])
     solved = least_squares(residual, np.zeros(7), x_scale=scales, loss="soft_l1", f_scale=_ROBUST_M)
-    s, r, t = place(solved.x)
+    s, r, t = similarity(solved.x)
     rest = np.split(new - (s * turned @ r.T + t), np.cumsum([len(f.new) for f in sets])[:-1])
     return Similarity(s, r @ start, t), rest
 

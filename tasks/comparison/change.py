@@ -136,10 +136,10 @@ def change_between(
     remains = 0.0 if math.isnan(alignment.registration_mm) else alignment.registration_mm / 1000
     rows, columns = cell_shape(grid, config)
     bands = np.array_split(np.arange(grid.rows), rows)
-    told = _all_round(bands, new, other, turning, config)
-    fine = _levelled(fine, measured, bands, told)
-    outlined = np.isfinite(told.sd)
-    chance = np.where(outlined, told.sd, 0.0)
+    all_round = _all_round(bands, new, other, turning, config)
+    fine = _levelled(fine, measured, bands, all_round)
+    outlined = np.isfinite(all_round.sd)
+    chance = np.where(outlined, all_round.sd, 0.0)
     floor = np.where(outlined, config.cell_floor_px, config.sidewall_floor_px) * pixel_m
     lod = _95 * np.hypot(np.hypot(chance, remains), floor)
     return Change(
@@ -209,12 +209,12 @@ def _all_round(
     config: CompareConfig,
 ) -> _AllRound:
     """The change of bands of rows on the average round the tyre."""
-    told = [
+    by_tyre = [
         [_of_frames(m, shift, band, config) for band in bands]
         for m, shift in ((new, np.zeros(1)), (other, turning))
     ]
     change, sd, frames = [], [], []
-    for a, b in zip(*told, strict=True):
+    for a, b in zip(*by_tyre, strict=True):
         enough = min(len(a), len(b)) >= _MIN_FRAMES
         change.append(float(np.median(b) - np.median(a)) if enough else math.nan)
         sd.append(math.hypot(_sd(a), _sd(b)) if enough else math.nan)
@@ -244,20 +244,20 @@ def _levelled(
     fine: FloatArray,
     measured: NDArray[np.bool_],
     bands: list[NDArray[np.int64]],
-    told: _AllRound,
+    all_round: _AllRound,
 ) -> FloatArray:
     """The meshes' change with that of the outlines on the average round the tyre."""
     middles = np.array([band.mean() for band in bands])
-    known = np.isfinite(told.change)
+    known = np.isfinite(all_round.change)
     if not known.any():
         return fine
     rows = np.arange(len(fine))
     average = np.array(
         [np.median(row[m]) if m.any() else 0.0 for row, m in zip(fine, measured, strict=True)]
     )
-    wanted = np.interp(rows, middles[known], told.change[known])
+    expected = np.interp(rows, middles[known], all_round.change[known])
     near = np.abs(rows[:, None] - middles[known]).min(axis=1) <= 1.5 * len(fine) / len(bands)
-    return np.where(near[:, None], fine - average[:, None] + wanted[:, None], fine)
+    return np.where(near[:, None], fine - average[:, None] + expected[:, None], fine)
 
 
 def _by_cell(
@@ -297,7 +297,7 @@ def _zones(
 ) -> list[Zone]:
     """Means of the fifths of the tread, and what they must exceed."""
     bands = np.array_split(np.arange(*tread), len(ZONES))
-    told = _all_round(bands, new, other, turning, config)
+    all_round = _all_round(bands, new, other, turning, config)
     height = grid.section[:, 1]
     middle = float(height[slice(*tread)].mean())
     # without an anchor the scale is that of a worn tread: nothing can be told
@@ -305,8 +305,12 @@ def _zones(
     zones = []
     for k, (name, rows) in enumerate(zip(ZONES, bands, strict=True)):
         coverage = float(measured[rows].mean())
-        mean, chance, floor = float(told.change[k]), float(told.sd[k]), config.zone_floor_px
-        if not told.frames[k]:  # the meshes' profile is all there is
+        mean, chance, floor = (
+            float(all_round.change[k]),
+            float(all_round.sd[k]),
+            config.zone_floor_px,
+        )
+        if not all_round.frames[k]:  # the meshes' profile is all there is
             there = fine[rows][measured[rows]]
             mean = float(np.median(there)) if coverage >= config.min_coverage else math.nan
             chance, floor = 0.0, config.cell_floor_px
@@ -314,7 +318,7 @@ def _zones(
         spread = math.hypot(chance, scale * radius)
         lod = _95 * spread + floor * pixel_m
         ends = 1000 * (height[rows[[0, -1]]] - middle)
-        frames = int(told.frames[k])
+        frames = int(all_round.frames[k])
         zones.append(
             Zone(name, float(ends[0]), float(ends[1]), 1000 * mean, 1000 * lod, coverage, frames)
         )

@@ -220,9 +220,9 @@ def comparison_record(comparison: Comparison) -> dict[str, Any]:
     return dict(_plain(whole))
 
 
-def _peak_to_peak(told: Roundness) -> float:
+def _peak_to_peak(found: Roundness) -> float:
     """Deviation from round over short arcs, 2nd to 98th percentile, millimetres."""
-    known = told.height[np.isfinite(told.height)]
+    known = found.height[np.isfinite(found.height)]
     return 1000 * float(np.ptp(np.quantile(known, (0.02, 0.98)))) if len(known) else math.nan
 
 
@@ -231,8 +231,8 @@ def _conicity(change: Change) -> float:
     zones = [z for z in change.zones if math.isfinite(z.mean_change_mm)]
     if len(zones) < 3:
         return math.nan
-    place = [(z.from_mm + z.to_mm) / 2 for z in zones]
-    return 100 * float(np.polyfit(place, [z.mean_change_mm for z in zones], 1)[0])
+    middles = [(z.from_mm + z.to_mm) / 2 for z in zones]
+    return 100 * float(np.polyfit(middles, [z.mean_change_mm for z in zones], 1)[0])
 
 
 def _plain(value: Any) -> Any:

@@ -46,9 +46,9 @@ def colours_of(change_m: FloatArray, lod_m: FloatArray, limit: float) -> NDArray
     out[known] = _rgb(BELOW)
     share = np.abs(np.nan_to_num(change_m)) * 1000 / limit
     step = np.clip((share * len(LOSS)).astype(int), 0, len(LOSS) - 1)
-    told = known & (np.abs(np.nan_to_num(change_m)) > lod_m)
+    significant = known & (np.abs(np.nan_to_num(change_m)) > lod_m)
     for sign, ramp in ((-1, LOSS), (1, GAIN)):
-        here = told & (sign * np.nan_to_num(change_m) > 0)
+        here = significant & (sign * np.nan_to_num(change_m) > 0)
         out[here] = np.array([_rgb(c) for c in ramp], np.uint8)[step[here]]
     return out
 
@@ -81,8 +81,8 @@ def deviation_glb(new: Scan, change: Change, record: dict[str, Any]) -> bytes:
     share = (row + 0.5) / grid.rows * len(change.cell_lod) - 0.5
     lod = np.interp(share, np.arange(len(change.cell_lod)), change.cell_lod[:, 0])
     value = np.where(outer, value, np.nan)
-    told = np.isfinite(value)
-    significant = told & (np.abs(np.nan_to_num(value)) > lod)
+    finite = np.isfinite(value)
+    significant = finite & (np.abs(np.nan_to_num(value)) > lod)
     normals = vertex_normals(new.vertices, new.faces)
     normals[~normals.any(axis=1)] = (0.0, 0.0, 1.0)
     mesh = GlbMesh(
@@ -92,7 +92,7 @@ def deviation_glb(new: Scan, change: Change, record: dict[str, Any]) -> bytes:
         colours_of(value, lod, limit_mm(change)),
         {
             "deviation": np.nan_to_num(value),
-            "lod": np.nan_to_num(np.where(told, lod, 0.0)),
+            "lod": np.nan_to_num(np.where(finite, lod, 0.0)),
             "significant": significant.astype(np.float32),
         },
     )

@@ -77,9 +77,9 @@ def roundness(measured: Measured, tread: tuple[int, int], config: CompareConfig)
         return Roundness(np.full(BINS, np.nan), np.zeros(BINS, np.int64))
     stacked = np.stack(arcs)
     frames = np.isfinite(stacked).sum(axis=0)
-    told = frames >= _MIN_FRAMES
+    enough = frames >= _MIN_FRAMES
     out = np.full(BINS, np.nan)
-    out[told] = np.nanmedian(stacked[:, told], axis=0)
+    out[enough] = np.nanmedian(stacked[:, enough], axis=0)
     return Roundness(out, frames)
 
 

@@ -84,10 +84,10 @@ def _features(picture: PolarImage) -> tuple[FloatArray, NDArray[np.float32]] | N
     points, descriptors = detector.detectAndCompute(large, None)
     if len(points) < 2:
         return None
-    places = [
+    features = [
         (p.pt[0] / _LARGER - _PAD, p.pt[1] / _LARGER, p.size / _LARGER, p.angle) for p in points
     ]
-    return np.array(places), np.asarray(descriptors, np.float32)
+    return np.array(features), np.asarray(descriptors, np.float32)
 
 
 def _evened(picture: PolarImage) -> NDArray[np.uint8]:

@@ -192,13 +192,13 @@ def _is_all_round(
     before: Float32Array, now: Float32Array, quiet: NDArray[np.bool_], rows: slice
 ) -> bool:
     """Whether lines stand out more in most sectors of a band where it is seen."""
-    told = []
+    votes = []
     for sector in np.array_split(np.arange(COLUMNS), _SECTORS):
         here = quiet[rows, sector]
         if here.sum() >= _MIN_QUIET_PX / _SECTORS:
             at = before[rows, sector][here], now[rows, sector][here]
-            told.append(float(np.median(at[1])) > 1.5 * float(np.median(at[0])))
-    return len(told) >= 3 and float(np.mean(told)) >= _MIN_SECTORS
+            votes.append(float(np.median(at[1])) > 1.5 * float(np.median(at[0])))
+    return len(votes) >= 3 and float(np.mean(votes)) >= _MIN_SECTORS
 
 
 def _stood_out(pair: PartPair, values: Float32Array, least: float) -> list[VisualMark]:

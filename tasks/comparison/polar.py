@@ -216,12 +216,12 @@ def follow_marks(new: PolarImage, other: PolarImage, columns: int) -> Marks:
     a, b = corners.reshape(-1, 2)[good], there.reshape(-1, 2)[good]
     step = 2 * math.pi / COLUMNS
 
-    def place(points: NDArray[np.float32], shift: int) -> FloatArray:
+    def positions(points: NDArray[np.float32], shift: int) -> FloatArray:
         angle = (points[:, 0] + 0.5 - pad + shift) * step
         radius = np.interp(points[:, 1], np.arange(len(new.radii)), new.radii)
         return np.stack([angle, radius], axis=1)
 
-    return Marks(place(a, 0), place(b, columns))
+    return Marks(positions(a, 0), positions(b, columns))
 
 
 def _flow(

@@ -112,11 +112,11 @@ def standing_out(
     rest = values - np.array(medians)[:, None]
     normal = NormalDist().inv_cdf(0.75)
     least = max(float(np.median(np.abs(rest[usable]))) / normal, _LEAST_SPREAD)
-    told = rest if away is None else away
+    deviation = rest if away is None else away
     for k, known in enumerate(usable):
         if known.sum() >= _MIN_COLUMNS:
             spread = max(float(np.median(np.abs(rest[k, known]))) / normal, least)
-            out[k, known] = told[k, known] / spread
+            out[k, known] = deviation[k, known] / spread
     return out
 
 

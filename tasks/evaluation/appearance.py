@@ -83,12 +83,12 @@ def psnr(image: Image, photo: Image, region: MaskArray, *, gain: bool) -> float:
         region: ``(H, W)`` pixels that count; without any the ratio is not a number.
         gain: Whether the image is first brought to the photo's exposure, by one factor.
     """
-    told, found = image[region].astype(np.float64), photo[region].astype(np.float64)
-    if not len(told):
+    predicted, found = image[region].astype(np.float64), photo[region].astype(np.float64)
+    if not len(predicted):
         return math.nan
     if gain:
-        told *= (told * found).sum() / max((told * told).sum(), 1e-9)
-    error = float(((told - found) ** 2).mean())
+        predicted *= (predicted * found).sum() / max((predicted * predicted).sum(), 1e-9)
+    error = float(((predicted - found) ** 2).mean())
     return 10.0 * math.log10(255.0**2 / max(error, 1e-9))
 
 

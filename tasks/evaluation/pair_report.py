@@ -13,7 +13,7 @@ from tasks.evaluation.pairs import ZONE_MM
 
 _SCALE_PERCENT = 0.15
 _CELLS = 0.05
-_ASKED = {
+_EXPECTED = {
     "null_without_finding": "9 of 10",
     "null_cells_within_5_percent": "all",
     "even_within_0.5_mm": "all",
@@ -41,9 +41,9 @@ def summarise_pairs(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """
     done = [r for r in results if "error" not in r]
     null = [r for r in results if r["kind"] == "null"]
-    told = [z for r in done for z in r["zones"] if z["error_mm"] is not None]
+    measured = [z for r in done for z in r["zones"] if z["error_mm"] is not None]
     seconds = [r["seconds"] for r in done if r["seconds"] is not None]
-    held = [z["holds"] for z in told if z["holds"] is not None]
+    holding = [z["holds"] for z in measured if z["holds"] is not None]
     planted = [p for r in done for p in r["planted"]]
     scale = [abs(r["scale_error_percent"]) for r in done if r["scale_error_percent"] is not None]
     even = [r for r in results if r["kind"] == "even"]
@@ -60,9 +60,9 @@ def summarise_pairs(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "null_cells_significant": _median(r.get("cells_significant") for r in null),
         "even_within_0.5_mm": [sum(_zones_right(r) for r in even), len(even)],
         "zones_within_0.5_mm": [sum(_zones_right(r) for r in by_zone), len(by_zone)],
-        "zone_error_mm": _median(abs(z["error_mm"]) for z in told),
-        "zone_lod95_mm": _median(z["lod95_mm"] for z in told),
-        "intervals_hold": [sum(held), len(held)],
+        "zone_error_mm": _median(abs(z["error_mm"]) for z in measured),
+        "zone_lod95_mm": _median(z["lod95_mm"] for z in measured),
+        "intervals_hold": [sum(holding), len(holding)],
         "scale_error_percent": _median(scale),
         "scale_within_0.15_percent": [sum(s <= _SCALE_PERCENT for s in scale), len(results)],
         "spin_error_deg": _median(
@@ -90,7 +90,7 @@ def card(results: Sequence[Mapping[str, Any]], figures: Mapping[str, Any]) -> st
     """Markdown: the summary, then every pair, then every planted damage."""
     lines = ["# Comparisons of pairs with known change", ""]
     lines += ["| figure | value | asked |", "|---|---|---|"]
-    lines += [f"| {n} | {_value(value)} | {_ASKED.get(n, '')} |" for n, value in figures.items()]
+    lines += [f"| {n} | {_value(value)} | {_EXPECTED.get(n, '')} |" for n, value in figures.items()]
     heads = ["pair", "verdict", "anchor", "scale %", "spin °", "zones, error (LoD) mm", "holds"]
     heads += ["cells", "found", "false", "s"]
     lines += ["", "## Pairs", "", f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
@@ -111,7 +111,7 @@ def _row(r: Mapping[str, Any], width: int) -> list[str]:
     if "error" in r:
         return [r["name"], f"failed: {r['error']}", *[""] * (width - 2)]
     zones = " ".join(f"{_value(z['error_mm'])} ({_value(z['lod95_mm'])})" for z in r["zones"])
-    held = [z["holds"] for z in r["zones"] if z["holds"] is not None]
+    holding = [z["holds"] for z in r["zones"] if z["holds"] is not None]
     verdict = r["verdict"] + ("" if _verdict_right(r) else f" (not {r['verdict_expected']})")
     return [
         r["name"],
@@ -120,7 +120,7 @@ def _row(r: Mapping[str, Any], width: int) -> list[str]:
         _value(r["scale_error_percent"]),
         _value(r["spin_error_deg"]),
         zones,
-        f"{sum(held)} of {len(held)}",
+        f"{sum(holding)} of {len(holding)}",
         _value(r["cells_significant"]),
         f"{sum(p['found'] for p in r['planted'])} of {len(r['planted'])}",
         str(len(r["false_findings"])),

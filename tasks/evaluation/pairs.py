@@ -31,7 +31,7 @@ _NEAR_MM = 15.0
 _CHANGED_MM = 0.3
 """A zone that changed by more is no false finding."""
 
-_TOLD_AS: dict[str, tuple[str, ...]] = {
+_ACCEPTED_KINDS: dict[str, tuple[str, ...]] = {
     "flat-spot": ("flat-spot",),
     "cut": ("cut", "visual"),
     "chunk": ("chunk", "dent", "visual"),
@@ -100,8 +100,8 @@ def score_comparison(
     """
     verdict = str(record["verdict"]).replace(" ", "-")
     expected = "changed" if _changed(truth) else "not-detectable"
-    told = [_placed(f, new) for f in record["findings"]]
-    planted, own = _matched(told, truth)
+    findings = [_placed(f, new) for f in record["findings"]]
+    planted, own = _matched(findings, truth)
     return {
         "kind": truth.kind,
         "verdict": verdict,
@@ -111,7 +111,7 @@ def score_comparison(
         **_alignment_scores(record["alignment"], truth, new, damaged),
         "zones": _zone_scores(record["zones"], truth, new),
         "planted": planted,
-        "false_findings": [f for f, known in zip(told, own, strict=True) if not known],
+        "false_findings": [f for f, known in zip(findings, own, strict=True) if not known],
         "cells_measured": _number(record["cells"].get("measured")),
         "cells_significant": _number(record["cells"].get("significant")),
         "seconds": _number(record.get("seconds")),
@@ -143,10 +143,10 @@ def _alignment_scores(
 
 
 def _zone_scores(
-    told: Sequence[Mapping[str, Any]], truth: PairTruth, new: Stand
+    zones: Sequence[Mapping[str, Any]], truth: PairTruth, new: Stand
 ) -> list[dict[str, Any]]:
     """Each true zone with what was told of it."""
-    by_name = {z["name"]: z for z in told}
+    by_name = {z["name"]: z for z in zones}
     scores = []
     for name, zone in zip(ZONES, truth.zones, strict=True):
         found = by_name.get(ZONES[::-1][ZONES.index(name)] if new.flipped else name, {})
@@ -182,41 +182,43 @@ def _placed(finding: Mapping[str, Any], new: Stand) -> dict[str, Any]:
 
 
 def _matched(
-    told: Sequence[Mapping[str, Any]], truth: PairTruth
+    findings: Sequence[Mapping[str, Any]], truth: PairTruth
 ) -> tuple[list[dict[str, Any]], list[bool]]:
     """The planted damage with what was told of each, and which findings are of something real."""
     worn = any(abs(z.change_mm) > _CHANGED_MM for z in truth.zones)
-    real = [f["kind"] == "wear" and worn for f in told]
+    real = [f["kind"] == "wear" and worn for f in findings]
     scores = []
     for planted in truth.findings:
-        near = [k for k, f in enumerate(told) if _of(f, planted, truth)]
+        near = [k for k, f in enumerate(findings) if _of(f, planted, truth)]
         for k in near:
             real[k] = True
         # a mark in one place does not tell of what goes all round
-        alike = [k for k in near if (told[k]["angle_deg"] is None) == (planted.angle_deg is None)]
-        named = [k for k in alike if told[k]["kind"] in _TOLD_AS[planted.kind]]
-        best = min(named, key=lambda k: _off_mm(told[k], planted, truth), default=None)
-        scores.append(_planted_score(planted, None if best is None else told[best]))
+        alike = [
+            k for k in near if (findings[k]["angle_deg"] is None) == (planted.angle_deg is None)
+        ]
+        named = [k for k in alike if findings[k]["kind"] in _ACCEPTED_KINDS[planted.kind]]
+        best = min(named, key=lambda k: _off_mm(findings[k], planted, truth), default=None)
+        scores.append(_planted_score(planted, None if best is None else findings[best]))
     return scores, real
 
 
-def _planted_score(planted: Planted, told: Mapping[str, Any] | None) -> dict[str, Any]:
+def _planted_score(planted: Planted, finding: Mapping[str, Any] | None) -> dict[str, Any]:
     """Whether a planted damage was found, and how far it was told off."""
     score: dict[str, Any] = {
         "kind": planted.kind,
         "part": planted.part,
         "angle_deg": planted.angle_deg,
         "depth_mm": planted.depth_mm,
-        "found": told is not None,
-        "told_as": None if told is None else told["kind"],
+        "found": finding is not None,
+        "told_as": None if finding is None else finding["kind"],
         "angle_error_deg": None,
         "depth_error_mm": None,
     }
-    if told is None:
+    if finding is None:
         return score
-    if planted.angle_deg is not None and told.get("angle_deg") is not None:
-        score["angle_error_deg"] = _turn(float(told["angle_deg"]) - planted.angle_deg)
-    depth = _number(told.get("depth_mm"))
+    if planted.angle_deg is not None and finding.get("angle_deg") is not None:
+        score["angle_error_deg"] = _turn(float(finding["angle_deg"]) - planted.angle_deg)
+    depth = _number(finding.get("depth_mm"))
     if planted.depth_mm is not None and depth is not None:
         score["depth_error_mm"] = depth - planted.depth_mm
     if planted.kind == "flat-spot":
@@ -226,33 +228,33 @@ def _planted_score(planted: Planted, told: Mapping[str, Any] | None) -> dict[str
     return score
 
 
-def _of(told: Mapping[str, Any], planted: Planted, truth: PairTruth) -> bool:
+def _of(finding: Mapping[str, Any], planted: Planted, truth: PairTruth) -> bool:
     """Whether a finding lies on a planted damage, whatever it is called."""
-    if told["part"] != planted.part:
+    if finding["part"] != planted.part:
         return False
     if planted.angle_deg is None:
-        return _off_mm(told, planted, truth) <= planted.width_mm / 2 + _NEAR_MM
-    if told["angle_deg"] is None:
+        return _off_mm(finding, planted, truth) <= planted.width_mm / 2 + _NEAR_MM
+    if finding["angle_deg"] is None:
         return False
-    return _off_mm(told, planted, truth) <= planted.length_mm / 2 + _NEAR_MM
+    return _off_mm(finding, planted, truth) <= planted.length_mm / 2 + _NEAR_MM
 
 
-def _off_mm(told: Mapping[str, Any], planted: Planted, truth: PairTruth) -> float:
+def _off_mm(finding: Mapping[str, Any], planted: Planted, truth: PairTruth) -> float:
     """Distance between the middles of a finding and a planted damage, millimetres.
 
     Of one that goes all round only the place across counts.
     """
-    if planted.angle_deg is None or told["angle_deg"] is None:
+    if planted.angle_deg is None or finding["angle_deg"] is None:
         turn = 0.0
     else:
-        turn = math.radians(_turn(told["angle_deg"] - planted.angle_deg))
+        turn = math.radians(_turn(finding["angle_deg"] - planted.angle_deg))
     if planted.part == "tread":
         # A flat spot goes right across.
         across = 0.0
-        if planted.kind != "flat-spot" and told["kind"] != "flat-spot":
-            across = float(told.get("across_mm") or 0.0) - (planted.across_mm or 0.0)
+        if planted.kind != "flat-spot" and finding["kind"] != "flat-spot":
+            across = float(finding.get("across_mm") or 0.0) - (planted.across_mm or 0.0)
         return math.hypot(turn * truth.diameter_mm / 2, across)
-    own, other = planted.radius_mm or 0.0, float(told.get("radius_mm") or 0.0)
+    own, other = planted.radius_mm or 0.0, float(finding.get("radius_mm") or 0.0)
     return math.sqrt(max(own**2 + other**2 - 2 * own * other * math.cos(turn), 0.0))
 
 

@@ -193,12 +193,12 @@ def box_film(count: int, size: tuple[int, int]) -> Film:
         met = caster.intersect(np.repeat(camera.centre[None], len(rays), axis=0), rays)
         hit = met.face >= 0
         at = camera.centre + rays[hit] * met.distance[hit, None]
-        place = ((at[:, :2] + at[:, 2:] + 1.0) * 256).astype(int) % 512
+        texel = ((at[:, :2] + at[:, 2:] + 1.0) * 256).astype(int) % 512
         frame = np.zeros((height * width, 4), np.uint8)
         azimuth = np.arctan2(rays[:, 2], rays[:, 0]) / (2 * math.pi) % 1.0
         rise = np.clip(256 + 400 * rays[:, 1], 0, 511).astype(int)
         frame[:, :3] = wall[rise, (azimuth * 1023).astype(int)]
-        frame[hit, :3] = skin[place[:, 1], place[:, 0]]
+        frame[hit, :3] = skin[texel[:, 1], texel[:, 0]]
         frame[hit, 3] = 255
         film.append(frame.reshape(height, width, 4))
     return film

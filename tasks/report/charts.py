@@ -97,7 +97,7 @@ def sharpness_chart(content: Mapping[str, Any]) -> str:
     start, end = min(times), max(max(times), min(times) + 1e-6)
     top = _ceiling(max(highest, 1e-6))
 
-    def place(frame: Mapping[str, Any]) -> tuple[float, float]:
+    def position(frame: Mapping[str, Any]) -> tuple[float, float]:
         across = (frame["time_s"] - start) / (end - start)
         x = _LEFT + across * (_WIDTH - _LEFT - _RIGHT)
         return x, _height(frame["sharpness"] / top)
@@ -110,10 +110,10 @@ def sharpness_chart(content: Mapping[str, Any]) -> str:
         f"{sum(f['kind'] == 'chosen' for f in measured)} chosen</title>",
         *_axes(start, end, top, film=content["is_film"]),
     ]
-    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in map(place, measured))
+    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in map(position, measured))
     lines.append(f'<polyline class="line" points="{path}"/>')
     for frame in measured:
-        (x, y), size = place(frame), 6 if frame["kind"] == "chosen" else 3.5
+        (x, y), size = position(frame), 6 if frame["kind"] == "chosen" else 3.5
         lines.append(
             f'<circle class="dot {frame["kind"]}" cx="{x:.1f}" cy="{y:.1f}" r="{size}">'
             f"<title>frame {frame['index']}, sharpness {frame['sharpness']:.2f}</title></circle>"

@@ -81,10 +81,10 @@ class _Axes:
         )
 
     def label_aslant(self, x: float, text: str, whole: str) -> None:
-        place = self.x(x), self._height - self._bottom + 14
+        at = self.x(x), self._height - self._bottom + 14
         self.parts.append(
-            f'<text class="tick end" transform="rotate(-50 {place[0]} {place[1]})" x="{place[0]}" '
-            f'y="{place[1]}"><title>{whole}</title>{text}</text>'
+            f'<text class="tick end" transform="rotate(-50 {at[0]} {at[1]})" x="{at[0]}" '
+            f'y="{at[1]}"><title>{whole}</title>{text}</text>'
         )
 
     def line(self, x: Sequence[float], y: Sequence[float | None], kind: str) -> None:
@@ -103,9 +103,13 @@ class _Axes:
 
 def zones_chart(zones: Sequence[Mapping[str, Any]]) -> str:
     """The mean change of each zone of the tread, within the band that cannot be told."""
-    told = [z for z in zones if _is_told(z)]
+    measured = [z for z in zones if _is_measured(z)]
     most = max(
-        [1.0, *(abs(z["mean_change_mm"]) + 0.2 for z in told), *(z["lod95_mm"] for z in told)]
+        [
+            1.0,
+            *(abs(z["mean_change_mm"]) + 0.2 for z in measured),
+            *(z["lod95_mm"] for z in measured),
+        ]
     )
     end = float(math.ceil(most))
     axes = _Axes(
@@ -118,7 +122,7 @@ def zones_chart(zones: Sequence[Mapping[str, Any]]) -> str:
     axes.scale_y([-end, -end / 2, 0, end / 2, end], " mm")
     for k, zone in enumerate(zones):
         axes.label(k, zone["name"].replace("-", " "))
-        if not _is_told(zone):
+        if not _is_measured(zone):
             axes.label(k, "not seen", 1)
             continue
         lod, mean = zone["lod95_mm"], zone["mean_change_mm"]
@@ -147,9 +151,9 @@ def zones_over_films(name: str, films: Sequence[tuple[str, Sequence[Mapping[str,
         name: The drawing's name, unique in its page.
         films: Each film's label, in anybody's words, and its zones.
     """
-    told = [z for _, zones in films for z in zones if _is_told(z)]
-    changes = [z["mean_change_mm"] for z in told]
-    lods = [1.0, *(z["lod95_mm"] for z in told)]
+    measured = [z for _, zones in films for z in zones if _is_measured(z)]
+    changes = [z["mean_change_mm"] for z in measured]
+    lods = [1.0, *(z["lod95_mm"] for z in measured)]
     low = float(math.floor(min([*(-lod for lod in lods), *(c - 0.2 for c in changes)])))
     high = float(math.ceil(max([*lods, *(c + 0.2 for c in changes)])))
     plain = _WIDTH - _LEFT - _RIGHT - _NAMES
@@ -173,7 +177,7 @@ def zones_over_films(name: str, films: Sequence[tuple[str, Sequence[Mapping[str,
             axes.label_aslant(k, str(escape(labels[k])), str(escape(label)))
         elif not aslant:
             axes.label(k, str(escape(label)))
-        lod = max((z["lod95_mm"] for z in zones if _is_told(z)), default=0.0)
+        lod = max((z["lod95_mm"] for z in zones if _is_measured(z)), default=0.0)
         left, right = axes.x(k - 0.4), axes.x(k + 0.4)
         axes.parts.append(
             f'<rect class="lod" x="{left}" width="{right - left:.1f}" y="{axes.y(lod)}" '
@@ -184,7 +188,7 @@ def zones_over_films(name: str, films: Sequence[tuple[str, Sequence[Mapping[str,
     ends: list[tuple[float, int, str]] = []
     for number, zone_name in enumerate(names):
         same = [{z["name"]: z for z in zones}.get(zone_name) for _, zones in films]
-        heights = [z["mean_change_mm"] if z and _is_told(z) else None for z in same]
+        heights = [z["mean_change_mm"] if z and _is_measured(z) else None for z in same]
         axes.line(range(len(films)), heights, f"zone-{number}")
         words = zone_name.replace("-", " ")
         for k, (zone, height) in enumerate(zip(same, heights, strict=True)):
@@ -213,18 +217,18 @@ def _shortened(label: str) -> str:
     return label if len(label) <= _LONGEST else f"{label[: _LONGEST - 1]}…"
 
 
-def _apart(places: Sequence[float], lowest: float) -> list[float]:
+def _apart(positions: Sequence[float], lowest: float) -> list[float]:
     """Sorted places of names, moved as little as keeps them apart and above the lowest."""
     moved: list[float] = []
-    for place in places:
-        moved.append(max(place, moved[-1] + _NAME_STEP) if moved else place)
+    for position in positions:
+        moved.append(max(position, moved[-1] + _NAME_STEP) if moved else position)
     below = lowest + _NAME_STEP
     for k in reversed(range(len(moved))):
         below = moved[k] = min(moved[k], below - _NAME_STEP)
     return moved
 
 
-def _is_told(zone: Mapping[str, Any]) -> bool:
+def _is_measured(zone: Mapping[str, Any]) -> bool:
     return zone["mean_change_mm"] is not None and zone["lod95_mm"] is not None
 
 
@@ -270,14 +274,14 @@ def map_chart(content: Mapping[str, Any]) -> str:
     height = axes.y(0.0) - axes.y(1.0)
     for r, line in enumerate(cells["colours"]):
         for c, colour in enumerate(line):
-            place = (
+            rectangle = (
                 f'x="{axes.x(360.0 * c / columns)}" y="{axes.y(r + 1)}" width="{width + 0.3:.1f}" '
                 f'height="{height + 0.3:.1f}"'
             )
             text = cells["texts"][r][c]
-            axes.parts.append(f'<rect {place} fill="{colour}"><title>{text}</title></rect>')
+            axes.parts.append(f'<rect {rectangle} fill="{colour}"><title>{text}</title></rect>')
             if not cells["measured"][r][c]:
-                axes.parts.append(f'<rect {place} fill="url(#hatch)"/>')
+                axes.parts.append(f'<rect {rectangle} fill="url(#hatch)"/>')
     for share, text in content["parts"]:
         y = axes.y(share * rows)
         axes.parts.append(

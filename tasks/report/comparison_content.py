@@ -46,8 +46,8 @@ def comparison_content(comparison: Comparison) -> dict[str, Any]:
         "parts": _parts(change),
         "findings": [{**f.to_dict(), "row_share": _row_share(change, f)} for f in found],
         "crown": _crown(change),
-        "round_new": _told(comparison.round_new),
-        "round_damaged": _told(comparison.round_other),
+        "round_new": _heights_mm(comparison.round_new),
+        "round_damaged": _heights_mm(comparison.round_other),
         "faces": [_face(pair, change, found) for pair in comparison.pairs],
     }
 
@@ -112,11 +112,11 @@ def _parts(change: Change) -> list[tuple[float, str]]:
 
 
 def _row_share(change: Change, finding: Finding) -> float | None:
-    off = np.linalg.norm(change.grid.section - _place(change, finding), axis=1)
+    off = np.linalg.norm(change.grid.section - _position(change, finding), axis=1)
     return round((int(off.argmin()) + 0.5) / len(off), 4)
 
 
-def _place(change: Change, finding: Finding) -> FloatArray:
+def _position(change: Change, finding: Finding) -> FloatArray:
     """Radius and height of a finding, metres."""
     middle = float(change.grid.section[slice(*change.tread), 1].mean())
     return np.array([finding.radius_mm / 1000, finding.across_mm / 1000 + middle])
@@ -139,7 +139,7 @@ def _crown(change: Change) -> dict[str, Any]:
     }
 
 
-def _told(roundness: Roundness) -> list[float | None]:
+def _heights_mm(roundness: Roundness) -> list[float | None]:
     return _numbers(1000 * roundness.height)
 
 
@@ -158,7 +158,7 @@ def _face(pair: PartPair, change: Change, found: list[Finding]) -> dict[str, Any
             continue
         sign = -1 if pair.part.startswith("inner") else 1
         x = int(sign * finding.angle_deg / 360 % 1.0 * COLUMNS)
-        row = int(np.linalg.norm(pair.section - _place(change, finding), axis=1).argmin())
+        row = int(np.linalg.norm(pair.section - _position(change, finding), axis=1).argmin())
         for strip in strips:
             cv2.circle(strip, (x, _STRETCH * row), 30, _MARK, 3, cv2.LINE_AA)
             cv2.putText(

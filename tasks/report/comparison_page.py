@@ -142,8 +142,8 @@ def _mm(value: float | None) -> str:
 def _origin(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     rows = []
     for side in ("new", "damaged"):
-        told = record[side]
+        tyre = record[side]
         rows.append(
-            (side, f"{printable(told['name'])}, sha256 {told['sha256']}, verdict {told['verdict']}")
+            (side, f"{printable(tyre['name'])}, sha256 {tyre['sha256']}, verdict {tyre['verdict']}")
         )
     return [*rows, ("code", f"tyre3d {record['tyre3d']}, compare {record['code']}")]

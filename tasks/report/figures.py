@@ -179,8 +179,8 @@ def _row(name: str, value: float | None, judged: Mapping[str, Any]) -> Row:
     meaning = MEANINGS.get(name)
     if meaning is None:
         return Row(name, name, "–" if value is None else f"{value:.4g}", "")
-    told = "–" if value is None else meaning.formatted(value)
-    return Row(name, meaning.label, told, meaning.meaning, _limits(name, judged, meaning))
+    text = "–" if value is None else meaning.formatted(value)
+    return Row(name, meaning.label, text, meaning.meaning, _limits(name, judged, meaning))
 
 
 def _limits(name: str, judged: Mapping[str, Any], meaning: Meaning) -> str:

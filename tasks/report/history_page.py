@@ -42,10 +42,10 @@ def history_page(
     """
     ordered = sorted(comparisons, key=lambda c: _ORDER.index(c.outcome))
     counts = Counter(c.outcome for c in comparisons)
-    told: Mapping[str, list[Comparison]] = defaultdict(list)
+    by_tyre: Mapping[str, list[Comparison]] = defaultdict(list)
     for each in comparisons:
         if each.is_told:
-            told[each.tyre].append(each)
+            by_tyre[each.tyre].append(each)
     return render(
         "history.html.j2",
         name=printable(name),
@@ -61,7 +61,7 @@ def history_page(
                     )
                 ),
             )
-            for number, (tyre, films) in enumerate(told.items())
+            for number, (tyre, films) in enumerate(by_tyre.items())
         ],
         gauge=_gauge(study),
         made_at=made_at,
@@ -70,8 +70,12 @@ def history_page(
 
 
 def _row(each: Comparison) -> dict[str, Any]:
-    told = [z for z in each.zones if z["mean_change_mm"] is not None]
-    most = max(told, key=lambda z: abs(z["mean_change_mm"]), default=None) if each.is_told else None
+    measured = [z for z in each.zones if z["mean_change_mm"] is not None]
+    most = (
+        max(measured, key=lambda z: abs(z["mean_change_mm"]), default=None)
+        if each.is_told
+        else None
+    )
     return {
         "tyre": printable(each.tyre),
         "label": printable(each.label),

@@ -24,12 +24,12 @@ def info_of(result: FoundResult) -> dict[str, Any]:
     mesh = mesh_of(result)
     digest = hashlib.sha256(result.glb).hexdigest()
     low, high = mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)
-    told = result.metadata.get("glb_sha256")
+    stated = result.metadata.get("glb_sha256")
     return {
         "file": str(result.location),
         "bytes": len(result.glb),
         "sha256": digest,
-        "unchanged": None if told is None else told == digest,
+        "unchanged": None if stated is None else stated == digest,
         "num_vertices": len(mesh.vertices),
         "num_faces": len(mesh.faces),
         "size_mm": [round(1000.0 * float(s), 3) for s in high - low],

@@ -55,7 +55,7 @@ def report_page(
             pictures of the unrolled tyre with ``title``, ``caption`` and ``picture``.
         preview: The preview GLB.
     """
-    frames = [_told(frame, film=content["is_film"]) for frame in content["frames"]]
+    frames = [_labelled(frame, film=content["is_film"]) for frame in content["frames"]]
     kinds = {k: [f for f in frames if f["kind"] == k] for k in ("chosen", "held-out", "other")}
     coverage = content["coverage"]
     name = printable(name)
@@ -144,7 +144,7 @@ def _card(frame: Mapping[str, Any]) -> Markup:
     return Markup(_templates().get_template("frame.html.j2").render(frame=frame))
 
 
-def _told(frame: Mapping[str, Any], *, film: bool) -> dict[str, Any]:
+def _labelled(frame: Mapping[str, Any], *, film: bool) -> dict[str, Any]:
     moment = f"{frame['time_s']:.1f} s" if film else printable(frame["source"])
     angle = frame["angle_deg"]
     return {**frame, "place": moment if angle is None else f"{moment}, {angle % 360:.0f}°"}
