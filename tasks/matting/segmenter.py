@@ -79,10 +79,10 @@ class TyreSegmenter:
             box = tyre_box(shares, area)
             if box is None:
                 break
-            wanted = crop_about(box, width, height)
-            if _overlap(wanted, area) > _SAME_BOX and area != Box(0, 0, width, height):
+            next_area = crop_about(box, width, height)
+            if _overlap(next_area, area) > _SAME_BOX and area != Box(0, 0, width, height):
                 break
-            area = wanted
+            area = next_area
             shares = self._shares(image, area)
         whole = np.zeros((height, width, 2), np.float32)
         whole[area.y0 : area.y1, area.x0 : area.x1] = shares

@@ -73,6 +73,6 @@ def turns_of(pictures: FloatArray) -> Turns:
         )
         bend = np.minimum(before - 2.0 * there + after, -1e-9)
         angle = wrapped(step * (peak[:, :, 0] + np.clip(0.5 * (before - after) / bend, -0.5, 0.5)))
-        for k, told in enumerate(there > _ALIKE):
-            turns.append((i, i + 1 + k, angle[k][told]))
+        for k, matched in enumerate(there > _ALIKE):
+            turns.append((i, i + 1 + k, angle[k][matched]))
     return turns

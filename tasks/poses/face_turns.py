@@ -99,14 +99,14 @@ def followed_angles(turns: Turns, phase: FloatArray) -> FloatArray | None:
     bins = round(_LARGEST_TURN / _BIN)
     rates = _BIN * np.arange(-bins, bins + 1)
     support = np.zeros((len(gaps), len(rates)))
-    told = 0
+    supported = 0
     for i, j, turn in turns:
         if j - i != 1 or len(turn) < MIN_ON_FACE:
             continue
-        told += 1
+        supported += 1
         votes = np.exp(-0.5 * (wrapped(turn[:, None] - gaps[i] * rates) / (3.0 * _BIN)) ** 2)
         support[i] = len(turn) * np.log(0.05 + votes.mean(axis=0)) / 4.0
-    if told < 0.5 * len(gaps):
+    if supported < 0.5 * len(gaps):
         return None
     change = -0.5 * ((rates[:, None] - rates) / _UNEVEN) ** 2
     change = np.maximum(change, -8.0)  # a stop or a push is rare, not impossible

@@ -111,8 +111,8 @@ def _linearise(model: FixedAxis, seen: Observations) -> _Linear:
     hands = Rotation.from_rotvec(model.shake[:, :3]).as_matrix()[seen.frame]
     x = model.points[seen.point]
     turned = (turns @ x[:, :, None])[:, :, 0]
-    held = (hands @ (turned + model.centre)[:, :, None])[:, :, 0]
-    z = held + model.shake[seen.frame, 3:]
+    shaken = (hands @ (turned + model.centre)[:, :, None])[:, :, 0]
+    z = shaken + model.shake[seen.frame, 3:]
     depth = z[:, 2]
     inverse = 1.0 / np.where(np.abs(depth) < 1e-6, 1e-6, depth)
     image = z[:, :2] * inverse[:, None]
@@ -130,7 +130,7 @@ def _linearise(model: FixedAxis, seen: Observations) -> _Linear:
         )
     by_globals = np.stack([*columns, by_y[:, :, 0], by_y[:, :, 1]], axis=2)  # (K, 2, 5)
     by_angle = (by_y @ (turned @ _skew(model.axis))[:, :, None])[:, :, 0]
-    spun = [(by_z @ (held @ _skew(e))[:, :, None])[:, :, 0] for e in np.eye(3)]
+    spun = [(by_z @ (shaken @ _skew(e))[:, :, None])[:, :, 0] for e in np.eye(3)]
     by_shake = np.concatenate([np.stack(spun, axis=2), by_z], axis=2)  # (K, 2, 6)
     return _Linear(residual, depth, by_globals, by_angle, by_shake, by_point)
 
@@ -295,10 +295,10 @@ class _System:
         weight = np.where(at.depth > 0.05, weight, 0.0)
         size = _GLOBALS + n + (6 * n if shaking else 0)
         own = at.by_angle[:, :, None]  # what belongs to the observation's frame alone
-        place = _GLOBALS + np.arange(n)[:, None]
+        index = _GLOBALS + np.arange(n)[:, None]
         if shaking:
             own = np.concatenate([own, at.by_shake], axis=2)
-            place = np.hstack([place, _GLOBALS + n + 6 * np.arange(n)[:, None] + np.arange(6)])
+            index = np.hstack([index, _GLOBALS + n + 6 * np.arange(n)[:, None] + np.arange(6)])
         both = np.concatenate([at.by_globals, own], axis=2)  # (K, 2, 5 + B)
         weighted = (both * weight[:, None, None]).transpose(0, 2, 1)
         of_frame, of_point = adder(seen.frame, n), adder(seen.point, m)
@@ -307,18 +307,18 @@ class _System:
         self.cameras, self.right = np.zeros((size, size)), np.zeros(size)
         self.cameras[:_GLOBALS, :_GLOBALS] = squares[:, :_GLOBALS, :_GLOBALS].sum(axis=0)
         across = squares[:, :_GLOBALS, _GLOBALS:].transpose(1, 0, 2)  # (5, N, B)
-        self.cameras[:_GLOBALS, place] = across
-        self.cameras[place, :_GLOBALS] = across.transpose(1, 2, 0)
-        self.cameras[place[:, :, None], place[:, None, :]] = squares[:, _GLOBALS:, _GLOBALS:]
+        self.cameras[:_GLOBALS, index] = across
+        self.cameras[index, :_GLOBALS] = across.transpose(1, 2, 0)
+        self.cameras[index[:, :, None], index[:, None, :]] = squares[:, _GLOBALS:, _GLOBALS:]
         self.right[:_GLOBALS] = gradient[:, :_GLOBALS].sum(axis=0)
-        self.right[place] = gradient[:, _GLOBALS:]
+        self.right[index] = gradient[:, _GLOBALS:]
         by_point = (at.by_point * weight[:, None, None]).transpose(0, 2, 1)
         self.points = sums(of_point, by_point @ at.by_point)
         self.right_points = sums(of_point, -(by_point @ at.residual[:, :, None])[:, :, 0])
         mixed = weighted @ at.by_point  # (K, 5 + B, 3)
         self.mixed = np.zeros((m, size, 3))
         self.mixed[:, :_GLOBALS] = sums(of_point, mixed[:, :_GLOBALS])
-        self.mixed[seen.point[:, None], place[seen.frame]] = mixed[:, _GLOBALS:]
+        self.mixed[seen.point[:, None], index[seen.frame]] = mixed[:, _GLOBALS:]
         self._priors(focal_prior)
         self.free = np.ones(size, dtype=bool)
         self.free[_GLOBALS] = False  # the first angle: the world turns with the body
@@ -329,9 +329,9 @@ class _System:
         self.right[0] -= np.log(self.model.focal / focal_prior) / _FOCAL_DEVIATION**2
         if self.shaking:
             precision = np.repeat(np.array(SHAKE) ** -2.0, 3)
-            place = _GLOBALS + self.n + np.arange(6 * self.n)
-            self.cameras[place, place] += np.tile(precision, self.n)
-            self.right[place] -= (self.model.shake * precision).ravel()
+            index = _GLOBALS + self.n + np.arange(6 * self.n)
+            self.cameras[index, index] += np.tile(precision, self.n)
+            self.right[index] -= (self.model.shake * precision).ravel()
 
     def step(self, damping: float) -> FixedAxis:
         """The model after a damped step."""

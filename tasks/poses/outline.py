@@ -135,17 +135,17 @@ def _sampled(points: FloatArray) -> tuple[FloatArray, FloatArray]:
     length = float(along[-1])
     at = (np.arange(NUM_POINTS) + 0.5) / NUM_POINTS * length
 
-    def place(position: FloatArray) -> FloatArray:
+    def point_at(position: FloatArray) -> FloatArray:
         return np.stack([np.interp(position % length, along, closed[:, k]) for k in (0, 1)], axis=1)
 
     reach = _NORMAL_REACH * length
-    tangent = place(at + reach) - place(at - reach)
+    tangent = point_at(at + reach) - point_at(at - reach)
     normals = np.stack([tangent[:, 1], -tangent[:, 0]], axis=1)
     x, y = closed.T
     if float((x[:-1] * y[1:] - x[1:] * y[:-1]).sum()) < 0:  # it runs the other way round
         normals = -normals
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
-    return place(at), normals
+    return point_at(at), normals
 
 
 def _inscribed_circle(mask: NDArray[np.bool_]) -> tuple[float, float, float]:

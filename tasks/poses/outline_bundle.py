@@ -199,9 +199,9 @@ class _System:
         points = self.points.copy()
         points[:, axes, axes] = points[:, axes, axes] * (1.0 + damping) + 1e-9
         inverse = np.linalg.inv(points)
-        place = 3 * np.arange(count)[:, None, None]
-        rows = np.broadcast_to(place + axes[:, None], inverse.shape)
-        columns = np.broadcast_to(place + axes, inverse.shape)
+        offset = 3 * np.arange(count)[:, None, None]
+        rows = np.broadcast_to(offset + axes[:, None], inverse.shape)
+        columns = np.broadcast_to(offset + axes, inverse.shape)
         blocks = csr_matrix((inverse.ravel(), (rows.ravel(), columns.ravel())))
         eliminated = self.mixed @ blocks
         left = self.left - (eliminated @ self.mixed.T).toarray()
@@ -259,7 +259,7 @@ class _Problem:
         left, right = np.zeros((size, size)), np.zeros(size)
         # where the derivatives by log focal length, k1 and pose belong, (N, 2 + 6 + 1)
         own = _COMMON + _OWN * np.arange(n)[:, None] + np.arange(_OWN)
-        places = np.hstack([np.broadcast_to([0, 1], (n, 2)), own])
+        indices = np.hstack([np.broadcast_to([0, 1], (n, 2)), own])
         at, seen = _linearise(scene, self.seen), self.seen
         weight = np.where(at.depth > 0.0, _POINT_PX**-2 / (1.0 + at.square), 0.0)
         by_camera = np.concatenate([at.by_camera, at.by_camera[:, :, :1]], axis=2)
@@ -267,16 +267,16 @@ class _Problem:
         of_frame, of_point = adder(seen.frame, n), adder(seen.point, m)
         squares = sums(of_frame, weighted @ by_camera)
         gradients = sums(of_frame, -(weighted @ at.residual[:, :, None])[:, :, 0])
-        for place, square, gradient in zip(places, squares, gradients, strict=True):
-            left[np.ix_(place, place)] += square
-            right[place] += gradient
+        for index, square, gradient in zip(indices, squares, gradients, strict=True):
+            left[np.ix_(index, index)] += square
+            right[index] += gradient
         by_point = (at.by_point * weight[:, None, None]).transpose(0, 2, 1)
         mixed = weighted @ at.by_point  # (K, 9, 3)
-        rows = np.broadcast_to(places[seen.frame][:, :, None], mixed.shape)
+        rows = np.broadcast_to(indices[seen.frame][:, :, None], mixed.shape)
         columns = np.broadcast_to(3 * seen.point[:, None, None] + np.arange(3), mixed.shape)
         coupled = csr_matrix((mixed.ravel(), (rows.ravel(), columns.ravel())), (size, 3 * m))
-        self._add_outlines(scene, along, scale, places, left, right)
-        self._add_priors(scene, places, left, right)
+        self._add_outlines(scene, along, scale, indices, left, right)
+        self._add_priors(scene, indices, left, right)
         free = np.ones(size, dtype=bool)
         free[1] = not self.fix_k1
         return _System(
@@ -293,7 +293,7 @@ class _Problem:
         scene: Scene,
         along: FloatArray,
         scale: float,
-        places: NDArray[np.int64],
+        indices: NDArray[np.int64],
         left: FloatArray,
         right: FloatArray,
     ) -> None:
@@ -315,20 +315,20 @@ class _Problem:
             reach = ((outline.contour - (camera.cx, camera.cy)) * misfit.direction[k]).sum(axis=1)
             by_focal = (misfit.error[k] - 100.0 / outline.size * reach)[:, None]
             derivatives = np.hstack([by_focal, by_pose, by_focal, by_solid])
-            place = np.concatenate([places[n][[0, *range(2, 2 + _OWN)]], of_solid])
+            index = np.concatenate([indices[n][[0, *range(2, 2 + _OWN)]], of_solid])
             weighted = (derivatives * weights[k][:, None]).T
-            left[np.ix_(place, place)] += weighted @ derivatives
-            right[place] -= weighted @ misfit.error[k]
+            left[np.ix_(index, index)] += weighted @ derivatives
+            right[index] -= weighted @ misfit.error[k]
 
     def _add_priors(
-        self, scene: Scene, places: NDArray[np.int64], left: FloatArray, right: FloatArray
+        self, scene: Scene, indices: NDArray[np.int64], left: FloatArray, right: FloatArray
     ) -> None:
         rows, values = solid_priors(scene.solid)
         left[-NUM_PARAMETERS:, -NUM_PARAMETERS:] += rows.T @ rows
         right[-NUM_PARAMETERS:] -= rows.T @ values
-        n = len(places)
+        n = len(indices)
         mean = (np.eye(n) - 1.0 / n) / self.breathing
-        focal = places[:, -1]
+        focal = indices[:, -1]
         left[np.ix_(focal, focal)] += mean.T @ mean
         right[focal] -= mean.T @ self._breath(scene)
         left[1, 1] += _K1**-2

@@ -86,8 +86,8 @@ def align_patches(scene: Scene, seen: Observations, paths: Sequence[Path]) -> Ob
     patches = np.zeros((len(reference), len(_OFFSETS)), np.float32)
     for n, path in enumerate(paths):
         of = seen.frame[reference] == n
-        places = seen.pixel[reference[of]][:, None] + _OFFSETS
-        patches[of] = _normalised(_sampled(_picture(path).grey, places))[0]
+        pixels = seen.pixel[reference[of]][:, None] + _OFFSETS
+        patches[of] = _normalised(_sampled(_picture(path).grey, pixels))[0]
     textured = _texture(patches) > _LEAST_TEXTURE
     pixel, good = seen.pixel.copy(), textured & own
     for n, path in enumerate(paths):
@@ -212,9 +212,9 @@ def _aligned(
     for _ in range(_STEPS):
         if len(active) == 0:
             break
-        places = _places(pixel[active], warp[active])
-        now, deviation = _normalised(_sampled(picture.grey, places))
-        slopes = [_sampled(d, places) / deviation for d in (picture.by_x, picture.by_y)]
+        pixels = _sample_pixels(pixel[active], warp[active])
+        now, deviation = _normalised(_sampled(picture.grey, pixels))
+        slopes = [_sampled(d, pixels) / deviation for d in (picture.by_x, picture.by_y)]
         slopes = [s - (s @ _WEIGHTS)[:, None] for s in slopes]
         by = np.stack([*slopes, *(s * o for s in slopes for o in _OFFSETS.T)], axis=1)  # (N, 6, P)
         weighted = by * _WEIGHTS
@@ -227,10 +227,10 @@ def _aligned(
         pixel[active] += shift
         warp[active] += step[:, 2:].reshape(-1, 2, 2)
         active = active[np.abs(shift).max(axis=1) > _AT_REST_PX]
-    now, _ = _normalised(_sampled(picture.grey, _places(pixel, warp)))
+    now, _ = _normalised(_sampled(picture.grey, _sample_pixels(pixel, warp)))
     return pixel, (now * patches) @ _WEIGHTS
 
 
-def _places(pixel: FloatArray, warp: FloatArray) -> FloatArray:
+def _sample_pixels(pixel: FloatArray, warp: FloatArray) -> FloatArray:
     """``(N, P, 2)`` pixels of the samples of warped patches."""
     return pixel[:, None] + _OFFSETS @ warp.transpose(0, 2, 1)

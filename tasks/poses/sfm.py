@@ -353,10 +353,10 @@ def _observations(images: Sequence[Any], points: Sequence[Any]) -> Observations:
         ],
         dtype=np.int64,
     ).reshape(-1, 3)
-    frame, number, place = found.T
+    frame, number, feature = found.T
     offsets = np.cumsum([0, *map(len, pixels)])[:-1]
     every = np.concatenate([np.empty((0, 2)), *pixels])
-    return Observations(frame, number, every[offsets[frame] + place])
+    return Observations(frame, number, every[offsets[frame] + feature])
 
 
 def _image_size(path: Path) -> tuple[int, int]:

@@ -319,8 +319,8 @@ def _followed(guess: _Guess, film: _Film) -> _Fit | None:
 def _turning(fit: _Fit, film: _Film) -> Turning:
     """Cameras of the frames in which points were followed, and the solid that they show."""
     model, seen, order, outlines = fit.model, fit.seen, film.order, film.outlines
-    told = np.bincount(seen.frame, minlength=len(order)) >= MIN_ON_FACE
-    known = [int(k) for k in np.flatnonzero(told)]
+    enough = np.bincount(seen.frame, minlength=len(order)) >= MIN_ON_FACE
+    known = [int(k) for k in np.flatnonzero(enough)]
     width, height = outlines[0].width, outlines[0].height
     cameras = {order[k]: model.camera(k, width, height) for k in known}
     views = Views(list(cameras.values()), [outlines[k] for k in known])
@@ -347,12 +347,12 @@ def _angles_on(
     """
     for turns, near in ((_turns_shown(guess, film), _NEAR_SHOWN), (of_matches, NEAR)):
         votes = Votes(turns)
-        told = [steady_angles(votes, film.phase), followed_angles(turns, film.phase)]
-        if all(angles is None for angles in told):
+        candidates = [steady_angles(votes, film.phase), followed_angles(turns, film.phase)]
+        if all(angles is None for angles in candidates):
             continue
         refined = [
             refined_angles(angles, film.phase, turns)
-            for angles in (known, *told)
+            for angles in (known, *candidates)
             if angles is not None
         ]
         turned = [angles for angles in refined if abs(angles[-1]) > _LEAST_SWEEP]
@@ -370,8 +370,8 @@ def _turns_shown(guess: _Guess, film: _Film) -> Turns:
     circle = np.cos(around)[:, None] * first + np.sin(around)[:, None] * second
     side = -np.sign(solid.centre @ solid.axle) or 1.0
     face = solid.centre + side * solid.half_width * solid.axle
-    places = face + solid.radius * RINGS[:, None, None] * circle
-    at = guess.camera(film.outlines[0]).project(places.reshape(-1, 3))[:, :2]
+    points = face + solid.radius * RINGS[:, None, None] * circle
+    at = guess.camera(film.outlines[0]).project(points.reshape(-1, 3))[:, :2]
     shape = len(RINGS), AROUND, 2
     shaken = [film.steadying.shaken(k, at).reshape(shape) for k in range(len(film.order))]
     return turns_of(unrolled(film.images, shaken))

@@ -139,9 +139,9 @@ def outlines_sway(outlines: Mapping[int, Outline]) -> bool:
     Before a plain wall nothing else tells that the camera moves. Half of the frames are farther
     from the middle place than 0.8 % of the outline's size in a hand, than 0.2 % on a tripod.
     """
-    places = np.stack([o.centre for o in outlines.values()])
+    centres = np.stack([o.centre for o in outlines.values()])
     size = float(np.median([o.size for o in outlines.values()]))
-    off = np.linalg.norm(places - np.median(places, axis=0), axis=1)
+    off = np.linalg.norm(centres - np.median(centres, axis=0), axis=1)
     return float(np.median(off)) > 0.004 * size
 
 

@@ -33,12 +33,12 @@ def join_matches(matches: Sequence[Matches], order: Sequence[int], *, least: int
     ]
     if sum(map(len, ends)) == 0:
         return Observations(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 2)))
-    features, place = np.unique(np.concatenate(ends), axis=0, return_inverse=True)
-    place = place.reshape(-1)
+    features, feature = np.unique(np.concatenate(ends), axis=0, return_inverse=True)
+    feature = feature.reshape(-1)
     links, offset = [], 0
     for m in matches:
         n = len(m.a)
-        links.append(np.stack([place[offset : offset + n], place[offset + n : offset + 2 * n]]))
+        links.append(np.stack([feature[offset : offset + n], feature[offset + n : offset + 2 * n]]))
         offset += 2 * n
     link = np.concatenate(links, axis=1)
     count = len(features)

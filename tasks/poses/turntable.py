@@ -103,8 +103,8 @@ def follow_turntable(
     order, phase = phases(outlines, times_s)
     film = [outlines[i] for i in order]
     size = float(np.median([o.size for o in film]))
-    place = {index: k for k, index in enumerate(order)}
-    near = [m for m in matches if place[m.second] - place[m.first] <= 2]
+    position = {index: k for k, index in enumerate(order)}
+    near = [m for m in matches if position[m.second] - position[m.first] <= 2]
     tracks = _moving(join_matches(near, order, least=_LONG), _MOVED * size)
     if len(tracks.frame) < _MIN_PER_FRAME * len(order):
         return None
@@ -120,7 +120,7 @@ def follow_turntable(
     for _ in range(_ROUNDS):
         if len(seen.frame) < _MIN_PER_FRAME * len(order):
             return None
-        more = join_matches(_agreeing(model, matches, place), order, least=MIN_TRACK)
+        more = join_matches(_agreeing(model, matches, position), order, least=MIN_TRACK)
         if len(more.frame) < _MIN_PER_FRAME * len(order):
             return None
         count = int(more.point.max()) + 1
@@ -128,12 +128,12 @@ def follow_turntable(
         total = len(more.frame)
         model, seen = adjust_robustly(start, more, focal, shaking=False, fix_focal=False)
     share = len(seen.frame) / total
-    told = np.bincount(seen.frame, minlength=len(order)) >= _MIN_PER_FRAME
+    enough = np.bincount(seen.frame, minlength=len(order)) >= _MIN_PER_FRAME
     bent = abs(float(np.log(model.focal / focal))) > MOST_BENT
-    if share < _MIN_SHARE or bent or not told.any():
+    if share < _MIN_SHARE or bent or not enough.any():
         return None
     return TurnedPlate(
-        {order[k]: model.camera(k, width, height) for k in np.flatnonzero(told).tolist()},
+        {order[k]: model.camera(k, width, height) for k in np.flatnonzero(enough).tolist()},
         model.axis,
         float(np.median(residuals_px(model, seen))),
         len(model.points),
@@ -199,7 +199,7 @@ def _depths(model: FixedAxis, tracks: Observations, lengths: NDArray[np.int64]) 
 
 
 def _agreeing(
-    model: FixedAxis, matches: Sequence[Matches], place: Mapping[int, int]
+    model: FixedAxis, matches: Sequence[Matches], position: Mapping[int, int]
 ) -> list[Matches]:
     """Of each pair's matches those that are two views of one point of the body."""
     kept = []
@@ -207,7 +207,7 @@ def _agreeing(
         n = len(m.a)
         if n == 0:
             continue
-        frame = np.repeat([place[m.first], place[m.second]], n)
+        frame = np.repeat([position[m.first], position[m.second]], n)
         seen = Observations(frame, np.tile(np.arange(n), 2), np.concatenate([m.a, m.b]))
         two = replace(model, points=triangulated(model, seen, n))
         error = residuals_px(two, seen).reshape(2, n).max(axis=0)

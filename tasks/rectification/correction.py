@@ -50,7 +50,7 @@ class MaskErrors:
     def refusal(self, config: RectifyConfig) -> str:
         """Why the frame is of no use even with its mask corrected; empty if it is."""
         if self.lack > config.max_lack:
-            return f"its mask lacks {self.lack:.0%} of the tyre, {_place(self.lack_side)}"
+            return f"its mask lacks {self.lack:.0%} of the tyre, {_side_in_words(self.lack_side)}"
         return ""
 
 
@@ -72,17 +72,17 @@ def correct_mask(
     inside = foreground(solid)
     area = max(int(inside.sum()), 1)
     margin = max(1.5, config.margin * float(np.ptp(outline, axis=0).max()))
-    held = foreground(alpha)
+    covered = foreground(alpha)
     centre = outline.mean(axis=0)
 
-    far = held & ~_grown(inside, margin)
+    far = covered & ~_grown(inside, margin)
     cut = _grown(far, 2.0 * margin) & ~_shrunk(inside, 1.0)
-    excess = int((held & _grown(far, 2.0 * margin) & ~inside).sum()) / area
+    excess = int((covered & _grown(far, 2.0 * margin) & ~inside).sum()) / area
 
     rubber = inside & ~foreground(polygon_coverage(openings, alpha.shape))
-    gone = _shrunk(rubber, margin) & ~held
+    gone = _shrunk(rubber, margin) & ~covered
     fill = _grown(gone, 2.0 * margin) & rubber
-    lack = int((fill & ~held).sum()) / area
+    lack = int((fill & ~covered).sum()) / area
 
     corrected = alpha
     if excess > config.least_share:
@@ -142,12 +142,12 @@ def warnings_of(faults: Collection[MaskErrors], config: RectifyConfig) -> list[s
         likely = "a stand or a shadow" if side == "below" else "a post or a neighbour"
         warnings.append(
             f"masks of {len(more)} of {len(faults)} frames held more than the tyre, mostly "
-            f"{_place(side)} (probably {likely}); they were cut to the fitted solid"
+            f"{_side_in_words(side)} (probably {likely}); they were cut to the fitted solid"
         )
     if less:
         warnings.append(
             f"masks of {len(less)} of {len(faults)} frames lacked a part of the tyre, mostly "
-            f"{_place(_most(less))}; it was filled by the fitted solid"
+            f"{_side_in_words(_most(less))}; it was filled by the fitted solid"
         )
     return warnings
 
@@ -157,7 +157,7 @@ def _most(sides: Sequence[str]) -> str:
     return Counter(sides).most_common(1)[0][0]
 
 
-def _place(side: str) -> str:
+def _side_in_words(side: str) -> str:
     return f"{side} it" if side in ("below", "above") else f"on its {side}"
 
 

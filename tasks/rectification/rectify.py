@@ -53,8 +53,8 @@ class RectifiedViews:
 
     def record(self) -> dict[str, Any]:
         """What the artifact's record says; :class:`Frames` and :class:`Masks` read it."""
-        told = {"figures": self.figures, "warnings": list(self.warnings)}
-        return {**self.frames.record(), **masks_record(self.masks.masks), **told}
+        further = {"figures": self.figures, "warnings": list(self.warnings)}
+        return {**self.frames.record(), **masks_record(self.masks.masks), **further}
 
 
 def rectify_views(

@@ -95,8 +95,8 @@ def scale_by_frame(
     for index, support, outline in zip(indices, supports, views.outlines, strict=True):
         whole = outline.valid[:half] & outline.valid[half:]
         if whole.sum() >= half // 2:
-            told = (support[:half] + support[half:])[whole]
-            ratios[index] = float(np.median(outline.widths[whole] / told))
+            expected = (support[:half] + support[half:])[whole]
+            ratios[index] = float(np.median(outline.widths[whole] / expected))
     return ratios
 
 

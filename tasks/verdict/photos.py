@@ -90,11 +90,11 @@ def photo_agreement(predicted: Prediction, photo: NDArray[np.uint8], mask: MaskA
     inner = cv2.erode(region.astype(np.uint8), np.ones((2 * margin + 1, 2 * margin + 1))) > 0
     if inner.sum() < 200:
         return float("nan")
-    told, found = (_detail(g, region, sigma)[inner] for g in (predicted.grey, log_grey(photo)))
+    rendered, found = (_detail(g, region, sigma)[inner] for g in (predicted.grey, log_grey(photo)))
     if float(found.std()) < MIN_DETAIL:
         return float("nan")
-    spread = float(told.std() * found.std())
-    return float(((told - told.mean()) * (found - found.mean())).mean() / max(spread, 1e-9))
+    spread = float(rendered.std() * found.std())
+    return float(((rendered - rendered.mean()) * (found - found.mean())).mean() / max(spread, 1e-9))
 
 
 def _detail(grey: Float32Array, region: MaskArray, sigma: float) -> Float32Array:

@@ -89,9 +89,9 @@ def check_turn(poses: PoseEstimate, frame_paths: Mapping[int, Path], longest_px:
     tyre = poses.tyre
     axes = tangents(tyre.axle)
     away = np.array([poses.cameras[i].centre - tyre.centre for i in indices]).reshape(-1, 3)
-    places = np.unwrap(np.arctan2(away @ axes[1], away @ axes[0]))
+    angles = np.unwrap(np.arctan2(away @ axes[1], away @ axes[0]))
     first, second = np.triu_indices(len(indices), 1)
-    turned = np.abs(places[second] - places[first])
+    turned = np.abs(angles[second] - angles[first])
     chosen = np.flatnonzero((turned > _APART[0]) & (turned < _APART[1]))
     if len(chosen) < _PAIRS[0]:
         return TurnCheck(math.nan, math.nan)
@@ -112,14 +112,14 @@ def check_turn(poses: PoseEstimate, frame_paths: Mapping[int, Path], longest_px:
         for height in _HEIGHTS:
             points = tyre.centre + side * height * tyre.half_width * tyre.axle + ring
             pictures = np.stack([_seen(g, c, points) for g, c in zip(greys, cameras, strict=True)])
-            at_height, most = _coincidence(_turning_part(pictures, places), places, *pairs)
+            at_height, most = _coincidence(_turning_part(pictures, angles), angles, *pairs)
             rings[n] = np.maximum(rings[n], at_height)
             shows[n] |= most > _SHOWS
-    said = rings[:, len(_RATES) // 2]
-    if shows.sum() < 2 and said[-1] < _WORDS:
+    stated = rings[:, len(_RATES) // 2]
+    if shows.sum() < 2 and stated[-1] < _WORDS:
         return TurnCheck(math.nan, math.nan)
     off = float(_RATES[rings.mean(axis=0).argmax()])
-    return TurnCheck(float(max(np.sort(said)[-2], said[-1])), 100.0 * abs(off))
+    return TurnCheck(float(max(np.sort(stated)[-2], stated[-1])), 100.0 * abs(off))
 
 
 def _seen(grey: NDArray[np.float32], camera: Camera, points: FloatArray) -> FloatArray:
@@ -130,14 +130,14 @@ def _seen(grey: NDArray[np.float32], camera: Camera, points: FloatArray) -> Floa
     return np.asarray(found, np.float64)
 
 
-def _turning_part(pictures: FloatArray, places: FloatArray) -> FloatArray:
+def _turning_part(pictures: FloatArray, angles: FloatArray) -> FloatArray:
     """Pictures ``(N, R, A)`` less what stays before the camera, and what varies slowly around.
 
     Args:
         pictures: At angles of the tyre.
-        places: ``(N,)`` angle about the axle at which the camera is, radians.
+        angles: ``(N,)`` angle about the axle at which the camera is, radians.
     """
-    shifts = np.rint(places * _AROUND / (2.0 * np.pi)).astype(int)
+    shifts = np.rint(angles * _AROUND / (2.0 * np.pi)).astype(int)
     fixed = np.stack([np.roll(p, -s, axis=1) for p, s in zip(pictures, shifts, strict=True)])
     fixed -= np.median(fixed, axis=(1, 2), keepdims=True)
     fixed -= np.median(fixed, axis=0)
@@ -148,14 +148,14 @@ def _turning_part(pictures: FloatArray, places: FloatArray) -> FloatArray:
 
 
 def _coincidence(
-    pictures: FloatArray, places: FloatArray, first: NDArray[np.intp], second: NDArray[np.intp]
+    pictures: FloatArray, angles: FloatArray, first: NDArray[np.intp], second: NDArray[np.intp]
 ) -> tuple[FloatArray, float]:
     """Median correlation of pairs of pictures ``(N, R, A)``, at each of ``_RATES`` and at best."""
     spectra = np.fft.rfft(pictures, axis=2).astype(np.complex64)
     product = (spectra[second] * spectra[first].conj()).sum(axis=1)
     size = np.maximum(np.linalg.norm(pictures, axis=(1, 2)), 1e-9)
     by_shift = np.fft.irfft(product, n=_AROUND) / (size[first] * size[second])[:, None]
-    turned = (places[second] - places[first]) * _AROUND / (2.0 * np.pi)
+    turned = (angles[second] - angles[first]) * _AROUND / (2.0 * np.pi)
     shifts = np.rint(_RATES[:, None] * turned).astype(int) % _AROUND
     at_rates = np.median(by_shift[np.arange(len(first)), shifts], axis=1)
     return np.asarray(at_rates), float(np.median(by_shift.max(axis=1)))

@@ -49,11 +49,11 @@ class Detector(ABC):
         Raises:
             StorageError: ``artifact-damaged`` if one is missing or cannot be decoded.
         """
-        wanted = list(paths)
-        new = [p for p in dict.fromkeys(wanted) if p not in self._seen]
+        requested = list(paths)
+        new = [p for p in dict.fromkeys(requested) if p not in self._seen]
         with self._pool() as pool:
             self._seen.update(zip(new, pool.map(self._detect_in, new), strict=True))
-        return {p: self._seen[p] for p in wanted}
+        return {p: self._seen[p] for p in requested}
 
     def match(
         self, points: Mapping[int, KeyPoints], pairs: Sequence[tuple[int, int]]
