@@ -74,8 +74,8 @@ def cut_into_charts(
     fit = np.minimum(1.0, (width - gutter_px - 1.0) / np.maximum(high[:, 0] - low[:, 0], 1e-9))
     flat = (flat - low[chart_of]) * fit[chart_of, None]
     sizes = np.ceil((high - low) * fit[:, None]).astype(np.int64) + gutter_px
-    places, height = _packed(sizes, width)
-    uv = flat + places[chart_of] + gutter_px / 2
+    positions, height = _packed(sizes, width)
+    uv = flat + positions[chart_of] + gutter_px / 2
     return Charts(uv, source, written, height, len(sizes))
 
 
@@ -170,13 +170,13 @@ def _boxes(flat: FloatArray, chart: IntArray) -> tuple[FloatArray, FloatArray]:
 
 def _packed(sizes: IntArray, width: int) -> tuple[FloatArray, int]:
     """Places ``(K, 2)`` of boxes on shelves, the highest first, and the height of all shelves."""
-    places = np.zeros(sizes.shape)
+    positions = np.zeros(sizes.shape)
     x = y = shelf = 0
     for k in np.lexsort((-sizes[:, 0], -sizes[:, 1])):
         across, down = (int(v) for v in sizes[k])
         if x + across > width:
             x, y, shelf = 0, y + shelf, 0
-        places[k] = (x, y)
+        positions[k] = (x, y)
         x += across
         shelf = max(shelf, down)
-    return places, y + shelf
+    return positions, y + shelf

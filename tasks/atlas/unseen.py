@@ -67,8 +67,8 @@ def _around_axle(
         order = rows[np.lexsort((colours[rows, channel], cell[rows]))]
         starts = np.searchsorted(cell[order], np.arange(count))
         ends = np.append(starts[1:], len(order))
-        held = ends > starts
-        out[held, channel] = colours[order[(starts + ends)[held] // 2], channel]
+        occupied = ends > starts
+        out[occupied, channel] = colours[order[(starts + ends)[occupied] // 2], channel]
     return out[cell], (share >= _MIN_SHARE)[cell]
 
 

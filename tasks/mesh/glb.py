@@ -83,8 +83,8 @@ class GlbBuffer:
         """What the document says of its buffers: the second stands for what was compressed."""
         stored: list[dict[str, Any]] = [{"byteLength": len(self.data)}]
         if self._compressed:
-            told = {"extensions": {EXTENSION: {"fallback": True}}}
-            stored.append({"byteLength": self._plain_bytes, **told})
+            fallback = {"extensions": {EXTENSION: {"fallback": True}}}
+            stored.append({"byteLength": self._plain_bytes, **fallback})
         return stored
 
     def add(self, array: NDArray[Any], kind: str, component: int, **extra: Any) -> int:
@@ -127,13 +127,13 @@ class GlbBuffer:
         return len(self.accessors) - 1
 
     def _store(self, rows: NDArray[Any], view: dict[str, Any], floats: bool, indices: bool) -> None:
-        content, place = rows.tobytes(), {"buffer": 0, "byteOffset": len(self.data)}
-        view |= {**place, "byteLength": len(content)}
+        content, location = rows.tobytes(), {"buffer": 0, "byteOffset": len(self.data)}
+        view |= {**location, "byteLength": len(content)}
         if self._compressed:
             view |= {"buffer": 1, "byteOffset": self._plain_bytes}
             self._plain_bytes += len(content) + -len(content) % 4
-            content, said = packed_view(rows, floats=floats, indices=indices)
-            view["extensions"] = {EXTENSION: {**place, "byteLength": len(content), **said}}
+            content, extension = packed_view(rows, floats=floats, indices=indices)
+            view["extensions"] = {EXTENSION: {**location, "byteLength": len(content), **extension}}
         self.views.append(view)
         self.data += content + b"\0" * (-len(content) % 4)
 

@@ -208,12 +208,14 @@ def _fitted(
     return replace(level, simple=simple)
 
 
-def _level(content: bytes, places: FloatArray, faces: NDArray[np.int32], lost: Deviation) -> Level:
-    place, _, faces_at_edge = edge_counts(places, faces)
+def _level(
+    content: bytes, positions: FloatArray, faces: NDArray[np.int32], lost: Deviation
+) -> Level:
+    position, _, faces_at_edge = edge_counts(positions, faces)
     return Level(
         content,
-        num_vertices=int(place.max()) + 1,
-        num_written_vertices=len(places),
+        num_vertices=int(position.max()) + 1,
+        num_written_vertices=len(positions),
         num_faces=len(faces),
         lost=lost,
         closed=bool((faces_at_edge == 2).all()),
@@ -222,10 +224,10 @@ def _level(content: bytes, places: FloatArray, faces: NDArray[np.int32], lost: D
 
 def _without_charts(full: ReadMesh) -> ReadMesh:
     """The mesh without its texture, closed where charts cut it open; its vertices keep colours."""
-    vertices, first, place = np.unique(
+    vertices, first, position = np.unique(
         full.vertices, axis=0, return_index=True, return_inverse=True
     )
-    faces = place.reshape(-1)[full.faces]
+    faces = position.reshape(-1)[full.faces]
     whole = (faces != np.roll(faces, 1, axis=1)).all(axis=1)
     return replace(
         full,
@@ -337,21 +339,21 @@ def _steps(vertices: FloatArray, scale: float) -> NDArray[np.int16]:
         vertices: ``(V, 3)``; those at one place stay at one.
         scale: Metres of a step.
     """
-    places, back = np.unique(vertices, axis=0, return_inverse=True)
-    steps = np.rint(places / scale).astype(np.int64)
+    positions, back = np.unique(vertices, axis=0, return_inverse=True)
+    steps = np.rint(positions / scale).astype(np.int64)
     _, first = np.unique(steps, axis=0, return_index=True)
     late = np.setdiff1d(np.arange(len(steps)), first)
     if len(late):
         taken = set(map(tuple, steps.tolist()))
-        for place in late:
-            around = steps[place] + _NEIGHBOURS
+        for index in late:
+            around = steps[index] + _NEIGHBOURS
             around = around[(np.abs(around) <= _STEPS).all(axis=1)]
-            off = np.linalg.norm(around - places[place] / scale, axis=1)
+            off = np.linalg.norm(around - positions[index] / scale, axis=1)
             free = (tuple(around[i].tolist()) for i in np.argsort(off, kind="stable"))
             found = next((step for step in free if step not in taken), None)
             if found is not None:  # else its faces lie in a point, and stay so
                 taken.add(found)
-                steps[place] = found
+                steps[index] = found
     return steps[back.reshape(-1)].astype("<i2")
 
 

@@ -57,14 +57,14 @@ def save_mesh(folder: Path, mesh: MergedMesh) -> None:
 
 def mesh_record(mesh: MergedMesh) -> dict[str, Any]:
     """What the artifact's record says of a merged mesh, as plain JSON types."""
-    place = mesh.from_world
+    from_world = mesh.from_world
     return {
         "figures": mesh.figures,
         "warnings": list(mesh.warnings),
         "from_world": {
-            "scale": place.scale,
-            "rotation": place.rotation.tolist(),
-            "translation": place.translation.tolist(),
+            "scale": from_world.scale,
+            "rotation": from_world.rotation.tolist(),
+            "translation": from_world.translation.tolist(),
         },
     }
 
@@ -72,13 +72,15 @@ def mesh_record(mesh: MergedMesh) -> dict[str, Any]:
 def load_mesh(artifact: Artifact) -> MergedMesh:
     """The merged mesh that an artifact holds."""
     record = artifact.record
-    place = record["from_world"]
+    from_world = record["from_world"]
     with np.load(artifact.folder / _FILE) as arrays:
         return MergedMesh(
             **{name: arrays[name] for name in arrays.files},
             figures=dict(record["figures"]),
             warnings=tuple(record["warnings"]),
             from_world=Similarity(
-                place["scale"], np.array(place["rotation"]), np.array(place["translation"])
+                from_world["scale"],
+                np.array(from_world["rotation"]),
+                np.array(from_world["translation"]),
             ),
         )

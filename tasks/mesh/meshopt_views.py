@@ -32,17 +32,17 @@ def packed_view(rows: NDArray[Any], *, floats: bool, indices: bool) -> tuple[byt
     import meshopt
 
     if indices:
-        said = {"mode": "TRIANGLES", "byteStride": rows.itemsize, "count": rows.size}
-        return meshopt.encode_gltf_buffer(rows.reshape(-1), "TRIANGLES"), said
-    said = {
+        extension = {"mode": "TRIANGLES", "byteStride": rows.itemsize, "count": rows.size}
+        return meshopt.encode_gltf_buffer(rows.reshape(-1), "TRIANGLES"), extension
+    extension = {
         "mode": "ATTRIBUTES",
         "byteStride": rows.shape[1] * rows.itemsize,
         "count": len(rows),
     }
     if floats:
-        said["filter"] = "EXPONENTIAL"
+        extension["filter"] = "EXPONENTIAL"
         rows = meshopt.encode_filter_exp(rows, _FLOAT_BITS, "SharedComponent")
-    return meshopt.encode_gltf_buffer(rows, "ATTRIBUTES"), said
+    return meshopt.encode_gltf_buffer(rows, "ATTRIBUTES"), extension
 
 
 def in_drawing_order(
@@ -59,10 +59,10 @@ def in_drawing_order(
     """
     import meshopt
 
-    indices, place, used = meshopt.reorder_mesh(
+    indices, position, used = meshopt.reorder_mesh(
         np.ascontiguousarray(faces, np.uint32), triangles=True, optsize=True
     )
-    order = np.argsort(place[:count], kind="stable")[:used]
+    order = np.argsort(position[:count], kind="stable")[:used]
     return indices.reshape(-1, 3), order
 
 
@@ -82,9 +82,13 @@ def unpacked(document: Mapping[str, Any], data: bytes) -> tuple[dict[str, Any], 
     views = []
     for view in document["bufferViews"]:
         own = dict(view)
-        said = own.pop("extensions", {}).get(EXTENSION)
+        extension = own.pop("extensions", {}).get(EXTENSION)
         begin = view.get("byteOffset", 0)
-        content = data[begin : begin + view["byteLength"]] if said is None else _decoded(said, data)
+        content = (
+            data[begin : begin + view["byteLength"]]
+            if extension is None
+            else _decoded(extension, data)
+        )
         views.append({**own, "buffer": 0, "byteOffset": len(plain), "byteLength": len(content)})
         plain += content + b"\0" * (-len(content) % 4)
     rest = {
@@ -103,14 +107,18 @@ def unpacked(document: Mapping[str, Any], data: bytes) -> tuple[dict[str, Any], 
     )
 
 
-def _decoded(said: Mapping[str, Any], data: bytes) -> bytes:
+def _decoded(extension: Mapping[str, Any], data: bytes) -> bytes:
     import meshopt
 
-    begin, count, stride = said.get("byteOffset", 0), said["count"], said["byteStride"]
+    begin, count, stride = (
+        extension.get("byteOffset", 0),
+        extension["count"],
+        extension["byteStride"],
+    )
     if not 0 < count * stride <= _MAX_BYTES:
         raise ValueError("has a compressed view of a size that cannot be")
-    packed = data[begin : begin + said["byteLength"]]
+    packed = data[begin : begin + extension["byteLength"]]
     rows = meshopt.decode_gltf_buffer(
-        packed, count, stride, said["mode"], said.get("filter", "NONE")
+        packed, count, stride, extension["mode"], extension.get("filter", "NONE")
     )
     return bytes(rows.tobytes())

@@ -128,15 +128,15 @@ def cluster(full: Simplified, target_faces: int) -> Simplified:
     cell, found = float(np.sqrt(area / max(target_faces, 1))), full
     while len(found.faces) > target_faces:
         cells = np.floor((full.vertices - full.vertices.min(axis=0)) / cell).astype(np.int64)
-        _, place = np.unique(cells, axis=0, return_inverse=True)
-        place = place.reshape(-1)
-        faces = place[full.faces]
+        _, cell_of = np.unique(cells, axis=0, return_inverse=True)
+        cell_of = cell_of.reshape(-1)
+        faces = cell_of[full.faces]
         _, once = np.unique(np.sort(faces, axis=1), axis=0, return_index=True)
         faces = faces[np.sort(once)]
         faces = faces[(faces != np.roll(faces, 1, axis=1)).all(axis=1)]
-        merged = Simplified(full.vertices[: place.max() + 1], faces.astype(np.int32), place)
+        merged = Simplified(full.vertices[: cell_of.max() + 1], faces.astype(np.int32), cell_of)
         points = merged.mean_of(full.vertices)
-        found = Simplified(points, merged.faces, place[full.origin])
+        found = Simplified(points, merged.faces, cell_of[full.origin])
         cell *= _WIDER
     return found
 
@@ -154,18 +154,18 @@ def edge_counts(
     Returns:
         For each vertex its place, ``(V,)``; edges as pairs of places, ``(E, 2)``; ``(E,)`` faces.
     """
-    _, place = np.unique(vertices, axis=0, return_inverse=True)
-    place = place.reshape(-1)
-    corners = place[faces]
+    _, position = np.unique(vertices, axis=0, return_inverse=True)
+    position = position.reshape(-1)
+    corners = position[faces]
     edges = np.sort(np.concatenate([corners[:, [i, (i + 1) % 3]] for i in range(3)]), axis=1)
     number, count = np.unique(edges @ np.array([len(vertices), 1]), return_counts=True)
-    return place, np.stack(np.divmod(number, len(vertices)), axis=1), count
+    return position, np.stack(np.divmod(number, len(vertices)), axis=1), count
 
 
 def _pinched(vertices: FloatArray, faces: NDArray[np.int32]) -> NDArray[np.bool_]:
     """Vertices ``(V,)`` of edges at which more than two faces meet."""
-    place, edges, count = edge_counts(vertices, faces)
-    return np.isin(place, edges[count > 2])
+    position, edges, count = edge_counts(vertices, faces)
+    return np.isin(position, edges[count > 2])
 
 
 def deviation(

@@ -25,7 +25,7 @@ FIELD_OF_VIEW_DEG = 35.0
 _MARGIN = 1.06
 _WITHIN = ((0.25, 0.25), (0.75, 0.25), (0.25, 0.75), (0.75, 0.75))
 """Where rays go through a pixel whose neighbours look otherwise; one goes through all others."""
-_TOLD_BY_ONE = 0.08
+_MOST_CONTRAST = 0.08
 """Neighbours, sRGB, that differ by no more look alike."""
 _RAYS_AT_ONCE = 1 << 19
 _COLUMNS = 1024
@@ -148,16 +148,16 @@ class Studio:
         camera: Camera,
         lens: _Lens,
         pixels: NDArray[np.int64],
-        places: Sequence[tuple[float, float]],
+        offsets: Sequence[tuple[float, float]],
     ) -> Float32Array:
         """Colours of pixels ``(N, 3)``, sRGB 0..1: the mean of what is seen at places in them."""
         seen = np.zeros((len(pixels), 3), np.float32)
         for begin in range(0, len(pixels), _RAYS_AT_ONCE):
             part = slice(begin, begin + _RAYS_AT_ONCE)
-            for right, down in places:
+            for right, down in offsets:
                 rays = lens.rays(pixels[part], right, down)
                 seen[part] += self._met(camera, rays, lens.ground[pixels[part]])
-        return seen / np.float32(len(places))
+        return seen / np.float32(len(offsets))
 
     def _met(self, camera: Camera, rays: Float32Array, ground: Float32Array) -> Float32Array:
         """Colours ``(N, 3)`` where rays of the camera's frame meet the mesh; else the ground's."""
@@ -183,7 +183,7 @@ def _changes(image: Float32Array) -> NDArray[np.bool_]:
     """Pixels ``(H, W)`` that one ray does not tell: their neighbours look otherwise."""
     around = np.ones((3, 3), np.uint8)
     red, green, blue = cv2.split(cv2.dilate(image, around) - cv2.erode(image, around))
-    return np.asarray(cv2.max(cv2.max(red, green), blue) > _TOLD_BY_ONE)
+    return np.asarray(cv2.max(cv2.max(red, green), blue) > _MOST_CONTRAST)
 
 
 def _light(normals: Float32Array, camera: Camera) -> Float32Array:

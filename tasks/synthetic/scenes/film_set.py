@@ -298,7 +298,7 @@ def _edges(seen: _Seen, height: int, width: int) -> NDArray[np.bool_]:
         before = [slice(None)] * 2
         after = [slice(None)] * 2
         before[axis], after[axis] = slice(None, -1), slice(1, None)
-        for place in (tuple(before), tuple(after)):
-            step[place] = np.maximum(step[place], change)
+        for side in (tuple(before), tuple(after)):
+            step[side] = np.maximum(step[side], change)
     least = max(_CONTRAST, float(np.quantile(step, 1 - _MOST_EDGES)))
     return np.asarray(step.ravel() > min(least, 9.0))

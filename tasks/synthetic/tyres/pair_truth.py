@@ -98,28 +98,28 @@ class PairTruth:
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON types."""
-        told = asdict(self)
-        told["rotation"] = self.rotation.tolist()
-        told["profile"] = np.round(self.profile, 2).tolist()
-        told["field"] = np.round(self.field, 3).tolist()
-        return told
+        record = asdict(self)
+        record["rotation"] = self.rotation.tolist()
+        record["profile"] = np.round(self.profile, 2).tolist()
+        record["field"] = np.round(self.field, 3).tolist()
+        return record
 
     @staticmethod
     def from_dict(record: dict[str, Any]) -> PairTruth:
         """From what :meth:`to_dict` gave."""
-        told = dict(record)
+        values = dict(record)
         for name in ("rotation", "profile", "field"):
-            told[name] = np.array(told[name])
-        told["zones"] = tuple(TrueZone(**z) for z in told["zones"])
-        told["findings"] = tuple(Planted(**f) for f in told["findings"])
-        return PairTruth(**told)
+            values[name] = np.array(values[name])
+        values["zones"] = tuple(TrueZone(**z) for z in values["zones"])
+        values["findings"] = tuple(Planted(**f) for f in values["findings"])
+        return PairTruth(**values)
 
 
 def truth_of_pair(pair: Pair) -> PairTruth:
     """What changed in a pair, from its two specs."""
     section = outer_section(pair.new.profile)
     rubber = _rubber(pair.damaged, section)
-    rotation = _place(pair.new) @ _place(pair.damaged).T
+    rotation = _to_tyre(pair.new) @ _to_tyre(pair.damaged).T
     top = rotation.T @ np.array([0.0, 1.0, 0.0])
     turned = pair.damaged.mount.turned
     # Clockwise is as one sees it who looks at the face that was the outer one of that film.
@@ -158,7 +158,7 @@ def _rubber(spec: TyreSpec, section: Section) -> Rubber:
     return Rubber(section, None, pattern, spec.wear, spec.damage)
 
 
-def _place(spec: TyreSpec) -> FloatArray:
+def _to_tyre(spec: TyreSpec) -> FloatArray:
     """``(3, 3)`` from the rubber's frame to the tyre's."""
     angle = spec.phase + spec.mount.angle
     c, s = math.cos(angle), math.sin(angle)

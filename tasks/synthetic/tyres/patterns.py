@@ -49,13 +49,13 @@ def _limited(spec: TreadSpec) -> TreadSpec:
 def _rings(rng: Rng, edge: float, half: float, depth: float, n: int) -> list[Cut]:
     """Circumferential grooves, mirrored about the middle as a rule."""
     width = rng.uniform(0.005, 0.013) / half / 2
-    places = (np.arange(n) - (n - 1) / 2) * (2 * edge * rng.uniform(0.75, 0.95) / (n + 1))
-    places = places + rng.normal(0, 0.02 * edge) * (rng.random() < 0.3)
+    centres = (np.arange(n) - (n - 1) / 2) * (2 * edge * rng.uniform(0.75, 0.95) / (n + 1))
+    centres = centres + rng.normal(0, 0.02 * edge) * (rng.random() < 0.3)
     scale = rng.uniform(0.6, 1.3, (n + 1) // 2)
     scale = np.concatenate([scale, scale[: n // 2][::-1]])
     return [
         Cut(float(p - width * s), float(p + width * s), depth)
-        for p, s in zip(places, scale, strict=True)
+        for p, s in zip(centres, scale, strict=True)
     ]
 
 
