@@ -142,8 +142,8 @@ def _from(folder: Path | str, text: str) -> Path | str:
     """A film of a table: an address, an absolute path, or a path from where the table lies."""
     if is_address(text) or Path(text).expanduser().is_absolute():
         return as_location(text)
-    place = inside(folder, text)
-    return place if isinstance(place, str) else as_location(place)
+    location = inside(folder, text)
+    return location if isinstance(location, str) else as_location(location)
 
 
 def _of_names(source: Path | str, settings: Settings) -> dict[str, list[Film]]:

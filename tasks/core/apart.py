@@ -57,8 +57,8 @@ def call_apart(stage: str, function: Callable[_P, _T], *args: _P.args, **kwargs:
     finally:
         os.close(theirs_in)
         os.close(theirs_out)
-    told: collections.deque[str] = collections.deque(maxlen=_LAST_LINES)
-    listener = threading.Thread(target=_listen, args=(child.stderr, told), daemon=True)
+    lines: collections.deque[str] = collections.deque(maxlen=_LAST_LINES)
+    listener = threading.Thread(target=_listen, args=(child.stderr, lines), daemon=True)
     listener.start()
     call = (function.__module__, function.__qualname__, args, kwargs)
     try:
@@ -78,8 +78,8 @@ def call_apart(stage: str, function: Callable[_P, _T], *args: _P.args, **kwargs:
         return cast(_T, value)
     if kind == "error" and isinstance(value, Tyre3dError):
         raise value
-    said = str(value) if kind == "error" else "\n".join(told)
-    raise _failure(stage, said, code if kind != "error" else 0)
+    message = str(value) if kind == "error" else "\n".join(lines)
+    raise _failure(stage, message, code if kind != "error" else 0)
 
 
 def _answer(answers: IO[bytes]) -> tuple[str, Any]:
@@ -94,20 +94,20 @@ def _answer(answers: IO[bytes]) -> tuple[str, Any]:
         report(*value)
 
 
-def _listen(stream: IO[bytes], told: collections.deque[str]) -> None:
+def _listen(stream: IO[bytes], lines: collections.deque[str]) -> None:
     for line in stream:
-        told.append(line.decode(errors="replace").rstrip())
+        lines.append(line.decode(errors="replace").rstrip())
 
 
-def _failure(stage: str, said: str, code: int) -> Exception:
+def _failure(stage: str, message: str, code: int) -> Exception:
     """The error of a process that ended without a result.
 
     Args:
         stage: Stage of the pipeline.
-        said: Its last words.
+        message: Its last words.
         code: Its exit code, negative for a signal; 0 if it told of an error.
     """
-    if says_disk_full(said):
+    if says_disk_full(message):
         return StorageError(
             "disk-full",
             stage=stage,
@@ -122,9 +122,9 @@ def _failure(stage: str, said: str, code: int) -> Exception:
             advice="Give it more memory, or let fewer runs work at a time",
         )
     if code == 0:
-        return RuntimeError(said)
+        return RuntimeError(message)
     why = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-    last = said.strip().splitlines()[-1:] or ["it said nothing"]
+    last = message.strip().splitlines()[-1:] or ["it said nothing"]
     return ResourceError(
         "crashed",
         stage=stage,
@@ -135,7 +135,7 @@ def _failure(stage: str, said: str, code: int) -> Exception:
 
 def main() -> None:
     """Call what is asked for, and answer."""
-    asked, answering = (int(text) for text in sys.argv[1:3])
+    request, answering = (int(text) for text in sys.argv[1:3])
     with os.fdopen(answering, "wb") as answers:
 
         def tell(*answer: Any) -> None:
@@ -143,7 +143,7 @@ def main() -> None:
             answers.flush()
 
         try:
-            with os.fdopen(asked, "rb") as sent:
+            with os.fdopen(request, "rb") as sent:
                 module, name, args, kwargs = pickle.load(sent)
             function = getattr(importlib.import_module(module), name)
             with listening(lambda *steps: tell("progress", *steps)):

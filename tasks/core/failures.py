@@ -60,9 +60,9 @@ def why_of(
 
 def failure_of_error(error: BaseException) -> Failure:
     """The failure that an exception stands for."""
-    told = disk_error(error) or error
-    if isinstance(told, Tyre3dError):
-        return Failure(told.code, told.stage, f"{told.what}. {told.advice}")
+    cause = disk_error(error) or error
+    if isinstance(cause, Tyre3dError):
+        return Failure(cause.code, cause.stage, f"{cause.what}. {cause.advice}")
     return Failure("internal", "", f"{type(error).__name__}: {error}. {FAULT}")
 
 

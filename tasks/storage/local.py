@@ -16,7 +16,7 @@ from tasks.core.digests import sha256_of
 from tasks.storage.base import Stored, checked, storage_errors
 from tasks.storage.parts import locked_part, part_of, remove_parts
 
-_HELD = 100
+_MAX_LOCKED = 100
 """Files that one store locks at most: a run uses some twenty, a process may open a thousand."""
 
 
@@ -135,8 +135,8 @@ class LocalStorage:
         found = []
         for key in self.keys(prefix):
             with contextlib.suppress(FileNotFoundError):  # another process deletes, too
-                told = self._path(key).stat()
-                found.append(Stored(key, told.st_size, max(told.st_atime, told.st_mtime)))
+                status = self._path(key).stat()
+                found.append(Stored(key, status.st_size, max(status.st_atime, status.st_mtime)))
         return found
 
     def touch(self, key: str) -> None:
@@ -228,7 +228,7 @@ class _InUse:
             self._locked[path] = descriptor
             if former is not None:
                 os.close(former)
-            if len(self._locked) > _HELD:
+            if len(self._locked) > _MAX_LOCKED:
                 os.close(self._locked.pop(next(iter(self._locked))))
         fcntl.flock(descriptor, fcntl.LOCK_SH)  # whoever only looks is done at once
 

@@ -62,23 +62,23 @@ class Pruned:
     @property
     def remarks(self) -> list[str]:
         """Sentences on what an operator should look at."""
-        told = []
+        sentences = []
         if self.quiet_s:
             days = counted(round(self.quiet_s / 86400.0), "day")
-            told.append(
+            sentences.append(
                 f"By this machine's clock nothing was used for {days}, so that nothing goes: "
                 "if the clock is right, tyre3d prune --force"
             )
         if self.impossible:
             were = counted(self.impossible, "artifact was", "artifacts were")
-            told.append(
+            sentences.append(
                 f"{were} last used at a time that cannot be, and kept: a clock is or was wrong. "
                 "If this one is right, tyre3d prune --force takes them for old"
             )
         if self.in_use:
             are = counted(self.in_use, "artifact is", "artifacts are")
-            told.append(f"{are} old and in use, and kept")
-        return told
+            sentences.append(f"{are} old and in use, and kept")
+        return sentences
 
 
 def prune(

@@ -215,7 +215,7 @@ def write_result(
         shown[parent_and_name(report_of(location))[1]] = page.encode("utf-8", "backslashreplace")
     made = {**others, **shown, name: glb}
     digests = {each: hashlib.sha256(content).hexdigest() for each, content in made.items()}
-    told = {**metadata, "files": digests}
-    text = json.dumps(told, indent=2, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+    record = {**metadata, "files": digests}
+    text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False).encode() + b"\n"
     results.write({**others, parent_and_name(metadata_of(location))[1]: text, **shown, name: glb})
     return digests

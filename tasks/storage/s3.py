@@ -243,8 +243,8 @@ class S3Storage:
             keys = [found.partition("/")[2] for found in self._fs.find(path)]
             for first in range(0, len(keys), _DELETED_AT_ONCE):
                 objects = [{"Key": k} for k in keys[first : first + _DELETED_AT_ONCE]]
-                told = {"Objects": objects, "Quiet": True}
-                answer = self._fs.call_s3("delete_objects", Bucket=bucket, Delete=told)
+                request = {"Objects": objects, "Quiet": True}
+                answer = self._fs.call_s3("delete_objects", Bucket=bucket, Delete=request)
                 for error in answer.get("Errors", []):  # s3fs says nothing of them
                     kind = PermissionError if error.get("Code") == "AccessDenied" else OSError
                     raise kind(f"{error.get('Key')} was not deleted: {error.get('Code')}")

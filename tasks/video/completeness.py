@@ -73,16 +73,16 @@ def _riff_ends(file: BinaryIO, there: int) -> Iterator[int]:
 def _segment_ends(file: BinaryIO) -> Iterator[int]:
     """The end of the segment, which holds everything but the header before it."""
     file.seek(0, os.SEEK_SET)
-    for wanted in (_EBML, _SEGMENT):
+    for expected in (_EBML, _SEGMENT):
         identity = int.from_bytes(file.read(4), "big")
         first = file.read(1)
-        if identity != wanted or not first or not first[0]:
+        if identity != expected or not first or not first[0]:
             return
         length = 9 - first[0].bit_length()
         value = first[0] & (0xFF >> length)
         value = int.from_bytes(bytes([value]) + file.read(length - 1), "big")
         if value == (1 << 7 * length) - 1:
             return
-        if wanted == _SEGMENT:
+        if expected == _SEGMENT:
             yield file.tell() + value
         file.seek(value, os.SEEK_CUR)

@@ -94,8 +94,8 @@ class Decoding:
             self._one_each = stream.codec_context.name in _ONE_EACH
             for number, frame in enumerate(self._frames(container, stream)):
                 order = self._order_of(frame, number)
-                place = order if self._timeline.stamped else number
-                picture = DecodedFrame(number, order, times_s[min(place, len(times_s) - 1)], frame)
+                index = order if self._timeline.stamped else number
+                picture = DecodedFrame(number, order, times_s[min(index, len(times_s) - 1)], frame)
                 if frame.is_corrupt:
                     self._flagged.add(order)
                 self._one_each &= not frame.interlaced_frame
@@ -148,13 +148,13 @@ class Decoding:
         if not self._starts_whole:  # the recording was entered in its middle
             found |= {picture.order for picture in seen if picture.order < keys[0].order}
         if self._one_each:
-            given = {picture.order for picture in seen}
+            decoded = {picture.order for picture in seen}
             orders = [key.order for key in keys]
             for order, shown in enumerate(self._timeline.shown):
-                place = bisect_right(orders, order) - 1
+                index = bisect_right(orders, order) - 1
                 # what is decoded after a key picture but shown before it may be left out rightly
-                if shown and order not in given and place >= 0:
-                    leading = self._timeline.times_s[order] < keys[place].time_s
+                if shown and order not in decoded and index >= 0:
+                    leading = self._timeline.times_s[order] < keys[index].time_s
                     found |= set() if leading else {order}
         return found
 

@@ -116,14 +116,14 @@ def _at_times(due: Sequence[float]) -> FrameFilter:
     """Wants the first picture at or after each of the rising times, in seconds."""
     rest = deque(due)
 
-    def wanted(picture: DecodedFrame) -> bool:
+    def is_due(picture: DecodedFrame) -> bool:
         taken = False
         while rest and rest[0] <= picture.time_s + _SLACK_S:
             rest.popleft()
             taken = True
         return taken
 
-    return wanted
+    return is_due
 
 
 class _Writer:
@@ -144,13 +144,13 @@ class _Writer:
         self.misshapen = 0
         self._name, self._timeline, self._folder, self._config = name, timeline, folder, config
 
-    def write(self, decoding: Decoding, wanted: FrameFilter) -> list[Candidate]:
+    def write(self, decoding: Decoding, is_due: FrameFilter) -> list[Candidate]:
         """Decode all pictures, write the wanted."""
         found: list[Candidate] = []
         self.misshapen = 0
         size: tuple[int, int] | None = None
         for before, picture, after in _with_neighbours(decoding):
-            if not wanted(picture):
+            if not is_due(picture):
                 continue
             upright = upright_size(picture.frame, self._timeline.aspect)
             if size is None:

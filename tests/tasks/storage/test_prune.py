@@ -195,7 +195,7 @@ def test_a_store_holds_on_to_a_bounded_number_of_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A process that looks at many tyres, an evaluation, does not run out of handles."""
-    monkeypatch.setattr(local, "_HELD", 3)
+    monkeypatch.setattr(local, "_MAX_LOCKED", 3)
     storage = LocalStorage(tmp_path)
     storage.write({f"{i}/a": b"x" for i in range(10)})
     before = handles()
