@@ -101,8 +101,12 @@ def _read(document: dict[str, Any], binary: bytes) -> ReadMesh:
         raise ValueError("holds no triangles")
     starts = np.cumsum([0] + [len(part["POSITION"]) for part in parts])
     faces = np.concatenate([p["faces"] + s for p, s in zip(parts, starts, strict=False)])
-    shared = set.intersection(*(set(part) for part in parts))
-    joined = {n: np.concatenate([p[n] for p in parts]) for n in shared - {"faces", "image"}}
+    first, *others = parts
+    joined = {  # in the file's order: what is written again is alike to the byte
+        name: np.concatenate([p[name] for p in parts])
+        for name in first
+        if name not in ("faces", "image") and all(name in part for part in others)
+    }
     images = [part["image"] for part in parts if "image" in part]
     colours = joined.get("COLOR_0", joined.get("_COLOR_0"))  # beside a texture they multiply it
     if colours is not None and colours.shape[1] == 3:

@@ -32,7 +32,7 @@ from tasks.fusion.decision.network import load_fuser
 from tasks.geometry.lens import Lens
 from tasks.matting.quality import Masks
 from tasks.matting.removal import remove_backgrounds
-from tasks.mesh.export import export_glb
+from tasks.mesh.export import export_glb, levels_of
 from tasks.mesh.merged import MergedMesh
 from tasks.network.inference import infer_codes
 from tasks.network.weights import choose_model
@@ -116,7 +116,7 @@ def compared(folder: Path) -> Any:
 
 
 GROUPS: dict[str, tuple[str, ...]] = {
-    "reconstructing": ("poses", "codes", "learned", "weighted", "glb"),
+    "reconstructing": ("poses", "codes", "learned", "weighted", "glb", "levels"),
     "looking": ("rectified", "judged", "compared"),
 }
 
@@ -136,6 +136,8 @@ def main(folder: Path, group: str) -> None:
         found["learned"] = merged(folder / "learned", learned=True)
         found["weighted"] = merged(folder / "weighted", learned=False)
         found["glb"] = export_glb(found["learned"], {}, ExportConfig())
+        levels = levels_of(found["glb"], ExportConfig())
+        found["levels"] = {name: level.content for name, level in levels.items()}
     digests = {k: hashlib.sha256(pickle.dumps(v)).hexdigest() for k, v in found.items()}
     sys.stdout.write(json.dumps(digests))
 
