@@ -67,11 +67,11 @@ def _tags(header: str) -> list[str]:
     return [part.strip() for part in header.split(",")]
 
 
-def part_of(told: str, size: int) -> tuple[int, int] | None:
+def part_of(header: str, size: int) -> tuple[int, int] | None:
     """First and last byte that a ``Range`` names; first after last where it lies outside.
 
     Args:
-        told: The header's value.
+        header: The header's value.
         size: Bytes in all.
 
     Returns:
@@ -79,7 +79,7 @@ def part_of(told: str, size: int) -> tuple[int, int] | None:
 
     Source: RFC 9110, section 14.
     """
-    found = _RANGE.fullmatch(told.strip())
+    found = _RANGE.fullmatch(header.strip())
     if found is None or found[1] == found[2] == "":
         return None
     if found[1] == "":

@@ -89,11 +89,11 @@ async def changes(
         quiet_s += poll_s
 
 
-async def as_events(told: AsyncIterator[JobStatus | None]) -> AsyncIterator[str]:
+async def as_events(statuses: AsyncIterator[JobStatus | None]) -> AsyncIterator[str]:
     """The changes as server-sent events; one that fails ends the stream."""
     yield "retry: 2000\n\n"
     with contextlib.suppress(ApiError):
-        async for status in told:
+        async for status in statuses:
             if status is None:
                 yield ": still here\n\n"
             else:

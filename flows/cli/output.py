@@ -101,37 +101,37 @@ def checks_table(checks: Sequence[Check]) -> str:
     return table(rows)
 
 
-def info_lines(told: Mapping[str, Any]) -> str:
+def info_lines(info: Mapping[str, Any]) -> str:
     """What is in a GLB.
 
     Args:
-        told: From :func:`tasks.report.info.info_of`.
+        info: From :func:`tasks.report.info.info_of`.
     """
     unchanged = {None: "", True: " (as its metadata say)", False: " (NOT the one of its metadata)"}
-    texture = told["texture"]
-    size = " × ".join(f"{side:.1f}" for side in told["size_mm"])
+    texture = info["texture"]
+    size = " × ".join(f"{side:.1f}" for side in info["size_mm"])
     rows = [
-        ("GLB", f"{told['file']}, {told['bytes'] / 1e6:.2f} MB"),
-        ("sha256", f"{told['sha256']}{unchanged[told['unchanged']]}"),
-        ("mesh", f"{told['num_vertices']} vertices, {told['num_faces']} faces"),
+        ("GLB", f"{info['file']}, {info['bytes'] / 1e6:.2f} MB"),
+        ("sha256", f"{info['sha256']}{unchanged[info['unchanged']]}"),
+        ("mesh", f"{info['num_vertices']} vertices, {info['num_faces']} faces"),
         ("size", f"{size} mm (x, y, z)"),
-        ("holds", ", ".join(told["attributes"])),
+        ("holds", ", ".join(info["attributes"])),
     ]
     if texture is not None:
         pixels = f"{texture['width_px']} × {texture['height_px']} pixels"
         rows.append(("texture", f"{pixels}, {texture['bytes'] / 1e6:.2f} MB"))
-    if told["extensions"]:
-        rows.append(("extends", ", ".join(told["extensions"])))
-    if told["share_inferred"] is not None:
-        rows.append(("inferred", f"{told['share_inferred']:.1%} of the vertices"))
-    if "model" in told:
-        rows.append(("model", f"{told['model']['name']}, sha256 {told['model']['sha256']}"))
-    if "input" in told:
-        rows.append(("input", f"{told['input']['name']}, sha256 {told['input']['sha256']}"))
-    if told["generator"]:
-        rows.append(("made by", told["generator"]))
+    if info["extensions"]:
+        rows.append(("extends", ", ".join(info["extensions"])))
+    if info["share_inferred"] is not None:
+        rows.append(("inferred", f"{info['share_inferred']:.1%} of the vertices"))
+    if "model" in info:
+        rows.append(("model", f"{info['model']['name']}, sha256 {info['model']['sha256']}"))
+    if "input" in info:
+        rows.append(("input", f"{info['input']['name']}, sha256 {info['input']['sha256']}"))
+    if info["generator"]:
+        rows.append(("made by", info["generator"]))
     text = "".join(f"{label:<9} {printable(value)}\n" for label, value in rows)
-    text += "".join(f"warning   {printable(line)}\n" for line in told.get("warnings", []))
-    if "verdict" in told:
-        text += verdict_lines({"reasons": [], "retake": [], **told})
+    text += "".join(f"warning   {printable(line)}\n" for line in info.get("warnings", []))
+    if "verdict" in info:
+        text += verdict_lines({"reasons": [], "retake": [], **info})
     return text

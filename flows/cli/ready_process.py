@@ -100,13 +100,16 @@ def listening() -> Iterator[socket.socket]:
 
 
 def serve(
-    listener: socket.socket, told: str, run: Callable[[list[str]], int], is_over: Callable[[], bool]
+    listener: socket.socket,
+    digest: str,
+    run: Callable[[list[str]], int],
+    is_over: Callable[[], bool],
 ) -> None:
     """Run the commands that come, each in a copy of this process.
 
     Args:
         listener: Where they come.
-        told: The circumstances of this process; a command in others ends it, that another may be
+        digest: The circumstances of this process; a command in others ends it, that another may be
             started, and is refused.
         run: Runs a command; called in the copy.
         is_over: Whether none is expected any more; asked every second.
@@ -127,7 +130,7 @@ def serve(
                 continue
             if user_of(connection) != os.getuid() or len(files) != 4:
                 continue
-            if request["circumstances"] != told:
+            if request["circumstances"] != digest:
                 return
             if os.fork() == 0:
                 try:

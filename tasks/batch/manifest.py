@@ -67,10 +67,10 @@ class Entry:
     flow_run_url: str = ""
 
     @classmethod
-    def of(cls, told: Mapping[str, Any]) -> Entry:
+    def of(cls, record: Mapping[str, Any]) -> Entry:
         """What a manifest says of it; what a newer release says besides is left out."""
         known = {each.name for each in fields(cls)}
-        return cls(**{name: value for name, value in told.items() if name in known})
+        return cls(**{name: value for name, value in record.items() if name in known})
 
     @property
     def why(self) -> tuple[str, ...]:
