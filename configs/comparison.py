@@ -79,6 +79,9 @@ class CompareConfig(StageConfig):
         "much as on the rest of it",
     )
     min_visual_mm: float = Field(20.0, gt=0, description="shortest region that looks different")
+    min_visual_px: float = Field(
+        12.0, gt=0, description="the same, pixels of the coarser film on the tyre"
+    )
     min_visual_mm2: float = Field(60.0, gt=0, description="smallest region that looks different")
     preview_bytes: int = Field(600_000, ge=100_000, description="bound of the mesh in the report")
     most_visual: int = Field(12, ge=1, description="regions of a sidewall that are told")

@@ -88,7 +88,8 @@ def compare_scans(new: Scan, other: Scan, config: CompareConfig) -> Comparison:
     pairs = part_pairs(new, other, alignment, config)
     # without an angle that is sure, a mark of the one tyre may lie beside its like on the other
     sure = alignment.anchor == "sidewall-markings"
-    marks = [m for pair in pairs for m in visual_marks(pair, config)] if sure else []
+    pixel_m = change.pixel_m
+    marks = [m for pair in pairs for m in visual_marks(pair, pixel_m, config)] if sure else []
     rest = 0.0 if math.isnan(alignment.residual_mm) else alignment.residual_mm / 1000
     findings = findings_of(change, spots, marks, rest, config)
     misfit = (first.touches.misfit_m, second.touches.misfit_m)

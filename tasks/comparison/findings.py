@@ -25,6 +25,8 @@ Kind = Literal["flat-spot", "bulge", "dent", "cut", "visual"]
 _CUT_SLIMNESS, _CUT_WIDTH_MM = 2.5, 14.0
 """A dark mark of a sidewall this slim and this narrow looks like a cut."""
 _NOISES = 6.0
+_ROW_NOISES = 4.0
+"""The same of the height's own noise: rims' edges, where a mesh bends, differ most all round."""
 _RESTS = 3.0
 _MIN_CELLS = 3
 
@@ -132,8 +134,11 @@ def _local(change: Change, rest_m: float, config: CompareConfig) -> list[Finding
         return []
     local = np.full(cells.shape, np.nan)
     local[counted] = there[counted] - np.nanmedian(there[counted], axis=1, keepdims=True)
-    spread = robust_sd(local, 0.0)
-    least = max(_NOISES * spread, config.min_local_px * change.pixel_m, _RESTS * rest_m)
+    own = [robust_sd(row, 0.0) if of else 0.0 for row, of in zip(local, counted, strict=True)]
+    everywhere = max(
+        _NOISES * robust_sd(local, 0.0), config.min_local_px * change.pixel_m, _RESTS * rest_m
+    )
+    least = np.maximum(_ROW_NOISES * np.array(own), everywhere)
     height = grid.section[:, 1]
     middle = float(height[slice(*change.tread)].mean())
     bands = np.array_split(np.arange(grid.rows), rows)
@@ -144,7 +149,7 @@ def _local(change: Change, rest_m: float, config: CompareConfig) -> list[Finding
         kinds: tuple[tuple[float, Kind], ...] = ((1.0, "bulge"), (-1.0, "dent"))
         for sign, kind in kinds:
             with np.errstate(invalid="ignore"):
-                out = (sign * local > least) & here[:, None]
+                out = (sign * local > least[:, None]) & here[:, None]
             for region in _regions(out):
                 if len(region[0]) < _MIN_CELLS:
                     continue
@@ -171,7 +176,7 @@ def _region(
     region: tuple[NDArray[np.int64], NDArray[np.int64]],
     part: str,
     kind: Kind,
-    least: float,
+    least: FloatArray,
     bands: Sequence[NDArray[np.int64]],
     middle: float,
 ) -> Finding:
@@ -186,7 +191,8 @@ def _region(
     around = 2 * math.pi * radius / columns * (np.ptp(at) + 1)
     across = change.grid.profile.length / local.shape[0] * (np.ptp(rows) + 1)
     angle = (float(np.average(at, weights=weights)) + 0.5) * 360 / columns
-    peak = float(values[int(weights.argmax())])
+    highest = int(weights.argmax())
+    peak = float(values[highest])
     return Finding(
         kind,
         part,
@@ -196,5 +202,5 @@ def _region(
         1000 * max(around, across),
         1000 * min(around, across),
         -1000 * peak,
-        min(1.0, abs(peak) / (2 * least)),
+        min(1.0, abs(peak) / (2 * float(least[rows[highest]]))),
     )

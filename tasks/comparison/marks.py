@@ -27,6 +27,7 @@ from tasks.comparison.ridges import (
     line_kernels,
     standing_out,
     without_dark_lines,
+    without_mean,
 )
 
 FloatArray = NDArray[np.float64]
@@ -36,10 +37,13 @@ Region = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 _ARC, _FLAT = 0.025, 0.25
 """Turns that a circle's edge reaches at least, and its rows over its columns at most."""
-_EDGE, _FOOT = 0.7, 0.3
+_EDGE, _FOOT = 0.5, 0.4
 """A region ends where it falls to these shares of what it must reach, and of its greatest."""
 
 _LINE_MM, _LINE_WIDTH_MM, _LINE_MARGIN_PX = 6.0, 1.5, 14
+_LINE_SPREAD, _PATCH_SPREAD = 0.004, 0.01
+"""Least spreads, logarithmic. Pictures of one film of a clean, smooth tyre at two sizes differ by
+two or three levels of 8 bits in places, which would stand out of smaller ones."""
 _LETTER_PX = 3
 """Half the distance of a letter's strokes."""
 
@@ -81,11 +85,12 @@ class VisualMark:
     certainty: float
 
 
-def visual_marks(pair: PartPair, config: CompareConfig) -> list[VisualMark]:
+def visual_marks(pair: PartPair, pixel_m: float, config: CompareConfig) -> list[VisualMark]:
     """Regions of a part that look different, the strongest first.
 
     Args:
         pair: The part.
+        pixel_m: Size of a pixel of the coarser film on the tyre, metres.
         config: Parameters.
     """
     if pair.part == TREAD:
@@ -93,7 +98,8 @@ def visual_marks(pair: PartPair, config: CompareConfig) -> list[VisualMark]:
     else:
         lines = _dark_lines(pair, config)
         found = [*lines, *(m for m in _plain_regions(pair, config) if not _is_of(m, lines))]
-    found = [m for m in found if m.length_mm >= config.min_visual_mm]
+    shortest = max(config.min_visual_mm, config.min_visual_px * 1000 * pixel_m)
+    found = [m for m in found if m.length_mm >= shortest]
     found.sort(key=lambda m: -m.certainty * m.length_mm)
     return found[: config.most_visual]
 
@@ -111,7 +117,10 @@ def _plain_regions(pair: PartPair, config: CompareConfig) -> list[VisualMark]:
 
 
 def _dark_lines(pair: PartPair, config: CompareConfig) -> list[VisualMark]:
-    """Dark lines of the other tyre where the new one shows no line: what cuts look like."""
+    """Dark lines of the other tyre where the new one shows no line: what cuts look like.
+
+    What is as dark in all directions, such as a blotch of dirt, is no line.
+    """
     first, second, usable = pair.comparable(_LINE_MARGIN_PX)
     size = 1000 * pair.column_m(), 1000 * ROW_M
     kernels = list(line_kernels(*size, _LINE_MM, _LINE_WIDTH_MM))
@@ -119,24 +128,30 @@ def _dark_lines(pair: PartPair, config: CompareConfig) -> list[VisualMark]:
     lines = np.max([np.abs(filtered(first, kernel)) for kernel in kernels], axis=0)
     written = dilated(lines, 2 * (pair.tolerance_px + _LETTER_PX) + 1)
     before, now = darker_than_around(first), darker_than_around(second)
+    at_first, darkness = (
+        without_mean(np.stack([filtered(picture, kernel) for kernel in kernels]))
+        for picture in (before, now)
+    )
     best = np.zeros(first.shape, np.float32)
-    for kernel in kernels:
-        darkness = filtered(now, kernel)
-        change = darkness - filtered(before, kernel)
-        best = np.maximum(best, standing_out(change, usable, darkness - written))
+    for was, dark in zip(at_first, darkness, strict=True):
+        best = np.maximum(best, standing_out(dark - was, usable, _LINE_SPREAD, dark - written))
     return _stood_out(pair, best, config.line_noises)
 
 
 def _dark_patches(pair: PartPair, config: CompareConfig) -> list[VisualMark]:
-    """Patches of the tread that got darker and are wider than grooves: torn rubber.
+    """Patches of the tread that got darker, are dark and are wider than grooves: torn rubber.
 
-    What hides in grooves is not seen; that wear makes these paler all round does not count.
+    What hides in grooves is not seen; that wear makes these paler all round does not count, nor
+    where only the new tyre was bright.
     """
     first, second, usable = pair.comparable(_PATCH_MARGIN_PX)
     size = round(_PATCH_MM / (1000 * pair.column_m())), round(_PATCH_MM / (1000 * ROW_M))
     before, now = (without_dark_lines(picture, *size) for picture in (first, second))
-    darker = standing_out(blurred(before - now, _PATCH_PX), usable)
-    return _stood_out(pair, darker, config.patch_noises)
+    darker, dark = (
+        standing_out(blurred(picture, _PATCH_PX), usable, _PATCH_SPREAD)
+        for picture in (before - now, -now)
+    )
+    return _stood_out(pair, np.minimum(darker, dark), config.patch_noises)
 
 
 def _rough_bands(pair: PartPair, config: CompareConfig) -> list[VisualMark]:

@@ -22,9 +22,6 @@ Float32Array = NDArray[np.float32]
 _DIRECTIONS = 16
 _AROUND_PX, _STEPS = 31, np.float32(100.0)
 """Side of the surroundings; levels per unit of brightness that their median is told in."""
-_LEAST_SPREAD = 0.01
-"""Logarithmic: a level of a dark 8-bit picture. Where a tyre is clean and smooth, pictures of one
-film at two sizes differ by two or three in places, which would stand out of a smaller spread."""
 _MIN_COLUMNS = 100
 """Columns of a row that must be known for its spread to be."""
 
@@ -57,6 +54,15 @@ def filtered(image: Float32Array, kernel: Float32Array) -> Float32Array:
     pad = kernel.shape[1] // 2
     out = cv2.filter2D(_around(image, pad), cv2.CV_32F, kernel, borderType=cv2.BORDER_REFLECT)
     return np.asarray(out[:, pad:-pad], np.float32)
+
+
+def without_mean(answers: Float32Array) -> Float32Array:
+    """The answers in each direction less what is common to all directions.
+
+    Args:
+        answers: ``(directions, H, W)``.
+    """
+    return np.asarray(answers - answers.mean(axis=0), np.float32)
 
 
 def dilated(image: NDArray[np.floating[Any]], side: int) -> Float32Array:
@@ -93,16 +99,20 @@ def without_dark_lines(image: Float32Array, columns: int, rows: int) -> Float32A
 
 
 def standing_out(
-    values: Float32Array, usable: NDArray[np.bool_], away: Float32Array | None = None
+    values: Float32Array,
+    usable: NDArray[np.bool_],
+    least_spread: float,
+    away: Float32Array | None = None,
 ) -> Float32Array:
     """How far values lie from the median of their row, in spreads of it; 0 where not usable.
 
-    The spread is at least that of all rows. What goes round, such as the edge of a circle that lies
-    off, spreads its row and no other.
+    The spread is at least that of all rows, and as given. What goes round, such as the edge of a
+    circle that lies off, spreads its row and no other.
 
     Args:
         values: ``(H, W)`` what the rows' medians and spreads are taken of.
         usable: ``(H, W)``.
+        least_spread: Where a tyre is clean and smooth, hardly anything differs by chance.
         away: ``(H, W)`` what is told in these spreads instead of the distance from the median.
     """
     out = np.zeros(values.shape, np.float32)
@@ -111,7 +121,7 @@ def standing_out(
     medians = [np.median(row[m]) if m.any() else 0.0 for row, m in zip(values, usable, strict=True)]
     rest = values - np.array(medians)[:, None]
     normal = NormalDist().inv_cdf(0.75)
-    least = max(float(np.median(np.abs(rest[usable]))) / normal, _LEAST_SPREAD)
+    least = max(float(np.median(np.abs(rest[usable]))) / normal, least_spread)
     deviation = rest if away is None else away
     for k, known in enumerate(usable):
         if known.sum() >= _MIN_COLUMNS:

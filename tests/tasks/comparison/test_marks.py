@@ -21,6 +21,7 @@ from tasks.geometry.similarity import Similarity
 from tests.tasks.comparison.made import RADIUS, WIDTH, FloatArray, scan
 
 CONFIG = CompareConfig()
+PIXEL_M = 0.001
 _IN_PLACE = Alignment(Similarity(1.0, np.eye(3), np.zeros(3)), "sidewall-markings")
 
 
@@ -35,7 +36,7 @@ def _marked(rows: slice, columns: slice, grey: int) -> Scan:
 
 def _told(other: Scan, alignment: Alignment = _IN_PLACE) -> list[VisualMark]:
     pairs = part_pairs(scan(), other, alignment, CONFIG)
-    return [mark for pair in pairs for mark in visual_marks(pair, CONFIG)]
+    return [mark for pair in pairs for mark in visual_marks(pair, PIXEL_M, CONFIG)]
 
 
 def test_a_cut_is_found_where_it_is() -> None:
@@ -96,7 +97,7 @@ def _told_of(
 ) -> list[VisualMark]:
     plain = scan(letters=False)
     pairs = part_pairs(_with(part, new, plain), _with(part, other, plain), alignment, CONFIG)
-    return [mark for pair in pairs for mark in visual_marks(pair, CONFIG)]
+    return [mark for pair in pairs for mark in visual_marks(pair, PIXEL_M, CONFIG)]
 
 
 def test_a_thin_cut_in_dirt_is_found_by_its_shape() -> None:
@@ -119,6 +120,16 @@ def test_what_is_hardly_darker_on_a_clean_tyre_is_no_mark(part: str, new: FloatA
     cv2.line(marked, (600, 30), (624, 62), 1, 2)
     assert _told_of(part, new, new - 5 * marked) == []
     assert _told_of(part, new, new - 20 * marked) != []
+
+
+def test_marks_of_few_pixels_of_a_coarse_film_are_not_told() -> None:
+    cut = np.zeros((100, WIDTH), np.uint8)
+    cv2.line(cut, (240, 30), (264, 62), 1, 2)  # 40 mm long
+    plain = scan(letters=False)
+    other = _with("outer-sidewall", _wall() - 30 * cut, plain)
+    (pair,) = part_pairs(_with("outer-sidewall", _wall(), plain), other, _IN_PLACE, CONFIG)[:1]
+    assert len(visual_marks(pair, 0.002, CONFIG)) == 1
+    assert visual_marks(pair, 0.005, CONFIG) == []
 
 
 def test_the_dark_between_letters_is_no_cut() -> None:
@@ -147,6 +158,12 @@ def test_a_torn_block_is_found_and_grooves_that_got_paler_are_not() -> None:
     assert mark.angle_deg == pytest.approx(187.0, abs=2.0)
     assert mark.height_mm == pytest.approx(-25.0, abs=5.0)
     assert mark.length_mm > 25.0
+
+
+def test_what_only_was_bright_on_the_new_tyre_is_not_torn() -> None:
+    new, worn = _dirty(_blocks(40), 3), _dirty(_blocks(75), 4)
+    new[46:74, 730:765] = 200
+    assert _told_of(TREAD, new, worn) == []
 
 
 def test_the_tread_of_a_tyre_that_was_turned_over_lies_on_the_new_one() -> None:

@@ -1,0 +1,50 @@
+"""Bulges and dents: what stands out from its own height all round."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from configs.comparison import CompareConfig
+from tasks.comparison.change import Change, tread_rows
+from tasks.comparison.findings import Finding, findings_of
+from tasks.surface.heights import grid_on
+from tests.tasks.comparison.made import FloatArray, scan
+
+CONFIG = CompareConfig()
+GRID = grid_on(scan().profile, CONFIG.step_mm / 1000)
+ROWS, COLUMNS = 30, 72
+BANDS = np.array_split(np.arange(GRID.rows), ROWS)
+OUTER = [k for k in range(ROWS) if BANDS[k][0] >= tread_rows(GRID)[1]]
+
+
+def noise() -> FloatArray:
+    return 1e-4 * np.random.default_rng(5).normal(size=(ROWS, COLUMNS))
+
+
+def told(cells: FloatArray) -> list[Finding]:
+    fine = np.zeros((GRID.rows, COLUMNS))
+    change = Change(
+        GRID, fine, fine == 0, cells, np.full(cells.shape, 1e-3), np.ones(cells.shape),
+        [], fine, 0.0, tread_rows(GRID), 1e-3,
+    )  # fmt: skip
+    return findings_of(change, [], [], 2e-4, CONFIG)
+
+
+def test_a_bulge_is_found_where_it_is() -> None:
+    cells = noise()
+    cells[OUTER[1] : OUTER[1] + 3, 18:22] += 0.003  # 90 to 110 degrees
+    (bulge,) = told(cells)
+    assert (bulge.kind, bulge.part) == ("bulge", "outer-sidewall")
+    assert bulge.angle_deg == pytest.approx(100.0, abs=2.0)
+    assert bulge.depth_mm == pytest.approx(-3.0, abs=0.4)
+
+
+def test_a_height_that_differs_all_round_has_no_dent() -> None:
+    """As at the edge of a rim, which two films never show alike."""
+    cells = noise()
+    cells[OUTER[1] : OUTER[1] + 2] += 0.0015 * np.cos(np.arange(COLUMNS) * (6 * np.pi / COLUMNS))
+    assert told(cells) == []
+    cells[OUTER[1] : OUTER[1] + 2, 30:34] -= 0.008
+    (dent,) = told(cells)
+    assert dent.kind == "dent"
