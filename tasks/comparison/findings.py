@@ -134,11 +134,11 @@ def _local(change: Change, rest_m: float, config: CompareConfig) -> list[Finding
         return []
     local = np.full(cells.shape, np.nan)
     local[counted] = there[counted] - np.nanmedian(there[counted], axis=1, keepdims=True)
-    own = [robust_sd(row, 0.0) if of else 0.0 for row, of in zip(local, counted, strict=True)]
+    noise = [robust_sd(row, 0.0) if of else 0.0 for row, of in zip(local, counted, strict=True)]
     everywhere = max(
         _NOISES * robust_sd(local, 0.0), config.min_local_px * change.pixel_m, _RESTS * rest_m
     )
-    least = np.maximum(_ROW_NOISES * np.array(own), everywhere)
+    least = np.maximum(_ROW_NOISES * np.array(noise), everywhere)
     height = grid.section[:, 1]
     middle = float(height[slice(*change.tread)].mean())
     bands = np.array_split(np.arange(grid.rows), rows)
