@@ -35,16 +35,19 @@ def test_the_database_is_there_as_prefect_starts(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = []
+    begun: list[bool] = []
 
     async def start(*_: object) -> None:
+        assert not begun
         assert not gc.isenabled(), "while it imports and starts"
         found.append((home / "prefect.db").exists() and what_is_wrong(home))
 
     monkeypatch.setattr(uvicorn.Server, "startup", start)
+    monkeypatch.setattr(server_process, "collect_in_a_thread", lambda: begun.append(True))
     gc.disable()
     try:
         asyncio.run(server_process._Server(uvicorn.Config("no:app")).startup())
-        assert gc.isenabled()
+        assert begun == [True]
     finally:
         gc.enable()
         gc.unfreeze()
