@@ -207,6 +207,8 @@ def test_a_burst_of_jobs_is_accepted(stack: Stack, say: Any) -> None:
     codes = Counter(code for code, _ in answers)
     longest = max(s for _, s in answers)
     figures = f"{seconds:.0f} s in all, none longer than {longest:.1f} s"
+    if codes[503]:
+        figures += f"; {codes[503]} answered 503, to be asked again"
     say(f"{BURST} jobs asked for, {AT_ONCE} at a time: {dict(codes)}, {figures}")
     name = f"jobs asked for, {AT_ONCE} at a time, server on {stack.database}"
     tell(name, BURST, codes[202], figures)
