@@ -25,10 +25,11 @@ TAG, COMPARE_TAG = "api", "api-compare"
 """Mark the runs that the service started, by their kind; it knows of no others."""
 _PAUSES_S = (0.0, 0.3, 1.5)
 """Before each attempt of a request; SQLite is locked now and then."""
-_PATIENT_PAUSES_S = (*_PAUSES_S, 3.0, 5.0, 8.0, 12.0)
+_WRITE_PAUSES_S = (0.0, 0.1, 0.2, 0.3, *(0.5,) * 20)
+"""Of a request that changes a run. A server on SQLite refuses it at once where another writer came
+first; to wait longer from attempt to attempt would only let others come first again."""
+_CREATION_PAUSES_S = (*_WRITE_PAUSES_S, *(1.0,) * 30)
 """Of a request that creates a run: whoever asks for it wants it made, not refused."""
-_CREATED_AT_ONCE = 2
-"""A server on SQLite refuses most of what many writers ask at once."""
 _CREATIONS_WAITING = 256
 _AGAIN_S = 5
 _PAGE = 200
@@ -82,7 +83,7 @@ class PrefectRuns:
             headers=headers,
             timeout=settings.timeout_s,
         )
-        self._creations = asyncio.Semaphore(_CREATED_AT_ONCE)
+        self._creation = asyncio.Lock()
         self._waiting = 0
         self._clock: tuple[datetime, float] | None = None
         """What the server's clock last told, and when, by one that only grows."""
@@ -156,7 +157,9 @@ class PrefectRuns:
 
     @contextlib.asynccontextmanager
     async def admission(self) -> AsyncIterator[None]:
-        """Let a few create runs at a time, and the others wait for them.
+        """Let runs be created one after the other, in the order in which they were asked for.
+
+        Two at once make a server on SQLite refuse one of them, which costs both more time.
 
         Raises:
             ApiError: 429 if too many wait already.
@@ -167,7 +170,7 @@ class PrefectRuns:
             raise ApiError(429, "busy", message, retry_after_s=_AGAIN_S)
         self._waiting += 1
         try:
-            async with self._creations:
+            async with self._creation:
                 yield
         finally:
             self._waiting -= 1
@@ -195,7 +198,7 @@ class PrefectRuns:
         answer = None
         for _ in range(2):
             path = f"/deployments/{await self._find_deployment()}/create_flow_run"
-            answer = await self._request("POST", path, json=body, pauses_s=_PATIENT_PAUSES_S)
+            answer = await self._request("POST", path, json=body, pauses_s=_CREATION_PAUSES_S)
             if answer.status_code != 404:
                 break
             self._deployment_id = None  # it was deleted, and perhaps made again
@@ -288,7 +291,8 @@ class PrefectRuns:
     async def retag(self, run: dict[str, Any], old: str, new: str) -> None:
         """Replace a tag of a run by another."""
         tags = [tag for tag in run["tags"] if tag != old]
-        await self._request("PATCH", f"/flow_runs/{run['id']}", json={"tags": [*tags, new]})
+        path, body = f"/flow_runs/{run['id']}", {"tags": [*tags, new]}
+        await self._request("PATCH", path, json=body, pauses_s=_WRITE_PAUSES_S)
 
     async def count(self, states: Sequence[str], *, ended_after: str = "") -> int:
         """How many runs of this service are in one of these states."""
@@ -373,7 +377,8 @@ class PrefectRuns:
         kind = "Cancelled" if ended else "Cancelling"
         state = {"type": kind.upper(), "name": kind, "message": why}
         body = {"state": state, "force": ended}
-        await self._request("POST", f"/flow_runs/{run_id}/set_state", json=body)
+        path = f"/flow_runs/{run_id}/set_state"
+        await self._request("POST", path, json=body, pauses_s=_WRITE_PAUSES_S)
 
     def _filters(
         self, tags: Sequence[str], states: Sequence[str], ended_after: str

@@ -43,7 +43,7 @@ def _asked(ask: Ask, folder: Path) -> None:
 
     async def within() -> None:
         prefect = Prefect()
-        with mock.patch.object(prefect_runs, "_PATIENT_PAUSES_S", (0.0, 0.01)):
+        with mock.patch.object(prefect_runs, "_CREATION_PAUSES_S", (0.0, 0.01)):
             async for api in client_of(prefect, settings):
                 answer = await ask(api, prefect, body)
                 if not answer.is_success:

@@ -17,7 +17,8 @@ from tests.deployments.api.stand_in import Prefect
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prefect_runs, "_PATIENT_PAUSES_S", (0.0, 0.01, 0.01, 0.01))
+    monkeypatch.setattr(prefect_runs, "_WRITE_PAUSES_S", (0.0, *(0.01,) * 9))
+    monkeypatch.setattr(prefect_runs, "_CREATION_PAUSES_S", (0.0, 0.01, 0.01, 0.01))
 
 
 @pytest.fixture

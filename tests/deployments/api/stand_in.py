@@ -31,6 +31,9 @@ class Prefect:
         self.events: list[dict[str, Any]] = []
         self.away = False
         self.busy = 0
+        self.refused_changes = 0
+        """How many changes of runs are answered that another writer came first."""
+
         self.reads = self.looks = 0
         self.creating = self.most_creating = 0
         self.gate: asyncio.Event | None = None
@@ -65,6 +68,9 @@ class Prefect:
             self.busy -= 1
             return httpx.Response(503)
         path = request.url.path.removeprefix("/api")
+        if path.endswith("/set_state") and self.refused_changes > 0:
+            self.refused_changes -= 1
+            return httpx.Response(503)
         body = json.loads(request.content) if request.content else {}
         if request.method != "GET" and self.token != request.headers.get("Prefect-Csrf-Token", ""):
             return httpx.Response(403, json={"detail": "Missing CSRF token."})
