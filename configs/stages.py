@@ -145,7 +145,10 @@ class PoseConfig(StageConfig):
         "is taken as closed, so that a full orbit closes its loop.",
     )
     prior_fov_deg: float = Field(
-        60.0, gt=10, lt=120, description="First guess of the field of view, longest side."
+        60.0,
+        gt=10,
+        lt=120,
+        description="First guess of the field of view, longest side, where photos do not tell it.",
     )
     min_registered_share: float = Field(
         0.6, gt=0, le=1, description="Below this share of registered frames, poses are refused."

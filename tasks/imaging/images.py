@@ -7,6 +7,8 @@ reads it: one error, ``artifact-damaged``. One that the user gave is an input th
 
 from __future__ import annotations
 
+import math
+import struct
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,6 +22,9 @@ from configs.stages import StageName
 from tasks.core.errors import InputError, StorageError
 
 Image = NDArray[np.uint8]
+
+_EXIF, _FOCAL_LENGTH_IN_35_MM = 0x8769, 0xA405
+_DIAGONAL_MM = math.hypot(36.0, 24.0)
 
 
 def read_image(path: Path) -> Image:
@@ -71,7 +76,7 @@ def read_source_image(path: Path, check_size: Callable[[int, int], None]) -> Ima
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)
+            warnings.simplefilter("ignore")  # of large pictures, and of damaged Exif data
             with PIL.Image.open(path) as header:
                 check_size(*header.size)
                 if header.format != "PNG":  # OpenCV passes JPEGs that are cut off, the rest grey
@@ -97,6 +102,35 @@ def read_source_image(path: Path, check_size: Callable[[int, int], None]) -> Ima
     if image.shape[2] == 4 and image[..., 3].min() == 255:
         image = image[..., :3]
     return np.ascontiguousarray(image, np.uint8)
+
+
+def fov_by_exif(path: Path) -> float | None:
+    """The field of view of a photo's longest side in degrees, as its Exif data tell it.
+
+    Exif gives the focal length that shows as much on a frame of 36 x 24 mm, whole millimetres; how
+    much is shown is compared by diagonals (CIPA DCG-001). A photo that was cut to another shape
+    later shows less than it tells.
+
+    Args:
+        path: An image that can be decoded.
+
+    Returns:
+        None where the file tells no focal length, or an impossible one.
+    """
+    import PIL.Image
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of damaged data; the picture is not
+        with PIL.Image.open(path) as header:
+            width, height = header.size
+            try:
+                told = float(header.getexif().get_ifd(_EXIF).get(_FOCAL_LENGTH_IN_35_MM) or 0)
+            except (ValueError, TypeError, ArithmeticError, LookupError, SyntaxError, struct.error):
+                return None
+    if not 1 <= told <= 2000:
+        return None
+    shown_mm = _DIAGONAL_MM * max(width, height) / math.hypot(width, height)
+    return math.degrees(2 * math.atan(shown_mm / 2 / told))
 
 
 def write_image(path: Path, image: NDArray[Any], options: Sequence[int] = ()) -> None:

@@ -117,7 +117,7 @@ def _assume_orbit(film: Film) -> Hypothesis:
     steady = steady_orbit(film.outlines, film.times_s, fov_deg)
     found = judged("steady-orbit", steady.cameras, steady.solid, film.outlines, total, film.config)
     how = f"a steady orbit over {steady.sweep_deg:.0f} degrees fits the outlines"
-    return replace(found, assumption=f"{how}; a field of view of {fov_deg:.0f} degrees is assumed")
+    return replace(found, assumption=f"{how}; {_lens_of(film)}")
 
 
 def _assume_spin(film: Film) -> Hypothesis:
@@ -130,9 +130,12 @@ def _assume_spin(film: Film) -> Hypothesis:
     found = judged("steady-spin", steady.cameras, steady.solid, film.outlines, total, film.config)
     how = "the rotation was followed on the face" if steady.measured else "one turn is assumed"
     turned = f"a tyre that spins {steady.sweep_deg:.0f} degrees on its axle: {how}"
-    return replace(
-        found, assumption=f"{turned}; a field of view of {fov_deg:.0f} degrees is assumed"
-    )
+    return replace(found, assumption=f"{turned}; {_lens_of(film)}")
+
+
+def _lens_of(film: Film) -> str:
+    whence = "told by the pictures" if film.tells_lens else "assumed"
+    return f"a field of view of {film.config.prior_fov_deg:.0f} degrees is {whence}"
 
 
 def _believe(hypothesis: Hypothesis) -> str:
@@ -244,6 +247,7 @@ def estimate_poses(
     config: PoseConfig,
     scratch_dir: Path,
     *,
+    fov_deg: float | None = None,
     features: Path | None = None,
     device: str = "cpu",
 ) -> PoseEstimate:
@@ -255,6 +259,8 @@ def estimate_poses(
         times_s: Time of each frame in seconds.
         config: Parameters of the stage.
         scratch_dir: An existing folder for intermediate files.
+        fov_deg: Field of view of the longest side in degrees, where the pictures tell it; the
+            configuration's guess otherwise.
         features: Weights of the learned features, for films in which SIFT finds too little; None
             where they are not here.
         device: Device of their network, as torch calls it.
@@ -269,7 +275,7 @@ def estimate_poses(
     compute_repeatably()
     outlines = _outlines(alpha_paths)
     learned = None if features is None else LearnedDetector(config, features, device)
-    film = Film(frame_paths, alpha_paths, times_s, outlines, config, scratch_dir, learned)
+    film = Film(frame_paths, alpha_paths, times_s, outlines, config, scratch_dir, learned, fov_deg)
     alike = outlines_alike(outlines)
     motions = possible_motions(config.motion, film.changes.background, alike=alike)
     hypotheses: list[Hypothesis] = []
@@ -280,18 +286,18 @@ def estimate_poses(
         convincing = [h for h in hypotheses if h.is_convincing(config, hypotheses)]
         if convincing:
             best = min(convincing, key=lambda h: h.doubt)
-            return _estimate(best, outlines, config, motions)
+            return _estimate(best, film, motions)
     found = [a for a in hypotheses if not a.refused]
     lacking = () if learned else (f"no poses convinced; {ADVICE_ON_FEATURES}",)
     if found:
         best = min(found, key=lambda a: (a.leaps(config), a.doubt))
-        likeliest = _estimate(best, outlines, config, motions)
+        likeliest = _estimate(best, film, motions)
         return replace(likeliest, warnings=(*likeliest.warnings, *lacking))
     refused = [a.refused for a in hypotheses]
     report(StageName.ESTIMATE_POSES, len(methods), 0)
     hypothesis = RULES[motions[0]].last_resort(film)
     if not hypothesis.refused:
-        assumed = _estimate(hypothesis, outlines, config, motions)
+        assumed = _estimate(hypothesis, film, motions)
         reason = "structure from motion failed (" + "; ".join(refused) + "); "
         warnings = (reason + hypothesis.assumption, *assumed.warnings, *lacking)
         return replace(assumed, warnings=warnings)
@@ -330,12 +336,7 @@ def _outlines(alpha_paths: Mapping[int, Path]) -> dict[int, Outline]:
     return outlines
 
 
-def _estimate(
-    hypothesis: Hypothesis,
-    outlines: Mapping[int, Outline],
-    config: PoseConfig,
-    motions: Sequence[Motion],
-) -> PoseEstimate:
+def _estimate(hypothesis: Hypothesis, film: Film, motions: Sequence[Motion]) -> PoseEstimate:
     """Name the motion, orient the solid and write down figures and warnings."""
     cameras = [hypothesis.cameras[i] for i in sorted(hypothesis.cameras)]
     solid = hypothesis.solid
@@ -352,7 +353,7 @@ def _estimate(
     up = rising - (rising @ axle) * axle
     up /= np.linalg.norm(up)
     values = np.array(list(hypothesis.agreements.values()))
-    doubtful = [i for i, v in hypothesis.agreements.items() if v < config.flag_agreement]
+    doubtful = [i for i, v in hypothesis.agreements.items() if v < film.config.flag_agreement]
     if doubtful:
         listed = ", ".join(str(i) for i in doubtful[:12])
         warnings.append(
@@ -361,11 +362,11 @@ def _estimate(
     views = np.stack([c.centre - solid.centre for c in cameras])
     if float(np.min(views @ axle / np.linalg.norm(views, axis=1))) > 0.17:  # 10 degrees
         warnings.append("one face only was seen; the width is uncertain")
-    if motion == "spin" and not hypothesis.assumption:
+    if motion == "spin" and not hypothesis.assumption and not film.tells_lens:
         warnings.append(
             "from one place a spin hardly tells the focal length; depths may be a third off"
         )
-    missing = len(outlines) - len(hypothesis.agreements)
+    missing = len(film.outlines) - len(hypothesis.agreements)
     if missing > 0:
         warnings.append(
             counted(missing, "frame with a mask has no pose", "frames with a mask have no pose")

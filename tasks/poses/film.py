@@ -33,6 +33,8 @@ class Film:
         config: Parameters of the stage.
         scratch_dir: An existing folder for intermediate files.
         learned: Finds learned features; None where their weights are not here.
+        fov_deg: Field of view of the longest side in degrees, where the pictures tell it; the
+            configuration's guess otherwise.
     """
 
     def __init__(
@@ -44,7 +46,11 @@ class Film:
         config: PoseConfig,
         scratch_dir: Path,
         learned: LearnedDetector | None = None,
+        fov_deg: float | None = None,
     ) -> None:
+        self.tells_lens = fov_deg is not None
+        if fov_deg is not None:
+            config = config.model_copy(update={"prior_fov_deg": fov_deg})
         self.frame_paths, self.alpha_paths, self.times_s = frame_paths, alpha_paths, times_s
         self.outlines, self.config, self.scratch_dir = outlines, config, scratch_dir
         self.sift, self.learned = Sift(config), learned

@@ -31,6 +31,7 @@ def _produce(
         candidates.times_s(alphas),
         config,
         work.scratch,
+        fov_deg=candidates.fov_deg,
         features=None if features is None else features.path,
         device=work.device,
     )

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from statistics import median
 
 import av
 import cv2
@@ -14,7 +15,7 @@ from configs.stages import ExtractConfig, StageName
 from tasks.core.errors import InputError
 from tasks.core.progress import report
 from tasks.core.words import counted
-from tasks.imaging.images import read_source_image, write_image
+from tasks.imaging.images import fov_by_exif, read_source_image, write_image
 from tasks.imaging.resizing import bounded
 from tasks.storage.inputs import bad_input, check_input, pictures_in
 from tasks.video.completeness import missing_share
@@ -29,6 +30,8 @@ MIN_CANDIDATES = 3
 
 _COPY_AGAIN = "Copy it from the camera again, or export it again"
 _SLACK_S = 1e-6
+_SAME_FOV = 1.05
+"""Ratio of two fields of view up to which they are of one lens; Exif rounds focal lengths."""
 _SAME_SHAPE = 0.01
 """Relative difference of two aspect ratios up to which a picture is another one's rescaled."""
 
@@ -51,15 +54,17 @@ def extract_frames(source: Path, folder: Path, config: ExtractConfig) -> Frames:
     """
     check_input(source)
     (folder / "frames").mkdir()
-    read = _from_images if source.is_dir() else _from_video
-    found, warnings = read(source, folder, config)
+    if source.is_dir():
+        found, warnings, fov_deg = _from_images(source, folder, config)
+    else:
+        (found, warnings), fov_deg = _from_video(source, folder, config), None
     if len(found) < MIN_CANDIDATES:
         raise bad_input(
             "too-few-frames",
             f"{source.name} holds {counted(len(found), 'frame')}",
             f"At least {MIN_CANDIDATES} from different sides are needed, better some dozens",
         )
-    return Frames(folder, tuple(found), tuple(warnings))
+    return Frames(folder, tuple(found), tuple(warnings), fov_deg)
 
 
 def _from_video(
@@ -209,11 +214,12 @@ def _with_neighbours(
 
 def _from_images(
     source: Path, folder: Path, config: ExtractConfig
-) -> tuple[list[Candidate], list[str]]:
+) -> tuple[list[Candidate], list[str], float | None]:
     paths = pictures_in(source)
     paths = [paths[i] for i in evenly(len(paths), config.max_candidates)]
     found: list[Candidate] = []
     unreadable: list[InputError] = []
+    fovs_deg: list[float | None] = []
     for position, path in enumerate(paths):
         try:
             original = read_source_image(path, partial(check_size, path.name, config=config))
@@ -222,6 +228,7 @@ def _from_images(
                 raise
             unreadable.append(exc)
             continue
+        fovs_deg.append(fov_by_exif(path))
         image = bounded(original, config.max_side_px)
         has_alpha = image.shape[2] == 4
         png = path.suffix.lower() == ".png"
@@ -239,4 +246,14 @@ def _from_images(
         report(StageName.EXTRACT, position + 1, len(paths))
     if unreadable and len(found) < max(MIN_CANDIDATES, config.min_sound * len(paths)):
         raise unreadable[0]
-    return found, [f"{exc.what} and was left out" for exc in unreadable]
+    left_out = [f"{exc.what} and was left out" for exc in unreadable]
+    return found, left_out, _fov_of_all(fovs_deg)
+
+
+def _fov_of_all(fovs_deg: Sequence[float | None]) -> float | None:
+    """The one field of view that all pictures tell; None where one tells none, or another."""
+    told = [fov for fov in fovs_deg if fov is not None]
+    alike = len(told) == len(fovs_deg) and max(told, default=0.0) <= _SAME_FOV * min(
+        told, default=0
+    )
+    return median(told) if told and alike else None

@@ -40,23 +40,25 @@ class Frames:
         folder: The artifact's folder.
         candidates: In order.
         warnings: What of the input is not among them though it should be.
+        fov_deg: Field of view of the longest side in degrees, where the input tells it.
     """
 
     folder: Path
     candidates: tuple[Candidate, ...]
     warnings: tuple[str, ...] = ()
+    fov_deg: float | None = None
 
     @classmethod
     def read(cls, artifact: Artifact) -> Frames:
         """The frames that an artifact holds."""
         record = artifact.record
         entries = tuple(Candidate(**entry) for entry in record["frames"])
-        return cls(artifact.folder, entries, tuple(record["warnings"]))
+        return cls(artifact.folder, entries, tuple(record["warnings"]), record["fov_deg"])
 
     def record(self) -> dict[str, Any]:
         """What the artifact's record says, as plain JSON types."""
         frames = [asdict(candidate) for candidate in self.candidates]
-        return {"frames": frames, "warnings": list(self.warnings)}
+        return {"frames": frames, "warnings": list(self.warnings), "fov_deg": self.fov_deg}
 
     def path(self, index: int) -> Path:
         """The image file of a candidate."""

@@ -64,12 +64,8 @@ class Prefect:
     def answer(self, request: httpx.Request) -> httpx.Response:
         if self.away:
             raise httpx.ConnectError("away")
-        if self.busy > 0:
-            self.busy -= 1
-            return httpx.Response(503)
         path = request.url.path.removeprefix("/api")
-        if path.endswith("/set_state") and self.refused_changes > 0:
-            self.refused_changes -= 1
+        if self._refuses(path):
             return httpx.Response(503)
         body = json.loads(request.content) if request.content else {}
         if request.method != "GET" and self.token != request.headers.get("Prefect-Csrf-Token", ""):
@@ -91,6 +87,14 @@ class Prefect:
             found = self._tasks_of(body) if path.startswith("/task") else self._filtered(body)
             return httpx.Response(200, json=len(found) if path.endswith("count") else found)
         return self._run(request.method, path, body)
+
+    def _refuses(self, path: str) -> bool:
+        if self.busy > 0:
+            self.busy -= 1
+            return True
+        refused = path.endswith("/set_state") and self.refused_changes > 0
+        self.refused_changes -= refused
+        return refused
 
     def _artifacts_of(self, body: dict[str, Any]) -> httpx.Response:
         (run_id,) = body["artifacts"]["flow_run_id"]["any_"]

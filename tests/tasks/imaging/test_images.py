@@ -9,6 +9,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import PIL.Image
 import pytest
 from numpy.typing import NDArray
 
@@ -21,6 +22,7 @@ from tasks.fusion.surface.marching import TriangleMesh
 from tasks.fusion.views import load_views, place_tyre
 from tasks.geometry.camera import Camera, look_at
 from tasks.imaging.images import (
+    fov_by_exif,
     read_alpha_channel,
     read_grey,
     read_image,
@@ -184,6 +186,41 @@ def test_a_jpeg_is_turned_as_its_orientation_says(tmp_path: Path) -> None:
     assert turned.shape == (32, 16, 3)
     assert turned[:14].max() < 40
     assert turned[-14:].min() > 215
+
+
+@pytest.mark.parametrize(
+    ("told", "size", "fov_deg"),
+    [
+        (27, (400, 300), 65.31),  # the wide lens of a phone, upright or not
+        (27, (300, 400), 65.31),
+        (36, (360, 240), 53.13),  # as wide as it is long, on the frame that it is told for
+        (0, (400, 300), None),  # Exif's word for unknown
+        (70000, (400, 300), None),
+        (None, (400, 300), None),
+    ],
+)
+def test_the_field_of_view_that_a_photo_tells(
+    tmp_path: Path, told: int | None, size: tuple[int, int], fov_deg: float | None
+) -> None:
+    photo = PIL.Image.new("RGB", size)
+    exif = PIL.Image.Exif()
+    if told is not None:
+        exif.get_ifd(0x8769)[0xA405] = told
+    photo.save(tmp_path / "a.jpg", exif=exif)
+    found = fov_by_exif(tmp_path / "a.jpg")
+    assert found == (None if fov_deg is None else pytest.approx(fov_deg, abs=0.01))
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+def test_damaged_exif_data_tell_no_field_of_view(tmp_path: Path, suffix: str) -> None:
+    photo = PIL.Image.new("RGB", (40, 30))
+    exif = PIL.Image.Exif()
+    exif.get_ifd(0x8769)[0xA405] = 27
+    content = exif.tobytes()
+    for end in range(6, len(content)):
+        path = tmp_path / f"{end}{suffix}"
+        photo.save(path, exif=content[:end] + b"\xff" * (len(content) - end))
+        assert fov_by_exif(path) is None or 0 < (fov_by_exif(path) or 0) < 180
 
 
 def _any_size(width: int, height: int) -> None:

@@ -25,10 +25,13 @@ def errors_of(estimate: PoseEstimate, video: Video) -> PoseErrors:
     return pose_errors(estimate.cameras, estimate.tyre, video.cameras, RADIUS, HALF_WIDTH)
 
 
-def estimate_of(video: Video, folder: Path, config: PoseConfig | None = None) -> PoseEstimate:
+def estimate_of(
+    video: Video, folder: Path, config: PoseConfig | None = None, fov_deg: float | None = None
+) -> PoseEstimate:
     scratch = folder / "scratch"
     scratch.mkdir()
-    return estimate_poses(video.frames, video.alphas, video.times, config or PoseConfig(), scratch)
+    config = config or PoseConfig()
+    return estimate_poses(video.frames, video.alphas, video.times, config, scratch, fov_deg=fov_deg)
 
 
 def check(estimate: PoseEstimate, video: Video, centre: float = 0.01) -> None:
@@ -103,8 +106,17 @@ def test_smooth_rubber_that_spins_is_said_to_be_assumed(tmp_path: Path) -> None:
     video = write_video(tmp_path, "spin", count=8, size=SMALL, contrast=0)
     estimate = estimate_of(video, tmp_path, PoseConfig(motion="spin"))
     assert (estimate.method, estimate.motion) == ("steady-spin", "spin")
-    assert "one turn is assumed" in estimate.warnings[0]
+    assert "one turn is assumed; a field of view of 60 degrees is assumed" in estimate.warnings[0]
     assert errors_of(estimate, video).axle_deg < 2.0
+
+
+def test_the_lens_that_photos_tell_is_taken(tmp_path: Path) -> None:
+    video = write_video(tmp_path, "spin", count=8, size=SMALL, contrast=0)
+    config = PoseConfig(motion="spin")
+    estimate = estimate_of(video, tmp_path, config, fov_deg=45.0)
+    assert "a field of view of 45 degrees is told by the pictures" in estimate.warnings[0]
+    focal_px = SMALL[0] / 2 / np.tan(np.radians(45.0 / 2))
+    assert [c.fx for c in estimate.cameras.values()] == pytest.approx([focal_px] * 8)
 
 
 def test_a_wrong_mask_is_flagged(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import PIL.Image
 import pytest
 
 from configs.stages import ExtractConfig
@@ -413,3 +414,28 @@ def test_evenly() -> None:
 def test_the_digest_of_what_is_missing_is_an_error_of_the_input(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="input-missing"):
         input_digest(tmp_path / "gone.mp4")
+
+
+@pytest.mark.parametrize(
+    ("told", "fov_deg"),
+    [
+        ([27, 27, 27], 65.31),
+        ([26, 27, 27], 65.31),  # Exif tells whole millimetres
+        ([27, 27, None], None),
+        ([27, 27, 77], None),  # another lens, or a zoom
+    ],
+)
+def test_photos_of_one_lens_tell_the_field_of_view(
+    tmp_path: Path, told: list[int | None], fov_deg: float | None
+) -> None:
+    (tmp_path / "photos").mkdir()
+    for number, length_mm in enumerate(told):
+        exif = PIL.Image.Exif()
+        if length_mm is not None:
+            exif.get_ifd(0x8769)[0xA405] = length_mm
+        photo = PIL.Image.new("RGB", (400, 300), (number, 0, 0))
+        photo.save(tmp_path / "photos" / f"{number}.jpg", exif=exif)
+    (tmp_path / "out").mkdir()
+    frames = extract_frames(tmp_path / "photos", tmp_path / "out", ExtractConfig())
+    assert frames.fov_deg == (None if fov_deg is None else pytest.approx(fov_deg, abs=0.01))
+    assert frames.record()["fov_deg"] == frames.fov_deg
