@@ -235,7 +235,7 @@ class PrefectRuns:
         oldest_first: bool = False,
         of_any_kind: bool = False,
     ) -> list[dict[str, Any]]:
-        """Runs of this service that bear all these tags, the latest first.
+        """Runs of this service that bear all these tags, the one created last first.
 
         Args:
             tags: Further tags.
@@ -246,7 +246,8 @@ class PrefectRuns:
             oldest_first: Whether those that were to start first come first.
             of_any_kind: Whether runs of other deployments that bear the tags count, too.
         """
-        sort = "EXPECTED_START_TIME_ASC" if oldest_first else "ID_DESC"
+        # ids tell nothing of the order; this time is set once, when a run is created
+        sort = f"EXPECTED_START_TIME_{'ASC' if oldest_first else 'DESC'}"
         filters = self._filters(tags, states, ended_after)
         if of_any_kind:
             filters["tags"]["all_"] = list(tags)
@@ -275,7 +276,7 @@ class PrefectRuns:
         """All runs that a filter lets through."""
         found: list[dict[str, Any]] = []
         while True:
-            page = await self._page(filters, "ID_DESC", _PAGE, len(found))
+            page = await self._page(filters, "ID_DESC", _PAGE, len(found))  # no two are alike
             found += page
             if len(page) < _PAGE:
                 return found

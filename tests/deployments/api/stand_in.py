@@ -148,6 +148,8 @@ class Prefect:
         ]
         if body.get("sort") == "EXPECTED_START_TIME_ASC":
             found.reverse()
+        if body.get("sort") == "ID_DESC":
+            found.sort(key=lambda run: str(run["id"]), reverse=True)
         first = body.get("offset", 0)
         return found[first : first + body.get("limit", 200)]
 
