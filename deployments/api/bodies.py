@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from fastapi import Request
 
 from deployments.api.errors import ApiError
@@ -14,7 +16,7 @@ async def bounded_body(request: Request, max_bytes: int) -> bytes:
     """The body, whether or not its length was told.
 
     Raises:
-        ApiError: 413 if it is larger; 400 if it is nested too deeply.
+        ApiError: 413 if it is larger; 400 if it is nested too deeply, or not in UTF-8.
     """
     length = request.headers.get("content-length", "")
     too_large = ApiError(413, "body-too-large", f"At most {max_bytes} bytes")
@@ -25,6 +27,9 @@ async def bounded_body(request: Request, max_bytes: int) -> bytes:
         content += piece
         if len(content) > max_bytes:
             raise too_large
+    # the parser would take UTF-16 and UTF-32, too, in which brackets and quotes are other bytes
+    if not json.detect_encoding(content).startswith("utf-8"):
+        raise ApiError(400, "bad-request", "Send JSON in UTF-8")
     if depth_of(content) > MAX_DEPTH:
         raise ApiError(400, "body-too-deep", f"At most {MAX_DEPTH} levels of lists and objects")
     return content

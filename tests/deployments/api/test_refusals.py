@@ -161,6 +161,22 @@ def test_bodies_of_any_kind_are_refused_in_one_shape(
     assert not prefect.runs
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32-le"])
+def test_brackets_cannot_hide_from_the_bound_of_depth(
+    use: Callable[[Use], None], body: dict[str, Any], encoding: str
+) -> None:
+    """A byte of U+2200 is that of a quote: after it all seemed to stand in a text."""
+    deep = '{"reference": ["\u2200", ' + "[" * 400 + "]" * 400 + "]}"
+
+    async def test(api: httpx.AsyncClient) -> None:
+        for text in (deep, json.dumps(body)):
+            answer = await api.post("/reconstruct", content=text.encode(encoding), headers=JSON)
+            assert answer.status_code == 400, answer.text
+            assert "UTF-8" in answer.json()["message"]
+
+    use(test)
+
+
 @pytest.mark.parametrize("path", ["/reconstruct", "/compare"])
 @pytest.mark.parametrize("reference", ["%00", "a%00b", "%0a", "%1b[2J", "%E2%80%AE"])
 def test_a_reference_that_no_job_can_have_is_not_asked_for(
