@@ -47,6 +47,8 @@ DELIVERY = "Tyre3D-Delivery"
 _FINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 _ANSWERS_WITHIN_S = 10.0
 _AT_ONCE = 8
+_BEGUN_WITHIN_S = 10.0
+"""A look begins no telling later than that, so that the next one comes soon."""
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 5.0, 3600.0
 _log = logging.getLogger("tyre3d.api")
 
@@ -135,11 +137,13 @@ class Callbacks:
             lambda: asyncio.Semaphore(_AT_ONCE)
         )
         silent: set[str] = set()
+        until = self._clock() + _BEGUN_WITHIN_S
 
         async def one(run: dict[str, Any]) -> bool:
             host = urlsplit(_address_of(run)).netloc
             async with limits[host]:
-                if host in silent:  # the next look tries it again; other hosts do not wait for it
+                # the next look goes on with it; other hosts do not wait for one that is slow
+                if host in silent or self._clock() > until:
                     return False
                 return await self._tell_of(run, now or self._runs.now(), silent)
 

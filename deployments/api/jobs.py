@@ -234,10 +234,17 @@ class Jobs:
                 continue
             number = attempt_of(run)
             key = f"api:{job.id}:{number + 1}"
-            async with self._runs.admission():
-                _, new = await self._runs.start(
-                    run["parameters"], run["name"], key, job.tags_of_next()
-                )
+            try:
+                async with self._runs.admission():
+                    _, new = await self._runs.start(
+                        run["parameters"], run["name"], key, job.tags_of_next()
+                    )
+            except ApiError as exc:
+                if exc.code != "prefect-refused":
+                    raise  # no other would be taken now
+                # as of one that another release took; those behind it do not wait for it
+                _log.error("job %s: %s", job.id, speakable(exc.message), extra={"job": job.id})
+                continue
             self._made_again.add(run["id"])
             started += new
             if new:

@@ -42,6 +42,9 @@ class Prefect:
         self.token = ""
         """Demanded with each change, if set."""
 
+        self.refused: set[str] = set()
+        """Names of the runs that it does not take."""
+
         self.ahead = timedelta()
         """Of its clock before that of this machine."""
 
@@ -157,6 +160,8 @@ class Prefect:
         known = self.keys.get(body["idempotency_key"])
         if known is not None:
             return httpx.Response(200, json=self.runs[known])
+        if body["name"] in self.refused:
+            return httpx.Response(409, json={"detail": "Validation failed"})
         run_id = str(uuid4())
         self.runs[run_id] = {
             **{"id": run_id, "deployment_id": deployment, "tags": body["tags"]},

@@ -41,6 +41,7 @@ class Backend:
 
     def __init__(self) -> None:
         self.answers: list[int] = []
+        self.pause_s = 0.0
         self.got: list[tuple[str, dict[str, str], bytes]] = []
         backend = self
 
@@ -51,6 +52,7 @@ class Backend:
             def do_POST(self) -> None:
                 content = self.rfile.read(int(self.headers["Content-Length"]))
                 backend.got.append((self.path, dict(self.headers), content))
+                time.sleep(backend.pause_s)
                 self.send_response(backend.answers.pop(0) if backend.answers else 200)
                 self.send_header("Location", "http://127.0.0.1:1/elsewhere")
                 self.end_headers()
@@ -243,6 +245,31 @@ def test_a_host_that_never_answers_keeps_nobody_waiting(
     with socket.create_server(("127.0.0.1", 0)) as silent:  # nobody takes what is sent there
         assert asyncio.run(ask(silent)) < 5 * 0.3, "each waited for those before it"
     assert len(backend.got) == 1
+
+
+def test_a_host_that_answers_slowly_does_not_hold_up_the_next_look(
+    settings: ApiSettings, body: dict[str, Any], backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever has many jobs and takes seconds for each would keep others waiting for minutes."""
+    monkeypatch.setattr(callbacks, "_BEGUN_WITHIN_S", 0.3)
+    monkeypatch.setattr(callbacks, "_AT_ONCE", 1)
+    prefect = Prefect()
+
+    async def ask() -> None:
+        async for api in client_of(prefect, settings):
+            for n in range(12):
+                place = {"output_glb_path": body["output_glb_path"].replace("tyre", f"t{n}")}
+                job = (await api.post("/reconstruct", json=body | place)).json()
+                prefect.set(job["job_id"], "COMPLETED")
+        tells = await teller(prefect, settings)
+        backend.pause_s = 0.2
+        assert 1 <= await tells.tell() <= 3
+        backend.pause_s = 0.0
+        await tells.tell()
+        await tells.close()
+
+    asyncio.run(ask())
+    assert len(backend.got) == len({headers[DELIVERY] for _, headers, _ in backend.got}) == 12
 
 
 def test_a_job_that_is_started_again_is_told_of_at_its_end_only(

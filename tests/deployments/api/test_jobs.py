@@ -328,6 +328,26 @@ def test_all_that_crashed_are_started_again_however_many_failed_since(
     asyncio.run(ask())
 
 
+def test_one_that_prefect_does_not_take_keeps_none_from_being_started_again(
+    prefect: Prefect, body: dict[str, Any], settings: ApiSettings, tmp_path: Path
+) -> None:
+    async def ask() -> None:
+        async for api in client_of(prefect, settings):
+            runs = await runs_on(prefect, settings)
+            for number in range(9):
+                place = {"output_glb_path": str(tmp_path / "out" / f"{number}.glb")}
+                job = (await api.post("/reconstruct", json=body | place)).json()["job_id"]
+                prefect.set(job, "CRASHED", "exit code -9")
+            prefect.refused = {f"reconstruct-{number}" for number in (0, 4, 8)}
+            jobs = Jobs(Reconstructions(), runs, settings)
+            assert await jobs.make_again() == 6
+            prefect.refused = set()  # somebody has mended it
+            assert await jobs.make_again() == 3
+            await runs.close()
+
+    asyncio.run(ask())
+
+
 def test_a_job_is_cancelled_before_it_is_started_again(
     prefect: Prefect, body: dict[str, Any], settings: ApiSettings
 ) -> None:
