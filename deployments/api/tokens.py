@@ -56,7 +56,7 @@ class Client:
 
 def digest_of(token: str) -> str:
     """What is kept of a token: tokens are long and random, so that one SHA-256 is enough."""
-    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def parse_tokens(text: str) -> list[tuple[str, Client]]:

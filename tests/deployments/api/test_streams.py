@@ -115,6 +115,7 @@ def test_who_may_not_listen_is_told_why(
         ({}, b"\xff", "not-allowed", 4401),
         ({}, '"' + SHOP + '"', "not-allowed", 4401),
         ({}, '{"token": "nobodys-token-at-all"}', "not-allowed", 4401),
+        ({}, '{"token": "\\ud800"}', "not-allowed", 4401),
         ({"Authorization": f"Basic {SHOP}"}, None, "not-allowed", 4401),
         (bearing("nobodys-token-at-all"), None, "not-allowed", 4401),
         (bearing(GAUGE), None, "not-permitted", 4403),
