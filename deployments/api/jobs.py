@@ -130,7 +130,7 @@ class Jobs:
         others = await self._runs.with_tags([output], ACTIVE, of_any_kind=True)
         earlier = [o for o in others if (o["created"], o["id"]) < (run["created"], run["id"])]
         if earlier:
-            await self._runs.cancel(UUID(run["id"]), "Another job writes to the same GLB")
+            await self._runs.take_back(UUID(run["id"]))
             raise _in_use(earlier[0], client)
 
     async def status(self, job_id: UUID, owner: str | None) -> JobStatus:

@@ -365,18 +365,19 @@ class PrefectRuns:
                 first_word = json.loads(row["data"])
         return RunProgress(min(max(share, 0.0), 1.0), stage, first_word)
 
-    async def cancel(
-        self, run_id: UUID, why: str = "Asked for over the API", *, ended: bool = False
-    ) -> None:
+    async def take_back(self, run_id: UUID) -> None:
+        """Remove a run of which nobody was told, so that its key is free again."""
+        await self._request("DELETE", f"/flow_runs/{run_id}")
+
+    async def cancel(self, run_id: UUID, *, ended: bool = False) -> None:
         """Request the cancellation of a run from the worker of its process.
 
         Args:
             run_id: The run.
-            why: The reason, for its state.
             ended: Whether its process has died, so that nobody needs to be asked.
         """
         kind = "Cancelled" if ended else "Cancelling"
-        state = {"type": kind.upper(), "name": kind, "message": why}
+        state = {"type": kind.upper(), "name": kind, "message": "Asked for over the API"}
         body = {"state": state, "force": ended}
         path = f"/flow_runs/{run_id}/set_state"
         await self._request("POST", path, json=body, pauses_s=_WRITE_PAUSES_S)

@@ -122,6 +122,9 @@ class Prefect:
         run = self.runs.get(path.split("/")[2])
         if run is None:
             return httpx.Response(404, json={"detail": "Flow run not found"})
+        if method == "DELETE":
+            del self.runs[run["id"]], self.keys[run["idempotency_key"]]
+            return httpx.Response(204)
         if method == "PATCH":
             run["tags"] = body["tags"]
             return httpx.Response(204)

@@ -9,7 +9,8 @@ from typing import Any
 
 import httpx
 
-from tests.deployments.api.service import Use
+from deployments.api.settings import ApiSettings
+from tests.deployments.api.service import Use, client_of
 from tests.deployments.api.stand_in import Prefect
 
 
@@ -84,6 +85,35 @@ def test_of_many_at_once_one_gets_the_place(
         assert len(prefect.runs) == 1
 
     use(test)
+
+
+def test_who_gives_way_to_another_process_of_the_service_may_ask_again(
+    prefect: Prefect, settings: ApiSettings, body: dict[str, Any]
+) -> None:
+    """Its key would find the run that gave way, for good; and a backend would hear of its end."""
+
+    async def ask() -> None:
+        async for one in client_of(prefect, settings):
+            async for other in client_of(prefect, settings):
+                prefect.gate = asyncio.Event()  # neither sees the other's run before its own
+                asked = [
+                    asyncio.ensure_future(
+                        api.post("/reconstruct", json=body, headers={"Idempotency-Key": key})
+                    )
+                    for key, api in (("one", one), ("other", other))
+                ]
+                while prefect.creating < 2:
+                    await asyncio.sleep(0.01)
+                prefect.gate.set()
+                statuses = [answer.status_code for answer in await asyncio.gather(*asked)]
+                assert sorted(statuses) == [202, 409]
+                (made,) = prefect.runs
+                prefect.set(made, "COMPLETED")
+                late = ("one", "other")[statuses.index(409)]
+                again = await one.post("/reconstruct", json=body, headers={"Idempotency-Key": late})
+                assert (again.status_code, again.json()["status"]) == (202, "queued")
+
+    asyncio.run(ask())
 
 
 def test_what_is_no_result_of_ours_is_not_replaced(
