@@ -15,7 +15,6 @@ LABEL = "tyre3d.callback"
 PENDING, DELIVERED, GIVEN_UP = "callback:pending", "callback:delivered", "callback:given-up"
 """The tag of a run that says how far the telling is."""
 PORTS = {"https": 443, "http": 80}
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 CallbackState = Literal["pending", "delivered", "given-up"]
 
@@ -51,10 +50,10 @@ def is_public(address: str) -> bool:
     """Whether an address is one of the open Internet, in whatever way it is written."""
     ip = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(ip, ipaddress.IPv6Address):
-        hidden = ip.ipv4_mapped or ip.sixtofour or ip.teredo
-        if hidden is not None or ip in _NAT64:
-            return False  # an IPv4 address stands in it, perhaps a private one
-    return ip.is_global and not ip.is_multicast
+        # an IPv4 address may stand in it, perhaps a private one; in ::/8, too, which is reserved
+        if ip.sixtofour or ip.teredo or ip.is_site_local:
+            return False
+    return ip.is_global and not ip.is_multicast and not ip.is_reserved
 
 
 def callback_state(run: Mapping[str, Any]) -> CallbackState | None:
