@@ -57,6 +57,7 @@ from flows.support.machine import EVERY_S, events
 
 _HEALTHY_FOR_S = 2.0
 _LISTED = 50
+_LISTEN_AGAIN_S = 30
 _Answers = dict[int | str, dict[str, Any]]
 _REFUSALS: _Answers = {
     400: {"model": Refusal, "description": "The body is no JSON, or nested too deeply"},
@@ -175,11 +176,14 @@ def create_app(
     add_handlers(app)
     app.include_router(_health_routes(prefect))
     needs_token = [Depends(HTTPBearer(auto_error=False))]  # for the schema: Gate looks at it
-    for routes in (_reconstruct_routes(jobs, settings), _compare_routes(comparisons, settings)):
+    sockets = Sockets(settings.max_connections // 2)
+    for routes in (
+        _reconstruct_routes(jobs, settings, sockets),
+        _compare_routes(comparisons, settings, sockets),
+    ):
         app.include_router(routes, dependencies=needs_token)
     app.include_router(_upload_routes(settings), dependencies=needs_token)
     app.include_router(_metrics_routes((prefect, comparing), folders), dependencies=needs_token)
-    sockets = Sockets(settings.max_connections // 2)
     for each in (jobs, comparisons):
         app.include_router(_socket_routes(each, tokens, settings, sockets))
     app.add_middleware(
@@ -233,8 +237,8 @@ def _health_routes(prefect: PrefectRuns) -> APIRouter:
     return routes
 
 
-def _reconstruct_routes(jobs: Jobs, settings: ApiSettings) -> APIRouter:
-    routes = _job_routes(jobs, settings)
+def _reconstruct_routes(jobs: Jobs, settings: ApiSettings, sockets: Sockets) -> APIRouter:
+    routes = _job_routes(jobs, settings, sockets)
 
     @routes.post("", status_code=202, responses=_CONFLICT)
     async def start(
@@ -250,8 +254,8 @@ def _reconstruct_routes(jobs: Jobs, settings: ApiSettings) -> APIRouter:
     return routes
 
 
-def _compare_routes(jobs: Jobs, settings: ApiSettings) -> APIRouter:
-    routes = _job_routes(jobs, settings)
+def _compare_routes(jobs: Jobs, settings: ApiSettings, sockets: Sockets) -> APIRouter:
+    routes = _job_routes(jobs, settings, sockets)
 
     @routes.post("", status_code=202, responses=_CONFLICT)
     async def start(
@@ -280,7 +284,7 @@ async def _started(
     return JobAccepted(job_id=job_id, status=status)
 
 
-def _job_routes(jobs: Jobs, settings: ApiSettings) -> APIRouter:
+def _job_routes(jobs: Jobs, settings: ApiSettings, sockets: Sockets) -> APIRouter:
     """What is asked of jobs of either kind once they are there."""
     routes = APIRouter(prefix=jobs.kind.path, responses=_REFUSALS)
 
@@ -308,7 +312,10 @@ def _job_routes(jobs: Jobs, settings: ApiSettings) -> APIRouter:
     async def events(job_id: UUID, client: _Reader) -> StreamingResponse:
         """The status of a job as server-sent events, at each change until the job ends."""
         await jobs.status(job_id, client.owner)
-        stream = as_events(changes(jobs, job_id, client.owner, settings.poll_s))
+        if not sockets.has_room:
+            message = "Too many listen to events: ask for the status, or again later"
+            raise ApiError(429, "busy", message, retry_after_s=_LISTEN_AGAIN_S)
+        stream = as_events(changes(jobs, job_id, client.owner, settings.poll_s), sockets)
         headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
         return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
 

@@ -49,10 +49,9 @@ def _host_and_port(listed: str, parts: SplitResult) -> tuple[str | None, int | N
 def is_public(address: str) -> bool:
     """Whether an address is one of the open Internet, in whatever way it is written."""
     ip = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(ip, ipaddress.IPv6Address):
-        # an IPv4 address may stand in it, perhaps a private one; in ::/8, too, which is reserved
-        if ip.sixtofour or ip.teredo or ip.is_site_local:
-            return False
+    # an IPv4 address may stand in these, perhaps a private one; in ::/8, too, which is reserved
+    if isinstance(ip, ipaddress.IPv6Address) and (ip.sixtofour or ip.teredo or ip.is_site_local):
+        return False
     return ip.is_global and not ip.is_multicast and not ip.is_reserved
 
 

@@ -27,20 +27,25 @@ _ENDED, _REFUSED = 1000, 4000
 
 
 class Sockets:
-    """Counts the WebSockets that are open: the server refuses requests for them, never them.
+    """Counts who listens: WebSockets, which the server never refuses, and streams of events.
 
     Args:
-        most: So many may be.
+        most: So many may be open, so that others are still answered.
     """
 
     def __init__(self, most: int) -> None:
         self._most = most
         self.open = self.untold = 0
 
-    def has_room_for(self, socket: WebSocket) -> bool:
+    @property
+    def has_room(self) -> bool:
         """Whether another one may be opened."""
+        return self.open < self._most
+
+    def has_room_for(self, socket: WebSocket) -> bool:
+        """Whether this WebSocket may be opened."""
         has_token = "authorization" in socket.headers
-        return self.open < self._most and (has_token or self.untold < _MOST_UNTOLD)
+        return self.has_room and (has_token or self.untold < _MOST_UNTOLD)
 
     @contextlib.contextmanager
     def counted(self, name: Literal["open", "untold"]) -> Iterator[None]:
@@ -89,10 +94,12 @@ async def changes(
         quiet_s += poll_s
 
 
-async def as_events(statuses: AsyncIterator[JobStatus | None]) -> AsyncIterator[str]:
+async def as_events(
+    statuses: AsyncIterator[JobStatus | None], sockets: Sockets
+) -> AsyncIterator[str]:
     """The changes as server-sent events; one that fails ends the stream."""
-    yield "retry: 2000\n\n"
-    with contextlib.suppress(ApiError):
+    with sockets.counted("open"), contextlib.suppress(ApiError):
+        yield "retry: 2000\n\n"
         async for status in statuses:
             if status is None:
                 yield ": still here\n\n"

@@ -18,9 +18,8 @@ import websockets
 from fastapi import WebSocket
 from websockets.asyncio.client import ClientConnection, connect
 
-from deployments.api import streams
+from deployments.api import app, streams
 from deployments.api.__main__ import NoSockets
-from deployments.api.app import create_app
 from deployments.api.settings import ApiSettings
 from tests.deployments.api.service import TOKEN, runs_on
 from tests.deployments.api.stand_in import Prefect
@@ -54,8 +53,8 @@ def serve(tmp_path: Path) -> Callable[[Test], None]:
 
     async def within(test: Test) -> None:
         prefect = Prefect()
-        app = create_app(settings, await runs_on(prefect, settings))
-        config = uvicorn.Config(app, port=0, log_level="error", timeout_graceful_shutdown=1)
+        service = app.create_app(settings, await runs_on(prefect, settings))
+        config = uvicorn.Config(service, port=0, log_level="error", timeout_graceful_shutdown=1)
         server = uvicorn.Server(config)
         serving = asyncio.ensure_future(server._serve())  # serve() would take over signals
         try:
@@ -197,6 +196,32 @@ def test_sockets_without_a_token_take_no_room_from_others(
         async with _opened(url + job) as socket:
             await socket.send(json.dumps({"token": SHOP}))
             assert json.loads(await socket.recv())["status"] == "queued"
+
+    serve(test)
+
+
+def test_who_listens_to_events_leaves_room_for_others(
+    serve: Callable[[Test], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Streams that took all connections had probes answered 503, and the service restarted."""
+    monkeypatch.setattr(app, "Sockets", lambda _: streams.Sockets(2))
+
+    async def test(url: str, prefect: Prefect, job: str) -> None:
+        web = url.replace("ws:", "http:") + job
+        async with httpx.AsyncClient(trust_env=False, headers=bearing(SHOP)) as api:
+            async with (
+                api.stream("GET", web) as one,
+                _opened(url + job, additional_headers=bearing(SHOP)) as other,
+            ):
+                lines = one.aiter_lines()
+                assert await anext(lines) == "retry: 2000"
+                await other.recv()
+                refused = await api.get(web)
+                assert (refused.status_code, refused.json()["code"]) == (429, "busy")
+                assert int(refused.headers["Retry-After"]) > 0
+            await asyncio.sleep(0.2)
+            async with api.stream("GET", web) as again:
+                assert again.status_code == 200
 
     serve(test)
 
