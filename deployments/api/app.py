@@ -218,6 +218,7 @@ async def _repeated(name: str, look: Callable[[], Awaitable[int]], every_s: floa
 def _health_routes(prefect: PrefectRuns) -> APIRouter:
     routes = APIRouter()
     known: tuple[float, bool] = (0.0, False)
+    looking = asyncio.Lock()
 
     @routes.get("/live")
     async def live() -> dict[str, str]:
@@ -228,9 +229,11 @@ def _health_routes(prefect: PrefectRuns) -> APIRouter:
     async def health(response: Response) -> Health:
         """Whether the service and Prefect's server answer; needs no token."""
         nonlocal known
-        now = asyncio.get_running_loop().time()
-        if known[0] < now:
-            known = (now + _HEALTHY_FOR_S, await prefect.healthy())
+        now = asyncio.get_running_loop().time
+        async with looking:  # one look for all who ask meanwhile, however long it takes
+            if known[0] < now():
+                healthy = await prefect.healthy()
+                known = (now() + _HEALTHY_FOR_S, healthy)
         response.status_code = 200 if known[1] else 503
         return Health(status="ok" if known[1] else "degraded", prefect=known[1])
 
