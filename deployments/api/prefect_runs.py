@@ -367,7 +367,7 @@ class PrefectRuns:
 
     async def take_back(self, run_id: UUID) -> None:
         """Remove a run of which nobody was told, so that its key is free again."""
-        await self._request("DELETE", f"/flow_runs/{run_id}")
+        await self._request("DELETE", f"/flow_runs/{run_id}", pauses_s=_WRITE_PAUSES_S)
 
     async def cancel(self, run_id: UUID, *, ended: bool = False) -> None:
         """Request the cancellation of a run from the worker of its process.
