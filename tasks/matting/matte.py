@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+
+from tasks.geometry.crop import Crop
 
 
 @dataclass(frozen=True)
@@ -30,3 +32,11 @@ class MatteSession(Protocol):
 
     def matte(self, images: Sequence[NDArray[np.uint8]]) -> list[Matte]:
         """Mattes of BGR images."""
+
+
+@runtime_checkable
+class FollowingSession(MatteSession, Protocol):
+    """One that can be told where the tyre is."""
+
+    def matte_in(self, image: NDArray[np.uint8], square: Crop) -> Matte:
+        """The matte of a BGR image whose tyre fills a square as a chosen frame's fills its own."""

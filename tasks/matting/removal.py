@@ -13,7 +13,8 @@ from tasks.core.errors import InputError
 from tasks.core.progress import report
 from tasks.imaging.images import read_alpha_channel, read_image, write_image
 from tasks.imaging.masks import foreground
-from tasks.matting.matte import Matte, MatteSession
+from tasks.matting.following import is_alike, squares_missed
+from tasks.matting.matte import FollowingSession, Matte, MatteSession
 from tasks.matting.parts import BACKGROUND
 from tasks.matting.quality import Mask, clean_alpha, refusal
 from tasks.video.frames import Candidate, Frames
@@ -49,26 +50,10 @@ def remove_backgrounds(
         (folder / kind).mkdir()
     masks = []
     for frame, matte in mattes(frames, frames.candidates, session):
-        cleaned, figures = clean_alpha(matte.alpha)
-        name, parts = f"alpha/{frame.index:06d}.png", ""
-        write_image(folder / name, cleaned, _PNG)
-        if matte.parts is not None:
-            parts = f"parts/{frame.index:06d}.png"
-            kept = np.where(foreground(cleaned), matte.parts, BACKGROUND).astype(np.uint8)
-            write_image(folder / parts, kept, _PNG)
-        refused = refusal(figures["area"], matte.peak, config)
-        masks.append(
-            Mask(
-                frame.index,
-                name,
-                peak=matte.peak,
-                from_source=frame.has_alpha,
-                refused=refused,
-                parts=parts,
-                **figures,
-            )
-        )
+        masks.append(_written(frame, matte, folder, config))
         report(StageName.REMOVE_BACKGROUNDS, len(masks), len(frames.candidates))
+    if isinstance(session, FollowingSession):
+        _follow(frames, folder, session, config, masks)
     usable = sum(m.usable for m in masks)
     if usable < config.min_usable:
         reasons = sorted({m.refused for m in masks if m.refused})
@@ -79,6 +64,43 @@ def remove_backgrounds(
             advice="Film one whole tyre that stands out from its background",
         )
     return masks
+
+
+def _written(frame: Candidate, matte: Matte, folder: Path, config: MaskConfig) -> Mask:
+    """Write a candidate's alpha and parts."""
+    cleaned, figures = clean_alpha(matte.alpha)
+    name, parts = f"alpha/{frame.index:06d}.png", ""
+    write_image(folder / name, cleaned, _PNG)
+    if matte.parts is not None:
+        parts = f"parts/{frame.index:06d}.png"
+        kept = np.where(foreground(cleaned), matte.parts, BACKGROUND).astype(np.uint8)
+        write_image(folder / parts, kept, _PNG)
+    return Mask(
+        frame.index,
+        name,
+        peak=matte.peak,
+        from_source=frame.has_alpha,
+        refused=refusal(figures["area"], matte.peak, config),
+        parts=parts,
+        **figures,
+    )
+
+
+def _follow(
+    frames: Frames,
+    folder: Path,
+    session: FollowingSession,
+    config: MaskConfig,
+    masks: list[Mask],
+) -> None:
+    """Look once more where the tyre must be, in frames in which something else was taken for it."""
+    for position, square in squares_missed([mask.crop for mask in masks]).items():
+        frame = frames.candidates[position]
+        if frame.has_alpha:
+            continue
+        matte = session.matte_in(read_image(frames.path(frame.index)), square)
+        if is_alike(clean_alpha(matte.alpha)[1]["crop"], square):
+            masks[position] = _written(frame, matte, folder, config)
 
 
 def mattes(

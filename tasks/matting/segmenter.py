@@ -19,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from configs.stages import Precision
+from tasks.geometry.crop import CROP_FILL, Crop
 from tasks.imaging.masks import foreground, largest_filled
 from tasks.matting.matte import Matte
 from tasks.matting.parts import BACKGROUND, RIM, RUBBER
@@ -71,6 +72,16 @@ class TyreSegmenter:
         """Mattes of BGR images with the parts of the tyre, each at its own size."""
         return [self._matte(np.ascontiguousarray(image[..., ::-1])) for image in images]
 
+    def matte_in(self, image: Image, square: Crop) -> Matte:
+        """The matte of a BGR image whose tyre fills a square as a chosen frame's fills its own."""
+        height, width = image.shape[:2]
+        half = max(square.side * CROP_FILL / 2, 1.0)
+        x, y = min(max(square.cx, 0.0), width), min(max(square.cy, 0.0), height)
+        box = Box(round(x - half), round(y - half), round(x + half), round(y + half))
+        area = crop_about(box, width, height)
+        shares = self._shares(np.ascontiguousarray(image[..., ::-1]), area)
+        return _within(area, shares, width, height)
+
     def _matte(self, image: Image) -> Matte:
         height, width = image.shape[:2]
         area = Box(0, 0, width, height)
@@ -84,9 +95,7 @@ class TyreSegmenter:
                 break
             area = next_area
             shares = self._shares(image, area)
-        whole = np.zeros((height, width, 2), np.float32)
-        whole[area.y0 : area.y1, area.x0 : area.x1] = shares
-        return matte_of(whole)
+        return _within(area, shares, width, height)
 
     def _shares(self, image: Image, area: Box) -> Float32Array:
         """Probability of rubber and of rim in an area of an image, ``(h, w, 2)``."""
@@ -142,6 +151,13 @@ def crop_about(box: Box, width: int, height: int) -> Box:
         min(round(x + half), width),
         min(round(y + half), height),
     )
+
+
+def _within(area: Box, shares: Float32Array, width: int, height: int) -> Matte:
+    """The matte of a frame from the probabilities in an area of it."""
+    whole = np.zeros((height, width, 2), np.float32)
+    whole[area.y0 : area.y1, area.x0 : area.x1] = shares
+    return matte_of(whole)
 
 
 def _overlap(a: Box, b: Box) -> float:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from configs.settings import default_home
 from configs.stages import ExtractConfig, MaskConfig
 from tasks.core.errors import InputError, ModelError
-from tasks.geometry.crop import CROP_FILL
+from tasks.geometry.crop import CROP_FILL, Crop
 from tasks.imaging.images import read_mask
 from tasks.matting.matte import Matte
 from tasks.matting.quality import Mask, Masks, clean_alpha, masks_record
@@ -90,6 +90,46 @@ def test_nothing_gives_an_empty_mask() -> None:
     cleaned, figures = clean_alpha(np.full((50, 50), 90, np.uint8))
     assert cleaned.max() == 0
     assert figures["crop"] is None
+
+
+class Distracted(Threshold):
+    """One that takes a bright bucket for the tyre where it sees both, unless told where to look."""
+
+    def matte(self, images: Sequence[NDArray[np.uint8]]) -> list[Matte]:
+        return [Matte(self._taken(p, p[..., 0] > 200), 0.9) for p in images]
+
+    def matte_in(self, image: NDArray[np.uint8], square: Crop) -> Matte:
+        rows, columns = np.mgrid[: image.shape[0], : image.shape[1]]
+        there = np.maximum(abs(columns - square.cx), abs(rows - square.cy)) < square.side / 2
+        return Matte(self._taken(image, np.zeros_like(there)) * there.astype(np.uint8), 0.9)
+
+    @staticmethod
+    def _taken(image: NDArray[np.uint8], bucket: NDArray[np.bool_]) -> NDArray[np.uint8]:
+        tyre = (image[..., 2] > 200) & (image[..., 0] < 100)
+        return np.where(bucket if bucket.any() else tyre, 255, 0).astype(np.uint8)
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_where_the_tyre_was_missed_it_is_looked_for_again(tmp_path: Path, hidden: bool) -> None:
+    """Whoever finds nothing there either keeps what was found first."""
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    for number in range(20):
+        picture = np.full((240, 320, 3), 120, np.uint8)
+        bucket_in_view = number in (8, 9, 10)
+        if not (hidden and bucket_in_view):
+            cv2.circle(picture, (140 + number, 120), 50, (0, 0, 255), -1)
+        if bucket_in_view:
+            cv2.circle(picture, (280, 40), 20, (255, 0, 0), -1)
+        cv2.imwrite(str(folder / f"{number:02d}.png"), picture)
+    masks = _run(tmp_path, folder, Distracted())
+    for mask in masks:
+        assert mask.crop is not None
+        at_bucket = hidden and mask.index in (8, 9, 10)
+        where = (280.5, 40.5) if at_bucket else (140.5 + mask.index, 120.5)
+        assert (mask.crop.cx, mask.crop.cy) == pytest.approx(where, abs=1.5)
+        written = clean_alpha(read_mask(tmp_path / "masks" / mask.file))[1]["crop"]
+        assert written == mask.crop
 
 
 def _run(folder: Path, source: Path, session: Threshold) -> list[Mask]:

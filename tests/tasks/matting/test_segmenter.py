@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tasks.geometry.crop import CROP_FILL, Crop
 from tasks.matting import segmenter
 from tasks.matting.parts import BACKGROUND, RIM, RUBBER
 from tasks.matting.segmenter import (
@@ -100,6 +101,22 @@ def test_a_small_tyre_is_looked_at_again_at_full_size(session: TyreSegmenter) ->
     assert session._network.sizes[0] == (160, 256)  # type: ignore[union-attr]
     assert session._network.sizes[1] == (256, 256)  # type: ignore[union-attr]
     assert overlap(matte.alpha >= 128, parts > 0) > 0.97
+
+
+@pytest.mark.parametrize("x", [1000, 1270])
+def test_a_tyre_is_found_where_it_is_told_beside_a_larger_one(
+    session: TyreSegmenter, x: int
+) -> None:
+    image, _ = wheel_image((1280, 720), (300, 360), 200)
+    other, parts = wheel_image((1280, 720), (x, 400), 90)
+    both = np.where(parts[..., None] > 0, other, image)
+    (matte,) = session.matte([both])
+    assert matte.alpha[parts == RUBBER].max() < 128
+    matte = session.matte_in(both, Crop(x + 6, 395, 200 / CROP_FILL))
+    assert overlap(matte.alpha >= 128, parts > 0) > 0.96
+    assert matte.alpha.shape == parts.shape
+    for square in (Crop(-500, 3000, 100), Crop(640, 360, 0.1), Crop(640, 360, 9000)):
+        assert session.matte_in(both, square).alpha.shape == parts.shape
 
 
 def test_a_frame_without_a_tyre_has_an_empty_mask(session: TyreSegmenter) -> None:
