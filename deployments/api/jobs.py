@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-import time
 import weakref
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -48,8 +47,8 @@ from deployments.api.results import JobResults
 from deployments.api.settings import ApiSettings
 from deployments.api.tokens import Client
 
-_MAX_CACHED = 2000
-"""Statuses in the cache from which on those that are too old are removed."""
+_Asked = tuple[UUID, str | None]
+"""A job, and the client that it must belong to."""
 _LOOKED_BACK = timedelta(hours=1)
 """How far a look for crashed runs overlaps the one before: clocks of machines differ."""
 _LOOKED_THROUGH, _PAGES = 200, 5
@@ -72,7 +71,7 @@ class Jobs:
         self._settings = settings
         self._expected = Expected(runs)
         self._results = JobResults(kind, settings.output_roots)
-        self._cache: dict[tuple[UUID, str | None], tuple[float, asyncio.Task[JobStatus]]] = {}
+        self._looks: dict[_Asked, asyncio.Task[JobStatus]] = {}
         self._outputs: weakref.WeakValueDictionary[str, asyncio.Lock] = (
             weakref.WeakValueDictionary()
         )
@@ -134,20 +133,25 @@ class Jobs:
             raise _in_use(earlier[0], client)
 
     async def status(self, job_id: UUID, owner: str | None) -> JobStatus:
-        """The status of a job; simultaneous requests for it cost Prefect one request.
+        """The status of a job; all who ask while it is read, and shortly after, cost one look.
 
         Args:
             job_id: The job.
             owner: The client that it must belong to; None: any.
         """
-        now = time.monotonic()
-        until, task = self._cache.get((job_id, owner), (0.0, None))
-        if task is None or until < now:
-            if len(self._cache) > _MAX_CACHED:
-                self._cache = {k: v for k, v in self._cache.items() if v[0] >= now}
-            task = asyncio.ensure_future(self._read_status(job_id, owner))
-            self._cache[job_id, owner] = (now + self._settings.poll_s, task)
-        return await asyncio.shield(task)
+        look = self._looks.get((job_id, owner))
+        if look is None:
+            look = asyncio.ensure_future(self._read_status(job_id, owner))
+            self._looks[job_id, owner] = look
+            look.add_done_callback(lambda ended: self._forget_later((job_id, owner), ended))
+        return await asyncio.shield(look)
+
+    def _forget_later(self, asked: _Asked, look: asyncio.Task[JobStatus]) -> None:
+        def forget() -> None:
+            if self._looks.get(asked) is look:
+                del self._looks[asked]
+
+        asyncio.get_running_loop().call_later(self._settings.poll_s, forget)
 
     async def listed(
         self,
@@ -193,7 +197,7 @@ class Jobs:
         job = await self._job(await self._runs.find(job_id, owner_tags(owner)))
         if job.status not in ENDED:
             await self._runs.cancel(UUID(job.latest["id"]), ended=job.is_made_again())
-        self._cache = {k: v for k, v in self._cache.items() if k[0] != job_id}
+        self._looks = {asked: look for asked, look in self._looks.items() if asked[0] != job_id}
         return await self.status(job_id, owner)
 
     async def file(self, job_id: UUID, owner: str | None, name: str) -> tuple[bytes, str]:

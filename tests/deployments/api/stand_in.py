@@ -36,6 +36,9 @@ class Prefect:
 
         self.reads = self.looks = 0
         self.creating = self.most_creating = 0
+        self.takes_s = 0.002
+        """What an answer takes."""
+
         self.gate: asyncio.Event | None = None
         """If there is one, creations wait until it is set."""
 
@@ -53,7 +56,7 @@ class Prefect:
         creates = request.url.path.endswith("/create_flow_run")
         self.creating += creates
         self.most_creating = max(self.most_creating, self.creating)
-        await asyncio.sleep(0.002)
+        await asyncio.sleep(self.takes_s)
         if creates and self.gate is not None:
             await self.gate.wait()
         self.creating -= creates

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import gc
 import json
 from collections.abc import Callable
 from datetime import timedelta
@@ -16,6 +17,7 @@ import pytest
 
 from deployments.api.jobs import Jobs
 from deployments.api.kinds import Reconstructions
+from deployments.api.models import JobStatus
 from deployments.api.settings import ApiSettings
 from tests.deployments.api.service import Use, client_of, runs_on, write_result_of
 from tests.deployments.api.stand_in import Prefect
@@ -155,6 +157,45 @@ def test_many_who_ask_cost_one_request(
         answers = await asyncio.gather(*(api.get(f"/reconstruct/status/{job}") for _ in range(20)))
         assert all(a.status_code == 200 for a in answers)
         assert prefect.reads < 10
+
+    use(test)
+
+
+def test_who_asks_while_a_status_is_read_waits_for_it(
+    use: Callable[[Use], None], prefect: Prefect, body: dict[str, Any]
+) -> None:
+    """Of a slow server nothing is asked twice, however long it takes."""
+
+    async def test(api: httpx.AsyncClient) -> None:
+        job = (await api.post("/reconstruct", json=body)).json()["job_id"]
+        before, prefect.takes_s = prefect.reads, 0.3
+        first = asyncio.create_task(api.get(f"/reconstruct/status/{job}"))
+        await asyncio.sleep(0.15)  # three times as long as a status is kept
+        later = await api.get(f"/reconstruct/status/{job}")
+        assert (await first).json() == later.json()
+        assert prefect.reads == before + 1
+
+    use(test)
+
+
+def test_a_status_that_was_told_is_forgotten(
+    use: Callable[[Use], None], prefect: Prefect, body: dict[str, Any], tmp_path: Path
+) -> None:
+    """With all that a result says of itself, hundreds of them are tens of megabytes."""
+
+    def kept() -> int:
+        gc.collect()
+        return sum(isinstance(each, JobStatus) for each in gc.get_objects())
+
+    async def test(api: httpx.AsyncClient) -> None:
+        before = kept()
+        for number in range(5):
+            place = {"output_glb_path": str(tmp_path / "out" / f"{number}.glb")}
+            job = (await api.post("/reconstruct", json=body | place)).json()["job_id"]
+            assert (await api.get(f"/reconstruct/status/{job}")).status_code == 200
+        assert kept() > before
+        await asyncio.sleep(0.2)
+        assert kept() == before
 
     use(test)
 
