@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,8 @@ AT_ONCE = 2
 WARM = max(RUNS // 5, 10)
 """Runs after which everything is loaded that a process ever loads."""
 NAMES = ("worker", "api")
+PARTS = 4
+"""So often memory is looked at from then on: whether it still grows at the end is what matters."""
 _MB = 1_000_000
 
 
@@ -59,6 +62,24 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
         stack.stop_all()
 
 
+def _work(stack: Stack, source: Path, out: list[Path], first: int, end: int) -> None:
+    """Make the runs from one number to another, one at a time at each place."""
+    at_hand: dict[Path, str] = {}
+    number = first
+    while number < end or at_hand:
+        for glb in out:
+            if glb in at_hand:
+                told = status(stack, at_hand[glb])
+                if told["status"] in ("queued", "processing"):
+                    continue
+                assert told["status"] == "completed", told
+                del at_hand[glb]
+            if number < end:
+                at_hand[glb] = started(stack, source, glb, f"run-{number}")
+                number += 1
+        time.sleep(0.1)
+
+
 def test_many_runs_leave_what_a_process_takes_as_it_was(stack: Stack) -> None:
     source = film(stack, "film", 1)
     home, prefect = stack.folder / "home", stack.folder / "prefect"
@@ -70,26 +91,15 @@ def test_many_runs_leave_what_a_process_takes_as_it_was(stack: Stack) -> None:
         taken = {name: Taken.of(stack.processes[name].pid) for name in NAMES}
         return taken, _bytes(home), _bytes(prefect)
 
-    def work(first: int, end: int) -> None:
-        at_hand: dict[Path, str] = {}
-        number = first
-        while number < end or at_hand:
-            for glb in out:
-                if glb in at_hand:
-                    told = status(stack, at_hand[glb])
-                    if told["status"] in ("queued", "processing"):
-                        continue
-                    assert told["status"] == "completed", told
-                    del at_hand[glb]
-                if number < end:
-                    at_hand[glb] = started(stack, source, glb, f"run-{number}")
-                    number += 1
-            time.sleep(0.1)
-
     begun = time.monotonic()
-    work(0, WARM)
+    _work(stack, source, out, 0, WARM)
     before, home_before, prefect_before = measured()
-    work(WARM, RUNS)
+    memory = {name: [before[name].memory] for name in NAMES}
+    ends = [WARM + (RUNS - WARM) * part // PARTS for part in range(PARTS + 1)]
+    for first, end in pairwise(ends):
+        _work(stack, source, out, first, end)
+        for name in NAMES:
+            memory[name].append(Taken.of(stack.processes[name].pid).memory)
     time.sleep(5)  # what the last run left is cleared up
     after, home_after, prefect_after = measured()
     assert stack.alive("worker")
@@ -97,7 +107,8 @@ def test_many_runs_leave_what_a_process_takes_as_it_was(stack: Stack) -> None:
     grown = {n: (after[n].memory - before[n].memory) / _MB for n in NAMES}
     per_run = (prefect_after - prefect_before) / (RUNS - WARM)
     figures = "; ".join(
-        f"{n}: {after[n].memory / _MB:.0f} MB ({grown[n]:+.1f}), {after[n].files} handles "
+        f"{n}: {', '.join(f'{m / _MB:.0f}' for m in memory[n])} MB after {ends[0]} to {RUNS} runs "
+        f"({grown[n]:+.1f}), {after[n].files} handles "
         f"({after[n].files - before[n].files:+d}), {after[n].threads} threads "
         f"({after[n].threads - before[n].threads:+d})"
         for n in NAMES
