@@ -164,12 +164,9 @@ def _verdict(
     if not zones or not math.isfinite(change.pixel_m):
         say("tread-unseen", "the tread is not seen in both films: film all round the tyre")
         return "cannot compare", reasons
-    if min(z.lod95_mm for z in zones) > _TOO_COARSE_MM:
-        say(
-            "too-coarse",
-            f"only changes above {min(z.lod95_mm for z in zones):.1f} mm could be told: "
-            "film closer",
-        )
+    finest = min(z.lod95_mm for z in zones)
+    if _TOO_COARSE_MM < finest < math.inf:  # without an anchor nothing is told, from near neither
+        say("too-coarse", f"only changes above {finest:.1f} mm could be told: film closer")
         return "cannot compare", reasons
     if inexact or alignment.anchor == "diameter":
         return "cannot compare", reasons

@@ -107,6 +107,18 @@ def test_without_frames_nothing_can_be_compared() -> None:
     json.dumps(comparison_record(compared), allow_nan=False)
 
 
+def test_without_an_anchor_no_finite_change_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alignment = Alignment(Similarity(1.0, np.eye(3), np.zeros(3)), "diameter")
+    monkeypatch.setattr(tasks.comparison.compare, "align_scans", lambda new, other: alignment)
+    film = filmed(scan(), scan(), tmp_path, count=12)
+    compared = compare_scans(film, film, CompareConfig())
+    assert compared.verdict == "cannot compare"
+    assert "no-anchor" in {r["code"] for r in compared.reasons}
+    assert not any("inf" in r["text"].split() for r in compared.reasons)
+
+
 @pytest.mark.usefixtures("_in_place")
 def test_films_that_do_not_fit_their_mesh_are_refused(tmp_path: Path) -> None:
     small = scan(lambda angle, arc: -0.004 + 0 * angle * arc)
