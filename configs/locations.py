@@ -57,7 +57,16 @@ def as_location(text: str | Path) -> str | Path:
     """What a person wrote: an absolute path, or an address without a slash at its end."""
     if isinstance(text, str) and is_address(text):
         return text.rstrip("/")
-    return Path(text).expanduser().absolute()
+    return own_path(text).absolute()
+
+
+def own_path(text: str | Path) -> Path:
+    """A path in which a ``~`` before it is this user's home.
+
+    Names such as ``~film.mp4`` are those of files: a shell writes out whose home it means.
+    """
+    path, named = Path(text), str(text)
+    return path.expanduser() if named == "~" or named.startswith("~/") else path
 
 
 def inside(folder: str | Path, name: str) -> str | Path:

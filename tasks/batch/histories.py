@@ -18,6 +18,7 @@ from configs.locations import (
     has_unprintable,
     inside,
     is_address,
+    own_path,
     parent_and_name,
     stem_of,
 )
@@ -140,7 +141,7 @@ def _of_table(source: Path | str, settings: Settings) -> dict[str, list[Film]]:
 
 def _from(folder: Path | str, text: str) -> Path | str:
     """A film of a table: an address, an absolute path, or a path from where the table lies."""
-    if is_address(text) or Path(text).expanduser().is_absolute():
+    if is_address(text) or own_path(text).is_absolute():
         return as_location(text)
     location = inside(folder, text)
     return location if isinstance(location, str) else as_location(location)

@@ -13,6 +13,7 @@ from configs.locations import (
     as_location,
     is_address,
     is_level,
+    own_path,
     split_address,
     stem_of,
 )
@@ -62,7 +63,7 @@ def find_sources(inputs: Sequence[str], settings: Settings) -> list[Source]:
         if is_address(text):
             uris.update(dict.fromkeys(_in_bucket(text, settings)))
             continue
-        path = Path(text).expanduser().absolute()
+        path = own_path(text).absolute()
         found = _in_folder(path) if path.is_dir() else [path]
         uris.update(dict.fromkeys(str(p) for p in found))
     if not uris:

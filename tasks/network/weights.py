@@ -8,6 +8,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from configs.locations import own_path
 from configs.presets import FEATURES
 from configs.registry import BUNDLED, MODELS, ModelEntry
 from tasks.core.digests import sha256_of
@@ -105,7 +106,7 @@ def choose_model(requested: str | None, models_dir: Path) -> ChosenModel:
         if folder is None:
             raise _missing(requested)
         return _checked(requested, folder, models_dir, "requested")
-    path = Path(requested).expanduser()
+    path = own_path(requested)
     if path.is_dir():
         return _checked(path.name, path, models_dir, "requested")
     known = ", ".join(e.name for e in MODELS.values() if e.kind == "reconstruction")

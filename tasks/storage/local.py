@@ -12,6 +12,7 @@ import time
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
+from configs.locations import own_path
 from tasks.core.digests import sha256_of
 from tasks.storage.base import Stored, checked, storage_errors
 from tasks.storage.parts import locked_part, part_of, remove_parts
@@ -28,7 +29,7 @@ class LocalStorage:
     """
 
     def __init__(self, root: Path) -> None:
-        self._folder = root.expanduser().absolute()
+        self._folder = own_path(root).absolute()
         self.root = str(self._folder)
         self._used = _InUse()
 

@@ -20,6 +20,7 @@ from configs.locations import (
 )
 from configs.request import ReconstructRequest
 from configs.settings import Settings
+from tasks.batch.sources import find_sources
 from tasks.core.errors import InputError, StorageError
 from tasks.storage.results import Results, check_writable, write_result
 from tests.support.s3 import filesystem, s3_settings
@@ -71,6 +72,17 @@ def test_locations_keep_their_kind() -> None:
     assert metadata_of("s3://b/a.x.glb") == "s3://b/a.x.json"
     assert metadata_of(Path("/o/a.glb")) == Path("/o/a.json")
     assert stem_of("s3://b/in/a.mp4") == "a"
+
+
+def test_only_a_tilde_by_itself_is_the_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert (as_location("~"), as_location("~/a.mp4")) == (tmp_path, tmp_path / "a.mp4")
+    monkeypatch.chdir(tmp_path)
+    assert as_location("~film.mp4") == as_location("./~film.mp4") == tmp_path / "~film.mp4"
+    assert as_location("./~") == tmp_path / "~"
+    assert [s.name for s in find_sources(["~film.mp4"], Settings())] == ["~film"]
 
 
 def _hold(folder: Path, held: multiprocessing.synchronize.Event) -> None:
