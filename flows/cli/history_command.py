@@ -50,7 +50,7 @@ def _made(options: argparse.Namespace, tolerance_mm: float | None) -> dict[str, 
     for location in (options.source, options.out):
         check_name(location)
     fields = {"source": options.source, "out_dir": options.out, "tolerance_mm": tolerance_mm}
-    request = validated(HistoryRequest, "compare", fields | mesh_options(options, settings))
+    request = validated(HistoryRequest, options.command, fields | mesh_options(options, settings))
     find_histories(request.source, settings)  # refused before anything is started
     server = LocalServer(server_lost, settings.server_idle_s)
     server.start()

@@ -122,7 +122,7 @@ def _add_results(commands: argparse._SubParsersAction[_Parser]) -> None:
     serve = "serve it on 127.0.0.1 until Ctrl-C instead, for a browser that cannot reach the file"
     view.add_argument("--serve", action="store_true", help=serve)
     view.add_argument(
-        "--port", type=int, default=0, help="with --serve (default: one that is free)"
+        "--port", type=_port, default=0, help="with --serve (default: one that is free)"
     )
     info = commands.add_parser("info", help="tell what is in a GLB")
     info.add_argument("--json", action="store_true", help="as JSON")
@@ -140,7 +140,7 @@ def _add_results(commands: argparse._SubParsersAction[_Parser]) -> None:
         help="what the colours tell (default: %(default)s)",
     )
     side = "degrees from the outer face to the right, of a picture (%(default)s)"
-    render.add_argument("--azimuth", type=float, default=37.0, metavar="DEG", help=side)
+    render.add_argument("--azimuth", type=_azimuth, default=37.0, metavar="DEG", help=side)
     lift = "degrees above the axle (%(default)s)"
     render.add_argument("--elevation", type=_elevation, default=17.0, metavar="DEG", help=lift)
     turn = "of one turn of a turntable (%(default)s)"
@@ -162,6 +162,10 @@ def size_of(text: str) -> tuple[int, int]:
     return sides
 
 
+def _azimuth(text: str) -> float:
+    return _between(text, -360.0, 360.0)
+
+
 def _elevation(text: str) -> float:
     return _between(text, -89.0, 89.0)
 
@@ -178,6 +182,28 @@ def _between(text: str, low: float, high: float) -> float:
     if not low <= value <= high:
         raise argparse.ArgumentTypeError(f"{text}: give a number from {low:g} to {high:g}")
     return value
+
+
+def _port(text: str) -> int:
+    return _whole(text, 0, 65535)
+
+
+def _known_port(text: str) -> int:
+    return _whole(text, 1, 65535)
+
+
+def _runs(text: str) -> int:
+    return _whole(text, 1, 1000)
+
+
+def _waited(text: str) -> float:
+    return _between(text, 0.0, 1e6)
+
+
+def _whole(text: str, low: int, high: int) -> int:
+    if not (text.isdecimal() and low <= int(text) <= high):
+        raise argparse.ArgumentTypeError(f"{text}: give a whole number from {low} to {high}")
+    return int(text)
 
 
 def _add_prune(parser: argparse.ArgumentParser) -> None:
@@ -222,15 +248,17 @@ def _add_service(commands: argparse._SubParsersAction[_Parser]) -> None:
     """The commands of an operator."""
     ui = commands.add_parser("ui", help="start Prefect's server with its UI, behind a password")
     ui.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
-    ui.add_argument("--port", type=int, default=4200, help="port to listen on (%(default)s)")
+    ui.add_argument(
+        "--port", type=_known_port, default=4200, help="port to listen on (%(default)s)"
+    )
     worker = commands.add_parser("worker", help="take runs of a pool; SIGTERM lets them finish")
     worker.add_argument("pool", metavar="POOL", help="cpu, batch or gpu")
-    worker.add_argument("--limit", type=int, default=1, metavar="N", help="runs at a time (1)")
+    worker.add_argument("--limit", type=_runs, default=1, metavar="N", help="runs at a time (1)")
     worker.add_argument("--name", metavar="NAME", help="name of the worker")
     worker.add_argument("--healthcheck", action="store_true", help="answer /health on port 8080")
     worker.add_argument(
         "--silence-s",
-        type=float,
+        type=_waited,
         metavar="SECONDS",
         help="how long runs may be silent that the server has lost sight of, twice (450)",
     )
@@ -238,7 +266,7 @@ def _add_service(commands: argparse._SubParsersAction[_Parser]) -> None:
     drain.add_argument("pool", metavar="POOL", help="cpu, batch or gpu")
     drain.add_argument(
         "--within-s",
-        type=float,
+        type=_waited,
         default=3600.0,
         metavar="SECONDS",
         help="how long runs are waited for (%(default)s); exit code 1 if some are left",
@@ -250,8 +278,14 @@ def _add_service(commands: argparse._SubParsersAction[_Parser]) -> None:
         sub.add_argument("--verbose", action="store_true", help="tracebacks")
 
 
+def _place(text: str) -> Path | str:
+    if not text:  # as of a shell's variable that is not set: it would be the folder one is in
+        raise argparse.ArgumentTypeError("an empty name names nothing")
+    return as_location(text)
+
+
 def _add_out(parser: argparse.ArgumentParser, what: str) -> None:
-    parser.add_argument("--out", required=True, type=as_location, metavar="DIR", help=what)
+    parser.add_argument("--out", required=True, type=_place, metavar="DIR", help=what)
 
 
 def _add_reconstruct(parser: argparse.ArgumentParser) -> None:
@@ -274,7 +308,7 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
 def _add_films(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "source",
-        type=as_location,
+        type=_place,
         metavar="FILMS",
         help="a CSV with the columns tyre, film and, if wanted, label and operator; or a folder of "
         "films TYRE_new, TYRE_1, TYRE_2; s3:// as well",

@@ -6,6 +6,8 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from tasks.report.found import FoundResult, mesh_of
 
 
@@ -30,8 +32,9 @@ def info_of(result: FoundResult) -> dict[str, Any]:
         "bytes": len(result.glb),
         "sha256": digest,
         "unchanged": None if stated is None else stated == digest,
-        "num_vertices": len(mesh.vertices),
+        "num_vertices": len(np.unique(mesh.vertices, axis=0)),
         "num_faces": len(mesh.faces),
+        "num_written_vertices": len(mesh.vertices),
         "size_mm": [round(1000.0 * float(s), 3) for s in high - low],
         "attributes": _attributes(mesh.document),
         "texture": _texture(mesh.texture),

@@ -116,9 +116,13 @@ def check_regular(source: Path) -> None:
 def check_name(location: Path | str) -> None:
     """Refuse names that are no UTF-8, as old archives and shares leave them, or that hide parts.
 
+    An empty one is refused too, as a shell's variable that is not set leaves it.
+
     Raises:
-        InputError: ``input-name``.
+        InputError: ``input-name``, ``input-missing`` where there is none.
     """
+    if not str(location):  # it would be the folder one is in
+        raise bad_input("input-missing", "an empty name names nothing", "Check the path")
     if has_unprintable(str(location)):
         raise bad_input(
             "input-name",

@@ -10,6 +10,7 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,10 @@ from configs.settings import Settings
 from configs.stages import ExportConfig
 from flows.cli.main import main
 from flows.cli.page_server import page_server
-from flows.cli.parser import size_of
+from flows.cli.parser import build_parser, size_of
 from tasks.mesh.export import export_glb
+from tasks.report.found import find_result, mesh_of
+from tasks.report.info import info_of
 from tasks.storage.results import PAGE_MARK, write_result
 from tests.tasks.mesh.test_export import torus
 
@@ -61,6 +64,17 @@ def test_info_tells_what_is_in_it(out: Path, name: str, capsys: pytest.CaptureFi
     assert told["texture"] is None
     assert {"COLOR_0", "_SEEN_BY", "_INFERRED", "_DISAGREEMENT"} < set(told["attributes"])
     assert {key: told[key] for key in PROVENANCE} == PROVENANCE
+
+
+def test_vertices_are_counted_as_in_the_metadata(
+    out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = find_result(str(out), Settings())
+    mesh = mesh_of(found)
+    cut_open = replace(mesh, vertices=np.concatenate([mesh.vertices, mesh.vertices[:9]]))
+    monkeypatch.setattr("tasks.report.info.mesh_of", lambda _: cut_open)
+    told = info_of(found)
+    assert (told["num_vertices"], told["num_written_vertices"]) == (288, 297)
 
 
 def test_info_for_people(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -139,7 +153,13 @@ def test_render_makes_a_turntable(out: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [["--size", "63x48"], ["--size", "big"], ["--elevation", "90"], ["--seconds", "nan"]],
+    [
+        ["--size", "63x48"],
+        ["--size", "big"],
+        ["--elevation", "90"],
+        ["--seconds", "nan"],
+        ["--azimuth", "nan"],
+    ],
 )
 def test_bad_options_of_render(options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
@@ -152,6 +172,29 @@ def test_bad_options_of_render(options: list[str], capsys: pytest.CaptureFixture
 def test_render_refuses_other_kinds_of_files(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["render", str(out), "--out", "x.gif"]) == 2
     assert "[bad-option]" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["view", "x", "--serve", "--port", "65536"],
+        ["view", "x", "--serve", "--port", "-1"],
+        ["ui", "--port", "99999"],
+        ["ui", "--port", "0"],
+        ["worker", "cpu", "--limit", "0"],
+        ["worker", "cpu", "--silence-s", "nan"],
+        ["drain", "cpu", "--within-s", "nan"],
+        ["reconstruct", "x", "--out", ""],
+        ["history", "", "--out", "x"],
+    ],
+)
+def test_numbers_and_names_that_cannot_be_are_refused(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        build_parser().parse_args(words)
+    assert stop.value.code == 2
+    assert "[usage]" in capsys.readouterr().err
 
 
 def test_view_opens_the_page(
