@@ -19,7 +19,7 @@ from configs.locations import (
 )
 from configs.settings import Settings
 from tasks.core.errors import InputError
-from tasks.storage.inputs import pictures_in
+from tasks.storage.inputs import IMAGE_SUFFIXES, pictures_in
 from tasks.storage.open import open_storage
 
 MANIFEST_NAME = "batch.json"
@@ -48,7 +48,9 @@ def find_sources(inputs: Sequence[str], settings: Settings) -> list[Source]:
     """Every tyre that the inputs name, in order, each once.
 
     A file is taken as it is, even if it is missing (then it fails alone). A folder stands for the
-    videos and the folders of pictures in it; a folder with pictures and no video is one tyre.
+    videos and the folders of pictures in it; a folder with pictures and no video is one tyre. A
+    prefix in a bucket is such a folder, and stands for the videos further below it, too. Where
+    others hold something, what holds nothing fails alone: left out, nobody would miss it.
 
     Args:
         inputs: Files, folders, ``s3://bucket/prefix``.
@@ -58,22 +60,24 @@ def find_sources(inputs: Sequence[str], settings: Settings) -> list[Source]:
         InputError: ``batch-empty`` if there is nothing in all of them, ``batch-address`` and
             ``batch-prefix`` for addresses that cannot be listed.
     """
-    uris: dict[str, None] = {}
-    for text in inputs:
-        if is_address(text):
-            uris.update(dict.fromkeys(_in_bucket(text, settings)))
-            continue
-        path = own_path(text).absolute()
-        found = _in_folder(path) if path.is_dir() else [path]
-        uris.update(dict.fromkeys(str(p) for p in found))
-    if not uris:
+    found = [(as_location(text), _found(text, settings)) for text in inputs]
+    if not any(uris for _, uris in found):
         raise InputError(
             "batch-empty",
             stage="batch",
             what=f"no video and no folder of pictures in {', '.join(inputs)}",
             advice=f"Videos end in {', '.join(VIDEO_SUFFIXES)}",
         )
-    return _named(list(uris))
+    every = [uri for location, uris in found for uri in uris or [str(location)]]
+    return _named(list(dict.fromkeys(every)))
+
+
+def _found(text: str, settings: Settings) -> list[str]:
+    """The tyres that one input names."""
+    if is_address(text):
+        return _in_bucket(text, settings)
+    path = own_path(text).absolute()
+    return [str(p) for p in _in_folder(path)] if path.is_dir() else [str(path)]
 
 
 def _in_folder(folder: Path) -> list[Path]:
@@ -101,8 +105,17 @@ def _in_bucket(uri: str, settings: Settings) -> list[str]:
     if PurePosixPath(prefix).suffix.lower() in VIDEO_SUFFIXES:
         return [uri]
     keys = open_storage(f"{scheme}://{bucket}", settings).keys(prefix)
-    videos = (k for k in keys if PurePosixPath(k).suffix.lower() in VIDEO_SUFFIXES)
-    return [f"{scheme}://{bucket}/{key}" for key in videos]
+    videos = [k for k in keys if PurePosixPath(k).suffix.lower() in VIDEO_SUFFIXES]
+    folders = {
+        path.parent
+        for path in map(PurePosixPath, keys)
+        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
+    }
+    here = PurePosixPath(prefix)
+    if not videos and here in folders:
+        return [f"{scheme}://{bucket}/{here}"]
+    below = sorted(str(folder) for folder in folders if folder.parent == here)
+    return [f"{scheme}://{bucket}/{key}" for key in [*videos, *below]]
 
 
 def _named(uris: list[str]) -> list[Source]:

@@ -9,6 +9,7 @@ import pytest
 from configs.settings import Settings
 from tasks.batch.sources import find_sources
 from tasks.core.errors import InputError
+from tests.support.s3 import filesystem, s3_server, s3_settings
 
 
 def _touch(*paths: Path) -> None:
@@ -50,6 +51,26 @@ def test_nothing_at_all_is_an_error(tmp_path: Path) -> None:
         _names(tmp_path)
     with pytest.raises(InputError, match="batch-prefix"):
         _names("s3://bucket")
+
+
+def test_what_holds_nothing_beside_others_is_not_left_out(tmp_path: Path) -> None:
+    _touch(tmp_path / "a" / "a.mp4", tmp_path / "not yet" / "readme.md")
+    assert _names(tmp_path / "a", tmp_path / "not yet") == ["a", "not yet"]
+
+
+def test_a_prefix_in_a_bucket_stands_for_folders_of_pictures_too() -> None:
+    with s3_server("tyres") as server:
+        for key in ("a.mp4", "deep/er/b.mp4", "frames/1.png", "frames/2.png", "deep/er/c/1.png"):
+            filesystem(server.endpoint).pipe(f"tyres/in/{key}", b"x")
+        settings = s3_settings(server.endpoint)
+
+        def uris(*inputs: str) -> list[str]:
+            return [source.uri for source in find_sources(inputs, settings)]
+
+        below = "s3://tyres/in"
+        assert uris(below) == [f"{below}/{k}" for k in ("a.mp4", "deep/er/b.mp4", "frames")]
+        assert uris(f"{below}/frames/") == [f"{below}/frames"]
+        assert uris(f"{below}/frames", f"{below}/gone") == [f"{below}/frames", f"{below}/gone"]
 
 
 def test_folders_with_points_in_their_names_are_told_apart(tmp_path: Path) -> None:
