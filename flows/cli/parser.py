@@ -129,8 +129,8 @@ def _add_results(commands: argparse._SubParsersAction[_Parser]) -> None:
     render = commands.add_parser(
         "render", help="make a picture or a turntable of a GLB; needs no GPU and no screen"
     )
-    out = "picture (.png, .jpg) or turntable (.mp4)"
-    render.add_argument("--out", required=True, type=Path, metavar="FILE", help=out)
+    out = "picture (.png, .jpg) or turntable (.mp4); s3:// as well"
+    render.add_argument("--out", required=True, type=_place, metavar="FILE", help=out)
     size = "in pixels, even numbers (default: 720x720)"
     render.add_argument("--size", type=size_of, default=(720, 720), metavar="WxH", help=size)
     render.add_argument(

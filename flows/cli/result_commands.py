@@ -6,9 +6,10 @@ import argparse
 import json
 import sys
 import tempfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
+from configs.locations import parent_and_name
 from configs.settings import Settings
 from flows.cli.output import info_lines
 from flows.support.settings import load_settings
@@ -66,21 +67,24 @@ def _open(path: Path) -> int:
 
 def render(options: argparse.Namespace) -> int:
     """Make a picture (PNG, JPEG) or a turntable (MP4) of a GLB; no GPU, no window."""
-    out: Path = options.out
-    if out.suffix.lower() not in (*PICTURES, FILM):
-        raise _bad(f"--out {out.name}: pictures end in .png or .jpg, turntables in .mp4")
+    folder, name = parent_and_name(options.out)
+    suffix = PurePosixPath(name).suffix.lower()
+    if suffix not in (*PICTURES, FILM):
+        raise _bad(f"--out {name}: pictures end in .png or .jpg, turntables in .mp4")
     width, height = options.size
     from tasks.report.found import find_result, mesh_of
-
-    settings = load_settings()
-    mesh = mesh_of(find_result(options.result, settings))
-    from tasks.mesh.studio import Studio
     from tasks.storage.results import Results
 
+    settings = load_settings()
+    results = Results(folder, settings)
+    results.check(name)
+    mesh = mesh_of(find_result(options.result, settings))
+    from tasks.mesh.studio import Studio
+
     studio = Studio(mesh, options.colours)
-    with tempfile.TemporaryDirectory() as folder:
-        made = Path(folder) / f"made{out.suffix}"
-        if out.suffix.lower() == FILM:
+    with tempfile.TemporaryDirectory() as working:
+        made = Path(working) / f"made{suffix}"
+        if suffix == FILM:
             _write_film(made, studio, options)
         else:
             import cv2
@@ -90,8 +94,8 @@ def render(options: argparse.Namespace) -> int:
             picture = studio.picture(options.azimuth, options.elevation, width, height)
             write_image(made, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
         # whole or not at all, as results are
-        Results(out.parent, settings).write({out.name: made.read_bytes()})
-    sys.stdout.write(f"{out}\n")
+        results.write({name: made.read_bytes()})
+    sys.stdout.write(f"{options.out}\n")
     return 0
 
 

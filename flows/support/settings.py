@@ -41,7 +41,7 @@ def first_error(exc: ValidationError, kind: type[BaseModel]) -> str:
     if error["loc"][-1:] == ("parameters",):  # it names the parameter
         return str(error["msg"]).removeprefix("Value error, ")
     where = "-".join(str(part) for part in error["loc"]).replace("_", "-")
-    wrong = error["msg"]
+    wrong = error["msg"].removeprefix("Value error, ")  # which pydantic puts before ours
     if error["type"] == "string_pattern_mismatch":  # a pattern tells nobody what is wanted
         wrong = f"what is wanted: {kind.model_fields[str(error['loc'][0])].description}"
     return f"{where}: {wrong} (given: {error['input']!r})"

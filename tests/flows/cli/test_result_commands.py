@@ -27,6 +27,7 @@ from tasks.mesh.export import export_glb
 from tasks.report.found import find_result, mesh_of
 from tasks.report.info import info_of
 from tasks.storage.results import PAGE_MARK, write_result
+from tests.support.s3 import filesystem, s3_server, s3_settings
 from tests.tasks.mesh.test_export import torus
 
 PROVENANCE = {
@@ -124,6 +125,17 @@ def test_render_makes_a_picture(out: Path, tmp_path: Path) -> None:
     assert image.min() < 90 < 180 < image.max(), "dark rubber on a light ground"
 
 
+def test_render_puts_a_picture_into_a_bucket(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with s3_server("tyres") as server:
+        for name in ("endpoint_url", "access_key", "secret_key", "region"):
+            value = getattr(s3_settings(server.endpoint), f"s3_{name}")
+            secret = getattr(value, "get_secret_value", lambda value=value: value)
+            monkeypatch.setenv(f"TYRE3D_S3_{name.upper()}", secret())
+        words = ["render", str(out), "--out", "s3://tyres/pictures/x.jpg", "--size", "64x48"]
+        assert main(words) == 0
+        assert filesystem(server.endpoint).exists("tyres/pictures/x.jpg")
+
+
 def test_a_turntable_that_is_stopped_leaves_what_was_there(
     out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -195,6 +207,15 @@ def test_numbers_and_names_that_cannot_be_are_refused(
         build_parser().parse_args(words)
     assert stop.value.code == 2
     assert "[usage]" in capsys.readouterr().err
+
+
+def test_addresses_are_refused_in_our_words(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["reconstruct", "gs://bucket/a.mp4", "--out", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert "gs:// is no known kind of address" in said
+    assert "Value error" not in said
 
 
 def test_view_opens_the_page(
