@@ -165,10 +165,9 @@ def _verdict(
         say("tread-unseen", "the tread is not seen in both films: film all round the tyre")
         return "cannot compare", reasons
     finest = min(z.lod95_mm for z in zones)
-    if _TOO_COARSE_MM < finest < math.inf:  # without an anchor nothing is told, from near neither
+    if _TOO_COARSE_MM < finest < math.inf:
         say("too-coarse", f"only changes above {finest:.1f} mm could be told: film closer")
-        return "cannot compare", reasons
-    if inexact or alignment.anchor == "diameter":
+    if finest > _TOO_COARSE_MM or inexact or alignment.anchor == "diameter":
         return "cannot compare", reasons
     found = [f for f in findings if f.certainty >= FOUND]
     if found or any(z.significant for z in zones):
