@@ -85,11 +85,10 @@ def _lost(unraisable: sys.UnraisableHookArgs) -> None:
     """Raise again what a handler raised within a callback or a destructor, where it is dropped."""
     import threading
 
-    error = unraisable.exc_value
-    if not isinstance(error, KeyboardInterrupt | Terminated):
+    number = _signal_of(unraisable.exc_value)
+    if number is None:
         sys.__unraisablehook__(unraisable)
         return
-    number = signal.SIGINT if isinstance(error, KeyboardInterrupt) else signal.SIGTERM
 
     def repeat() -> None:
         _repeated.append(number)
@@ -98,6 +97,16 @@ def _lost(unraisable: sys.UnraisableHookArgs) -> None:
     again = threading.Timer(REPEATED_AFTER_S, repeat)
     again.daemon = True
     again.start()
+
+
+def _signal_of(error: BaseException | None) -> int | None:
+    """The signal that an error was raised for by whoever's handler."""
+    if isinstance(error, KeyboardInterrupt):
+        return signal.SIGINT
+    if isinstance(error, Terminated):
+        return signal.SIGTERM
+    told = getattr(error, "signal", None)  # of Prefect's TerminationSignal, too slow to import here
+    return told if told in _HEEDED else None
 
 
 def say() -> None:
@@ -115,6 +124,4 @@ def number_of(error: BaseException) -> int | None:
     """The signal that an error comes from, None where this process was not asked to stop."""
     if received:
         return received[0]
-    if isinstance(error, KeyboardInterrupt):
-        return signal.SIGINT
-    return signal.SIGTERM if isinstance(error, Terminated) else None
+    return _signal_of(error)

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 from pathlib import Path
 
@@ -165,6 +166,22 @@ def test_what_a_callback_swallows_stops_it_all_the_same(how: signal.Signals, cod
     process = started(LOST, str(int(how)))
     assert process.communicate(timeout=300)[1] == stopping.STOPPED
     assert process.returncode == code
+
+
+OF_PREFECT = """
+from prefect.exceptions import TerminationSignal
+def raises(number, _):
+    raise TerminationSignal(signal=number)
+signal.signal(signal.SIGTERM, raises)
+"""
+
+
+def test_so_does_what_prefects_handler_raised() -> None:
+    """While a run is at work, SIGTERM is Prefect's to handle."""
+    inside = textwrap.indent(OF_PREFECT, "    ")
+    process = started(LOST.replace("    one = Thing()", f"{inside}\n    one = Thing()"), "15")
+    assert process.communicate(timeout=300)[1] == stopping.STOPPED
+    assert process.returncode == 143
 
 
 BROKEN_OFF = """
