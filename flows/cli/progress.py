@@ -15,7 +15,7 @@ from flows.support.pace import Pace
 from tasks.core.progress import Listener, listening
 
 _REDRAWN_EVERY_S = 0.5
-_USUAL_COLUMNS = 80
+_USUAL_COLUMNS, _USUAL_ROWS = 80, 24
 _FORMAT = "{desc} {bar:30} {percentage:3.0f} % {elapsed}{postfix}"
 
 
@@ -75,7 +75,7 @@ class Bar:
             leave=False,
             bar_format=_FORMAT,
             desc=f"{'start':<19}",
-            ncols=_columns(out),
+            **_size(out),
         )
         self._clock = threading.Thread(target=self._tick, daemon=True)
 
@@ -116,11 +116,12 @@ class Bar:
         self._bar.refresh()
 
 
-def _columns(out: IO[str]) -> int | None:
-    """The width to draw for where the terminal does not know its own, as in some containers."""
+def _size(out: IO[str]) -> dict[str, int]:
+    """The size to draw for where the terminal does not know its own, as in some containers."""
     with contextlib.suppress(OSError, ValueError):
-        return None if os.get_terminal_size(out.fileno()).columns else _USUAL_COLUMNS
-    return None
+        if not os.get_terminal_size(out.fileno()).columns:
+            return {"ncols": _USUAL_COLUMNS, "nrows": _USUAL_ROWS}  # of no rows nothing is drawn
+    return {}
 
 
 def _doing(stage: str, done: int, total: int) -> str:

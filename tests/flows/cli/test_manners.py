@@ -118,9 +118,13 @@ def test_progress_is_a_bar_on_a_terminal_lines_elsewhere_and_nothing_if_quiet() 
     assert shown["quiet"] == ""
 
 
-def test_progress_is_seen_on_a_terminal_that_does_not_know_its_width() -> None:
+def test_progress_is_seen_on_a_terminal_that_does_not_know_its_size(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     reader, writer = pty.openpty()  # 0 x 0, as of a container without a window
     with os.fdopen(reader, "rb", buffering=0), os.fdopen(writer, "w") as out:
+        monkeypatch.setattr(sys, "stderr", out)  # whose rows the bar looks at
+        os.set_blocking(reader, False)
         with shown_progress(out, {}):
             report("extract", 0, 0)
         assert b"extract" in os.read(reader, 4096)
