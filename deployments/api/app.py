@@ -42,7 +42,7 @@ from deployments.api.models import (
 )
 from deployments.api.prefect_runs import COMPARE_TAG, PrefectRuns
 from deployments.api.settings import ApiSettings
-from deployments.api.streams import Sockets, as_events, changes, serve_socket
+from deployments.api.streams import Listeners, as_events, changes, serve_socket
 from deployments.api.tokens import Client, Tokens
 from deployments.api.uploads import (
     FORM_BODY,
@@ -176,16 +176,16 @@ def create_app(
     add_handlers(app)
     app.include_router(_health_routes(prefect))
     needs_token = [Depends(HTTPBearer(auto_error=False))]  # for the schema: Gate looks at it
-    sockets = Sockets(settings.max_connections // 2)
+    listeners = Listeners(settings.max_connections // 2)
     for routes in (
-        _reconstruct_routes(jobs, settings, sockets),
-        _compare_routes(comparisons, settings, sockets),
+        _reconstruct_routes(jobs, settings, listeners),
+        _compare_routes(comparisons, settings, listeners),
     ):
         app.include_router(routes, dependencies=needs_token)
     app.include_router(_upload_routes(settings), dependencies=needs_token)
     app.include_router(_metrics_routes((prefect, comparing), folders), dependencies=needs_token)
     for each in (jobs, comparisons):
-        app.include_router(_socket_routes(each, tokens, settings, sockets))
+        app.include_router(_socket_routes(each, tokens, settings, listeners))
     app.add_middleware(
         Gate,
         max_bytes=settings.max_body_bytes,
@@ -240,8 +240,8 @@ def _health_routes(prefect: PrefectRuns) -> APIRouter:
     return routes
 
 
-def _reconstruct_routes(jobs: Jobs, settings: ApiSettings, sockets: Sockets) -> APIRouter:
-    routes = _job_routes(jobs, settings, sockets)
+def _reconstruct_routes(jobs: Jobs, settings: ApiSettings, listeners: Listeners) -> APIRouter:
+    routes = _job_routes(jobs, settings, listeners)
 
     @routes.post("", status_code=202, responses=_CONFLICT)
     async def start(
@@ -257,8 +257,8 @@ def _reconstruct_routes(jobs: Jobs, settings: ApiSettings, sockets: Sockets) -> 
     return routes
 
 
-def _compare_routes(jobs: Jobs, settings: ApiSettings, sockets: Sockets) -> APIRouter:
-    routes = _job_routes(jobs, settings, sockets)
+def _compare_routes(jobs: Jobs, settings: ApiSettings, listeners: Listeners) -> APIRouter:
+    routes = _job_routes(jobs, settings, listeners)
 
     @routes.post("", status_code=202, responses=_CONFLICT)
     async def start(
@@ -287,7 +287,7 @@ async def _started(
     return JobAccepted(job_id=job_id, status=status)
 
 
-def _job_routes(jobs: Jobs, settings: ApiSettings, sockets: Sockets) -> APIRouter:
+def _job_routes(jobs: Jobs, settings: ApiSettings, listeners: Listeners) -> APIRouter:
     """What is asked of jobs of either kind once they are there."""
     routes = APIRouter(prefix=jobs.kind.path, responses=_REFUSALS)
 
@@ -315,10 +315,10 @@ def _job_routes(jobs: Jobs, settings: ApiSettings, sockets: Sockets) -> APIRoute
     async def events(job_id: UUID, client: _Reader) -> StreamingResponse:
         """The status of a job as server-sent events, at each change until the job ends."""
         await jobs.status(job_id, client.owner)
-        if not sockets.has_room:
+        if not listeners.has_room:
             message = "Too many listen to events: ask for the status, or again later"
             raise ApiError(429, "busy", message, retry_after_s=_LISTEN_AGAIN_S)
-        stream = as_events(changes(jobs, job_id, client.owner, settings.poll_s), sockets)
+        stream = as_events(changes(jobs, job_id, client.owner, settings.poll_s), listeners)
         headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
         return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
 
@@ -352,7 +352,7 @@ def _job_routes(jobs: Jobs, settings: ApiSettings, sockets: Sockets) -> APIRoute
 
 
 def _socket_routes(
-    jobs: Jobs, tokens: Tokens, settings: ApiSettings, sockets: Sockets
+    jobs: Jobs, tokens: Tokens, settings: ApiSettings, listeners: Listeners
 ) -> APIRouter:
     routes = APIRouter()
 
@@ -363,7 +363,7 @@ def _socket_routes(
         if origin is not None and origin not in settings.origins:
             await socket.close()  # before it is accepted: the handshake is answered 403
             return
-        await serve_socket(socket, job_id, jobs, tokens, settings.poll_s, sockets)
+        await serve_socket(socket, job_id, jobs, tokens, settings.poll_s, listeners)
 
     return routes
 

@@ -26,7 +26,7 @@ _ENDED, _REFUSED = 1000, 4000
 """Codes with which a WebSocket is closed; to the second the status of HTTP is added."""
 
 
-class Sockets:
+class Listeners:
     """Counts who listens: WebSockets, which the server never refuses, and streams of events.
 
     Args:
@@ -95,10 +95,10 @@ async def changes(
 
 
 async def as_events(
-    statuses: AsyncIterator[JobStatus | None], sockets: Sockets
+    statuses: AsyncIterator[JobStatus | None], listeners: Listeners
 ) -> AsyncIterator[str]:
     """The changes as server-sent events; one that fails ends the stream."""
-    with sockets.counted("open"), contextlib.suppress(ApiError):
+    with listeners.counted("open"), contextlib.suppress(ApiError):
         yield "retry: 2000\n\n"
         async for status in statuses:
             if status is None:
@@ -108,7 +108,7 @@ async def as_events(
 
 
 async def serve_socket(
-    socket: WebSocket, job_id: UUID, jobs: Jobs, tokens: Tokens, poll_s: float, sockets: Sockets
+    socket: WebSocket, job_id: UUID, jobs: Jobs, tokens: Tokens, poll_s: float, listeners: Listeners
 ) -> None:
     """Tell the changes over a WebSocket, and close it with 1000 when the job has ended.
 
@@ -116,19 +116,19 @@ async def serve_socket(
     cannot send that, as the first message: ``{"token": "..."}``. A refusal is told as HTTP tells
     it; the socket is then closed with 4000 and the status that HTTP would have.
     """
-    if not sockets.has_room_for(socket):
+    if not listeners.has_room_for(socket):
         await socket.close()  # before it is accepted: the handshake is answered 403
         return
-    with sockets.counted("open"):
+    with listeners.counted("open"):
         await socket.accept()
-        await _serve(socket, job_id, jobs, tokens, poll_s, sockets)
+        await _serve(socket, job_id, jobs, tokens, poll_s, listeners)
 
 
 async def _serve(
-    socket: WebSocket, job_id: UUID, jobs: Jobs, tokens: Tokens, poll_s: float, sockets: Sockets
+    socket: WebSocket, job_id: UUID, jobs: Jobs, tokens: Tokens, poll_s: float, listeners: Listeners
 ) -> None:
     try:
-        client = await _client(socket, tokens, sockets)
+        client = await _client(socket, tokens, listeners)
         if not client.may("read"):
             raise ApiError(403, "not-permitted", "This token has no scope read")
         telling = asyncio.ensure_future(_tell(socket, changes(jobs, job_id, client.owner, poll_s)))
@@ -165,7 +165,7 @@ async def _until_left(socket: WebSocket) -> None:
             pass
 
 
-async def _client(socket: WebSocket, tokens: Tokens, sockets: Sockets) -> Client:
+async def _client(socket: WebSocket, tokens: Tokens, listeners: Listeners) -> Client:
     """Whose token it is.
 
     Raises:
@@ -175,7 +175,7 @@ async def _client(socket: WebSocket, tokens: Tokens, sockets: Sockets) -> Client
     sent = bearer(socket.headers.get("authorization", ""))
     if "authorization" not in socket.headers:
         with (
-            sockets.counted("untold"),
+            listeners.counted("untold"),
             contextlib.suppress(TimeoutError, ValueError, RecursionError, KeyError),
         ):
             text = await asyncio.wait_for(socket.receive_text(), _TOKEN_WITHIN_S)

@@ -204,7 +204,7 @@ def test_who_listens_to_events_leaves_room_for_others(
     serve: Callable[[Test], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Streams that took all connections had probes answered 503, and the service restarted."""
-    monkeypatch.setattr(app, "Sockets", lambda _: streams.Sockets(2))
+    monkeypatch.setattr(app, "Listeners", lambda _: streams.Listeners(2))
 
     async def test(url: str, prefect: Prefect, job: str) -> None:
         web = url.replace("ws:", "http:") + job
@@ -227,7 +227,7 @@ def test_who_listens_to_events_leaves_room_for_others(
 
 
 def test_so_many_sockets_and_no_more() -> None:
-    sockets = streams.Sockets(2)
+    sockets = streams.Listeners(2)
     bearer = WebSocket({"type": "websocket", "headers": [(b"authorization", b"Bearer x")]}, _, _)
     with sockets.counted("open"):
         assert sockets.has_room_for(bearer)
