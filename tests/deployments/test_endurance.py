@@ -18,11 +18,13 @@ from tests.support.fuzz import tell
 pytestmark = pytest.mark.slow
 RUNS = int(os.environ.get("TYRE3D_TEST_RUNS", "500"))
 AT_ONCE = 2
-WARM = max(RUNS // 5, 10)
-"""Runs after which everything is loaded that a process ever loads."""
+WARM = max(RUNS // 2, 10)
+"""Runs after which nothing may grow. A worker's memory rises by some 20 MB over its first 250 runs
+and stays there: over the next 150 it rose by 0.1 MB (runs that do nothing, same worker)."""
+MAY_GROW_MB = 5 if WARM >= 250 else 25
 NAMES = ("worker", "api")
 PARTS = 4
-"""So often memory is looked at from then on: whether it still grows at the end is what matters."""
+"""So often memory is looked at on the way."""
 _MB = 1_000_000
 
 
@@ -92,14 +94,17 @@ def test_many_runs_leave_what_a_process_takes_as_it_was(stack: Stack) -> None:
         return taken, _bytes(home), _bytes(prefect)
 
     begun = time.monotonic()
-    _work(stack, source, out, 0, WARM)
+    memory: dict[str, list[int]] = {name: [] for name in NAMES}
+
+    def work(first: int, last: int) -> None:
+        for start, end in pairwise(first + (last - first) * n // PARTS for n in range(PARTS + 1)):
+            _work(stack, source, out, start, end)
+            for name in NAMES:
+                memory[name].append(Taken.of(stack.processes[name].pid).memory)
+
+    work(0, WARM)
     before, home_before, prefect_before = measured()
-    memory = {name: [before[name].memory] for name in NAMES}
-    ends = [WARM + (RUNS - WARM) * part // PARTS for part in range(PARTS + 1)]
-    for first, end in pairwise(ends):
-        _work(stack, source, out, first, end)
-        for name in NAMES:
-            memory[name].append(Taken.of(stack.processes[name].pid).memory)
+    work(WARM, RUNS)
     time.sleep(5)  # what the last run left is cleared up
     after, home_after, prefect_after = measured()
     assert stack.alive("worker")
@@ -107,14 +112,14 @@ def test_many_runs_leave_what_a_process_takes_as_it_was(stack: Stack) -> None:
     grown = {n: (after[n].memory - before[n].memory) / _MB for n in NAMES}
     per_run = (prefect_after - prefect_before) / (RUNS - WARM)
     figures = "; ".join(
-        f"{n}: {', '.join(f'{m / _MB:.0f}' for m in memory[n])} MB after {ends[0]} to {RUNS} runs "
+        f"{n}: {', '.join(f'{m / _MB:.0f}' for m in memory[n])} MB on the way "
         f"({grown[n]:+.1f}), {after[n].files} handles "
         f"({after[n].files - before[n].files:+d}), {after[n].threads} threads "
         f"({after[n].threads - before[n].threads:+d})"
         for n in NAMES
     )
     tell(
-        "small runs in one worker; what grew once all was loaded stands in brackets",
+        "small runs in one worker; what grew in the second half stands in brackets",
         RUNS,
         RUNS,
         f"{figures}; artifacts and scratch {(home_after - home_before) / 1000:+.0f} kB; Prefect's "
@@ -124,5 +129,5 @@ def test_many_runs_leave_what_a_process_takes_as_it_was(stack: Stack) -> None:
     for name in NAMES:
         assert after[name].files - before[name].files <= 3, (name, before, after)
         assert after[name].threads - before[name].threads <= 3, (name, before, after)
-        assert grown[name] <= 10 + 0.02 * (RUNS - WARM), (name, before, after)
+        assert grown[name] <= MAY_GROW_MB, (name, before, after)
     assert home_after - home_before < 100_000
