@@ -17,7 +17,7 @@ def publish_shard(folder: Path, make: Callable[[], Mapping[str, NDArray[Any]]]) 
 
     Args:
         folder: The shard.
-        make: Its arrays, by the names of their files without ``.npy``.
+        make: Makes its arrays, by the names of their files without ``.npy``.
     """
     if folder.exists():
         return
@@ -36,8 +36,8 @@ def make_missing_shards(
 
     Args:
         about: What its help says of it.
-        prefix: Of the shards' names.
-        seeds: Those of the first shard; others have as many, one after the other.
+        prefix: What the shards' names begin with.
+        seeds: Seeds of the first shard; others have as many, one after the other.
         write: Makes one shard of its seeds.
     """
     parser = argparse.ArgumentParser(description=about)
