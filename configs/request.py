@@ -110,6 +110,10 @@ class ReconstructRequest(MeshOptions):
         return stem_of(self.glb_path)
 
 
+MAX_NAME = 100
+"""Characters that the name of a comparison may have."""
+
+
 class CompareRequest(MeshOptions):
     """Two films or results of one tyre, and how meshes are made of films."""
 
@@ -118,8 +122,8 @@ class CompareRequest(MeshOptions):
     out_dir: Location = Field(description="folder of the comparison; also in S3")
     name: str = Field(
         "comparison",
-        pattern=r"^[^/\\\x00-\x1f]{1,100}$",
-        description="name of the comparison's files: 100 characters at most, no / or \\",
+        pattern=rf"^[^/\\\x00-\x1f]{{1,{MAX_NAME}}}$",
+        description=f"name of the comparison's files: {MAX_NAME} characters at most, no / or \\",
     )
 
 

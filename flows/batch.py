@@ -220,8 +220,8 @@ class _Work:
         try:
             entry = await asyncio.to_thread(self._start, source)
             if not entry.found_finished:
-                await asyncio.to_thread(_look, source)
                 request = self._request(source)
+                await asyncio.to_thread(_look, request)
                 entry, failure = await self._attempts(entry, request, start, watch)
                 if failure is None:
                     entry = await asyncio.to_thread(completed, entry, request, self.results)
@@ -259,16 +259,16 @@ class _Work:
         return entry, failure
 
 
-def _look(source: Source) -> None:
+def _look(request: ReconstructRequest) -> None:
     """Refuse what is no film before a process of a worker, many seconds, is started for it.
 
     Raises:
         InputError: As :func:`tasks.video.container.probe`.
     """
-    if isinstance(source.location, Path) and source.location.is_file():
+    if isinstance(request.input, Path) and request.input.is_file():
         from tasks.video.container import probe
 
-        probe(source.location, ExtractConfig())
+        probe(request.input, request.config(ExtractConfig))
 
 
 def _show(manifest: Manifest, settings: Settings) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, cast
 
-from prefect import flow, task
+from prefect import State, flow, task
 from prefect.client.schemas.objects import FlowRun
 from prefect.runtime import flow_run as this_flow
 from prefect.runtime import task_run as this_task
@@ -56,6 +56,7 @@ def infer(
     Raises:
         ModelError: ``model-differs`` if this machine has other weights under that name,
             ``release-differs`` if it has another release of this stage.
+        ResourceError: ``too-slow``.
     """
     settings = load_settings()
     chosen = choose_model(model, settings.models_dir)
@@ -77,8 +78,9 @@ def infer(
     made = INFER.task().with_options(refresh_cache=True)
     inputs = {"frames": frames, "masks": masks, "selection": selection, "model": chosen}
     device = pick_device("auto", settings.device)
-    result = made(key, tyre, config, inputs, device, open_store(settings))
-    return cast(dict[str, Any], result)
+    store = open_store(settings)
+    state = made(key, tyre, config, inputs, device, store, return_state=True)
+    return asdict(INFER.ref_of(cast(State[Any], state)))
 
 
 def remote_tasks(settings: Settings) -> dict[StageName, StageTask]:

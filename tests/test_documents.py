@@ -7,16 +7,27 @@ import importlib.util
 import re
 import shlex
 import subprocess
+import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
+import numpy as np
 import pytest
+import trimesh
 
 from configs.parameters import all_names, variable_of
 from configs.settings import Settings
 from deployments.api.settings import ApiSettings
 from deployments.settings_page import page
 from flows.cli.parser import build_parser
+from tasks.geometry.similarity import Similarity
+from tasks.mesh.merged import MergedMesh, load_mesh, mesh_record, save_mesh
+from tasks.stages.stage import Workspace
+from tasks.storage.artifacts import ArtifactStore
+from tests.support.memory_storage import MemoryStorage
 
 ROOT = Path(__file__).parents[1]
 LISTED = subprocess.run(["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, text=True)
@@ -126,6 +137,46 @@ def test_the_stages_are_in_the_table() -> None:
     machinery = {"__init__.py", "stage.py", "code_version.py"}
     for path in (ROOT / "tasks/stages").glob("*.py"):
         assert path.name in machinery or f"| `{path.name}` |" in text, path.name
+
+
+def test_a_stage_as_contributors_are_shown_hands_on_what_the_next_one_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = (ROOT / "docs/contributing.md").read_text()
+    lines = shown.partition("```python\n")[2].partition("SMOOTH = ")[0]
+    work = ModuleType("tasks.mesh.smoothing")
+    work.smooth_mesh = lambda mesh, config: mesh  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, work.__name__, work)
+    made: dict[str, Any] = {}
+    exec("from __future__ import annotations\n" + textwrap.dedent(lines), made)
+    store, shape = (
+        ArtifactStore(MemoryStorage(), tmp_path / "scratch"),
+        trimesh.creation.torus(2, 1),
+    )
+    count = len(shape.vertices)
+    mesh = MergedMesh(
+        np.asarray(shape.vertices, np.float32),
+        np.asarray(shape.faces, np.int32),
+        np.zeros((count, 3), np.uint8),
+        np.ones(count, np.uint8),
+        np.zeros(count, np.float32),
+        np.zeros(count, np.bool_),
+        warnings=("odd",),
+        from_world=Similarity(2.0, np.eye(3), np.arange(3.0)),
+    )
+
+    def merged(folder: Path) -> dict[str, Any]:
+        save_mesh(folder, mesh)
+        return mesh_record(mesh)
+
+    before = store.make("merge", "k", merged)
+
+    def smoothed(folder: Path) -> dict[str, Any]:
+        return dict(made["_produce"](Workspace(folder, tmp_path, "cpu", store), None, mesh=before))
+
+    after = load_mesh(store.open(store.make("smooth", "k", smoothed)))
+    assert mesh_record(after) == mesh_record(mesh)
+    np.testing.assert_array_equal(after.vertices, mesh.vertices)
 
 
 def test_the_page_of_settings_is_of_this_code() -> None:

@@ -62,8 +62,12 @@ def _centre(pixels: np.ndarray[Any, Any], side: int) -> np.ndarray[Any, Any]:
 
 
 def to_gradio_3d_orientation(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
-    """Turn a mesh, in place, from z up to the y up of glTF viewers: (x, y, z) to (y, z, x)."""
-    turn = np.eye(4)[[1, 2, 0, 3]]
+    """Turn a mesh, in place, from z up to y up: (x, y, z) to (-y, z, -x).
+
+    What looked at the camera, along +x, looks along -z then, as in the published implementation;
+    glTF calls +z the front.
+    """
+    turn = np.diag([-1.0, 1.0, -1.0, 1.0]) @ np.eye(4)[[1, 2, 0, 3]]
     mesh.apply_transform(turn)
     return mesh
 

@@ -164,7 +164,7 @@ def _ready(
     choose_model(request.model, settings.models_dir)
     if isinstance(request.input, Path) and request.input.is_file():
         background_weights(request.session, settings.models_dir)
-        probe(request.input, ExtractConfig())
+        probe(request.input, request.config(ExtractConfig))
     from flows.reconstruct import reconstruct as flow
 
     server.wait()

@@ -48,7 +48,7 @@ EXIT_CODES = """exit codes:
   3    weights are missing, damaged or unknown
   4    the data do not suffice for a mesh
   5    storage
-  6    memory, device or Prefect's server
+  6    memory, device, time or Prefect's server
   7    there is a mesh, and the verdict on it is "fail"; of compare and
        history: "cannot compare"; of gauge: the films are unfit for the tolerance
   130  stopped by Ctrl-C       143  stopped by SIGTERM

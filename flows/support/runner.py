@@ -85,11 +85,11 @@ class Runner:
         }
         task = self._tasks.get(cast(StageName, name)) or stage.task()
         state = cast(State[Any], task(return_state=True, **arguments))
-        ref = ArtifactRef(**state.result())
+        ref = stage.ref_of(state)
         if not self.store.intact(ref):
             again = task.with_options(refresh_cache=True)
             state = cast(State[Any], again(return_state=True, **arguments))
-            ref = ArtifactRef(**state.result())
+            ref = stage.ref_of(state)
         seconds = round(time.perf_counter() - started, 3)
         outcome = Outcome(name.value, state.name or "", seconds, ref.size, ref.uri)
         self.outcomes.append(outcome)

@@ -20,8 +20,10 @@ from configs.locations import (
     is_address,
     own_path,
     parent_and_name,
+    split_address,
     stem_of,
 )
+from configs.request import MAX_NAME
 from configs.settings import Settings
 from tasks.batch.sources import find_sources
 from tasks.core.errors import InputError
@@ -113,18 +115,19 @@ def _of_table(source: Path | str, settings: Settings) -> dict[str, list[Film]]:
     try:
         text = content.decode("utf-8-sig")  # as spreadsheets write it
         delimiter = ";" if ";" in text.partition("\n")[0] else ","
-        rows = list(csv.DictReader(io.StringIO(text), delimiter=delimiter, strict=True))
+        reader = csv.DictReader(io.StringIO(text), delimiter=delimiter, strict=True)
+        lines = [(reader.line_num, row) for row in reader]  # it passes empty ones over
     except (UnicodeDecodeError, csv.Error) as exc:
         raise _refused("films-table", f"{source} is no table ({exc})", "Save it as CSV") from exc
-    known = [str(column).strip().lower() for column in (rows[0] if rows else ())]
-    if not rows or any(column not in known for column in _NEEDED):
+    known = [str(column).strip().lower() for column in (lines[0][1] if lines else ())]
+    if not lines or any(column not in known for column in _NEEDED):
         raise _refused(
             "films-table",
             f"{source} lacks rows, or the columns {' and '.join(_NEEDED)}",
             f"Its first line reads: {','.join(_COLUMNS)}",
         )
     films: dict[str, list[Film]] = {}
-    for number, row in enumerate(rows, 2):
+    for number, row in lines:
         cells = {str(k).strip().lower(): str(v or "").strip() for k, v in row.items()}
         if not any(cells.values()):
             continue
@@ -134,17 +137,26 @@ def _of_table(source: Path | str, settings: Settings) -> dict[str, list[Film]]:
             )
         mine = films.setdefault(cells["tyre"], [])
         label = cells.get("label") or (str(len(mine)) if mine else _FIRST)
-        location = _from(folder, cells["film"])
+        try:
+            location = _from(folder, cells["film"])
+        except ValueError as exc:
+            what = f"line {number} of {source}: {cells['film']}: {exc}"
+            raise _refused("films-table", what, "Mend the address") from exc
         mine.append(Film(label, location, cells.get("operator", "")))
     return films
 
 
 def _from(folder: Path | str, text: str) -> Path | str:
-    """A film of a table: an address, an absolute path, or a path from where the table lies."""
-    if is_address(text) or own_path(text).is_absolute():
-        return as_location(text)
-    location = inside(folder, text)
-    return location if isinstance(location, str) else as_location(location)
+    """A film of a table: an address, an absolute path, or a path from where the table lies.
+
+    Raises:
+        ValueError: It is an address that names nothing.
+    """
+    named = is_address(text) or own_path(text).is_absolute()
+    location = text if named else inside(folder, text)
+    if is_address(str(location)) and not split_address(str(location))[2]:
+        raise ValueError("it names a whole bucket")
+    return as_location(location)
 
 
 def _of_names(source: Path | str, settings: Settings) -> dict[str, list[Film]]:
@@ -173,7 +185,15 @@ def _history(tyre: str, films: Sequence[Film]) -> History:
                 f"{name!a} cannot be part of a file's name",
                 "Use up to 60 characters without slashes",
             )
-    return History(tyre, tuple(films))
+    history = History(tyre, tuple(films))
+    longest = max((history.name_of(film) for film in films), key=len)
+    if len(longest) > MAX_NAME:
+        raise _refused(
+            "films-names",
+            f"the files of a film would be called {longest}",
+            f"Let tyre and label have {MAX_NAME - 1} characters together at most",
+        )
+    return history
 
 
 def _refused(code: str, what: str, advice: str) -> InputError:

@@ -109,13 +109,15 @@ def completed(entry: Entry, request: ReconstructRequest, results: Results) -> En
         )
     record = json.loads(text)
     figures = {k: record[k] for k in ("num_vertices", "num_faces", "num_frames") if k in record}
+    figures |= dict(record.get("figures", {}))
+    judged = dict(record.get("evidence", {}))  # as the report: where both have one, what was judged
     return replace(
         entry,
         state="completed",
         glb=str(glb),
         glb_sha256=_digest(content),
         metadata=str(metadata),
-        figures={**figures, **dict(record.get("figures", {}))},
+        figures=figures | {k: v for k, v in judged.items() if k in figures},
         warnings=list(record.get("warnings", [])),
         verdict=str(record.get("verdict", "")),
         reasons=[reason["code"] for reason in record.get("reasons", [])],

@@ -5,7 +5,7 @@ Tyre3dError
 ├── ModelError          weights missing, damaged or unknown (exit code 3)
 ├── ReconstructionError the data do not suffice for a mesh (exit code 4)
 ├── StorageError        local disk or S3 (exit code 5)
-└── ResourceError       memory, device (exit code 6)
+└── ResourceError       memory, device, time (exit code 6)
 
 Each error names the stage, the input, what was wrong and what to do, and has a stable code. Whether
 a retry can help follows from the code alone, so that it is the same where the error was raised, in

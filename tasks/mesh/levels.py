@@ -55,7 +55,7 @@ class Level:
     Args:
         content: The GLB.
         num_vertices: Its vertices, those at one place counted once.
-        num_written_vertices: Its vertices.
+        num_written_vertices: Those that the file holds.
         num_faces: Its faces.
         lost: How far the full mesh's vertices are from its surface.
         closed: Whether every edge has two faces, vertices at one place taken as one.
@@ -124,7 +124,7 @@ def level_glb(
 
 def whole(content: bytes, mesh: ReadMesh) -> Level:
     """A GLB as a level that lost nothing."""
-    return _level(content, mesh.vertices, mesh.faces, Deviation(0.0, 0.0, 0.0))
+    return _level(content, mesh.vertices, mesh.faces, Deviation(0.0, 0.0, 0.0), len(mesh.vertices))
 
 
 @dataclass(frozen=True)
@@ -204,18 +204,19 @@ def _fitted(
         lost = deviation_of(np.linalg.norm(made.places - full.vertices, axis=1))
     else:
         lost = deviation(full.vertices, _normals_of(full), simple, made.places)
-    level = _level(made.glb(lost), made.places, simple.faces, lost)
+    written = made.document["accessors"][0]["count"]  # without those that no face is left of
+    level = _level(made.glb(lost), made.places, simple.faces, lost, written)
     return replace(level, simple=simple)
 
 
 def _level(
-    content: bytes, positions: FloatArray, faces: NDArray[np.int32], lost: Deviation
+    content: bytes, positions: FloatArray, faces: NDArray[np.int32], lost: Deviation, written: int
 ) -> Level:
     position, _, faces_at_edge = edge_counts(positions, faces)
     return Level(
         content,
-        num_vertices=int(position.max()) + 1,
-        num_written_vertices=len(positions),
+        num_vertices=len(np.unique(position[faces])),
+        num_written_vertices=written,
         num_faces=len(faces),
         lost=lost,
         closed=bool((faces_at_edge == 2).all()),

@@ -14,6 +14,7 @@ from tasks.core.parallel import in_threads
 from tasks.geometry.camera import Camera, look_at
 from tasks.geometry.ray_caster import RayCaster
 from tasks.imaging.images import decode_embedded
+from tasks.imaging.sampling import sample_repeating
 from tasks.imaging.srgb import linear_from_srgb, srgb_from_linear
 from tasks.mesh.colouring import Colouring, coloured
 from tasks.mesh.normals import vertex_normals
@@ -28,8 +29,6 @@ _WITHIN = ((0.25, 0.25), (0.75, 0.25), (0.25, 0.75), (0.75, 0.75))
 _MOST_CONTRAST = 0.08
 """Neighbours, sRGB, that differ by no more look alike."""
 _RAYS_AT_ONCE = 1 << 19
-_COLUMNS = 1024
-"""Of the picture that samples of a texture are taken into."""
 _AT_ONCE = 8
 """Pictures that are in memory together."""
 _PLAIN_LIGHT = 0.55
@@ -216,9 +215,5 @@ def _texture_of(mesh: ReadMesh) -> Float32Array | None:
 def _sampled(texture: Float32Array, uv: Float32Array) -> Float32Array:
     """Bilinear samples ``(N, 3)``; the texture repeats."""
     height, width = texture.shape[:2]
-    rows = -(-len(uv) // _COLUMNS)
-    at = np.zeros((rows * _COLUMNS, 2), np.float32)  # not a line: OpenCV's pictures end at 32767
-    at[: len(uv)] = uv * np.array([width, height], np.float32) - np.float32(0.5)
-    x, y = (np.ascontiguousarray(at[:, k]).reshape(rows, _COLUMNS) for k in (0, 1))
-    samples = cv2.remap(texture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
-    return np.asarray(samples.reshape(-1, 3)[: len(uv)])
+    at = uv * np.array([width, height], np.float32) - np.float32(0.5)
+    return sample_repeating(texture, at[:, 0], at[:, 1])

@@ -22,7 +22,7 @@ from prefect.tasks import Task
 from configs.comparison import ComparisonStage
 from configs.stages import StageConfig, StageName
 from tasks.core.digests import canonical
-from tasks.core.errors import Tyre3dError
+from tasks.core.errors import ResourceError, Tyre3dError
 from tasks.stages.code_version import code_version
 from tasks.storage.artifacts import Artifact, ArtifactRef, ArtifactStore
 from tasks.storage.base import disk_full_errors, storage_errors
@@ -186,6 +186,27 @@ class Stage(Generic[C, P]):
             timeout_seconds=self.timeout_s,
         )
         return options(run)
+
+    def ref_of(self, state: State[Any]) -> ArtifactRef:
+        """The reference that a run of the task left.
+
+        Args:
+            state: The run's final state.
+
+        Raises:
+            ResourceError: ``too-slow`` where it was ended because it took too long.
+            Tyre3dError: Whatever else ended it, as it was raised.
+        """
+        try:
+            return ArtifactRef(**cast(dict[str, Any], state.result()))
+        except TimeoutError as exc:
+            raise ResourceError(
+                "too-slow",
+                stage=self.name,
+                what=f"this stage was ended after {self.timeout_s:g} seconds",
+                advice="Take a faster machine, --preset fast, or fewer and smaller frames "
+                "(extract.max_candidates, extract.max_side_px); what is finished is kept",
+            ) from exc
 
 
 def _prefect_key(context: TaskRunContext, parameters: dict[str, Any]) -> str:

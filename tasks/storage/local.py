@@ -194,6 +194,8 @@ class LocalStorage:
             except BlockingIOError:
                 yield False
                 return
+            except OSError:  # a file system without locks
+                pass
             yield True
 
     def abort_uploads(self, before: float) -> int:

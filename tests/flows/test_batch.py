@@ -24,7 +24,7 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.states import Completed, Crashed, Failed
 
-from configs.request import BatchRequest, ReconstructRequest
+from configs.request import BatchRequest, MeshOptions, ReconstructRequest
 from configs.settings import Settings
 from flows import batch as module
 from flows.cli.output import batch_table
@@ -316,6 +316,25 @@ def test_no_process_is_started_for_what_is_no_film(
     for name in ("noise", "words"):
         error = entries[name]["error"]
         assert (error["code"], error["stage"]) == ("video-unreadable", "extract")
+
+
+def test_films_are_looked_at_with_the_bounds_that_were_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = Server({"film": [Completed()]})
+    monkeypatch.setattr(module, "arun_deployment", server)
+    write_video(tmp_path / "film.mp4", 2)
+    request = BatchRequest(
+        inputs=(str(tmp_path),),
+        out_dir=tmp_path / "out",
+        deployment="reconstruct/reconstruct",
+        options=MeshOptions(parameters={"extract": {"min_side_px": 4000}}),
+    )
+    module.run_batch(request, Settings(), "batch-id")
+    assert server.keys == []
+    error = _entries(tmp_path / "out")["film"]["error"]
+    assert error["code"] == "frame-too-small"
+    assert "at least 4000 pixels" in error["message"]
 
 
 def test_the_server_starts_runs_by_the_clock() -> None:

@@ -9,7 +9,9 @@ import hashlib
 import json
 import math
 import shutil
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -26,8 +28,10 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.sorting import FlowRunSort
 
+import flows.reconstruct
 import tasks.fusion.merge
 import tasks.poses.apart
+import tasks.selection.choose
 from configs.request import ReconstructRequest
 from configs.stages import StageName
 from flows.reconstruct import reconstruct, reconstruct_tyre_3d
@@ -39,6 +43,7 @@ from tasks.mesh.glb import document_of
 from tasks.mesh.merged import MergedMesh
 from tasks.mesh.reading import read_glb
 from tasks.poses.record import ObjectEstimate, PoseEstimate
+from tasks.stages.select_frames import SELECT
 from tasks.verdict.record import FIRST_WORD
 from tests.support.gltf import assert_valid
 
@@ -415,3 +420,16 @@ def test_memory_that_runs_out_once_costs_a_retry_and_for_good_an_error(
     done = STAGES.index(StageName.INFER)
     assert [s for s, state in again.items() if state == "Cached"] == STAGES[:done]
     assert [s for s, state in again.items() if state == "Completed"] == STAGES[done:]
+
+
+def test_a_stage_that_takes_too_long_is_told_as_such(
+    cut_out_folder: Path, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def endless(*_: Any) -> None:
+        time.sleep(60.0)
+
+    monkeypatch.setattr(flows.reconstruct, "SELECT", replace(SELECT, timeout_s=0.3))
+    monkeypatch.setattr(tasks.selection.choose, "select_frames", endless)
+    with pytest.raises(ResourceError, match=r"too-slow\] select: .* after 0.3 seconds") as caught:
+        run(cut_out_folder, tmp_path, tiny_model)
+    assert not caught.value.retryable

@@ -36,10 +36,15 @@ def test_resizing_needs_a_foreground() -> None:
         resize_foreground(Image.new("RGBA", (4, 4)), 0.85)
 
 
-def test_orientation_is_gltfs() -> None:
+def test_orientation_is_the_published_one() -> None:
     mesh = trimesh.Trimesh([[1, 2, 3], [0, 0, 0], [0, 1, 0]], [[0, 1, 2]], process=False)
+    about = trimesh.transformations.rotation_matrix
+    expected = trimesh.transform_points(
+        mesh.vertices, about(np.pi / 2, [0, 1, 0]) @ about(-np.pi / 2, [1, 0, 0])
+    )
     assert to_gradio_3d_orientation(mesh) is mesh
-    np.testing.assert_array_equal(mesh.vertices[0], [2, 3, 1])
+    np.testing.assert_array_equal(mesh.vertices[0], [-2, 3, -1])
+    np.testing.assert_allclose(mesh.vertices, expected, atol=1e-12)
 
 
 def test_video_is_written(tmp_path: Path) -> None:

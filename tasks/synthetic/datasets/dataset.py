@@ -18,9 +18,9 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import os
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -30,6 +30,7 @@ from configs.training import ShardConfig
 from tasks.geometry.camera import Camera, look_at
 from tasks.geometry.crop import Crop, camera_of_crop, crop_of_box, world_to_crop_frame
 from tasks.synthetic.datasets.augment import edge_distances
+from tasks.synthetic.datasets.shards import publish_shard
 from tasks.synthetic.scenes.raycast import RenderableCaster
 from tasks.synthetic.scenes.render import render_view, sample_look
 from tasks.synthetic.tyres.spec import TRAIN_SEEDS, VALIDATION_SEEDS
@@ -145,16 +146,13 @@ def make_tyre_data(seed: int, config: ShardConfig) -> dict[str, NDArray[np.gener
 
 
 def write_shard(folder: Path, seeds: Sequence[int], config: ShardConfig) -> None:
-    """Make one shard and publish it by renaming; a shard that exists is left alone."""
-    if folder.exists():
-        return
-    scratch = folder.with_name(f".{folder.name}.tmp")
-    shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir(parents=True)
-    rows = [make_tyre_data(seed, config) for seed in seeds]
-    for name in ARRAYS:
-        np.save(scratch / f"{name}.npy", np.stack([row[name] for row in rows]))
-    scratch.rename(folder)
+    """Make one shard; a shard that exists is left alone."""
+
+    def make() -> dict[str, NDArray[Any]]:
+        rows = [make_tyre_data(seed, config) for seed in seeds]
+        return {name: np.stack([row[name] for row in rows]) for name in ARRAYS}
+
+    publish_shard(folder, make)
 
 
 def main() -> None:

@@ -14,8 +14,6 @@ as a whole costs a hundred times as much and is seen once.
 
 from __future__ import annotations
 
-import argparse
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,6 +24,7 @@ from numpy.typing import NDArray
 from tasks.geometry.crop import camera_of_crop, crop_of_box
 from tasks.matting.parts import BACKGROUND, RIM, RUBBER
 from tasks.synthetic.datasets.dataset import sample_view_camera
+from tasks.synthetic.datasets.shards import make_missing_shards, publish_shard
 from tasks.synthetic.scenes import textures
 from tasks.synthetic.scenes.raycast import RenderableCaster
 from tasks.synthetic.scenes.render import render_view, sample_look
@@ -140,7 +139,7 @@ def _stand_crate(image: Image, edge: int, rng: np.random.Generator) -> None:
 
 
 def write_shard(folder: Path, seeds: Sequence[int], views: int = VIEWS, rooms: int = ROOMS) -> None:
-    """Make one shard and publish it by renaming; a shard that exists is left alone.
+    """Make one shard; a shard that exists is left alone.
 
     Args:
         folder: The shard.
@@ -148,34 +147,28 @@ def write_shard(folder: Path, seeds: Sequence[int], views: int = VIEWS, rooms: i
         views: Views of each tyre.
         rooms: Number of backgrounds.
     """
-    if folder.exists():
-        return
-    scratch = folder.with_name(f".{folder.name}.tmp")
-    shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir(parents=True)
-    made = []
-    for seed in seeds:
-        tyre = build_subject(seed, detail=_DETAIL)
-        caster = RenderableCaster(tyre, occlusion_rays=_OCCLUSION_RAYS)
-        rng = np.random.default_rng([seed, 21])
-        made += [cut_out(tyre, caster, rng) for _ in range(views)]
-    rng = np.random.default_rng([seeds[0], 22])
-    np.save(scratch / "rgba.npy", np.stack([rgba for rgba, _ in made]))
-    np.save(scratch / "parts.npy", np.stack([parts for _, parts in made]))
-    np.save(scratch / "rooms.npy", np.stack([room(rng) for _ in range(rooms)]))
-    scratch.rename(folder)
+
+    def make() -> dict[str, Image]:
+        made = []
+        for seed in seeds:
+            tyre = build_subject(seed, detail=_DETAIL)
+            caster = RenderableCaster(tyre, occlusion_rays=_OCCLUSION_RAYS)
+            rng = np.random.default_rng([seed, 21])
+            made += [cut_out(tyre, caster, rng) for _ in range(views)]
+        rng = np.random.default_rng([seeds[0], 22])
+        return {
+            "rgba": np.stack([rgba for rgba, _ in made]),
+            "parts": np.stack([parts for _, parts in made]),
+            "rooms": np.stack([room(rng) for _ in range(rooms)]),
+        }
+
+    publish_shard(folder, make)
 
 
 def main() -> None:
     """Make the shards that are missing: ``python -m tasks.training.segmentation.cutouts DIR``."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("directory", type=Path)
-    parser.add_argument("--shards", type=int, default=40)
-    parser.add_argument("--first", type=int, default=0)
-    options = parser.parse_args()
-    for shard in range(options.first, options.first + options.shards):
-        start = FIRST_SEED + shard * TYRES
-        write_shard(options.directory / f"{PREFIX}{shard:05d}", range(start, start + TYRES))
+    seeds = range(FIRST_SEED, FIRST_SEED + TYRES)
+    make_missing_shards(main.__doc__, PREFIX, seeds, write_shard)
 
 
 if __name__ == "__main__":

@@ -7,11 +7,17 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from configs.request import ReconstructRequest
+from configs.settings import Settings
+from flows.cli.commands import _ready
+from flows.cli.local_server import LocalServer
 from flows.cli.main import main
 from flows.cli.parser import build_parser
+from tasks.core.errors import InputError
 from tests.conftest import write_video
 
 
@@ -218,6 +224,25 @@ def test_a_crash_is_one_line_unless_verbose(
     assert "[internal] ZeroDivisionError" in line
     assert main(["reconstruct", str(video), "--out", str(tmp_path), "--verbose"]) == 1
     assert "Traceback" in capsys.readouterr().err
+
+
+class _Waited:
+    """Stands for the server."""
+
+    def wait(self) -> None:
+        pytest.fail("the film was not looked at with the bounds that were set")
+
+
+def test_a_film_is_looked_at_with_the_bounds_that_were_set(tmp_path: Path, video: Path) -> None:
+    request = ReconstructRequest.model_validate(
+        {
+            "input": video,
+            "glb_path": tmp_path / "a.glb",
+            "parameters": {"extract": {"max_source_px": 10}},
+        }
+    )
+    with pytest.raises(InputError, match="frame-too-large"):
+        _ready(request, Settings(), cast(LocalServer, _Waited()))
 
 
 @pytest.mark.parametrize(("number", "code"), [(errno.EROFS, 5), (errno.ENOSPC, 5), (errno.EIO, 1)])

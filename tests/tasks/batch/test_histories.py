@@ -70,7 +70,8 @@ def test_a_table_tells_them_as_spreadsheets_write_it(tmp_path: Path, delimiter: 
         ("", "films-table"),
         ("tyre,film\n", "films-table"),
         ("name,video\na,b\n", "films-table"),
-        ("tyre,film\na,\n", "films-table"),
+        ("tyre,film\na,\n", "films-table.*line 2 "),
+        ("tyre,film\n\n\na,\n", "films-table.*line 4 "),
         ("tyre,film\na,b.mp4\n", "films-single"),
         ("tyre,film\na/b,b.mp4\na/b,c.mp4\n", "films-table"),
         ("tyre,film,label\na,b.mp4,x\na,c.mp4,X\n", "films-names"),
@@ -78,6 +79,9 @@ def test_a_table_tells_them_as_spreadsheets_write_it(tmp_path: Path, delimiter: 
         ('tyre,film\n"a,b.mp4\n', "films-table"),
         ("tyre,film\na\u202eb,b.mp4\na\u202eb,c.mp4\n", "films-table"),
         (f"tyre,film\n{'a' * 61},b.mp4\n{'a' * 61},c.mp4\n", "films-table"),
+        (f"tyre,film,label\n{'a' * 60},b.mp4,x\n{'a' * 60},c.mp4,{'b' * 40}\n", "films-names"),
+        ("tyre,film\na,b.mp4\na,s3://bucket/\n", "films-table.*line 3.*whole bucket"),
+        ("tyre,film\na,https://x/b.mp4\na,c.mp4\n", "films-table.*line 2.*no known kind"),
     ],
 )
 def test_a_wrong_table_is_refused(tmp_path: Path, text: str, code: str) -> None:

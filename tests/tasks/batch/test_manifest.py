@@ -58,6 +58,20 @@ def test_a_finished_entry_is_found_again(
     assert not entry.finished("f", results)
 
 
+def test_what_the_mesh_was_judged_by_stands_in_the_manifest_as_in_the_report(
+    tmp_path: Path, request_with_result: ReconstructRequest
+) -> None:
+    """The merge overlaps with its own masks better than with those that it did not see."""
+    path = tmp_path / "a.json"
+    record = json.loads(path.read_text())
+    record["figures"] = {"silhouette_iou": 0.97, "width_mm": 245.0}
+    record["evidence"] = {"silhouette_iou": 0.91, "photo_agreement": 0.5}
+    path.write_text(json.dumps(record))
+    entry = completed(Entry("a", "a.mp4"), request_with_result, _results(tmp_path))
+    told = {"num_vertices": 3, "num_faces": 1, "silhouette_iou": 0.91, "width_mm": 245.0}
+    assert entry.figures == told
+
+
 def test_a_result_that_cannot_be_seen_is_an_error(tmp_path: Path) -> None:
     request = ReconstructRequest(input=tmp_path / "a.mp4", glb_path=tmp_path / "a.glb")
     with pytest.raises(InputError, match="result-missing"):

@@ -73,6 +73,7 @@ PERMANENT = frozenset(
         "storage-not-shared",
         "storage-path",
         "too-few-frames",
+        "too-slow",
         "training-no-data",
         "training-old-checkpoint",
         "training-old-data",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import threading
 from pathlib import Path
@@ -86,3 +87,18 @@ def test_without_hard_links_one_of_many_writers_wins(tmp_path: Path) -> None:
     assert len(wins) == 1
     assert storage.get("m") == b"%d" % wins[0]
     assert files_below(tmp_path) == ["m"]
+
+
+def test_without_locks_a_folder_counts_as_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: Any) -> None:
+        raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+    storage = LocalStorage(tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr(fcntl, "flock", refused)
+        with storage.lock("batch") as locked:
+            assert locked
+    with storage.lock("batch") as first, LocalStorage(tmp_path).lock("batch") as second:
+        assert (first, second) == (True, False)

@@ -167,7 +167,7 @@ def _with_another_number_of_channels(weights: dict[str, Tensor]) -> None:
         (_with_a_layer_too_many, "it holds another network"),
         (_with_a_layer_of_another_width, "it holds another network"),
         (_with_an_even_kernel, "it holds another network"),
-        (_with_another_number_of_channels, r"it reads 24 channels of evidence"),
+        (_with_another_number_of_channels, rf"it reads {len(CHANNELS) - 1} channels of evidence"),
     ],
 )
 def test_a_file_of_another_network_is_refused_as_a_model(
