@@ -67,7 +67,7 @@ def report_lines(record: Mapping[str, Any], page: Path | str) -> str:
         record: The comparison.
         page: Where its report lies.
     """
-    from tasks.comparison.findings import place_of
+    from tasks.comparison.findings import depth_of, place_of
 
     lines = ["", "zone                change   told from   seen"]
     for zone in record["zones"]:
@@ -80,13 +80,9 @@ def report_lines(record: Mapping[str, Any], page: Path | str) -> str:
             f"{zone['name']:<15} {mean:+6.2f} mm{sure}    {lod:5.2f} mm   {zone['coverage']:4.0%}"
         )
     for number, finding in enumerate(record["findings"], 1):
-        depth = finding["depth_mm"]
-        deep = "" if depth is None else f", {depth:.1f} mm deep"
-        lines.append(
-            f"finding {number}   {finding['kind']}, {place_of(finding)}, "
-            f"{finding['length_mm']:.0f} x {finding['width_mm']:.0f} mm{deep} "
-            f"({finding['certainty']:.0%})"
-        )
+        size = f"{finding['length_mm']:.0f} x {finding['width_mm']:.0f} mm"
+        what = filter(None, (finding["kind"], place_of(finding), size, depth_of(finding)))
+        lines.append(f"finding {number}   {', '.join(what)} ({finding['certainty']:.0%})")
     for reason in record["reasons"]:
         lines.append(f"note      [{reason['code']}] {reason['text']}")
     lines += [f"report    {page}", f"verdict   {record['verdict']}"]

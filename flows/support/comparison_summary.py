@@ -12,7 +12,7 @@ from configs.settings import Settings
 from flows.support.events import slug
 from flows.support.links import address_of
 from flows.support.page import escaped, table
-from tasks.comparison.findings import place_of
+from tasks.comparison.findings import depth_of, place_of
 from tasks.storage.results import Results
 
 _LINKED = {"report": ".html", "GLB": ".change.glb"}
@@ -70,12 +70,12 @@ def comparison_summary(
             each["kind"],
             place_of(each),
             f"{each['length_mm']:.0f} x {each['width_mm']:.0f}",
-            _number(each["depth_mm"], ".1f"),
+            depth_of(each),
             f"{each['certainty']:.0%}",
         )
         for each in record["findings"]
     ]
-    found = table(("finding", "place", "size, mm", "depth, mm", "certainty"), findings)
+    found = table(("finding", "place", "size, mm", "depth", "certainty"), findings)
     return "\n".join(
         [
             f"# {escaped(name)}",

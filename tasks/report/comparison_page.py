@@ -9,7 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from configs.locations import printable
-from tasks.comparison.findings import place_of
+from tasks.comparison.findings import depth_of, place_of
 from tasks.mesh.palette import PALETTE
 from tasks.report.comparison_charts import crown_chart, map_chart, roundness_chart, zones_chart
 from tasks.report.page import render
@@ -79,20 +79,15 @@ def comparison_page(
 
 
 def _finding(number: int, finding: Mapping[str, Any]) -> dict[str, Any]:
-    depth = finding["depth_mm"]
     size = f"{finding['length_mm']:.0f} × {finding['width_mm']:.0f} mm"
     return {
         "number": number,
         "kind": _KINDS.get(finding["kind"], finding["kind"]),
         "place": place_of(finding)
         + (f", radius {finding['radius_mm']:.0f} mm" if finding["part"] != "tread" else ""),
-        "size": size if depth is None else f"{size}, {_deep(depth)}",
+        "size": ", ".join(filter(None, (size, depth_of(finding)))),
         "certainty": f"{finding['certainty']:.0%}",
     }
-
-
-def _deep(depth_mm: float) -> str:
-    return f"{depth_mm:.1f} mm deep" if depth_mm >= 0 else f"{-depth_mm:.1f} mm outwards"
 
 
 def _alignment(record: Mapping[str, Any]) -> list[tuple[str, str]]:

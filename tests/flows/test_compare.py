@@ -71,6 +71,13 @@ def test_films_are_reconstructed_and_compared(
     assert lines.endswith(f"verdict   {record['verdict']}\n")
 
 
+def test_a_bulge_is_told_as_such_in_a_terminal() -> None:
+    bulge = {"kind": "bulge", "part": "tread", "angle_deg": 90.0, "length_mm": 40.0}
+    bulge |= {"width_mm": 30.0, "depth_mm": -3.04, "certainty": 0.9}
+    told: dict[str, Any] = {"zones": [], "reasons": [], "verdict": "changed", "findings": [bulge]}
+    assert "bulge, tread, 90°, 40 x 30 mm, 3.0 mm outwards (90%)" in report_lines(told, "x.html")
+
+
 def test_results_are_compared_as_they_are(
     cut_out_folder: Path, tmp_path: Path, tiny_model: Path
 ) -> None:
