@@ -31,7 +31,7 @@ from tasks.comparison.deviation import placed_glb
 from tasks.core.errors import InputError
 from tasks.geometry.similarity import Similarity
 from tasks.report.comparison_page import comparison_page
-from tasks.report.found import FoundResult, find_result
+from tasks.report.found import FoundResult, find_result, whole_result
 from tasks.stages.compare_scans import (
     CELLS_FILE,
     CHANGE_FILE,
@@ -136,7 +136,7 @@ def _result_of(
 ) -> FoundResult:
     """The finished result that is named, or that of the film that is."""
     if parent_and_name(location)[1].lower().endswith(RESULT_SUFFIXES):
-        return find_result(str(location), settings)
+        return whole_result(str(location), settings)
     how = {name: getattr(request, name) for name in MeshOptions.model_fields}
     made = ReconstructRequest(input=location, glb_path=glb, **how)
     reconstruct(made, made.stem)
@@ -163,11 +163,11 @@ def _artifacts(found: FoundResult, store: ArtifactStore) -> Reconstructed:
     Raises:
         InputError: ``artifacts-missing``.
     """
-    keys = {s["stage"]: Path(s["uri"]).parent.name for s in found.metadata.get("stages", [])}
+    keys = {s["stage"]: Path(s["uri"]).parent.name for s in found.metadata["stages"]}
 
     def ref(stage: StageName) -> ArtifactRef:
         known = store.find(stage, keys[stage]) if stage in keys else None
-        if known is None:
+        if known is None or not store.intact(known):
             raise InputError(
                 "artifacts-missing",
                 stage=COMPARE.name,

@@ -110,9 +110,19 @@ def test_a_result_whose_artifacts_are_gone_is_refused(
     cut_out_folder: Path, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = run(cut_out_folder, tmp_path, tiny_model)
-    monkeypatch.setenv("TYRE3D_HOME", str(tmp_path / "another"))
     glb = Path(made["output_path"])
+    (merged,) = (s["uri"] for s in made["stages"] if s["stage"] == "merge")
+    mesh = next(Path(merged).parent.rglob("mesh.npz"))
+    content = mesh.read_bytes()
+    mesh.write_bytes(content[:-1])
+    with pytest.raises(InputError, match=r"artifacts-missing.*\(merge\)"):
+        compare(_request(glb, glb, tmp_path / "out3", tiny_model))
+    mesh.write_bytes(content)
+    monkeypatch.setenv("TYRE3D_HOME", str(tmp_path / "another"))
     with pytest.raises(InputError, match="artifacts-missing"):
+        compare(_request(glb, glb, tmp_path / "out3", tiny_model))
+    glb.with_suffix(".json").unlink()
+    with pytest.raises(InputError, match="result-incomplete"):
         compare(_request(glb, glb, tmp_path / "out3", tiny_model))
 
 
