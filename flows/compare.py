@@ -44,6 +44,7 @@ from tasks.storage.artifacts import ArtifactRef, ArtifactStore, open_store
 from tasks.storage.results import (
     COMPARISON_MARK,
     Results,
+    check_meshes_replaceable,
     check_page_replaceable,
     check_replaceable,
 )
@@ -129,6 +130,8 @@ def check_comparison_writable(results: Results, name: str) -> None:
         results.check(f"{name}.{suffix}")
     check_replaceable(results, f"{name}.json", COMPARISON_MARK)
     check_page_replaceable(results, f"{name}.html")
+    meshes = [f"{name}.{each}.glb" for each in ("change", "placed")]
+    check_meshes_replaceable(results, meshes, f"{name}.json")
 
 
 def _result_of(

@@ -18,7 +18,7 @@ import tasks.poses.apart
 from configs.request import CompareRequest
 from configs.settings import Settings
 from flows.cli.compare_command import report_lines
-from flows.compare import compare
+from flows.compare import check_comparison_writable, compare
 from flows.support.comparison_summary import comparison_summary
 from tasks.core.errors import InputError
 from tasks.storage.results import Results
@@ -133,3 +133,11 @@ def test_nothing_of_others_is_replaced(
     with pytest.raises(InputError, match="output-foreign"):
         compare(_request(cut_out_folder, cut_out_folder, tmp_path, tiny_model))
     assert (tmp_path / "comparison.json").read_text() == '{"mine": 1}'
+
+
+@pytest.mark.parametrize("theirs", ["a.change.json", "a.placed.glb"])
+def test_the_mesh_of_a_tyre_that_is_called_so_is_not_replaced(tmp_path: Path, theirs: str) -> None:
+    """The film a.change.mp4 has its mesh in a.change.glb, where a comparison called a has its."""
+    (tmp_path / theirs).write_bytes(b"{}")
+    with pytest.raises(InputError, match="output-foreign"):
+        check_comparison_writable(Results(tmp_path, Settings()), "a")
