@@ -54,8 +54,17 @@ _log = logging.getLogger("tyre3d")
 _SIDE = 0.48
 """Share of a comparison that each reconstruction takes."""
 _ASSUMED = (
-    "the diameter was assumed: millimetres are in proportion to it (give --diameter-mm, outer "
-    "diameter of the new tyre)"
+    "the diameter is the {0:g} mm that are assumed where none is given: millimetres are in "
+    "proportion to it (if it is another, give both films, with --diameter-mm, outer diameter of "
+    "the new tyre)"
+)
+_UNUSED = (
+    "a diameter of {0:g} mm was asked for, but the new tyre's result was made with {1:g} mm: "
+    "millimetres are in proportion to that (give both films instead, with --diameter-mm)"
+)
+_SAME_FILM = (
+    "both results are of the same film: that says nothing about what became of the tyre, nor how "
+    "far films of an unchanged tyre lie apart"
 )
 _CONTRADICTING = (
     "the new tyre's result was made with a diameter of {0:g} mm, the damaged one's with {1:g} mm, "
@@ -99,7 +108,9 @@ def run_comparison(request: CompareRequest, settings: Settings) -> dict[str, Any
         store = open_store(settings)
         run = Runner(store, name, "cpu")
         refs = {side: _artifacts(found, store) for side, found in sides.items()}
-        ref = run(COMPARE, request.config(CompareConfig), new=refs["new"], damaged=refs["damaged"])
+        usable = all(found.metadata["verdict"] != "fail" for found in sides.values())
+        config = request.config(CompareConfig)
+        ref = run(COMPARE, config, new=refs["new"], damaged=refs["damaged"], usable=usable)
     artifact = store.open(ref)
     record = _record(request, sides, dict(artifact.record), run)
     content = json.loads((artifact.folder / CONTENT_FILE).read_text())
@@ -213,10 +224,14 @@ def _record(
     if abs(new_mm / damaged_mm - 1) > SAME_SIZE:
         text = _CONTRADICTING.format(new_mm, damaged_mm)
         reasons.insert(0, {"code": "diameters-differ", "text": text})
-    if any(o["verdict"] == "fail" for o in origin.values()):
-        comparison["verdict"] = "cannot compare"
+    if origin["new"]["sha256"] == origin["damaged"]["sha256"]:
+        reasons.append({"code": "same-film", "text": _SAME_FILM})
     if all(o["diameter_mm"] == DEFAULT_DIAMETER_MM for o in origin.values()):
-        reasons.append({"code": "size-assumed", "text": _ASSUMED})
+        text = _ASSUMED.format(DEFAULT_DIAMETER_MM)
+        reasons.append({"code": "size-assumed", "text": text})
+    if request.diameter_mm not in (DEFAULT_DIAMETER_MM, new_mm):
+        text = _UNUSED.format(request.diameter_mm, new_mm)
+        reasons.insert(0, {"code": "diameter-unused", "text": text})
     return {
         "name": request.name,
         **comparison,

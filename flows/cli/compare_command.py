@@ -27,7 +27,7 @@ def compare(options: argparse.Namespace) -> int:
     from flows.cli.progress import shown_progress
     from tasks.storage.inputs import check_input, check_name
 
-    for text in (options.new, options.damaged, options.out):
+    for text in (options.new, options.damaged, options.out, options.name):
         check_name(text)
     sides = {side: as_location(getattr(options, side)) for side in ("new", "damaged")}
     fields = {**sides, "out_dir": options.out, "name": options.name}
@@ -73,7 +73,7 @@ def report_lines(record: Mapping[str, Any], page: Path | str) -> str:
     for zone in record["zones"]:
         mean, lod = zone["mean_change_mm"], zone["lod95_mm"]
         if mean is None or lod is None:
-            lines.append(f"{zone['name']:<15}  not seen")
+            lines.append(f"{zone['name']:<15}  not {'seen' if mean is None else 'told'}")
             continue
         sure = "*" if zone["significant"] else " "
         lines.append(

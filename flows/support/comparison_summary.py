@@ -61,7 +61,7 @@ def comparison_summary(
             zone["name"].replace("-", " "),
             _number(zone["mean_change_mm"], "+.2f"),
             _number(zone["lod95_mm"], ".2f"),
-            "yes" if zone["significant"] else "no",
+            "yes" if zone["significant"] else "not told",
         )
         for zone in record["zones"]
     ]

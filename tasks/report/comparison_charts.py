@@ -123,7 +123,7 @@ def zones_chart(zones: Sequence[Mapping[str, Any]]) -> str:
     for k, zone in enumerate(zones):
         axes.label(k, zone["name"].replace("-", " "))
         if not _is_measured(zone):
-            axes.label(k, "not seen", 1)
+            axes.label(k, "not seen" if zone["mean_change_mm"] is None else "not told", 1)
             continue
         lod, mean = zone["lod95_mm"], zone["mean_change_mm"]
         left, right = axes.x(k - 0.32), axes.x(k + 0.32)

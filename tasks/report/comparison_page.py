@@ -114,11 +114,16 @@ def _alignment(record: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _limits(record: Mapping[str, Any]) -> list[str]:
     cells, run_out = record["cells"], record["run_out"]
     spot = run_out["least_flat_spot_mm"]
-    lines = [
+    seen = (
         f"{cells['measured']:.0%} of the outer surface were seen in both films; what is "
-        "hatched was not.",
-        f"A pixel of the coarser film covers {_mm(record['pixel_mm'])}; cells of the map tell "
-        f"changes from {_mm(cells['median_lod95_mm'])} on.",
+        "hatched was not."
+    )
+    pixel = f"A pixel of the coarser film covers {_mm(record['pixel_mm'])}"
+    if record["verdict"] == "cannot compare":
+        return [seen, f"{pixel}.", "Nothing that the drawings show is a change that could be told."]
+    lines = [
+        seen,
+        f"{pixel}; cells of the map tell changes from {_mm(cells['median_lod95_mm'])} on.",
         "Round the tyre the meshes are smooth: a change in one place of a sidewall shows weaker "
         "than it is.",
         f"A part of {_mm(run_out['off_centre_mm'])} that goes once round the tyre was taken out: "

@@ -21,6 +21,7 @@ from flows.cli.compare_command import report_lines
 from flows.compare import check_comparison_writable, compare
 from flows.support.comparison_summary import comparison_summary
 from tasks.core.errors import InputError
+from tasks.mesh.glb import document_of
 from tasks.storage.results import Results
 from tests.flows.test_reconstruct import fake_merge, fake_poses, run
 from tests.support.gltf import assert_valid
@@ -93,6 +94,25 @@ def test_results_are_compared_as_they_are(
             del record[name]
         del record["files"]["comparison.html"]
     assert again == first
+
+    codes = {r["code"] for r in first["reasons"]}
+    assert "same-film" in codes
+
+    # a diameter that was asked for in vain is told
+    other = compare(_request(glb, glb, out, tiny_model, diameter_mm=650))
+    assert other["reasons"][0]["code"] == "diameter-unused"
+    assert "650 mm was asked for" in other["reasons"][0]["text"]
+
+    # what may not be used is not compared, whatever its outlines say
+    failed = tmp_path / "failed.glb"
+    failed.write_bytes(glb.read_bytes())
+    metadata = json.loads(glb.with_suffix(".json").read_text())
+    failed.with_suffix(".json").write_text(json.dumps(metadata | {"verdict": "fail"}))
+    record = compare(_request(glb, failed, tmp_path / "out4", tiny_model))
+    assert record["verdict"] == "cannot compare"
+    assert "damaged-fail" in {r["code"] for r in record["reasons"]}
+    extras = document_of((tmp_path / "out4/comparison.change.glb").read_bytes())["asset"]["extras"]
+    assert extras["comparison"]["verdict"] == "cannot compare"
 
     # two diameters of one tyre are told, before all else
     assert "diameters-differ" not in {r["code"] for r in first["reasons"]}
