@@ -86,7 +86,7 @@ def _row(each: Comparison) -> dict[str, Any]:
         "zone": most["name"].replace("-", " ") if most else "",
         "change": f"{most['mean_change_mm']:.2f}" if most else "",
         "lod": f"{most['lod95_mm']:.2f}" if most and most["lod95_mm"] is not None else "",
-        "findings": len(each.findings),
+        "findings": len(each.findings) if each.is_told else "",
         "operator": printable(each.operator),
         "film": printable(each.film),
         "report": f"./{quote(each.name)}.html" if each.state == "completed" else "",

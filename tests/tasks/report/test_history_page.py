@@ -50,6 +50,7 @@ def test_what_cannot_be_compared_shows_no_figures() -> None:
     assert "-9.00" not in page
     assert "<svg" not in page
     assert "new-inexact" in page
+    assert 'data-label="Findings"></td>' in page, "none were looked for: that is no 0"
 
 
 def test_a_study_is_told_with_its_verdict() -> None:
