@@ -99,13 +99,17 @@ def run_comparison(request: CompareRequest, settings: Settings) -> dict[str, Any
     results = Results(request.out_dir, settings)
     name = request.name
     check_comparison_writable(results, name)
+    store = open_store(settings)
+    given = {"new": request.new, "damaged": request.damaged}
+    for location in given.values():  # what cannot be used is refused before a film is reconstructed
+        if _is_result(location):
+            _artifacts(whole_result(str(location), settings), store)
     sides = {}
     with report_to_prefect() as progress:
-        for number, side in enumerate(("new", "damaged")):
+        for number, (side, location) in enumerate(given.items()):
             progress.within(_SIDE * number, _SIDE)
             glb = inside(request.out_dir, f"{name}.{side}.glb")
-            sides[side] = _result_of(getattr(request, side), glb, request, settings)
-        store = open_store(settings)
+            sides[side] = _result_of(location, glb, request, settings)
         run = Runner(store, name, "cpu")
         refs = {side: _artifacts(found, store) for side, found in sides.items()}
         usable = all(found.metadata["verdict"] != "fail" for found in sides.values())
@@ -149,12 +153,16 @@ def _result_of(
     location: Path | str, glb: Path | str, request: CompareRequest, settings: Settings
 ) -> FoundResult:
     """The finished result that is named, or that of the film that is."""
-    if parent_and_name(location)[1].lower().endswith(RESULT_SUFFIXES):
+    if _is_result(location):
         return whole_result(str(location), settings)
     how = {name: getattr(request, name) for name in MeshOptions.model_fields}
     made = ReconstructRequest(input=location, glb_path=glb, **how)
     reconstruct(made, made.stem)
     return find_result(str(glb), settings)
+
+
+def _is_result(location: Path | str) -> bool:
+    return parent_and_name(location)[1].lower().endswith(RESULT_SUFFIXES)
 
 
 def _previews(

@@ -146,6 +146,15 @@ def test_a_result_whose_artifacts_are_gone_is_refused(
         compare(_request(glb, glb, tmp_path / "out3", tiny_model))
 
 
+def test_a_result_is_looked_at_before_the_film_beside_it_is_reconstructed(
+    cut_out_folder: Path, tmp_path: Path, tiny_model: Path
+) -> None:
+    out = tmp_path / "out"
+    with pytest.raises(InputError, match="result-missing"):
+        compare(_request(cut_out_folder, tmp_path / "none.glb", out, tiny_model))
+    assert not list(out.glob("*.glb"))
+
+
 def test_nothing_of_others_is_replaced(
     cut_out_folder: Path, tmp_path: Path, tiny_model: Path
 ) -> None:
