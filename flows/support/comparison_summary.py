@@ -76,6 +76,8 @@ def comparison_summary(
         for each in record["findings"]
     ]
     found = table(("finding", "place", "size, mm", "depth", "certainty"), findings)
+    told = record["verdict"] != "cannot compare"
+    nothing = "Nothing was found that has a place." if told else ""
     return "\n".join(
         [
             f"# {escaped(name)}",
@@ -88,7 +90,7 @@ def comparison_summary(
             "",
             *table(("tyre", "film", "diameter, mm", "verdict on its mesh"), sides),
             "",
-            *(found if findings else ["Nothing was found that has a place."]),
+            *(found if findings else [nothing]),
             "",
             *table(("zone of the tread", "mean change, mm", "told from, mm", "changed"), zones),
         ]

@@ -65,6 +65,7 @@ def test_films_are_reconstructed_and_compared(
     page = comparison_summary("a b", record, Results(out, Settings()), Settings())
     assert f"**Verdict: {record['verdict']}**" in page
     assert page.count("shoulder") == 2
+    assert ("Nothing was found" in page) == (record["verdict"] == "not detectable")
     assert "| damaged |" in page
     assert "[report](http://x/a b.html) · [GLB](http://x/a b.change.glb)" in page
     assert "size-assumed" in {r["code"] for r in record["reasons"]}

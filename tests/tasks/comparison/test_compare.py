@@ -150,6 +150,7 @@ def test_of_what_cannot_be_compared_no_change_is_told(tmp_path: Path) -> None:
     page = comparison_page("pair", record, content, b"")
     assert ">not told<" in page
     assert "not seen<" not in page
+    assert "Nothing was found" not in page, "nothing was looked for"
     assert not re.search(
         r"told from \d|told from an|\binf\b|\bnan\b", page[: page.index("<script")]
     )
