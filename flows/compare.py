@@ -31,7 +31,7 @@ from tasks.comparison.deviation import placed_glb
 from tasks.core.errors import InputError
 from tasks.geometry.similarity import Similarity
 from tasks.report.comparison_page import comparison_page
-from tasks.report.found import FoundResult, find_result
+from tasks.report.found import FoundResult, find_result, whole_result
 from tasks.stages.compare_scans import (
     CELLS_FILE,
     CHANGE_FILE,
@@ -44,6 +44,7 @@ from tasks.storage.artifacts import ArtifactRef, ArtifactStore, open_store
 from tasks.storage.results import (
     COMPARISON_MARK,
     Results,
+    check_meshes_replaceable,
     check_page_replaceable,
     check_replaceable,
 )
@@ -53,8 +54,17 @@ _log = logging.getLogger("tyre3d")
 _SIDE = 0.48
 """Share of a comparison that each reconstruction takes."""
 _ASSUMED = (
-    "the diameter was assumed: millimetres are in proportion to it (give --diameter-mm, outer "
-    "diameter of the new tyre)"
+    "the diameter is the {0:g} mm that are assumed where none is given: millimetres are in "
+    "proportion to it (if it is another, give both films, with --diameter-mm, outer diameter of "
+    "the new tyre)"
+)
+_UNUSED = (
+    "a diameter of {0:g} mm was asked for, but the new tyre's result was made with {1:g} mm: "
+    "millimetres are in proportion to that (give both films instead, with --diameter-mm)"
+)
+_SAME_FILM = (
+    "both results are of the same film: that says nothing about what became of the tyre, nor how "
+    "far films of an unchanged tyre lie apart"
 )
 _CONTRADICTING = (
     "the new tyre's result was made with a diameter of {0:g} mm, the damaged one's with {1:g} mm, "
@@ -89,16 +99,22 @@ def run_comparison(request: CompareRequest, settings: Settings) -> dict[str, Any
     results = Results(request.out_dir, settings)
     name = request.name
     check_comparison_writable(results, name)
+    store = open_store(settings)
+    given = {"new": request.new, "damaged": request.damaged}
+    for location in given.values():  # what cannot be used is refused before a film is reconstructed
+        if _is_result(location):
+            _artifacts(whole_result(str(location), settings), store)
     sides = {}
     with report_to_prefect() as progress:
-        for number, side in enumerate(("new", "damaged")):
+        for number, (side, location) in enumerate(given.items()):
             progress.within(_SIDE * number, _SIDE)
             glb = inside(request.out_dir, f"{name}.{side}.glb")
-            sides[side] = _result_of(getattr(request, side), glb, request, settings)
-        store = open_store(settings)
+            sides[side] = _result_of(location, glb, request, settings)
         run = Runner(store, name, "cpu")
         refs = {side: _artifacts(found, store) for side, found in sides.items()}
-        ref = run(COMPARE, request.config(CompareConfig), new=refs["new"], damaged=refs["damaged"])
+        usable = all(found.metadata["verdict"] != "fail" for found in sides.values())
+        config = request.config(CompareConfig)
+        ref = run(COMPARE, config, new=refs["new"], damaged=refs["damaged"], usable=usable)
     artifact = store.open(ref)
     record = _record(request, sides, dict(artifact.record), run)
     content = json.loads((artifact.folder / CONTENT_FILE).read_text())
@@ -129,18 +145,24 @@ def check_comparison_writable(results: Results, name: str) -> None:
         results.check(f"{name}.{suffix}")
     check_replaceable(results, f"{name}.json", COMPARISON_MARK)
     check_page_replaceable(results, f"{name}.html")
+    meshes = [f"{name}.{each}.glb" for each in ("change", "placed")]
+    check_meshes_replaceable(results, meshes, f"{name}.json")
 
 
 def _result_of(
     location: Path | str, glb: Path | str, request: CompareRequest, settings: Settings
 ) -> FoundResult:
     """The finished result that is named, or that of the film that is."""
-    if parent_and_name(location)[1].lower().endswith(RESULT_SUFFIXES):
-        return find_result(str(location), settings)
+    if _is_result(location):
+        return whole_result(str(location), settings)
     how = {name: getattr(request, name) for name in MeshOptions.model_fields}
     made = ReconstructRequest(input=location, glb_path=glb, **how)
     reconstruct(made, made.stem)
     return find_result(str(glb), settings)
+
+
+def _is_result(location: Path | str) -> bool:
+    return parent_and_name(location)[1].lower().endswith(RESULT_SUFFIXES)
 
 
 def _previews(
@@ -163,11 +185,11 @@ def _artifacts(found: FoundResult, store: ArtifactStore) -> Reconstructed:
     Raises:
         InputError: ``artifacts-missing``.
     """
-    keys = {s["stage"]: Path(s["uri"]).parent.name for s in found.metadata.get("stages", [])}
+    keys = {s["stage"]: Path(s["uri"]).parent.name for s in found.metadata["stages"]}
 
     def ref(stage: StageName) -> ArtifactRef:
         known = store.find(stage, keys[stage]) if stage in keys else None
-        if known is None:
+        if known is None or not store.intact(known):
             raise InputError(
                 "artifacts-missing",
                 stage=COMPARE.name,
@@ -210,10 +232,14 @@ def _record(
     if abs(new_mm / damaged_mm - 1) > SAME_SIZE:
         text = _CONTRADICTING.format(new_mm, damaged_mm)
         reasons.insert(0, {"code": "diameters-differ", "text": text})
-    if any(o["verdict"] == "fail" for o in origin.values()):
-        comparison["verdict"] = "cannot compare"
+    if origin["new"]["sha256"] == origin["damaged"]["sha256"]:
+        reasons.append({"code": "same-film", "text": _SAME_FILM})
     if all(o["diameter_mm"] == DEFAULT_DIAMETER_MM for o in origin.values()):
-        reasons.append({"code": "size-assumed", "text": _ASSUMED})
+        text = _ASSUMED.format(DEFAULT_DIAMETER_MM)
+        reasons.append({"code": "size-assumed", "text": text})
+    if request.diameter_mm not in (DEFAULT_DIAMETER_MM, new_mm):
+        text = _UNUSED.format(request.diameter_mm, new_mm)
+        reasons.insert(0, {"code": "diameter-unused", "text": text})
     return {
         "name": request.name,
         **comparison,

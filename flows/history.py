@@ -97,7 +97,14 @@ class _Work:
         self._request, self._settings, self._results = request, settings, results
         self._options = {name: getattr(request, name) for name in MeshOptions.model_fields}
         self._by_name = {
-            name: Comparison(name, h.tyre, film.label, str(film.location), film.operator)
+            name: Comparison(
+                name,
+                h.tyre,
+                film.label,
+                str(film.location),
+                film.operator,
+                against=h.films[0].label,
+            )
             for h in histories
             for film in h.later
             for name in [h.name_of(film)]
@@ -156,6 +163,7 @@ class _Work:
             verdict=record["verdict"],
             reasons=[reason["code"] for reason in record["reasons"]],
             sentences=[reason["text"] for reason in record["reasons"]],
+            sha256=[record[side]["sha256"] for side in ("new", "damaged")],
             zones=record["zones"],
             findings=record["findings"],
         )
@@ -192,7 +200,7 @@ def _row(entry: Comparison) -> dict[str, Any]:
         "tyre": escaped(entry.tyre),
         "film": escaped(entry.label),
         "outcome": entry.outcome,
-        "findings": len(entry.findings),
+        "findings": len(entry.findings) if entry.is_told else "",
         "why": escaped(" · ".join(entry.why)),
         "run": run,
         "seconds": entry.seconds,

@@ -27,7 +27,7 @@ def compare(options: argparse.Namespace) -> int:
     from flows.cli.progress import shown_progress
     from tasks.storage.inputs import check_input, check_name
 
-    for text in (options.new, options.damaged, options.out):
+    for text in (options.new, options.damaged, options.out, options.name):
         check_name(text)
     sides = {side: as_location(getattr(options, side)) for side in ("new", "damaged")}
     fields = {**sides, "out_dir": options.out, "name": options.name}
@@ -67,26 +67,22 @@ def report_lines(record: Mapping[str, Any], page: Path | str) -> str:
         record: The comparison.
         page: Where its report lies.
     """
-    from tasks.comparison.findings import place_of
+    from tasks.comparison.findings import depth_of, place_of
 
     lines = ["", "zone                change   told from   seen"]
     for zone in record["zones"]:
         mean, lod = zone["mean_change_mm"], zone["lod95_mm"]
         if mean is None or lod is None:
-            lines.append(f"{zone['name']:<15}  not seen")
+            lines.append(f"{zone['name']:<15}  not {'seen' if mean is None else 'told'}")
             continue
         sure = "*" if zone["significant"] else " "
         lines.append(
             f"{zone['name']:<15} {mean:+6.2f} mm{sure}    {lod:5.2f} mm   {zone['coverage']:4.0%}"
         )
     for number, finding in enumerate(record["findings"], 1):
-        depth = finding["depth_mm"]
-        deep = "" if depth is None else f", {depth:.1f} mm deep"
-        lines.append(
-            f"finding {number}   {finding['kind']}, {place_of(finding)}, "
-            f"{finding['length_mm']:.0f} x {finding['width_mm']:.0f} mm{deep} "
-            f"({finding['certainty']:.0%})"
-        )
+        size = f"{finding['length_mm']:.0f} x {finding['width_mm']:.0f} mm"
+        what = filter(None, (finding["kind"], place_of(finding), size, depth_of(finding)))
+        lines.append(f"finding {number}   {', '.join(what)} ({finding['certainty']:.0%})")
     for reason in record["reasons"]:
         lines.append(f"note      [{reason['code']}] {reason['text']}")
     lines += [f"report    {page}", f"verdict   {record['verdict']}"]

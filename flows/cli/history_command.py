@@ -35,6 +35,8 @@ def gauge(options: argparse.Namespace) -> int:
 
     comparisons = [Comparison(**each) for each in record["comparisons"]]
     study = gauge_of(comparisons, options.tolerance_mm)
+    if any(each.state != "completed" for each in comparisons):
+        return SOME_FAILED
     return REFUSED if study.verdict == "unfit" else 0
 
 
@@ -92,14 +94,17 @@ def report_lines(record: Mapping[str, Any], end: str) -> str:
     from tasks.comparison.over_time import Comparison
 
     lines = [""]
-    for each in (Comparison(**fields) for fields in record["comparisons"]):
+    comparisons = [Comparison(**fields) for fields in record["comparisons"]]
+    for each in comparisons:
         zones = [
             f"{zone['name'].replace('-', ' ')} {zone['mean_change_mm']:+.2f} mm"
             for zone in each.zones
-            if zone["significant"]
+            if each.is_told and zone["significant"]
         ]
         found = [f["kind"] for f in each.findings]
-        lines.append(f"{printable(each.name)}: {', '.join([each.outcome, *zones, *found])}")
+        against = f" against {printable(each.against)}" if each.is_told and each.against else ""
+        outcome = f"{each.outcome}{against}"
+        lines.append(f"{printable(each.name)}: {', '.join([outcome, *zones, *found])}")
         lines += [f"  {printable(why)}" for why in each.why]
     study = record["gauge"]
     if study and "code" not in study:
@@ -111,5 +116,6 @@ def report_lines(record: Mapping[str, Any], end: str) -> str:
             f"{100 * study['share_of_tolerance']:.0f} % of the tolerance of "
             f"{study['tolerance']:g} mm: {study['verdict']}",
             f"classes (ndc)      {study['categories']}",
+            f"films that count   {sum(each.is_told for each in comparisons)} of {len(comparisons)}",
         ]
     return "\n".join(lines) + "\n" + end

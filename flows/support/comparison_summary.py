@@ -12,7 +12,7 @@ from configs.settings import Settings
 from flows.support.events import slug
 from flows.support.links import address_of
 from flows.support.page import escaped, table
-from tasks.comparison.findings import place_of
+from tasks.comparison.findings import depth_of, place_of
 from tasks.storage.results import Results
 
 _LINKED = {"report": ".html", "GLB": ".change.glb"}
@@ -61,7 +61,7 @@ def comparison_summary(
             zone["name"].replace("-", " "),
             _number(zone["mean_change_mm"], "+.2f"),
             _number(zone["lod95_mm"], ".2f"),
-            "yes" if zone["significant"] else "no",
+            "yes" if zone["significant"] else "not told",
         )
         for zone in record["zones"]
     ]
@@ -70,12 +70,14 @@ def comparison_summary(
             each["kind"],
             place_of(each),
             f"{each['length_mm']:.0f} x {each['width_mm']:.0f}",
-            _number(each["depth_mm"], ".1f"),
+            depth_of(each),
             f"{each['certainty']:.0%}",
         )
         for each in record["findings"]
     ]
-    found = table(("finding", "place", "size, mm", "depth, mm", "certainty"), findings)
+    found = table(("finding", "place", "size, mm", "depth", "certainty"), findings)
+    told = record["verdict"] != "cannot compare"
+    nothing = "Nothing was found that has a place." if told else ""
     return "\n".join(
         [
             f"# {escaped(name)}",
@@ -88,7 +90,7 @@ def comparison_summary(
             "",
             *table(("tyre", "film", "diameter, mm", "verdict on its mesh"), sides),
             "",
-            *(found if findings else ["Nothing was found that has a place."]),
+            *(found if findings else [nothing]),
             "",
             *table(("zone of the tread", "mean change, mm", "told from, mm", "changed"), zones),
         ]

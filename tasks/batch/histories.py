@@ -9,11 +9,12 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from configs.locations import (
+    LEVELS,
     as_location,
     has_unprintable,
     inside,
@@ -36,6 +37,8 @@ _NEEDED = _COLUMNS[:2]
 _FIRST = "new"
 """The label that comes first where names tell."""
 _NAME = re.compile(r"[^/\\]{1,60}")
+_BESIDE = (".change", ".placed", ".damaged", ".atlas", *(f".{level}" for level in LEVELS))
+"""What a film's files beside those of its name are called."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,16 @@ def find_histories(source: Path | str, settings: Settings) -> list[History]:
             f"the files of two films would be called {twice[0]}",
             "Give each film of a tyre a label of its own",
         )
+    for name in names:
+        whose = name
+        while whose.endswith(_BESIDE):
+            whose = whose.rpartition(".")[0]
+            if whose in names:
+                raise _refused(
+                    "films-names",
+                    f"{name} is what a file of {whose} is called",
+                    "Choose another label: one that does not go on from another after a point",
+                )
     return histories
 
 
@@ -112,38 +125,58 @@ def _of_table(source: Path | str, settings: Settings) -> dict[str, list[Film]]:
     content = open_storage(folder, settings).get(name)
     if content is None:
         raise _refused("films-table", f"{source} does not exist", "Check the path")
-    try:
-        text = content.decode("utf-8-sig")  # as spreadsheets write it
-        delimiter = ";" if ";" in text.partition("\n")[0] else ","
-        reader = csv.DictReader(io.StringIO(text), delimiter=delimiter, strict=True)
-        lines = [(reader.line_num, row) for row in reader]  # it passes empty ones over
-    except (UnicodeDecodeError, csv.Error) as exc:
-        raise _refused("films-table", f"{source} is no table ({exc})", "Save it as CSV") from exc
-    known = [str(column).strip().lower() for column in (lines[0][1] if lines else ())]
-    if not lines or any(column not in known for column in _NEEDED):
-        raise _refused(
-            "films-table",
-            f"{source} lacks rows, or the columns {' and '.join(_NEEDED)}",
-            f"Its first line reads: {','.join(_COLUMNS)}",
-        )
     films: dict[str, list[Film]] = {}
-    for number, row in lines:
-        cells = {str(k).strip().lower(): str(v or "").strip() for k, v in row.items()}
-        if not any(cells.values()):
-            continue
+    for number, cells in _rows_of(source, content):
         if not all(cells[column] for column in _NEEDED):
             raise _refused(
                 "films-table", f"line {number} of {source} names no tyre or no film", "Mend it"
             )
         mine = films.setdefault(cells["tyre"], [])
-        label = cells.get("label") or (str(len(mine)) if mine else _FIRST)
+        label = cells["label"] or (str(len(mine)) if mine else _FIRST)
         try:
             location = _from(folder, cells["film"])
         except ValueError as exc:
             what = f"line {number} of {source}: {cells['film']}: {exc}"
             raise _refused("films-table", what, "Mend the address") from exc
-        mine.append(Film(label, location, cells.get("operator", "")))
+        if mine and label.lower() == _FIRST:
+            raise _refused(
+                "films-table",
+                f"line {number} of {source} has the new {cells['tyre']} after another film of it, "
+                "but a tyre's first film is what the others are compared with",
+                "List a tyre's films in the order of time, or give this one another label",
+            )
+        mine.append(Film(label, location, cells["operator"]))
     return films
+
+
+def _rows_of(source: Path | str, content: bytes) -> Iterator[tuple[int, dict[str, str]]]:
+    """The rows of a table that hold something: number of the line, and cells by column."""
+    try:
+        text = content.decode("utf-8-sig")  # as spreadsheets write it
+        delimiter = ";" if ";" in "".join(text.strip().splitlines()[:1]) else ","
+        table = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+        lines = [(table.line_num, [cell.strip() for cell in row]) for row in table if any(row)]
+    except (UnicodeDecodeError, csv.Error) as exc:
+        raise _refused(
+            "films-table", f"{source} is no table ({exc})", "Save it as CSV, in UTF-8"
+        ) from exc
+    columns = [cell.lower() for cell in lines[0][1]] if lines else []
+    twice = any(columns.count(column) > 1 for column in _COLUMNS)
+    if len(lines) < 2 or twice or any(column not in columns for column in _NEEDED):
+        raise _refused(
+            "films-table",
+            f"{source} lacks rows, or the columns {' and '.join(_NEEDED)}, or has one twice",
+            f"Its first line reads: {','.join(_COLUMNS)}",
+        )
+    for number, cells in lines[1:]:
+        if any(cells[len(columns) :]):  # a comma in a name moves all that follows
+            raise _refused(
+                "films-table",
+                f"line {number} of {source} has more cells than its first line",
+                f"Put a name that holds a {delimiter!r} in double quotes",
+            )
+        if any(cells):
+            yield number, dict.fromkeys(_COLUMNS, "") | dict(zip(columns, cells, strict=False))
 
 
 def _from(folder: Path | str, text: str) -> Path | str:
@@ -186,13 +219,13 @@ def _history(tyre: str, films: Sequence[Film]) -> History:
                 "Use up to 60 characters without slashes",
             )
     history = History(tyre, tuple(films))
-    longest = max((history.name_of(film) for film in films), key=len)
-    if len(longest) > MAX_NAME:
-        raise _refused(
-            "films-names",
-            f"the files of a film would be called {longest}",
-            f"Let tyre and label have {MAX_NAME - 1} characters together at most",
-        )
+    for name in map(history.name_of, films):
+        if len(name) > MAX_NAME:
+            raise _refused(
+                "films-table",
+                f"{name!a} is too long for a file's name",
+                f"Use up to {MAX_NAME} characters for tyre and label together",
+            )
     return history
 
 

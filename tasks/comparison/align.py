@@ -25,6 +25,7 @@ from tasks.comparison.polar import (
     PolarImage,
     best_turn,
     correlations,
+    elsewhere,
     follow_marks,
     match_rings,
     polar_image,
@@ -267,7 +268,7 @@ def _by_letters(by_faces: Mapping[Faces, _Pairs]) -> _Pairing | None:
             if turn.correlation >= _LETTERS_LEAD * turn.runner_up and ahead > most:
                 columns = turn.columns if name == OUTER else -turn.columns % COLUMNS
                 along = _along(pairs)
-                rest = best_turn(along).correlation
+                rest = float(along[elsewhere(columns)].max())
                 most = ahead
                 best = _Pairing(faces, columns, float(along[columns]), rest, True, pairs)
     return best

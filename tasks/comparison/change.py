@@ -12,7 +12,7 @@ chance does, plus what the alignment leaves. What lies below it is no zero: it c
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,6 +91,11 @@ class Change:
     off_centre_mm: float
     tread: tuple[int, int]
     pixel_m: float
+
+    def untold(self) -> Change:
+        """The same where nothing can be told: no change exceeds its level of detection."""
+        zones = [replace(zone, lod95_mm=math.inf) for zone in self.zones]
+        return replace(self, cell_lod=np.full(self.cell_lod.shape, math.inf), zones=zones)
 
     @property
     def significant(self) -> NDArray[np.bool_]:

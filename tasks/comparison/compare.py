@@ -67,13 +67,16 @@ class Comparison:
         return [f for f in self.findings if f.certainty >= FOUND]
 
 
-def compare_scans(new: Scan, other: Scan, config: CompareConfig) -> Comparison:
+def compare_scans(
+    new: Scan, other: Scan, config: CompareConfig, *, usable: bool = True
+) -> Comparison:
     """Compare two reconstructions of one tyre.
 
     Args:
         new: The new tyre.
         other: The damaged one, at about the same scale, in its own frame.
         config: Parameters.
+        usable: Whether both meshes may be used; nothing is told of others.
     """
     alignment = align_scans(new, other)
     grid = grid_on(new.profile, config.step_mm / 1000)
@@ -96,6 +99,8 @@ def compare_scans(new: Scan, other: Scan, config: CompareConfig) -> Comparison:
     verdict, reasons = _verdict(
         alignment, change, findings, _inexact((first, second), grid, config)
     )
+    if not usable or verdict == "cannot compare":
+        verdict, change = "cannot compare", change.untold()
     return Comparison(
         alignment, change, findings, pairs, round_new, round_other, least, misfit, verdict, reasons
     )

@@ -35,6 +35,7 @@ def limit_mm(change: Change) -> float:
     known = np.abs(change.cells[np.isfinite(change.cells)])
     most = 1000 * float(np.quantile(known, 0.98)) if len(known) else 0.0
     lod = 1000 * float(np.median(change.cell_lod))
+    lod = lod if math.isfinite(lod) else 0.0
     return next((v for v in _LIMITS_MM if v >= 1.05 * max(most, lod)), _LIMITS_MM[-1])
 
 
@@ -80,7 +81,7 @@ def deviation_glb(new: Scan, change: Change, record: dict[str, Any]) -> bytes:
     value = map_coordinates(known, at, order=0, mode="grid-wrap")
     share = (row + 0.5) / grid.rows * len(change.cell_lod) - 0.5
     lod = np.interp(share, np.arange(len(change.cell_lod)), change.cell_lod[:, 0])
-    value = np.where(outer, value, np.nan)
+    value = np.where(outer & np.isfinite(lod), value, np.nan)
     finite = np.isfinite(value)
     significant = finite & (np.abs(np.nan_to_num(value)) > lod)
     normals = vertex_normals(new.vertices, new.faces)

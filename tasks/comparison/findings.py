@@ -59,15 +59,25 @@ class Finding:
     certainty: float
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON types, rounded to what can be meant."""
-        return {k: round(v, 2) if isinstance(v, float) else v for k, v in asdict(self).items()}
+        """As plain JSON types, rounded to what can be meant; angles lie below 360°."""
+        rounded = {k: round(v, 2) if isinstance(v, float) else v for k, v in asdict(self).items()}
+        angle = rounded["angle_deg"]
+        return rounded | {"angle_deg": None if angle is None else angle % 360}
 
 
 def place_of(finding: Mapping[str, Any]) -> str:
     """Where a finding of a record is, for people: part and angle."""
     angle = finding["angle_deg"]
     part = str(finding["part"]).replace("-", " ")
-    return f"{part}, {'all round' if angle is None else f'{angle:.0f}°'}"
+    return f"{part}, {'all round' if angle is None else f'{round(angle) % 360}°'}"
+
+
+def depth_of(finding: Mapping[str, Any]) -> str:
+    """How deep a finding of a record is, for people; empty where shape does not tell."""
+    depth = finding["depth_mm"]
+    if depth is None:
+        return ""
+    return f"{depth:.1f} mm deep" if depth >= 0 else f"{-depth:.1f} mm outwards"
 
 
 def findings_of(

@@ -103,7 +103,10 @@ def gauge_study(values: Mapping[tuple[str, str], Sequence[float]], tolerance: fl
     numbers = np.array([[len(cell) for cell in row] for row in cells], float)
     freedom = int((numbers - 1).sum())
     if freedom < 1:
-        raise _refused("no tyre was filmed again", "Film each at least twice, unchanged")
+        raise _refused(
+            "no operator filmed a tyre twice, beside the film that the others are compared with",
+            "Film each at least twice, unchanged, and once more before",
+        )
     means = np.array([[cell.mean() for cell in row] for row in cells])
     within = sum(float(((cell - cell.mean()) ** 2).sum()) for row in cells for cell in row)
     films = float(1.0 / (1.0 / numbers).mean())

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from tasks.comparison.gauge import GaugeStudy, gauge_study
+from tasks.core.errors import InputError
 from tasks.core.failures import why_of
 
 
@@ -32,6 +33,8 @@ class Comparison:
         seconds: How long it took.
         flow_run_id: The run that made it.
         sentences: The reasons in words; records of earlier releases have none.
+        against: Label of the film that it is compared with; likewise.
+        sha256: Digests of that film and of this one, once they are compared; likewise.
     """
 
     name: str
@@ -48,6 +51,8 @@ class Comparison:
     seconds: float = 0.0
     flow_run_id: str = ""
     sentences: list[str] = field(default_factory=list)
+    against: str = ""
+    sha256: list[str] = field(default_factory=list)
 
     @property
     def outcome(self) -> str:
@@ -94,10 +99,34 @@ def gauge_of(comparisons: Sequence[Comparison], tolerance_mm: float) -> GaugeStu
     Raises:
         InputError: ``gauge-films``.
     """
+    told = [each for each in comparisons if each.is_told]
+    _check_once(told)
     values: Mapping[tuple[str, str], list[float]] = defaultdict(list)
-    for each in comparisons:
-        for zone in each.zones if each.is_told else ():
+    for each in told:
+        for zone in each.zones:
             if zone["mean_change_mm"] is not None:
                 part = f"{each.tyre}, {zone['name']}"
                 values[part, each.operator].append(zone["mean_change_mm"])
     return gauge_study(values, tolerance_mm)
+
+
+def _check_once(told: Sequence[Comparison]) -> None:
+    """Make sure that no film counts twice, for it repeats nothing: the spread would be too small.
+
+    Raises:
+        InputError: ``gauge-films``.
+    """
+    digests: dict[str, str] = {}
+    for each in told:
+        if each.sha256:
+            digests[f"{each.tyre}.{each.against}"], digests[each.name] = each.sha256
+    by_digest: dict[str, str] = {}
+    for name, digest in digests.items():
+        same = by_digest.setdefault(digest, name)
+        if same != name:
+            raise InputError(
+                "gauge-films",
+                stage="compare",
+                what=f"{same} and {name} are the same film",
+                advice="List each film once, and film a tyre again for each repetition",
+            )

@@ -26,7 +26,7 @@ outer face, angles clockwise from the top as the outer face is seen; minus is ma
 
 
 def cells_csv(change: Change) -> str:
-    """One line for each cell; a change that is not known is empty."""
+    """One line for each cell; what is not known is empty."""
     grid, (first, last) = change.grid, change.tread
     rows, columns = change.cells.shape
     middle = float(grid.section[first:last, 1].mean())
@@ -49,10 +49,14 @@ def cells_csv(change: Change) -> str:
                     f"{1000 * radius:.1f}",
                     f"{1000 * (along - middle):.1f}",
                     f"{(c + 0.5) * 360 / columns:.1f}",
-                    f"{1000 * value:.3f}" if math.isfinite(value) else "",
-                    f"{1000 * change.cell_lod[r, c]:.3f}",
+                    _mm(value),
+                    _mm(float(change.cell_lod[r, c])),
                     int(significant[r, c]),
                     f"{change.cell_measured[r, c]:.2f}",
                 ]
             )
     return text.getvalue()
+
+
+def _mm(metres: float) -> str:
+    return f"{1000 * metres:.3f}" if math.isfinite(metres) else ""

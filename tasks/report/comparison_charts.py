@@ -123,7 +123,7 @@ def zones_chart(zones: Sequence[Mapping[str, Any]]) -> str:
     for k, zone in enumerate(zones):
         axes.label(k, zone["name"].replace("-", " "))
         if not _is_measured(zone):
-            axes.label(k, "not seen", 1)
+            axes.label(k, "not seen" if zone["mean_change_mm"] is None else "not told", 1)
             continue
         lod, mean = zone["lod95_mm"], zone["mean_change_mm"]
         left, right = axes.x(k - 0.32), axes.x(k + 0.32)
@@ -173,10 +173,11 @@ def zones_over_films(name: str, films: Sequence[tuple[str, Sequence[Mapping[str,
     axes.scale_y(sorted({low, low / 2, 0.0, high}), " mm")
     every = math.ceil(_ROW / slot)
     for k, (label, zones) in enumerate(films):
+        shown, whole = str(escape(labels[k])), str(escape(label))
         if aslant and k % every == 0:
-            axes.label_aslant(k, str(escape(labels[k])), str(escape(label)))
+            axes.label_aslant(k, shown, whole)
         elif not aslant:
-            axes.label(k, str(escape(label)))
+            axes.label(k, shown if label == labels[k] else f"<title>{whole}</title>{shown}")
         lod = max((z["lod95_mm"] for z in zones if _is_measured(z)), default=0.0)
         left, right = axes.x(k - 0.4), axes.x(k + 0.4)
         axes.parts.append(

@@ -74,7 +74,9 @@ def _legend(limit: float) -> list[dict[str, str]]:
     lines = [
         {
             "colour": colour,
-            "text": f"{sign if k else ''}{step * k:.2g} to {sign}{step * (k + 1):.2g} mm",
+            "text": f"{sign if k else ''}{step * k:.2g} to {sign}{step * (k + 1):.2g} mm"
+            if k < len(ramp) - 1
+            else f"{sign}{step * k:.2g} mm and more",
         }
         for sign, ramp in (("−", LOSS), ("+", GAIN))
         for k, colour in enumerate(ramp)
@@ -89,12 +91,7 @@ def _legend(limit: float) -> list[dict[str, str]]:
 def _cells(change: Change) -> dict[str, Any]:
     colours = colours_of(change.cells, change.cell_lod, limit_mm(change))
     texts = [
-        [
-            f"{1000 * v:+.2f} mm, told from {1000 * lod:.2f} mm on"
-            if math.isfinite(v)
-            else "not compared"
-            for v, lod in zip(row, lods, strict=True)
-        ]
+        [_change(v, lod) for v, lod in zip(row, lods, strict=True)]
         for row, lods in zip(change.cells.tolist(), change.cell_lod.tolist(), strict=True)
     ]
     return {
@@ -102,6 +99,14 @@ def _cells(change: Change) -> dict[str, Any]:
         "texts": texts,
         "measured": (change.cell_measured >= 0.5).tolist(),
     }
+
+
+def _change(metres: float, lod_m: float) -> str:
+    """A cell's change in words."""
+    if not math.isfinite(metres):
+        return "not compared"
+    told = f"told from {1000 * lod_m:.2f} mm on" if math.isfinite(lod_m) else "not told"
+    return f"{1000 * metres:+.2f} mm, {told}"
 
 
 def _parts(change: Change) -> list[tuple[float, str]]:

@@ -9,7 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from configs.locations import printable
-from tasks.comparison.findings import place_of
+from tasks.comparison.findings import depth_of, place_of
 from tasks.mesh.palette import PALETTE
 from tasks.report.comparison_charts import crown_chart, map_chart, roundness_chart, zones_chart
 from tasks.report.page import render
@@ -79,20 +79,15 @@ def comparison_page(
 
 
 def _finding(number: int, finding: Mapping[str, Any]) -> dict[str, Any]:
-    depth = finding["depth_mm"]
     size = f"{finding['length_mm']:.0f} × {finding['width_mm']:.0f} mm"
     return {
         "number": number,
         "kind": _KINDS.get(finding["kind"], finding["kind"]),
         "place": place_of(finding)
         + (f", radius {finding['radius_mm']:.0f} mm" if finding["part"] != "tread" else ""),
-        "size": size if depth is None else f"{size}, {_deep(depth)}",
+        "size": ", ".join(filter(None, (size, depth_of(finding)))),
         "certainty": f"{finding['certainty']:.0%}",
     }
-
-
-def _deep(depth_mm: float) -> str:
-    return f"{depth_mm:.1f} mm deep" if depth_mm >= 0 else f"{-depth_mm:.1f} mm outwards"
 
 
 def _alignment(record: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -119,11 +114,16 @@ def _alignment(record: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _limits(record: Mapping[str, Any]) -> list[str]:
     cells, run_out = record["cells"], record["run_out"]
     spot = run_out["least_flat_spot_mm"]
-    lines = [
+    seen = (
         f"{cells['measured']:.0%} of the outer surface were seen in both films; what is "
-        "hatched was not.",
-        f"A pixel of the coarser film covers {_mm(record['pixel_mm'])}; cells of the map tell "
-        f"changes from {_mm(cells['median_lod95_mm'])} on.",
+        "hatched was not."
+    )
+    pixel = f"A pixel of the coarser film covers {_mm(record['pixel_mm'])}"
+    if record["verdict"] == "cannot compare":
+        return [seen, f"{pixel}.", "Nothing that the drawings show is a change that could be told."]
+    lines = [
+        seen,
+        f"{pixel}; cells of the map tell changes from {_mm(cells['median_lod95_mm'])} on.",
         "Round the tyre the meshes are smooth: a change in one place of a sidewall shows weaker "
         "than it is.",
         f"A part of {_mm(run_out['off_centre_mm'])} that goes once round the tyre was taken out: "

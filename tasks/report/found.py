@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -71,6 +73,23 @@ def find_result(text: str, settings: Settings) -> FoundResult:
     return FoundResult(location, glb, _parsed(beside))
 
 
+def whole_result(text: str, settings: Settings) -> FoundResult:
+    """The result that a person names, with metadata that tell of this very mesh.
+
+    Raises:
+        InputError: As :func:`find_result`; ``result-incomplete`` where the metadata beside it are
+            missing, damaged, of a release that said less, or of another mesh.
+        StorageError: S3 does not answer.
+    """
+    found = find_result(text, settings)
+    told = metadata_of(found.location)
+    if not _tells_all(found.metadata):
+        raise _incomplete(f"{told}, which tells what the mesh was made of, is missing or damaged")
+    if found.metadata["glb_sha256"] != hashlib.sha256(found.glb).hexdigest():
+        raise _incomplete(f"{told} tells of another mesh than {found.location}")
+    return found
+
+
 def find_page(text: str, settings: Settings) -> tuple[str, Page]:
     """Name and content of the report that a person names; of a folder, of its batch if it has one.
 
@@ -133,6 +152,32 @@ def _parsed(content: bytes | None) -> dict[str, Any]:
         return dict(json.loads(content or b"{}"))
     except (ValueError, TypeError, RecursionError):
         return {}
+
+
+def _tells_all(metadata: Mapping[str, Any]) -> bool:
+    """Whether metadata tell of a run what those who go on from it ask for."""
+    try:
+        texts = [metadata["input"][key] for key in ("name", "sha256")]
+        texts += [reason["message"] for reason in metadata["reasons"]]
+        texts += [stage[key] for stage in metadata["stages"] for key in ("stage", "uri")]
+        texts += [metadata["verdict"], metadata["glb_sha256"]]
+        diameter = metadata["scale"]["nominal_diameter_mm"]
+        return (
+            all(isinstance(text, str) for text in texts)
+            and isinstance(diameter, float | int)
+            and 0 < diameter < math.inf
+        )
+    except (KeyError, TypeError):
+        return False
+
+
+def _incomplete(what: str) -> InputError:
+    return InputError(
+        "result-incomplete",
+        stage="start",
+        what=what,
+        advice="Put GLB and JSON of one run side by side, under one name, or give the film instead",
+    )
 
 
 def _missing(what: str, advice: str) -> InputError:

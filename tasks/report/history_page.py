@@ -55,6 +55,7 @@ def history_page(
         tyres=[
             (
                 printable(tyre),
+                printable(films[0].against) or "first",
                 Markup(
                     zones_over_films(
                         f"tyre-{number}", [(printable(c.label), c.zones) for c in films]
@@ -63,7 +64,7 @@ def history_page(
             )
             for number, (tyre, films) in enumerate(by_tyre.items())
         ],
-        gauge=_gauge(study),
+        gauge=_gauge(study, comparisons),
         made_at=made_at,
         script_name="batch.js",
     )
@@ -85,14 +86,16 @@ def _row(each: Comparison) -> dict[str, Any]:
         "zone": most["name"].replace("-", " ") if most else "",
         "change": f"{most['mean_change_mm']:.2f}" if most else "",
         "lod": f"{most['lod95_mm']:.2f}" if most and most["lod95_mm"] is not None else "",
-        "findings": len(each.findings),
+        "findings": len(each.findings) if each.is_told else "",
         "operator": printable(each.operator),
         "film": printable(each.film),
         "report": f"./{quote(each.name)}.html" if each.state == "completed" else "",
     }
 
 
-def _gauge(study: GaugeStudy | Mapping[str, str] | None) -> dict[str, Any] | None:
+def _gauge(
+    study: GaugeStudy | Mapping[str, str] | None, comparisons: Sequence[Comparison]
+) -> dict[str, Any] | None:
     """The study as the template shows it."""
     if study is None:
         return None
@@ -114,6 +117,7 @@ def _gauge(study: GaugeStudy | Mapping[str, str] | None) -> dict[str, Any] | Non
             ("spread of the tyres' zones", f"{study.parts:.3f} mm"),
             ("classes that are told apart (ndc)", f"{study.categories}"),
             ("zones of tyres, operators, measurements", _counts(study)),
+            ("films that count", f"{sum(c.is_told for c in comparisons)} of {len(comparisons)}"),
         ],
     }
 

@@ -21,6 +21,7 @@ import jinja2
 from markupsafe import Markup
 
 from configs.locations import parent_and_name, printable
+from configs.presets import DEFAULT_DIAMETER_MM
 from tasks.core.words import counted
 from tasks.mesh.palette import PALETTE
 from tasks.report.charts import coverage_chart, sharpness_chart
@@ -152,9 +153,10 @@ def _labelled(frame: Mapping[str, Any], *, film: bool) -> dict[str, Any]:
 
 def _facts(metadata: Mapping[str, Any]) -> list[str]:
     low, high = metadata["bounds_m"]
-    width = 1000 * (high[2] - low[2])
+    width, diameter = 1000 * (high[2] - low[2]), metadata["scale"]["nominal_diameter_mm"]
+    whence = "as where none is given" if diameter == DEFAULT_DIAMETER_MM else "given"
     return [
-        f"{metadata['scale']['nominal_diameter_mm']:.0f} mm diameter (given), {width:.0f} mm wide",
+        f"{diameter:.0f} mm diameter ({whence}), {width:.0f} mm wide",
         f"{metadata['num_faces']:,} faces".replace(",", " "),
         f"{counted(metadata['num_frames'], 'frame')}, {metadata['poses']['motion']}",
         f"model {printable(metadata['model']['name'])}",

@@ -53,11 +53,16 @@ class Reconstructed:
 
 
 def _produce(
-    work: Workspace, config: CompareConfig, *, new: Reconstructed, damaged: Reconstructed
+    work: Workspace,
+    config: CompareConfig,
+    *,
+    new: Reconstructed,
+    damaged: Reconstructed,
+    usable: bool,
 ) -> Record:
     """Compare, and write maps, tables, the mesh that shows the change, and the page's content."""
     first, second = _scan(work, new, "new"), _scan(work, damaged, "damaged")
-    comparison = compare_scans(first, second, config)
+    comparison = compare_scans(first, second, config, usable=usable)
     record = comparison_record(comparison)
     change = comparison.change
     glb = deviation_glb(first, change, record)

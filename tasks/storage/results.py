@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -121,13 +121,26 @@ def check_writable(glb: Path | str, settings: Settings, *, atlas: bool = False) 
     check_page_replaceable(results, report)
     if atlas:
         check_replaceable(results, f"{stem_of(glb)}{FLAT_RECORD}", ATLAS_MARK)
-    has_result = results.read(metadata) is not None
-    for level in (level_of(glb, level) for level in LEVELS):
-        name = parent_and_name(level)[1]
-        # the result of a tyre that is called so, or another's mesh
-        if results.read(parent_and_name(metadata_of(level))[1]) is not None:
+    levels = [parent_and_name(level_of(glb, level))[1] for level in LEVELS]
+    check_meshes_replaceable(results, levels, metadata)
+
+
+def check_meshes_replaceable(results: Results, names: Sequence[str], record: str) -> None:
+    """Make sure that no GLB beside a record replaces the mesh of a tyre that is called so.
+
+    Args:
+        results: The folder.
+        names: Names of the GLBs that are to be written.
+        record: Name of the record of which they are; where it is there, so may they be.
+
+    Raises:
+        InputError: ``output-foreign``.
+    """
+    has_record = results.read(record) is not None
+    for name in names:
+        if results.read(f"{stem_of(name)}.json") is not None:
             raise _foreign(results, name)
-        if not has_result and _GLB_MARK not in (results.read(name) or _GLB_MARK):
+        if not has_record and _GLB_MARK not in (results.read(name) or _GLB_MARK):
             raise _foreign(results, name)
 
 

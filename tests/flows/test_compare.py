@@ -18,9 +18,10 @@ import tasks.poses.apart
 from configs.request import CompareRequest
 from configs.settings import Settings
 from flows.cli.compare_command import report_lines
-from flows.compare import compare
+from flows.compare import check_comparison_writable, compare
 from flows.support.comparison_summary import comparison_summary
 from tasks.core.errors import InputError
+from tasks.mesh.glb import document_of
 from tasks.storage.results import Results
 from tests.flows.test_reconstruct import fake_merge, fake_poses, run
 from tests.support.gltf import assert_valid
@@ -64,11 +65,19 @@ def test_films_are_reconstructed_and_compared(
     page = comparison_summary("a b", record, Results(out, Settings()), Settings())
     assert f"**Verdict: {record['verdict']}**" in page
     assert page.count("shoulder") == 2
+    assert ("Nothing was found" in page) == (record["verdict"] == "not detectable")
     assert "| damaged |" in page
     assert "[report](http://x/a b.html) · [GLB](http://x/a b.change.glb)" in page
     assert "size-assumed" in {r["code"] for r in record["reasons"]}
     lines = report_lines(record, out / "a b.html")
     assert lines.endswith(f"verdict   {record['verdict']}\n")
+
+
+def test_a_bulge_is_told_as_such_in_a_terminal() -> None:
+    bulge = {"kind": "bulge", "part": "tread", "angle_deg": 90.0, "length_mm": 40.0}
+    bulge |= {"width_mm": 30.0, "depth_mm": -3.04, "certainty": 0.9}
+    told: dict[str, Any] = {"zones": [], "reasons": [], "verdict": "changed", "findings": [bulge]}
+    assert "bulge, tread, 90°, 40 x 30 mm, 3.0 mm outwards (90%)" in report_lines(told, "x.html")
 
 
 def test_results_are_compared_as_they_are(
@@ -87,6 +96,25 @@ def test_results_are_compared_as_they_are(
         del record["files"]["comparison.html"]
     assert again == first
 
+    codes = {r["code"] for r in first["reasons"]}
+    assert "same-film" in codes
+
+    # a diameter that was asked for in vain is told
+    other = compare(_request(glb, glb, out, tiny_model, diameter_mm=650))
+    assert other["reasons"][0]["code"] == "diameter-unused"
+    assert "650 mm was asked for" in other["reasons"][0]["text"]
+
+    # what may not be used is not compared, whatever its outlines say
+    failed = tmp_path / "failed.glb"
+    failed.write_bytes(glb.read_bytes())
+    metadata = json.loads(glb.with_suffix(".json").read_text())
+    failed.with_suffix(".json").write_text(json.dumps(metadata | {"verdict": "fail"}))
+    record = compare(_request(glb, failed, tmp_path / "out4", tiny_model))
+    assert record["verdict"] == "cannot compare"
+    assert "damaged-fail" in {r["code"] for r in record["reasons"]}
+    extras = document_of((tmp_path / "out4/comparison.change.glb").read_bytes())["asset"]["extras"]
+    assert extras["comparison"]["verdict"] == "cannot compare"
+
     # two diameters of one tyre are told, before all else
     assert "diameters-differ" not in {r["code"] for r in first["reasons"]}
     smaller = tmp_path / "smaller.glb"
@@ -103,10 +131,29 @@ def test_a_result_whose_artifacts_are_gone_is_refused(
     cut_out_folder: Path, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = run(cut_out_folder, tmp_path, tiny_model)
-    monkeypatch.setenv("TYRE3D_HOME", str(tmp_path / "another"))
     glb = Path(made["output_path"])
+    (merged,) = (s["uri"] for s in made["stages"] if s["stage"] == "merge")
+    mesh = next(Path(merged).parent.rglob("mesh.npz"))
+    content = mesh.read_bytes()
+    mesh.write_bytes(content[:-1])
+    with pytest.raises(InputError, match=r"artifacts-missing.*\(merge\)"):
+        compare(_request(glb, glb, tmp_path / "out3", tiny_model))
+    mesh.write_bytes(content)
+    monkeypatch.setenv("TYRE3D_HOME", str(tmp_path / "another"))
     with pytest.raises(InputError, match="artifacts-missing"):
         compare(_request(glb, glb, tmp_path / "out3", tiny_model))
+    glb.with_suffix(".json").unlink()
+    with pytest.raises(InputError, match="result-incomplete"):
+        compare(_request(glb, glb, tmp_path / "out3", tiny_model))
+
+
+def test_a_result_is_looked_at_before_the_film_beside_it_is_reconstructed(
+    cut_out_folder: Path, tmp_path: Path, tiny_model: Path
+) -> None:
+    out = tmp_path / "out"
+    with pytest.raises(InputError, match="result-missing"):
+        compare(_request(cut_out_folder, tmp_path / "none.glb", out, tiny_model))
+    assert not list(out.glob("*.glb"))
 
 
 def test_nothing_of_others_is_replaced(
@@ -116,3 +163,11 @@ def test_nothing_of_others_is_replaced(
     with pytest.raises(InputError, match="output-foreign"):
         compare(_request(cut_out_folder, cut_out_folder, tmp_path, tiny_model))
     assert (tmp_path / "comparison.json").read_text() == '{"mine": 1}'
+
+
+@pytest.mark.parametrize("theirs", ["a.change.json", "a.placed.glb"])
+def test_the_mesh_of_a_tyre_that_is_called_so_is_not_replaced(tmp_path: Path, theirs: str) -> None:
+    """The film a.change.mp4 has its mesh in a.change.glb, where a comparison called a has its."""
+    (tmp_path / theirs).write_bytes(b"{}")
+    with pytest.raises(InputError, match="output-foreign"):
+        check_comparison_writable(Results(tmp_path, Settings()), "a")

@@ -79,14 +79,30 @@ def test_a_table_tells_them_as_spreadsheets_write_it(tmp_path: Path, delimiter: 
         ('tyre,film\n"a,b.mp4\n', "films-table"),
         ("tyre,film\na\u202eb,b.mp4\na\u202eb,c.mp4\n", "films-table"),
         (f"tyre,film\n{'a' * 61},b.mp4\n{'a' * 61},c.mp4\n", "films-table"),
-        (f"tyre,film,label\n{'a' * 60},b.mp4,x\n{'a' * 60},c.mp4,{'b' * 40}\n", "films-names"),
         ("tyre,film\na,b.mp4\na,s3://bucket/\n", "films-table.*line 3.*whole bucket"),
         ("tyre,film\na,https://x/b.mp4\na,c.mp4\n", "films-table.*line 2.*no known kind"),
+        (f"tyre,film,label\n{'a' * 60},b.mp4,\n{'a' * 60},c.mp4,{'b' * 60}\n", "films-table"),
+        ("tyre,film,label\na,b.mp4,stint-1\na,c.mp4,New\n", "order of time"),
+        ("tyre,film,label\na,b.mp4,new\na,c,d.mp4,1\n", "line 3 .* double quotes"),
+        ("tyre,film,film\na,b.mp4,c.mp4\na,d.mp4,e.mp4\n", "one twice"),
+        ('\n\ntyre,film\na,"b\nc.mp4"\n\na,\n', "line 7 "),
+        ("tyre,film,label\na,b,new\na,c,1\na,d,1.damaged\n", "a file of a.1 is"),
+        ("tyre,film,label\na,b,new\na,c,1\na.1,d,Change\na.1,e,2\n", "a file of a.1 is"),
+        ("tyre,film,label\na,b,new\na,c,1\na,d,1.damaged.medium\n", "a file of a.1 is"),
     ],
 )
 def test_a_wrong_table_is_refused(tmp_path: Path, text: str, code: str) -> None:
     with pytest.raises(InputError, match=code):
         _found(_table(tmp_path, text))
+
+
+def test_blank_lines_quotes_and_empty_cells_at_the_end_are_no_fault(tmp_path: Path) -> None:
+    lines = ["", "tyre;film;;", "", '"a;1";"x ""y"".mp4";;', ";;;", '"a;1";z.mp4;;', ""]
+    text = "\r\n".join(lines)
+    (found,) = _found(_table(tmp_path, text))
+    assert found.tyre == "a;1"
+    assert [film.location for film in found.films] == [tmp_path / 'x "y".mp4', tmp_path / "z.mp4"]
+    assert _found(_table(tmp_path, text.replace("\r\n", "\r"))) == [found]
 
 
 def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:

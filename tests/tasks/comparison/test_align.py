@@ -26,6 +26,7 @@ def test_spin_scale_and_face_are_found(spin: float, scale: float, turned: bool) 
     assert found.anchor == "sidewall-markings"
     assert found.faces == ("turned" if turned else "same")
     assert found.spin_certain
+    assert found.runner_up < found.correlation, "of another angle than that which was found"
     assert found.scale_ratio == pytest.approx(scale, abs=5e-4)
     assert found.tilt_deg < 0.05
     assert found.residual_mm < 1.0

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import csv
 import json
 import math
+import re
 from pathlib import Path
 
 import cv2
@@ -15,7 +17,7 @@ import tasks.comparison.compare
 from configs.comparison import CompareConfig
 from tasks.comparison.align import Alignment
 from tasks.comparison.compare import Comparison, compare_scans, comparison_record
-from tasks.comparison.deviation import deviation_glb, placed_glb
+from tasks.comparison.deviation import BELOW, UNKNOWN, deviation_glb, placed_glb
 from tasks.comparison.table import COLUMNS, cells_csv
 from tasks.geometry.similarity import Similarity
 from tasks.mesh.glb import document_of
@@ -120,6 +122,41 @@ def test_without_an_anchor_no_finite_change_is_named(
 
 
 @pytest.mark.usefixtures("_in_place")
+def test_of_what_cannot_be_compared_no_change_is_told(tmp_path: Path) -> None:
+    """As where a mesh may not be used: neither record, table, mesh nor page show one."""
+    shrunk = scan(lambda angle, arc: -0.003 + 0 * angle * arc)
+    sides = []
+    for name, made in (("new", scan()), ("worn", shrunk)):
+        (tmp_path / name).mkdir()
+        sides.append(filmed(made, made, tmp_path / name, count=24))
+    told = compare_scans(*sides, CompareConfig())
+    assert told.change.significant.any()
+    untold = compare_scans(*sides, CompareConfig(), usable=False)
+    record = comparison_record(untold)
+    assert (untold.verdict, record["findings"]) == ("cannot compare", [])
+    assert [zone["lod95_mm"] for zone in record["zones"]] == [None] * 5
+    assert not any(zone["significant"] for zone in record["zones"])
+    assert record["cells"]["significant"] == 0.0
+    rows = list(csv.DictReader(cells_csv(untold.change).splitlines()))
+    assert {(row["lod95_mm"], row["significant"]) for row in rows} == {("", "0")}
+    mesh = read_glb(deviation_glb(scan(), untold.change, record))
+    for name in ("deviation", "lod", "significant"):
+        assert not mesh.attributes[name].any()
+    content = comparison_content(untold)
+    colours = {colour for row in content["cells"]["colours"] for colour in row}
+    assert colours <= {BELOW, UNKNOWN}
+    side = {"name": "a.mp4", "sha256": "0" * 64, "verdict": "fail"}
+    record |= {"new": side, "damaged": side, "code": "c", "tyre3d": "1", "made_at": "now"}
+    page = comparison_page("pair", record, content, b"")
+    assert ">not told<" in page
+    assert "not seen<" not in page
+    assert "Nothing was found" not in page, "nothing was looked for"
+    assert not re.search(
+        r"told from \d|told from an|\binf\b|\bnan\b", page[: page.index("<script")]
+    )
+
+
+@pytest.mark.usefixtures("_in_place")
 def test_films_that_do_not_fit_their_mesh_are_refused(tmp_path: Path) -> None:
     small = scan(lambda angle, arc: -0.004 + 0 * angle * arc)
     inexact = filmed(small, scan(), tmp_path, count=12)
@@ -180,4 +217,6 @@ def test_the_page_tells_all_and_loads_nothing(worn: Comparison) -> None:
     assert "a &lt;tyre&gt;" in page
     assert "<b>" not in page
     assert "flat spot" in page
+    # the last colours are those of all that lies beyond, too
+    assert len(re.findall(r"</span>[−+][\d.]+ mm and more<", page)) == 2
     assert "http://" not in page.replace("http://www.w3.org/", "")

@@ -7,7 +7,7 @@ import pytest
 
 from configs.comparison import CompareConfig
 from tasks.comparison.change import Change, tread_rows
-from tasks.comparison.findings import Finding, findings_of
+from tasks.comparison.findings import Finding, depth_of, findings_of, place_of
 from tasks.surface.heights import grid_on
 from tests.tasks.comparison.made import FloatArray, scan
 
@@ -38,6 +38,16 @@ def test_a_bulge_is_found_where_it_is() -> None:
     assert (bulge.kind, bulge.part) == ("bulge", "outer-sidewall")
     assert bulge.angle_deg == pytest.approx(100.0, abs=2.0)
     assert bulge.depth_mm == pytest.approx(-3.0, abs=0.4)
+
+
+def test_a_finding_is_told_alike_everywhere() -> None:
+    """Plus is material lost, and a circle ends before 360 degrees, after rounding too."""
+    bulge = Finding("bulge", "outer-sidewall", 359.997, 280.0, 90.0, 40.0, 30.0, -3.04, 0.9)
+    record = bulge.to_dict()
+    assert record["angle_deg"] == 0.0
+    assert (place_of(record), depth_of(record)) == ("outer sidewall, 0°", "3.0 mm outwards")
+    assert place_of(record | {"angle_deg": 359.6}) == "outer sidewall, 0°"
+    assert depth_of(record | {"depth_mm": 2.5}) == "2.5 mm deep"
 
 
 def test_a_height_that_differs_all_round_has_no_dent() -> None:

@@ -63,6 +63,7 @@ PERMANENT = frozenset(
         "poses-failed",
         "poses-no-tyre",
         "release-differs",
+        "result-incomplete",
         "result-missing",
         "server-denied",
         "server-running",

@@ -101,6 +101,9 @@ def test_many_films_have_labels_and_names_apart() -> None:
     ]
     few = zones_over_films("a", [("new & old", zones), ("stint-2", zones)])
     assert "rotate(" not in few
+    long = zones_over_films("a", [(f"{k}: 2026-11-30, Hockenheim", zones) for k in range(2)])
+    shown = [t for t in ElementTree.fromstring(long).iter("text") if t.find("title") is not None]
+    assert [len("".join(t.itertext())) - len(t.findtext("title") or "") for t in shown] == [18, 18]
     many = zones_over_films("a", [(f"after <stint> {k}, Hockenheim", zones) for k in range(40)])
     texts = list(ElementTree.fromstring(many).iter("text"))
     aslant = [t for t in texts if "transform" in t.attrib]

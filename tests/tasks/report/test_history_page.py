@@ -23,7 +23,9 @@ def _zone(name: str, mean: float | None, *, significant: bool = False) -> dict[s
 
 def _film(label: str, *means: float | None) -> Comparison:
     zones = [_zone(f"zone-{k}", mean, significant=mean == -2.0) for k, mean in enumerate(means)]
-    return Comparison(f"fl.{label}", "fl", label, "x.mp4", "", "completed", "changed", [], zones)
+    return Comparison(
+        f"fl.{label}", "fl", label, "x.mp4", "", "completed", "changed", [], zones, against="new"
+    )
 
 
 def test_a_tyre_is_drawn_from_film_to_film() -> None:
@@ -36,6 +38,7 @@ def test_a_tyre_is_drawn_from_film_to_film() -> None:
     table = page[page.index("<tbody") : page.index("</tbody>")]
     assert ">-2.00<" in table
     assert "Gauge" not in page
+    assert "against the film “new”" in page
 
 
 def test_what_cannot_be_compared_shows_no_figures() -> None:
@@ -47,6 +50,7 @@ def test_what_cannot_be_compared_shows_no_figures() -> None:
     assert "-9.00" not in page
     assert "<svg" not in page
     assert "new-inexact" in page
+    assert 'data-label="Findings"></td>' in page, "none were looked for: that is no 0"
 
 
 def test_a_study_is_told_with_its_verdict() -> None:
@@ -54,3 +58,4 @@ def test_a_study_is_told_with_its_verdict() -> None:
     page = history_page("out", [_film("1", -0.1)], study, "now")
     assert "42 % of a tolerance of 1 mm: unfit" in page  # 6 x 0.1 / sqrt(2)
     assert "not told: there is one operator" in page
+    assert "<dt>films that count</dt><dd>1 of 1</dd>" in page

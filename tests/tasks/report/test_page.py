@@ -114,6 +114,10 @@ def test_the_page_is_whole(page: str) -> None:
     assert len(page) < 5_000_000
 
 
+def test_a_diameter_that_may_be_assumed_is_not_called_given(page: str) -> None:
+    assert "720 mm diameter (as where none is given)" in page
+
+
 def test_nothing_is_loaded_from_elsewhere(page: str) -> None:
     reader = read(page)
     for tag, attributes in reader.elements:
