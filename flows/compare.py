@@ -167,11 +167,12 @@ def _artifacts(found: FoundResult, store: ArtifactStore) -> Reconstructed:
 
     def ref(stage: StageName) -> ArtifactRef:
         known = store.find(stage, keys[stage]) if stage in keys else None
-        if known is None:
+        if known is None or not store.intact(known):
             raise InputError(
                 "artifacts-missing",
                 stage=COMPARE.name,
-                what=f"what {found.location} was made of is not in this store any more ({stage})",
+                what=f"what {found.location} was made of is not whole in this store any more "
+                f"({stage})",
                 advice="Give the film instead of its result: what is missing is made again",
             )
         return known
