@@ -24,6 +24,8 @@ from tasks.stages.stage import CACHED, StageTask
 from tasks.storage.artifacts import ArtifactRef, ArtifactStore, open_store
 
 _POLL_S = 2.0
+_ARTIFACTS = ("frames", "masks", "selection")
+"""Inputs of the stage that are artifacts."""
 
 
 @flow(name="infer", flow_run_name="infer-{tyre}", log_prints=False)
@@ -103,7 +105,14 @@ def _by_deployment(deployment: str) -> StageTask:
         found = store.find(StageName.INFER, key)
         if found is not None and store.intact(found):
             return asdict(found)
-        _run_deployment(deployment, key, tyre, config, inputs)
+        try:
+            _run_deployment(deployment, key, tyre, config, inputs)
+        except ResourceError as exc:
+            if exc.code == "artifact-damaged":
+                # copies here may have hidden it: read anew, it is seen, and made again, next time
+                for name in _ARTIFACTS:
+                    store.intact(inputs[name], afresh=True)
+            raise
         made = store.find(StageName.INFER, key)
         if made is None:
             raise StorageError(
@@ -133,7 +142,7 @@ def _run_deployment(
         parameters={
             "key": key,
             "tyre": tyre,
-            **{name: asdict(inputs[name]) for name in ("frames", "masks", "selection")},
+            **{name: asdict(inputs[name]) for name in _ARTIFACTS},
             "model": model.name if model.name in MODELS else str(model.folder),
             "model_digest": model.digest,
             "config": config.model_dump(mode="json"),
