@@ -14,7 +14,7 @@ from typing import Any
 from prefect import flow
 from prefect.runtime import flow_run as this_run
 
-from configs.comparison import RESULT_SUFFIXES, CompareConfig
+from configs.comparison import COMPARED_SUFFIXES, RESULT_SUFFIXES, CompareConfig
 from configs.locations import inside, level_of, parent_and_name
 from configs.presets import DEFAULT_DIAMETER_MM
 from configs.request import CompareRequest, MeshOptions, ReconstructRequest
@@ -125,8 +125,8 @@ def check_comparison_writable(results: Results, name: str) -> None:
         InputError: ``output-unwritable``, ``output-foreign``.
         StorageError: As :meth:`Results.check`.
     """
-    for suffix in ("json", "html", "csv", "change.glb", "placed.glb"):
-        results.check(f"{name}.{suffix}")
+    for suffix in COMPARED_SUFFIXES:
+        results.check(f"{name}{suffix}")
     check_replaceable(results, f"{name}.json", COMPARISON_MARK)
     check_page_replaceable(results, f"{name}.html")
 

@@ -13,11 +13,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from configs.comparison import COMPARED_SUFFIXES
 from configs.locations import (
     as_location,
     has_unprintable,
     inside,
     is_address,
+    names_of,
     own_path,
     parent_and_name,
     stem_of,
@@ -67,6 +69,14 @@ class History:
         """What the files of a film, or of its comparison, are called."""
         return f"{self.tyre}.{film.label}"
 
+    def files_of(self, film: Film) -> list[str]:
+        """The names of all files that a film leaves: its result's, its comparison's, or both."""
+        name = self.name_of(film)
+        if film == self.films[0]:
+            return names_of(f"{name}.glb", atlas=True)
+        compared = [f"{name}{suffix}" for suffix in COMPARED_SUFFIXES]
+        return [*compared, *names_of(f"{name}.damaged.glb", atlas=True)]
+
 
 def find_histories(source: Path | str, settings: Settings) -> list[History]:
     """The tyres that a table or a folder names, each with its films in order.
@@ -94,12 +104,14 @@ def find_histories(source: Path | str, settings: Settings) -> list[History]:
             f"there is only one film of {', '.join(single)}",
             "Add the film that it is to be compared with, or take the tyre out",
         )
-    names = Counter(h.name_of(film).lower() for h in histories for film in h.films)
-    twice = [name for name, count in names.items() if count > 1]
+    files = Counter(
+        name.lower() for h in histories for film in h.films for name in h.files_of(film)
+    )
+    twice = [name for name, count in files.items() if count > 1]
     if twice:
         raise _refused(
             "films-names",
-            f"the files of two films would be called {twice[0]}",
+            f"files of two films would be called {twice[0]}",
             "Give each film of a tyre a label of its own",
         )
     return histories
