@@ -17,7 +17,7 @@ from prefect.runtime import flow_run as this_run
 from configs.comparison import COMPARED_SUFFIXES, RESULT_SUFFIXES, CompareConfig
 from configs.locations import inside, level_of, parent_and_name
 from configs.presets import DEFAULT_DIAMETER_MM
-from configs.request import CompareRequest, MeshOptions, ReconstructRequest
+from configs.request import BoundRequest, CompareRequest, ReconstructRequest
 from configs.settings import Settings
 from configs.stages import StageName
 from flows.reconstruct import reconstruct
@@ -47,6 +47,7 @@ from tasks.storage.results import (
     check_page_replaceable,
     check_replaceable,
 )
+from tasks.storage.roots import check_input_root, check_output_root
 
 _log = logging.getLogger("tyre3d")
 
@@ -86,8 +87,10 @@ def run_comparison(request: CompareRequest, settings: Settings) -> dict[str, Any
         request: What is compared, where the result goes, and how.
         settings: Settings of this installation.
     """
-    results = Results(request.out_dir, settings)
     name = request.name
+    change = inside(request.out_dir, f"{name}.change.glb")
+    check_output_root(change, request.output_roots)
+    results = Results(request.out_dir, settings)
     check_comparison_writable(results, name)
     sides = {}
     with report_to_prefect() as progress:
@@ -113,6 +116,7 @@ def run_comparison(request: CompareRequest, settings: Settings) -> dict[str, Any
     }
     record["files"] = {each: hashlib.sha256(data).hexdigest() for each, data in files.items()}
     record["glb_sha256"] = record["files"][f"{name}.change.glb"]
+    check_output_root(change, request.output_roots)
     results.write({**files, f"{name}.json": json.dumps(record, indent=2).encode() + b"\n"})
     publish_comparison(name, record, results, settings)
     return record
@@ -136,8 +140,10 @@ def _result_of(
 ) -> FoundResult:
     """The finished result that is named, or that of the film that is."""
     if parent_and_name(location)[1].lower().endswith(RESULT_SUFFIXES):
+        either = (*request.input_roots, *request.output_roots)
+        check_input_root(location, either)
         return find_result(str(location), settings)
-    how = {name: getattr(request, name) for name in MeshOptions.model_fields}
+    how = {name: getattr(request, name) for name in BoundRequest.model_fields}
     made = ReconstructRequest(input=location, glb_path=glb, **how)
     reconstruct(made, made.stem)
     return find_result(str(glb), settings)
