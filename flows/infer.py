@@ -14,6 +14,7 @@ from prefect.runtime import task_run as this_task
 from configs.registry import MODELS
 from configs.settings import Settings
 from configs.stages import InferConfig, StageName
+from flows.support.clocks import time_of
 from flows.support.settings import load_settings
 from tasks.core.errors import ModelError, ResourceError, StorageError
 from tasks.core.failures import failure_of_state
@@ -134,8 +135,11 @@ def _run_deployment(
     Raises:
         ResourceError: With the code of what went wrong there.
     """
+    from prefect.client.orchestration import get_client
     from prefect.deployments import run_deployment
 
+    with get_client(sync_client=True) as client:
+        now = time_of(client.request("GET", "/health"))
     model = inputs["model"]
     returned = run_deployment(
         deployment,
@@ -148,6 +152,7 @@ def _run_deployment(
             "config": config.model_dump(mode="json"),
         },
         flow_run_name=f"infer-{tyre}",
+        scheduled_time=now,  # by the server's clock, which decides what is due
         timeout=None,
         poll_interval=_POLL_S,
         idempotency_key=f"{this_flow.id}:{key}:{this_flow.run_count}.{this_task.run_count}",

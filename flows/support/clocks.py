@@ -9,6 +9,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 
+import httpx
+
 MOST_OFF_S = 60.0
 """Less than half of what the watch over runs waits for a heartbeat (``deployments/deploy.py``)."""
 
@@ -25,6 +27,11 @@ def seconds_ahead(date: str, before: datetime, after: datetime) -> float:
     earliest, latest = before - (told + timedelta(seconds=1)), after - told
     off = max(earliest, timedelta()) + min(latest, timedelta())
     return off.total_seconds()
+
+
+def time_of(answer: httpx.Response) -> datetime:
+    """The time on the server's clock when it answered: runs that are due now are due by that."""
+    return parsedate_to_datetime(answer.headers["Date"])
 
 
 def in_words(ahead_s: float) -> str:

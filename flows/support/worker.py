@@ -8,7 +8,6 @@ import logging
 import signal
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from prefect.exceptions import PrefectHTTPStatusError
 from prefect.states import Crashed
 from prefect.workers.process import ProcessWorker
 
-from flows.support.clocks import MOST_OFF_S, in_words, seconds_ahead
+from flows.support.clocks import MOST_OFF_S, in_words, seconds_ahead, time_of
 from flows.support.lost_runs import LostRuns
 from flows.support.machine import EVERY_S, events
 
@@ -148,7 +147,7 @@ async def _tell_of_machine(places: Mapping[str, Path], low_bytes: float) -> None
         while True:
             try:
                 answer = await client.request("GET", "/health")
-                now = parsedate_to_datetime(answer.headers["Date"])
+                now = time_of(answer)
                 records = await asyncio.to_thread(events, places, low_bytes, now)
                 await client.request("POST", "/events", json=records)
             except Exception as exc:  # noqa: BLE001  the next time may succeed
