@@ -22,6 +22,7 @@ from configs.settings import Settings
 from tasks.batch.sources import PAGE_NAME
 from tasks.core.errors import InputError
 from tasks.mesh.reading import ReadMesh, read_glb
+from tasks.storage.base import storage_errors
 from tasks.storage.open import open_storage
 from tasks.storage.results import PAGE_MARK, Results
 
@@ -143,9 +144,11 @@ def _names_in(location: Path | str, settings: Settings) -> list[str] | None:
 
     Raises:
         InputError: ``result-missing`` for a whole bucket.
+        StorageError: It may not be listed.
     """
     if isinstance(location, Path):
-        return sorted(path.name for path in location.iterdir()) if location.is_dir() else None
+        with storage_errors(str(location)):
+            return sorted(path.name for path in location.iterdir()) if location.is_dir() else None
     folder, name = parent_and_name(location)
     if not is_address(str(folder)):
         raise _missing(f"{location} names a whole bucket", "Name a GLB, or a prefix with one")

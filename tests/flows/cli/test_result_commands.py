@@ -127,6 +127,18 @@ def test_render_makes_a_picture(out: Path, tmp_path: Path) -> None:
     assert image.min() < 90 < 180 < image.max(), "dark rubber on a light ground"
 
 
+def test_a_folder_that_may_not_be_listed_is_told(
+    out: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused(_: Path) -> Iterator[Path]:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refused)
+    for command in ("info", "view"):
+        assert main([command, str(out)]) == 5
+        assert "[storage-denied]" in capsys.readouterr().err
+
+
 @pytest.fixture
 def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A bucket, ``tyres``, that commands reach, as a file system."""
