@@ -89,3 +89,5 @@ class CompareConfig(StageConfig):
 
 RESULT_SUFFIXES = (".glb", ".json", ".html")
 """What a finished result is named by; all else is a film or a folder of frames."""
+COMPARED_SUFFIXES = (".json", ".html", ".csv", ".change.glb", ".placed.glb")
+"""What is added to a comparison's name for its files."""

@@ -98,7 +98,20 @@ class MeshOptions(ReconstructOptions):
         return config_of(kind, self.parameters, **own.get(kind, {}))
 
 
-class ReconstructRequest(MeshOptions):
+class BoundRequest(MeshOptions):
+    """What lies in certain folders, if any are named: whoever let it through looked at links."""
+
+    input_roots: tuple[Location, ...] = Field(
+        (), description="folders below one of which inputs must still lie; none: anywhere"
+    )
+    output_roots: tuple[Location, ...] = Field(
+        (),
+        description="folders below one of which results must still go, and which are not made; "
+        "none: anywhere",
+    )
+
+
+class ReconstructRequest(BoundRequest):
     """One tyre video (or folder of frames) and how to make its mesh."""
 
     input: Location = Field(description="a video, or a folder of PNG or JPEG frames; also in S3")
@@ -114,7 +127,7 @@ MAX_NAME = 100
 """Characters that the name of a comparison may have."""
 
 
-class CompareRequest(MeshOptions):
+class CompareRequest(BoundRequest):
     """Two films or results of one tyre, and how meshes are made of films."""
 
     new: Location = Field(description="the new tyre: a video, a folder of frames, or its GLB")

@@ -27,6 +27,7 @@ from configs.settings import Settings
 from configs.stages import ExtractConfig
 from flows.reconstruct import reconstruct
 from flows.support.batch_page import write_page
+from flows.support.clocks import time_of
 from flows.support.deployment_runs import RunWatch, pause, retry_while_unavailable
 from flows.support.logs import plain_logs
 from flows.support.page import escaped
@@ -187,10 +188,12 @@ class _Work:
 
             async def start(request: ReconstructRequest, name: str, key: str) -> FlowRun:
                 async with starts:
+                    now = time_of(await client.request("GET", "/health"))
                     try:
                         return await arun_deployment(
                             deployment,
                             client=client,
+                            scheduled_time=now,  # by this machine's clock it might be due hours on
                             parameters={"request": request.model_dump(mode="json"), "tyre": name},
                             flow_run_name=f"reconstruct-{name}",
                             timeout=0,

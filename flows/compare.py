@@ -14,10 +14,10 @@ from typing import Any
 from prefect import flow
 from prefect.runtime import flow_run as this_run
 
-from configs.comparison import RESULT_SUFFIXES, CompareConfig
+from configs.comparison import COMPARED_SUFFIXES, RESULT_SUFFIXES, CompareConfig
 from configs.locations import inside, level_of, parent_and_name
 from configs.presets import DEFAULT_DIAMETER_MM
-from configs.request import CompareRequest, MeshOptions, ReconstructRequest
+from configs.request import BoundRequest, CompareRequest, ReconstructRequest
 from configs.settings import Settings
 from configs.stages import StageName
 from flows.reconstruct import reconstruct
@@ -48,6 +48,7 @@ from tasks.storage.results import (
     check_page_replaceable,
     check_replaceable,
 )
+from tasks.storage.roots import check_input_root, check_output_root
 
 _log = logging.getLogger("tyre3d")
 
@@ -96,14 +97,16 @@ def run_comparison(request: CompareRequest, settings: Settings) -> dict[str, Any
         request: What is compared, where the result goes, and how.
         settings: Settings of this installation.
     """
-    results = Results(request.out_dir, settings)
     name = request.name
+    change = inside(request.out_dir, f"{name}.change.glb")
+    check_output_root(change, request.output_roots)
+    results = Results(request.out_dir, settings)
     check_comparison_writable(results, name)
     store = open_store(settings)
     given = {"new": request.new, "damaged": request.damaged}
     for location in given.values():  # what cannot be used is refused before a film is reconstructed
         if _is_result(location):
-            _artifacts(whole_result(str(location), settings), store)
+            _artifacts(_named_result(location, request, settings), store)
     sides = {}
     with report_to_prefect() as progress:
         for number, (side, location) in enumerate(given.items()):
@@ -129,6 +132,7 @@ def run_comparison(request: CompareRequest, settings: Settings) -> dict[str, Any
     }
     record["files"] = {each: hashlib.sha256(data).hexdigest() for each, data in files.items()}
     record["glb_sha256"] = record["files"][f"{name}.change.glb"]
+    check_output_root(change, request.output_roots)
     results.write({**files, f"{name}.json": json.dumps(record, indent=2).encode() + b"\n"})
     publish_comparison(name, record, results, settings)
     return record
@@ -141,12 +145,18 @@ def check_comparison_writable(results: Results, name: str) -> None:
         InputError: ``output-unwritable``, ``output-foreign``.
         StorageError: As :meth:`Results.check`.
     """
-    for suffix in ("json", "html", "csv", "change.glb", "placed.glb"):
-        results.check(f"{name}.{suffix}")
+    for suffix in COMPARED_SUFFIXES:
+        results.check(f"{name}{suffix}")
     check_replaceable(results, f"{name}.json", COMPARISON_MARK)
     check_page_replaceable(results, f"{name}.html")
     meshes = [f"{name}.{each}.glb" for each in ("change", "placed")]
     check_meshes_replaceable(results, meshes, f"{name}.json")
+
+
+def _named_result(location: Path | str, request: CompareRequest, settings: Settings) -> FoundResult:
+    """A finished result that a request names, from within its roots."""
+    check_input_root(location, (*request.input_roots, *request.output_roots))
+    return whole_result(str(location), settings)
 
 
 def _result_of(
@@ -154,8 +164,8 @@ def _result_of(
 ) -> FoundResult:
     """The finished result that is named, or that of the film that is."""
     if _is_result(location):
-        return whole_result(str(location), settings)
-    how = {name: getattr(request, name) for name in MeshOptions.model_fields}
+        return _named_result(location, request, settings)
+    how = {name: getattr(request, name) for name in BoundRequest.model_fields}
     made = ReconstructRequest(input=location, glb_path=glb, **how)
     reconstruct(made, made.stem)
     return find_result(str(glb), settings)
@@ -193,7 +203,8 @@ def _artifacts(found: FoundResult, store: ArtifactStore) -> Reconstructed:
             raise InputError(
                 "artifacts-missing",
                 stage=COMPARE.name,
-                what=f"what {found.location} was made of is not in this store any more ({stage})",
+                what=f"what {found.location} was made of is not whole in this store any more "
+                f"({stage})",
                 advice="Give the film instead of its result: what is missing is made again",
             )
         return known

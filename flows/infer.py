@@ -14,6 +14,7 @@ from prefect.runtime import task_run as this_task
 from configs.registry import MODELS
 from configs.settings import Settings
 from configs.stages import InferConfig, StageName
+from flows.support.clocks import time_of
 from flows.support.settings import load_settings
 from tasks.core.errors import ModelError, ResourceError, StorageError
 from tasks.core.failures import failure_of_state
@@ -24,6 +25,8 @@ from tasks.stages.stage import CACHED, StageTask
 from tasks.storage.artifacts import ArtifactRef, ArtifactStore, open_store
 
 _POLL_S = 2.0
+_ARTIFACTS = ("frames", "masks", "selection")
+"""Inputs of the stage that are artifacts."""
 
 
 @flow(name="infer", flow_run_name="infer-{tyre}", log_prints=False)
@@ -105,7 +108,14 @@ def _by_deployment(deployment: str) -> StageTask:
         found = store.find(StageName.INFER, key)
         if found is not None and store.intact(found):
             return asdict(found)
-        _run_deployment(deployment, key, tyre, config, inputs)
+        try:
+            _run_deployment(deployment, key, tyre, config, inputs)
+        except ResourceError as exc:
+            if exc.code == "artifact-damaged":
+                # copies here may have hidden it: read anew, it is seen, and made again, next time
+                for name in _ARTIFACTS:
+                    store.intact(inputs[name], afresh=True)
+            raise
         made = store.find(StageName.INFER, key)
         if made is None:
             raise StorageError(
@@ -127,20 +137,24 @@ def _run_deployment(
     Raises:
         ResourceError: With the code of what went wrong there.
     """
+    from prefect.client.orchestration import get_client
     from prefect.deployments import run_deployment
 
+    with get_client(sync_client=True) as client:
+        now = time_of(client.request("GET", "/health"))
     model = inputs["model"]
     returned = run_deployment(
         deployment,
         parameters={
             "key": key,
             "tyre": tyre,
-            **{name: asdict(inputs[name]) for name in ("frames", "masks", "selection")},
+            **{name: asdict(inputs[name]) for name in _ARTIFACTS},
             "model": model.name if model.name in MODELS else str(model.folder),
             "model_digest": model.digest,
             "config": config.model_dump(mode="json"),
         },
         flow_run_name=f"infer-{tyre}",
+        scheduled_time=now,  # by the server's clock, which decides what is due
         timeout=None,
         poll_interval=_POLL_S,
         idempotency_key=f"{this_flow.id}:{key}:{this_flow.run_count}.{this_task.run_count}",

@@ -64,6 +64,7 @@ from tasks.stages.unroll_atlas import ATLAS
 from tasks.storage.artifacts import ArtifactRef, ArtifactStore, open_store
 from tasks.storage.inputs import local_input
 from tasks.storage.results import check_writable, finite, write_result
+from tasks.storage.roots import check_input_root, check_output_root
 from tasks.verdict.record import Judgement
 
 _log = logging.getLogger("tyre3d")
@@ -103,6 +104,8 @@ def run_stages(request: ReconstructRequest, settings: Settings) -> dict[str, Any
     Returns:
         The metadata that also lie beside the GLB.
     """
+    check_output_root(request.glb_path, request.output_roots)
+    check_input_root(request.input, request.input_roots)
     check_writable(request.glb_path, settings, atlas=request.atlas)
     with local_input(request.input, settings) as path:
         source = Source.of(path)
@@ -210,6 +213,7 @@ def run_stages(request: ReconstructRequest, settings: Settings) -> dict[str, Any
         levels["plain"] = PLAIN_FILE
     beside = {f".{name}.glb": (written.folder / file).read_bytes() for name, file in levels.items()}
     page = page_of(request.stem, metadata, content, beside[".preview.glb"])
+    check_output_root(request.glb_path, request.output_roots)
     metadata["files"] = write_result(
         request.glb_path, glb, metadata, settings, page, {**flattened, **beside}
     )

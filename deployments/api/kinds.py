@@ -33,6 +33,7 @@ from deployments.api.settings import ApiSettings
 from tasks.core.errors import Tyre3dError
 from tasks.storage.results import COMPARISON_MARK, METADATA_MARK, Results, check_replaceable
 
+_BOUNDS = ("input_roots", "output_roots")
 Parameters = Mapping[str, Any]
 """Parameters of a run, as Prefect keeps them."""
 
@@ -99,7 +100,8 @@ class Reconstructions:
         check_stem(stem_of(glb), "output_glb_path")
         _check_replaceable(glb, stem_of(glb), METADATA_MARK)
         options = body.model_dump(include=set(ReconstructRequest.model_fields))
-        request = ReconstructRequest(input=source, glb_path=glb, **options)
+        bounds = _bounds(settings)
+        request = ReconstructRequest(input=source, glb_path=glb, **bounds, **options)
         parameters = {"request": request.model_dump(mode="json"), "tyre": request.stem}
         return RunRequest(parameters, f"reconstruct-{request.stem}")
 
@@ -133,7 +135,7 @@ class Comparisons:
         output_below(inside(folder, change), settings.output_roots, beside=[change])
         _check_replaceable(inside(folder, f"{body.name}.change.glb"), body.name, COMPARISON_MARK)
         options = body.model_dump(include=set(CompareRequest.model_fields) - {"new", "damaged"})
-        request = CompareRequest(**sides, out_dir=folder, **options)
+        request = CompareRequest(**sides, out_dir=folder, **_bounds(settings), **options)
         return RunRequest({"request": request.model_dump(mode="json")}, f"compare-{body.name}")
 
     def glb_of(self, parameters: Parameters) -> Path | str:
@@ -157,12 +159,26 @@ class Comparisons:
 
 
 def ask_alike(kind: Kind, one: Parameters, other: Parameters) -> bool:
-    """Whether runs are asked the same, one of them perhaps by a release that knew fewer options."""
+    """Whether runs are asked the same, one of them perhaps by a release that knew fewer options.
+
+    Which roots there were then is no part of what a client asked.
+    """
+    unbound = dict.fromkeys(_BOUNDS, ())
     try:
-        requests = [kind.request.model_validate(each["request"]) for each in (one, other)]
+        requests = [
+            kind.request.model_validate({**each["request"], **unbound}) for each in (one, other)
+        ]
     except ValidationError:  # of another release
         return one == other
     return requests[0] == requests[1]
+
+
+def _bounds(settings: ApiSettings) -> dict[str, tuple[Path | str, ...]]:
+    """The roots without links, as the paths of a request are."""
+    return {
+        name: tuple(r.resolve() if isinstance(r, Path) else r for r in getattr(settings, name))
+        for name in _BOUNDS
+    }
 
 
 def _side(location: Path | str, settings: ApiSettings) -> Path | str:

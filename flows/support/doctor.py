@@ -10,6 +10,7 @@ import sys
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +18,7 @@ from urllib.parse import urlsplit
 
 from configs.presets import DEFAULT_SESSION, FEATURES
 from configs.settings import Settings
+from flows.support.clocks import MOST_OFF_S, in_words, seconds_ahead
 from flows.support.machine import locations_of
 from tasks.core.errors import Tyre3dError
 from tasks.core.words import counted
@@ -239,6 +241,9 @@ def check_server() -> Iterator[Check]:
     with get_client(sync_client=True) as client:
         yield Check("server", "ok", str(client.api_url))
         yield _of_version(str(client.api_version()))
+        before = datetime.now(UTC)
+        date = client.request("GET", "/health").headers["Date"]
+        yield _of_clock(seconds_ahead(date, before, datetime.now(UTC)))
         pools = {pool.name: pool for pool in client.read_work_pools()}
         for name in (*_POOLS, *(["gpu"] if "gpu" in pools else [])):
             pool = pools.get(name)
@@ -257,6 +262,12 @@ def _of_version(theirs: str) -> Check:
         return Check("server's version", "ok", theirs)
     found = f"the server is Prefect {theirs}, this machine has {ours}"
     return Check("server's version", "warning", found, "Bring both to the same release")
+
+
+def _of_clock(ahead_s: float) -> Check:
+    if abs(ahead_s) <= MOST_OFF_S:
+        return Check("clock", "ok", "as Prefect's server has it")
+    return Check("clock", "problem", in_words(ahead_s), "Set it by NTP: workers here take no runs")
 
 
 def _of_workers(pool: str, workers: list[Any]) -> Check:

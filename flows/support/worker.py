@@ -8,16 +8,18 @@ import logging
 import signal
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
+import httpx
 from prefect import State
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
+from prefect.exceptions import PrefectHTTPStatusError
 from prefect.states import Crashed
 from prefect.workers.process import ProcessWorker
 
+from flows.support.clocks import MOST_OFF_S, in_words, seconds_ahead, time_of
 from flows.support.lost_runs import LostRuns
 from flows.support.machine import EVERY_S, events
 
@@ -29,16 +31,33 @@ SILENCE_S = 450.0
 
 
 class DrainingWorker(ProcessWorker):
-    """Prefect's worker of processes; once it drains, it takes no more runs."""
+    """Prefect's worker of processes; once it drains, or by a wrong clock, it takes no more runs."""
 
     draining = False
+    clock_is_off = False
 
     async def get_and_submit_flow_runs(self) -> list[FlowRun]:
-        """Take the runs that are due, unless it drains."""
-        if self.draining:
+        """Take the runs that are due, unless it drains, or its clock is not the server's."""
+        if not self.draining:
+            await self._compare_clocks()
+        if self.draining or self.clock_is_off:
             self._last_polled_time = datetime.now(UTC)  # it is in good health
             return []
         return await super().get_and_submit_flow_runs()
+
+    async def _compare_clocks(self) -> None:
+        """Look whether the clock is right; where that cannot be told nothing changes."""
+        before = datetime.now(UTC)
+        try:
+            answer = await self.client.request("GET", "/health")
+            ahead_s = seconds_ahead(answer.headers["Date"], before, datetime.now(UTC))
+        except (httpx.HTTPError, PrefectHTTPStatusError, KeyError, ValueError):
+            return
+        was_off, self.clock_is_off = self.clock_is_off, abs(ahead_s) > MOST_OFF_S
+        if self.clock_is_off and not was_off:
+            _log.error("%s: no runs are taken until it is right", in_words(ahead_s))
+        elif was_off and not self.clock_is_off:
+            _log.info("this machine's clock is right again: runs are taken")
 
     @property
     def taken(self) -> list[Any]:
@@ -128,7 +147,7 @@ async def _tell_of_machine(places: Mapping[str, Path], low_bytes: float) -> None
         while True:
             try:
                 answer = await client.request("GET", "/health")
-                now = parsedate_to_datetime(answer.headers["Date"])
+                now = time_of(answer)
                 records = await asyncio.to_thread(events, places, low_bytes, now)
                 await client.request("POST", "/events", json=records)
             except Exception as exc:  # noqa: BLE001  the next time may succeed

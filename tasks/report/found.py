@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from configs.locations import (
     as_location,
     inside,
+    is_address,
     is_level,
     metadata_of,
     parent_and_name,
@@ -23,6 +24,8 @@ from configs.settings import Settings
 from tasks.batch.sources import PAGE_NAME
 from tasks.core.errors import InputError
 from tasks.mesh.reading import ReadMesh, read_glb
+from tasks.storage.base import storage_errors
+from tasks.storage.open import open_storage
 from tasks.storage.results import PAGE_MARK, Results
 
 _SUFFIXES = (".json", ".html")
@@ -56,14 +59,14 @@ def find_result(text: str, settings: Settings) -> FoundResult:
 
     Args:
         text: A GLB, its JSON or its report, the name of all three without a suffix, or a folder
-            with one result; s3:// as well.
+            with one result; s3:// as well, where a prefix is such a folder.
         settings: How S3 is reached.
 
     Raises:
         InputError: ``result-missing`` where there is none, or several.
         StorageError: S3 does not answer.
     """
-    location = _glb_of(text)
+    location = _glb_of(text, settings)
     folder, name = parent_and_name(location)
     results = Results(folder, settings)
     glb = results.read(name)
@@ -97,10 +100,11 @@ def find_page(text: str, settings: Settings) -> tuple[str, Page]:
         InputError: ``result-missing``.
     """
     location = as_location(text)
-    if isinstance(location, Path) and (location / PAGE_NAME).is_file():
-        location = location / PAGE_NAME
-    elif parent_and_name(location)[1] != PAGE_NAME:
-        location = report_of(_glb_of(text))
+    if parent_and_name(location)[1] != PAGE_NAME:
+        if PAGE_NAME in (_names_in(location, settings) or ()):
+            location = inside(location, PAGE_NAME)
+        else:
+            location = report_of(_glb_of(text, settings))
     folder, name = parent_and_name(location)
     content = Results(folder, settings).read(name)
     if content is None or PAGE_MARK not in content[:4096]:
@@ -128,15 +132,11 @@ def mesh_of(result: FoundResult) -> ReadMesh:
         ) from exc
 
 
-def _glb_of(text: str) -> Path | str:
+def _glb_of(text: str, settings: Settings) -> Path | str:
     location = as_location(text)
-    if isinstance(location, Path) and location.is_dir():
-        found = [p for p in sorted(location.glob("*.glb")) if not is_level(p.name)]
-        if len(found) != 1:
-            names = ", ".join(p.name for p in found[:5]) + (", ..." if len(found) > 5 else "")
-            what = f"{location} holds {names}" if found else f"{location} holds no GLB"
-            raise _missing(what, "Name one result")
-        return found[0]
+    names = _names_in(location, settings)
+    if names is not None:
+        return _only_glb(location, names)
     folder, name = parent_and_name(location)
     if name.lower().endswith(".glb"):
         return location
@@ -144,6 +144,40 @@ def _glb_of(text: str) -> Path | str:
         if name.lower().endswith(suffix):
             return inside(folder, f"{name[: -len(suffix)]}.glb")
     return inside(folder, f"{stem_of(location)}.glb")
+
+
+def _only_glb(folder: Path | str, names: Iterable[str]) -> Path | str:
+    """The one whole mesh in a folder."""
+    found = [n for n in names if n.endswith(".glb") and not is_level(n)]
+    if len(found) != 1:
+        several = ", ".join(found[:5]) + (", ..." if len(found) > 5 else "")
+        what = f"{folder} holds {several}" if found else f"{folder} holds no GLB"
+        raise _missing(what, "Name one result")
+    return inside(folder, found[0])
+
+
+def _names_in(location: Path | str, settings: Settings) -> list[str] | None:
+    """The names of what lies right in a folder or right below a prefix, None where it is neither.
+
+    A prefix is looked at only where no result is called so: not all who may read may list.
+
+    Raises:
+        InputError: ``result-missing`` for a whole bucket.
+        StorageError: It may not be listed.
+    """
+    if isinstance(location, Path):
+        with storage_errors(str(location)):
+            return sorted(path.name for path in location.iterdir()) if location.is_dir() else None
+    folder, name = parent_and_name(location)
+    if not is_address(str(folder)):
+        raise _missing(f"{location} names a whole bucket", "Name a GLB, or a prefix with one")
+    if name.lower().endswith((".glb", *_SUFFIXES)):
+        return None
+    storage = open_storage(folder, settings)
+    if storage.size(f"{stem_of(location)}.glb") is not None:
+        return None
+    keys = map(PurePosixPath, storage.keys(name))
+    return [key.name for key in keys if str(key.parent) == name] or None
 
 
 def _parsed(content: bytes | None) -> dict[str, Any]:

@@ -122,10 +122,18 @@ class ArtifactStore:
             return None
         return self._ref(stage, key, content, manifest)
 
-    def intact(self, ref: ArtifactRef) -> bool:
-        """Whether the artifact is all there, unchanged (sizes and digests)."""
+    def intact(self, ref: ArtifactRef, *, afresh: bool = False) -> bool:
+        """Whether the artifact is all there, unchanged (sizes and digests).
+
+        Copies on this machine are no proof of it, for other machines have none: whether each file
+        is in the storage, in its size, is looked at besides.
+
+        Args:
+            ref: The artifact.
+            afresh: Whether copies are read anew, so that damage in the storage shows here, too.
+        """
         try:
-            self.open(ref)
+            self._open(ref, look=True, afresh=afresh)
         except StorageError as exc:
             if exc.code not in ("artifact-damaged", "storage-missing"):
                 raise
@@ -138,11 +146,19 @@ class ArtifactStore:
         Raises:
             StorageError: ``artifact-damaged`` if anything is missing or changed.
         """
+        return self._open(ref)
+
+    def _open(self, ref: ArtifactRef, *, look: bool = False, afresh: bool = False) -> Artifact:
         base, manifest = self._base(ref), self._manifest(ref)
         self._storage.touch(f"{base}/{MANIFEST}")
         root: Path | None = None
         for name, entry in manifest.files.items():
-            path = self._file(ref, f"{base}/{manifest.folder}/{name}", name, entry)
+            key = f"{base}/{manifest.folder}/{name}"
+            path = None if afresh else self._copy(key, entry)
+            if path is None:
+                path = self._fetched(ref, key, name, entry)
+            elif look:
+                self._check_size(ref, key, name, entry)
             root = Path(str(path).removesuffix(name))
         return Artifact(root or self._read_cache.folder, manifest.record, tuple(manifest.files))
 
@@ -163,13 +179,16 @@ class ArtifactStore:
             raise _damaged(ref, "its manifest cannot be read")
         return manifest
 
-    def _file(self, ref: ArtifactRef, key: str, name: str, entry: Mapping[str, Any]) -> Path:
-        """One file of an artifact, checked, on this machine."""
-        copy = self._read_cache.find(key, lambda path: _matches(path, entry))
-        if copy is not None:
-            return copy
+    def _copy(self, key: str, entry: Mapping[str, Any]) -> Path | None:
+        return self._read_cache.find(key, lambda path: _matches(path, entry))
+
+    def _check_size(self, ref: ArtifactRef, key: str, name: str, entry: Mapping[str, Any]) -> None:
         if self._storage.size(key) != entry["size"]:
             raise _damaged(ref, f"{name} is missing or has another size")
+
+    def _fetched(self, ref: ArtifactRef, key: str, name: str, entry: Mapping[str, Any]) -> Path:
+        """One file of an artifact, from the storage, checked."""
+        self._check_size(ref, key, name, entry)
         path = self._storage.local(key, self._read_cache.folder)
         if not _matches(path, entry):
             (self._read_cache.folder / key).unlink(missing_ok=True)

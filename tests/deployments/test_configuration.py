@@ -5,6 +5,9 @@ from __future__ import annotations
 import importlib
 import json
 import re
+import shutil
+import subprocess
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -172,6 +175,21 @@ def test_secrets_stand_in_no_file() -> None:
             )
             elsewhere = ("${", "{{ prefect.blocks.secret.")
             assert found is None or any(e in line for e in elsewhere), f"{path.name}: {line}"
+
+
+@pytest.mark.parametrize(
+    "name", ["deployments/docker/.env", "deployments/kubernetes/workers.env", "tyre3d.env"]
+)
+def test_files_of_secrets_get_neither_into_an_image_nor_into_the_repository(name: str) -> None:
+    """Where docs/operations.md has them made; whoever gets the image would read them there."""
+    patterns = (ROOT / ".dockerignore").read_text().splitlines()
+    after = patterns[patterns.index("!deployments") + 1 :]
+    assert any(fnmatch(f"/{name}", pattern.replace("**/", "*/")) for pattern in after)
+    command = ["git", "check-ignore", "--no-index", "--quiet", name]
+    example = [*command[:-1], "deployments/docker/example.env"]
+    if shutil.which("git") and (ROOT / ".git").exists():
+        assert subprocess.run(command, cwd=ROOT, check=False).returncode == 0
+        assert subprocess.run(example, cwd=ROOT, check=False).returncode != 0
 
 
 def _commands() -> dict[str, list[str]]:

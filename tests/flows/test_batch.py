@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -221,11 +222,13 @@ class Server:
     def __init__(self, script: dict[str, list[Any]]) -> None:
         self.script = script
         self.keys: list[str] = []
+        self.due: list[datetime] = []
         self.running = self.most = 0
 
     async def __call__(self, name: str, **call: Any) -> FlowRun:
         self.keys.append(call["idempotency_key"])
         assert call["timeout"] == 0
+        self.due.append(call["scheduled_time"])
         request = ReconstructRequest.model_validate(call["parameters"]["request"])
         self.running += 1
         self.most = max(self.most, self.running)
@@ -303,6 +306,8 @@ def test_no_process_is_started_for_what_is_no_film(
 ) -> None:
     server = Server({"film": [Completed()]})
     monkeypatch.setattr(module, "arun_deployment", server)
+    theirs = datetime(2031, 1, 2, 3, 4, 5, tzinfo=UTC)
+    monkeypatch.setattr(module, "time_of", lambda _: theirs)
     write_video(tmp_path / "film.mp4", 2)
     (tmp_path / "noise.mp4").write_bytes(bytes(range(256)) * 12)
     (tmp_path / "words.mp4").write_text("no film")
@@ -312,6 +317,7 @@ def test_no_process_is_started_for_what_is_no_film(
     manifest = module.run_batch(request, Settings(), "batch-id")
     assert module.final_state(manifest).message == "2 of 3 failed: noise, words"
     assert server.keys == ["batch-id:film:1"]
+    assert server.due == [theirs], "by the server's clock"
     entries = _entries(tmp_path / "out")
     for name in ("noise", "words"):
         error = entries[name]["error"]

@@ -156,6 +156,16 @@ def test_a_result_is_looked_at_before_the_film_beside_it_is_reconstructed(
     assert not list(out.glob("*.glb"))
 
 
+def test_a_result_of_which_an_artifact_is_damaged_is_refused_for_good(
+    cut_out_folder: Path, tmp_path: Path, tiny_model: Path
+) -> None:
+    glb = Path(run(cut_out_folder, tmp_path, tiny_model)["output_path"])
+    merged = tmp_path / "home/artifacts/cas/merge"
+    next(p for p in merged.rglob("*") if p.is_file() and p.name != "manifest.json").unlink()
+    with pytest.raises(InputError, match="artifacts-missing"):
+        compare(_request(glb, glb, tmp_path / "out3", tiny_model))
+
+
 def test_nothing_of_others_is_replaced(
     cut_out_folder: Path, tmp_path: Path, tiny_model: Path
 ) -> None:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from configs.stages import InferConfig
-from flows.infer import infer
+import flows.infer
+from configs.settings import Settings
+from configs.stages import InferConfig, StageName
+from flows.infer import infer, remote_tasks
 from tasks.core.errors import ResourceError
 from tasks.network.weights import choose_model
 from tasks.stages.infer_codes import INFER
-from tasks.storage.artifacts import ArtifactRef
+from tasks.storage.artifacts import ArtifactRef, ArtifactStore
+from tests.support.memory_storage import MemoryStorage
 
 
 def test_the_machine_of_the_network_decides_on_its_device(
@@ -32,3 +36,30 @@ def test_the_machine_of_the_network_decides_on_its_device(
             model_digest=model.digest,
             config=config,
         )
+
+
+def test_damage_that_only_the_machine_of_the_network_sees_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def produce(folder: Path) -> dict[str, Any]:
+        (folder / "a.npz").write_bytes(b"whole")
+        return {}
+
+    def damaged(*_: object) -> None:
+        what = "the artifact cannot be used"
+        raise ResourceError("artifact-damaged", stage=StageName.INFER, what=what, advice="")
+
+    storage = MemoryStorage()
+    store = ArtifactStore(storage, tmp_path)
+    frames = store.make("rectify", "k", produce)
+    assert store.intact(frames)
+    (key,) = (k for k in storage.content if k.endswith("a.npz"))
+    storage.content[key] = b"wrong"
+    assert store.intact(frames), "by the copy"
+    monkeypatch.setattr(flows.infer, "_run_deployment", damaged)
+    infer_remotely = remote_tasks(Settings(infer_deployment="infer/infer"))[StageName.INFER]
+    inputs = dict.fromkeys(("frames", "masks", "selection"), frames)
+    with pytest.raises(ResourceError, match="artifact-damaged"):
+        infer_remotely.fn("key", "tyre", InferConfig(), inputs, "cpu", store)
+    assert store.make("rectify", "k", produce) == frames
+    assert storage.content[key] == b"whole"

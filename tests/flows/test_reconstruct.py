@@ -133,6 +133,26 @@ def test_glb_and_metadata(cut_out_folder: Path, tmp_path: Path, tiny_model: Path
     assert_valid(path)
 
 
+def test_a_root_of_results_that_is_gone_is_not_made(
+    cut_out_folder: Path, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "out"
+    with pytest.raises(InputError, match=r"output-unwritable.*out is not there"):
+        run(cut_out_folder, tmp_path, tiny_model, output_roots=[root])
+    assert not root.exists()
+    with pytest.raises(InputError, match="input-unreadable"):
+        run(cut_out_folder, tmp_path, tiny_model, input_roots=[tmp_path])
+
+    def gone(*_: object) -> None:
+        shutil.rmtree(root)
+
+    root.mkdir()
+    monkeypatch.setattr("flows.reconstruct.page_of", gone)
+    with pytest.raises(InputError, match=r"output-unwritable.*out is not there"):
+        run(cut_out_folder, tmp_path, tiny_model, output_roots=[root])
+    assert not root.exists()
+
+
 def test_flattened_pictures_lie_beside_the_glb_where_asked(
     cut_out_folder: Path, tmp_path: Path, tiny_model: Path
 ) -> None:

@@ -101,14 +101,18 @@ def test_the_same_key_finds_the_same_job(
 
 
 def test_a_key_finds_the_job_that_an_earlier_release_took(
-    use: Callable[[Use], None], prefect: Prefect, body: dict[str, Any]
+    use: Callable[[Use], None], prefect: Prefect, body: dict[str, Any], tmp_path: Path
 ) -> None:
     """It knew fewer options; what it did not know stands at its default."""
 
     async def test(api: httpx.AsyncClient) -> None:
         headers = {"Idempotency-Key": "order-17"}
         first = (await api.post("/reconstruct", json=body, headers=headers)).json()
-        prefect.runs[first["job_id"]]["parameters"]["request"].pop("plain")
+        asked = prefect.runs[first["job_id"]]["parameters"]["request"]
+        roots = [str(tmp_path.resolve() / name) for name in ("in", "out")]
+        assert [*asked["input_roots"], *asked["output_roots"]] == roots
+        for name in ("plain", "input_roots", "output_roots"):
+            asked.pop(name)
         again = await api.post("/reconstruct", json=body, headers=headers)
         assert (again.status_code, again.json()) == (202, first)
         other = await api.post("/reconstruct", json={**body, "plain": True}, headers=headers)

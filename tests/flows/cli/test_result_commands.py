@@ -23,8 +23,10 @@ from configs.stages import ExportConfig
 from flows.cli.main import main
 from flows.cli.page_server import page_server
 from flows.cli.parser import build_parser, size_of
+from flows.support.settings import load_settings
+from tasks.core.errors import InputError
 from tasks.mesh.export import export_glb
-from tasks.report.found import find_result, mesh_of
+from tasks.report.found import find_page, find_result, mesh_of
 from tasks.report.info import info_of
 from tasks.storage.results import PAGE_MARK, write_result
 from tests.support.s3 import filesystem, s3_server, s3_settings
@@ -125,15 +127,58 @@ def test_render_makes_a_picture(out: Path, tmp_path: Path) -> None:
     assert image.min() < 90 < 180 < image.max(), "dark rubber on a light ground"
 
 
-def test_render_puts_a_picture_into_a_bucket(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_may_not_be_listed_is_told(
+    out: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused(_: Path) -> Iterator[Path]:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refused)
+    for command in ("info", "view"):
+        assert main([command, str(out)]) == 5
+        assert "[storage-denied]" in capsys.readouterr().err
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A bucket, ``tyres``, that commands reach, as a file system."""
     with s3_server("tyres") as server:
         for name in ("endpoint_url", "access_key", "secret_key", "region"):
             value = getattr(s3_settings(server.endpoint), f"s3_{name}")
             secret = getattr(value, "get_secret_value", lambda value=value: value)
             monkeypatch.setenv(f"TYRE3D_S3_{name.upper()}", secret())
-        words = ["render", str(out), "--out", "s3://tyres/pictures/x.jpg", "--size", "64x48"]
-        assert main(words) == 0
-        assert filesystem(server.endpoint).exists("tyres/pictures/x.jpg")
+        yield filesystem(server.endpoint)
+
+
+def test_render_puts_a_picture_into_a_bucket(out: Path, bucket: Any) -> None:
+    words = ["render", str(out), "--out", "s3://tyres/pictures/x.jpg", "--size", "64x48"]
+    assert main(words) == 0
+    assert bucket.exists("tyres/pictures/x.jpg")
+
+
+def test_a_prefix_in_a_bucket_is_a_folder(
+    out: Path, bucket: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TYRE3D_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr("webbrowser.open", lambda _: True)
+    for path in out.iterdir():
+        bucket.put(str(path), f"tyres/a/meshes/{path.name}")
+    for name in ("", "/", "/tyre 1", "/tyre 1.glb", "/tyre 1.json"):
+        found = find_result(f"s3://tyres/a/meshes{name}", load_settings())
+        assert found.location == "s3://tyres/a/meshes/tyre 1.glb"
+        assert main(["view", f"s3://tyres/a/meshes{name}"]) == 0
+    assert (tmp_path / "home/reports/tyre 1.html").read_text() == PAGE
+    picture = tmp_path / "x.png"
+    assert main(["render", "s3://tyres/a/meshes", "--out", str(picture), "--size", "64x48"]) == 0
+    bucket.pipe("tyres/a/meshes/batch.html", PAGE.encode())
+    assert find_page("s3://tyres/a/meshes", load_settings())[0] == "batch.html"
+    bucket.pipe("tyres/a/meshes/tyre 2.glb", b"glTF")
+    with pytest.raises(InputError, match=r"s3://tyres/a/meshes holds tyre 1.glb, tyre 2.glb"):
+        find_result("s3://tyres/a/meshes", load_settings())
+    with pytest.raises(InputError, match="names a whole bucket"):
+        find_result("s3://tyres", load_settings())
+    with pytest.raises(InputError, match=r"there is no s3://tyres/a.glb"):
+        find_result("s3://tyres/a", load_settings())
 
 
 def test_a_turntable_that_is_stopped_leaves_what_was_there(

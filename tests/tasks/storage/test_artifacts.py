@@ -102,6 +102,32 @@ def test_damage_is_noticed_and_made_again(tmp_path: Path, damage: str) -> None:
     assert store.intact(ref)
 
 
+def test_a_copy_here_does_not_hide_what_other_machines_lack(tmp_path: Path) -> None:
+    storage = MemoryStorage()
+    here, there = (ArtifactStore(storage, tmp_path / name) for name in ("here", "there"))
+    ref = make(here)
+    assert here.intact(ref)
+    (key,) = (k for k in storage.content if k.endswith("a.txt"))
+    del storage.content[key]
+    assert not here.intact(ref)
+    assert make(here) == ref
+    assert there.intact(ref)
+
+
+def test_damage_that_copies_hide_shows_where_they_are_read_anew(tmp_path: Path) -> None:
+    storage = MemoryStorage()
+    here, there = (ArtifactStore(storage, tmp_path / name) for name in ("here", "there"))
+    ref = make(here)
+    assert here.intact(ref)
+    (key,) = (k for k in storage.content if k.endswith("a.txt"))
+    storage.content[key] = b"hellO"
+    assert here.intact(ref)
+    assert not here.intact(ref, afresh=True)
+    assert not here.intact(ref)
+    assert make(here) == ref
+    assert there.intact(ref)
+
+
 def _edited(manifest: bytes) -> bytes:
     """Sound JSON that says something else of the artifact."""
     told = json.loads(manifest)
