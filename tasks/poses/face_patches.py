@@ -114,12 +114,12 @@ def _found(picture: Picture, patch: Picture, row: int, column: int) -> tuple[flo
     if best < _ALIKE or not (0 < u < 2 * columns and 0 < v < 2 * rows):
         return None
     along, across = alike[v, u - 1 : u + 2], alike[v - 1 : v + 2, u]
-    return row - rows + v + _vertex(across), column - columns + u + _vertex(along)
+    return row - rows + v + _vertex(across.tolist()), column - columns + u + _vertex(along.tolist())
 
 
-def _vertex(values: Picture) -> float:
+def _vertex(values: Sequence[float]) -> float:
     """Where a parabola through three values has its vertex, from the middle one."""
-    before, there, after = map(float, values)
+    before, there, after = values
     return 0.5 * (before - after) / min(before - 2.0 * there + after, -1e-9)
 
 

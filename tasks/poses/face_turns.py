@@ -37,6 +37,9 @@ def wrapped(angle: FloatArray) -> FloatArray:
     return np.asarray(np.mod(angle + np.pi, 2 * np.pi) - np.pi)
 
 
+_TOLD = 0.01
+"""Weight of the rate that was told first, of what a match tells."""
+
 _CELLS = 1440
 """Cells of a full turn in which matches are counted."""
 
@@ -156,11 +159,15 @@ def refined_angles(angles: FloatArray, phase: FloatArray, turns: Turns) -> Float
             rows.append(row)
             right.append(weight * (expected + np.median(apart)))
         gaps = np.maximum(np.diff(phase) * (n - 1), 1e-3)
-        # where nothing is seen, the rate goes on
-        steady = np.diff(np.diff(np.eye(n), axis=0) / gaps[:, None], axis=0)
-        left = np.concatenate([np.array(rows).reshape(-1, n), 0.1 * steady, np.eye(n)[:1]])
+        # where nothing is seen, the rate goes on; where hardly anything is, as it was told
+        rate = np.diff(np.eye(n), axis=0) / gaps[:, None]
+        steady = np.diff(rate, axis=0)
+        left = np.concatenate(
+            [np.array(rows).reshape(-1, n), 0.1 * steady, _TOLD * rate, np.eye(n)[:1]]
+        )
+        kept = _TOLD * (rate @ angles)
         angles = np.linalg.lstsq(
-            left, np.concatenate([right, np.zeros(len(steady) + 1)]), rcond=None
+            left, np.concatenate([right, np.zeros(len(steady)), kept, [0.0]]), rcond=None
         )[0]
     return np.asarray(angles - angles[0])
 

@@ -5,6 +5,7 @@ the face, unrolled about it, tell the angle between frames. Spokes repeat, so th
 some spokes off: the angles are the smoothest sequence that most pairs support (Viterbi). Bundle
 adjustment of one fixed axis does the rest, and the outlines tell how large the solid about that
 axis is. Where matches tell no plane the outline does, and where pictures tell no angles matches do.
+Where features match too little, patches of the pictures are followed.
 """
 
 from __future__ import annotations
@@ -331,7 +332,8 @@ def _followed(guess: _Guess, film: _Film) -> _Fit | None:
 def _followed_by_patches(guess: _Guess, film: _Film) -> _Fit | None:
     """The same where features match too little, by patches of the face's pictures.
 
-    With a first guess neighbours alone look alike; with what they tell all frames do.
+    With a first guess neighbours alone look alike; with what they tell all frames do. About a wrong
+    axle patches are found, too, but pictures unrolled about it tell other angles.
     """
     angles = _angles_told(_turns_shown(guess, film), film, None)
     prior, least = guess.focal, MIN_ON_FACE * len(film.order)
@@ -356,7 +358,11 @@ def _followed_by_patches(guess: _Guess, film: _Film) -> _Fit | None:
         if few or bent or rests:
             return None
         angles, guess = fit.model.angles, fit.guess()
-    return fit
+    shown = _turns_shown(guess, film)
+    votes, told = Votes(shown), _angles_told(shown, film, None)
+    if told is None or angles is None or votes.support(told) <= votes.support(angles):
+        return fit
+    return None if np.median(np.abs(told - angles)) > _NEAR_SHOWN else fit
 
 
 def _turning(fit: _Fit, film: _Film) -> Turning:

@@ -74,6 +74,12 @@ def test_a_closed_turn_spreads_what_the_steps_have_lost() -> None:
     assert np.degrees(abs(found[-1] - angles[-1])) < 0.4
 
 
+def test_angles_stay_as_they_were_told_where_no_pair_tells_more() -> None:
+    angles, phase = slowing(30, 10.0, 10.0), np.linspace(0, 1, 30)
+    few = [(i, i + 1, np.full(5, np.radians(10.0))) for i in range(29)]
+    assert refined_angles(angles, phase, few) == pytest.approx(angles, abs=1e-6)
+
+
 def test_too_few_matches_say_nothing() -> None:
     phase = np.linspace(0, 1, 12)
     assert followed_angles([(0, 1, np.zeros(30))], phase) is None
