@@ -25,6 +25,9 @@ _UNEVEN = np.radians(0.7)
 NEAR = np.radians(4.0)
 """A match that turns by that much more or less than its frames is another spoke's."""
 
+_LEAP = 0.25
+"""So is a frame that is by such a share of the turn between its neighbours off its place there."""
+
 MIN_ON_FACE = 8
 """Fewest matches of a pair that tell how far the face has turned between its frames."""
 
@@ -34,12 +37,15 @@ def wrapped(angle: FloatArray) -> FloatArray:
     return np.asarray(np.mod(angle + np.pi, 2 * np.pi) - np.pi)
 
 
+_TOLD = 0.01
+"""Weight of the rate that was told first, of what a match tells."""
+
 _CELLS = 1440
 """Cells of a full turn in which matches are counted."""
 
 
 class Votes:
-    """How many matches of each pair of frames turn by about an angle.
+    """How many matches of each pair of frames turn by about an angle, more than by chance.
 
     Args:
         turns: For pairs of frames by position, the angles by which their matches turn.
@@ -52,10 +58,24 @@ class Votes:
         cells = np.zeros((len(turns), _CELLS))
         for row, (_, _, turn) in zip(cells, turns, strict=True):
             row += np.bincount(self._cell(turn), minlength=_CELLS)
+        cells = cells - self._whatever_the_time(cells)
         apart = wrapped(2 * np.pi * np.arange(_CELLS) / _CELLS)
         near = np.exp(-0.5 * (apart / (0.5 * NEAR)) ** 2)
         spread = np.fft.rfft(cells, axis=1) * np.fft.rfft(near)
         self._near = np.fft.irfft(spread, n=_CELLS, axis=1)  # (pairs, cells)
+
+    def _whatever_the_time(self, cells: FloatArray) -> FloatArray:
+        """What each pair would count if it turned as pairs do that are other times apart.
+
+        Edges that stay, and noise, tell the same small turns of all pairs: more of them than a
+        faint face tells right ones.
+        """
+        expected, apart = np.zeros_like(cells), self.second - self.first
+        for gap in np.unique(apart):
+            others = cells[apart != gap].sum(axis=0)
+            share = others / max(float(others.sum()), 1.0)
+            expected[apart == gap] = cells[apart == gap].sum(axis=1, keepdims=True) * share
+        return expected
 
     @staticmethod
     def _cell(angle: FloatArray) -> NDArray[np.int64]:
@@ -139,10 +159,37 @@ def refined_angles(angles: FloatArray, phase: FloatArray, turns: Turns) -> Float
             rows.append(row)
             right.append(weight * (expected + np.median(apart)))
         gaps = np.maximum(np.diff(phase) * (n - 1), 1e-3)
-        # where nothing is seen, the rate goes on
-        steady = np.diff(np.diff(np.eye(n), axis=0) / gaps[:, None], axis=0)
-        left = np.concatenate([np.array(rows).reshape(-1, n), 0.1 * steady, np.eye(n)[:1]])
+        # where nothing is seen, the rate goes on; where hardly anything is, as it was told
+        rate = np.diff(np.eye(n), axis=0) / gaps[:, None]
+        steady = np.diff(rate, axis=0)
+        left = np.concatenate(
+            [np.array(rows).reshape(-1, n), 0.1 * steady, _TOLD * rate, np.eye(n)[:1]]
+        )
+        kept = _TOLD * (rate @ angles)
         angles = np.linalg.lstsq(
-            left, np.concatenate([right, np.zeros(len(steady) + 1)]), rcond=None
+            left, np.concatenate([right, np.zeros(len(steady)), kept, [0.0]]), rcond=None
         )[0]
     return np.asarray(angles - angles[0])
+
+
+def in_pace(angles: FloatArray, phase: FloatArray) -> NDArray[np.bool_]:
+    """Which frames ``(N,)`` turned as far as those before and after tell.
+
+    In a compressed film a frame may show a face as the next one does; no body leaps and waits so.
+
+    Args:
+        angles: ``(N,)`` how far the face has turned, radians.
+        phase: ``(N,)`` times of the frames, 0 to 1.
+    """
+    left = list(range(len(angles)))
+    while len(left) > 2:
+        turned, time = angles[left], phase[left]
+        step = (time[1:-1] - time[:-2]) / np.maximum(time[2:] - time[:-2], 1e-9)
+        across = turned[2:] - turned[:-2]
+        off = np.abs(turned[1:-1] - turned[:-2] - step * across)
+        off -= np.maximum(NEAR, _LEAP * np.abs(across))
+        worst = int(off.argmax())
+        if off[worst] <= 0.0:
+            break
+        del left[worst + 1]
+    return np.isin(np.arange(len(angles)), left)

@@ -5,6 +5,7 @@ the face, unrolled about it, tell the angle between frames. Spokes repeat, so th
 some spokes off: the angles are the smoothest sequence that most pairs support (Viterbi). Bundle
 adjustment of one fixed axis does the rest, and the outlines tell how large the solid about that
 axis is. Where matches tell no plane the outline does, and where pictures tell no angles matches do.
+Where features match too little, patches of the pictures are followed.
 """
 
 from __future__ import annotations
@@ -23,12 +24,14 @@ from tasks.geometry.camera import Camera
 from tasks.geometry.sphere import tangents
 from tasks.imaging.images import read_grey
 from tasks.poses.face_images import AROUND, RINGS, turns_of, unrolled
+from tasks.poses.face_patches import PATCH_RINGS, follow_patches
 from tasks.poses.face_turns import (
     MIN_ON_FACE,
     NEAR,
     Turns,
     Votes,
     followed_angles,
+    in_pace,
     refined_angles,
     steady_angles,
     wrapped,
@@ -83,6 +86,13 @@ _NEAR_SHOWN = np.radians(1.5)
 _ENOUGH = 80
 """Points of a frame, those followed longest, that are enough where each camera moves, too: more
 take a minute."""
+
+_NEIGHBOURS = 3
+"""Within so many frames patches of the face are followed first."""
+
+_LEAST_SHARE = 0.5
+"""Least share of the patches found that must agree with one axis: they are looked for farther off
+than they may err, so that few of those agree that find something by chance."""
 
 _ROUNDS = 8
 """At most so often is the face followed, each time with the axle that was found before."""
@@ -178,7 +188,10 @@ def follow_spin(
     steadying = Steadying.of(shown, shaking=shaking)
     images = [] if frame_paths is None else [read_grey(frame_paths[i]) for i in order]
     film = _Film(order, phase, shown, images, matches, steadying, shaking)
-    found = [fit for guess in _first_guesses(film, fov_deg) if (fit := _followed(guess, film))]
+    guesses = _first_guesses(film, fov_deg)
+    found = [fit for guess in guesses if (fit := _followed(guess, film))]
+    if not found:
+        found = [fit for guess in guesses if (fit := _followed_by_patches(guess, film))]
     if not found:
         return None
     return _turning(max(found, key=lambda f: len(f.seen.frame)), film)
@@ -316,11 +329,47 @@ def _followed(guess: _Guess, film: _Film) -> _Fit | None:
     return best
 
 
+def _followed_by_patches(guess: _Guess, film: _Film) -> _Fit | None:
+    """The same where features match too little, by patches of the face's pictures.
+
+    With a first guess neighbours alone look alike; with what they tell all frames do. About a wrong
+    axle patches are found, too, but pictures unrolled about it tell other angles.
+    """
+    angles = _angles_told(_turns_shown(guess, film), film, None)
+    prior, least = guess.focal, MIN_ON_FACE * len(film.order)
+    fit: _Fit | None = None
+    for reach in (_NEIGHBOURS, _NEIGHBOURS, len(film.order), len(film.order)):
+        if angles is None:
+            return None
+        places = _places(guess, film, PATCH_RINGS)
+        found = follow_patches(unrolled(film.images, places), places, angles, reach)
+        _, seen = found.of_longest_tracks(_ENOUGH).renumbered()
+        if len(seen.frame) < least:
+            return None
+        start = _model_of(guess, angles, seen, film.steadying)
+        if film.shaking:
+            start = replace(start, shake=film.steadying.shake(start.focal))
+        many = fit is not None and len(fit.seen.frame) > _MANY * len(film.order)
+        fixed = film.shaking or not many
+        fit = _Fit(*adjust_robustly(start, seen, prior, shaking=film.shaking, fix_focal=fixed))
+        bent = abs(float(np.log(fit.model.focal / prior))) > MOST_BENT
+        rests = abs(float(fit.model.angles[-1])) < _LEAST_SWEEP
+        few = len(fit.seen.frame) < max(least, _LEAST_SHARE * len(seen.frame))
+        if few or bent or rests:
+            return None
+        angles, guess = fit.model.angles, fit.guess()
+    shown = _turns_shown(guess, film)
+    votes, told = Votes(shown), _angles_told(shown, film, None)
+    if told is None or angles is None or votes.support(told) <= votes.support(angles):
+        return fit
+    return None if np.median(np.abs(told - angles)) > _NEAR_SHOWN else fit
+
+
 def _turning(fit: _Fit, film: _Film) -> Turning:
-    """Cameras of the frames in which points were followed, and the solid that they show."""
+    """Cameras of the frames in which points were followed in pace, and the solid they show."""
     model, seen, order, outlines = fit.model, fit.seen, film.order, film.outlines
     enough = np.bincount(seen.frame, minlength=len(order)) >= MIN_ON_FACE
-    known = [int(k) for k in np.flatnonzero(enough)]
+    known = [int(k) for k in np.flatnonzero(enough & in_pace(model.angles, film.phase))]
     width, height = outlines[0].width, outlines[0].height
     cameras = {order[k]: model.camera(k, width, height) for k in known}
     views = Views(list(cameras.values()), [outlines[k] for k in known])
@@ -346,35 +395,45 @@ def _angles_on(
         known: The angles that were found before.
     """
     for turns, near in ((_turns_shown(guess, film), _NEAR_SHOWN), (of_matches, NEAR)):
-        votes = Votes(turns)
-        candidates = [steady_angles(votes, film.phase), followed_angles(turns, film.phase)]
-        if all(angles is None for angles in candidates):
-            continue
-        refined = [
-            refined_angles(angles, film.phase, turns)
-            for angles in (known, *candidates)
-            if angles is not None
-        ]
-        turned = [angles for angles in refined if abs(angles[-1]) > _LEAST_SWEEP]
-        if turned:
-            return max(turned, key=lambda angles: float(votes.support(angles))), near
+        angles = _angles_told(turns, film, known)
+        if angles is not None:
+            return angles, near
     return None, NEAR
+
+
+def _angles_told(turns: Turns, film: _Film, known: FloatArray | None) -> FloatArray | None:
+    """How far the face has turned, as turns of pairs of frames tell; None where they do not."""
+    votes = Votes(turns)
+    candidates = [steady_angles(votes, film.phase), followed_angles(turns, film.phase)]
+    if all(angles is None for angles in candidates):
+        return None
+    refined = [
+        refined_angles(angles, film.phase, turns)
+        for angles in (known, *candidates)
+        if angles is not None
+    ]
+    turned = [angles for angles in refined if abs(angles[-1]) > _LEAST_SWEEP]
+    return max(turned, key=lambda angles: float(votes.support(angles)), default=None)
 
 
 def _turns_shown(guess: _Guess, film: _Film) -> Turns:
     """By how much pictures of the face turn about the axle."""
     if not film.images:
         return []
+    return turns_of(unrolled(film.images, _places(guess, film, RINGS)))
+
+
+def _places(guess: _Guess, film: _Film, rings: FloatArray) -> list[FloatArray]:
+    """For each frame ``(R, A, 2)``, the pixels of rings of the face (radii of the tyre)."""
     solid, (first, second) = guess.solid, tangents(guess.solid.axle)
     around = 2.0 * np.pi * np.arange(AROUND) / AROUND
     circle = np.cos(around)[:, None] * first + np.sin(around)[:, None] * second
     side = -np.sign(solid.centre @ solid.axle) or 1.0
     face = solid.centre + side * solid.half_width * solid.axle
-    points = face + solid.radius * RINGS[:, None, None] * circle
+    points = face + solid.radius * rings[:, None, None] * circle
     at = guess.camera(film.outlines[0]).project(points.reshape(-1, 3))[:, :2]
-    shape = len(RINGS), AROUND, 2
-    shaken = [film.steadying.shaken(k, at).reshape(shape) for k in range(len(film.order))]
-    return turns_of(unrolled(film.images, shaken))
+    shape = len(rings), AROUND, 2
+    return [film.steadying.shaken(k, at).reshape(shape) for k in range(len(film.order))]
 
 
 def _turns(guess: _Guess, film: _Film) -> tuple[Turns, list[Matches]]:

@@ -10,6 +10,7 @@ from tasks.poses.face_turns import (
     Turns,
     Votes,
     followed_angles,
+    in_pace,
     refined_angles,
     steady_angles,
     wrapped,
@@ -73,7 +74,42 @@ def test_a_closed_turn_spreads_what_the_steps_have_lost() -> None:
     assert np.degrees(abs(found[-1] - angles[-1])) < 0.4
 
 
+def test_angles_stay_as_they_were_told_where_no_pair_tells_more() -> None:
+    angles, phase = slowing(30, 10.0, 10.0), np.linspace(0, 1, 30)
+    few = [(i, i + 1, np.full(5, np.radians(10.0))) for i in range(29)]
+    assert refined_angles(angles, phase, few) == pytest.approx(angles, abs=1e-6)
+
+
 def test_too_few_matches_say_nothing() -> None:
     phase = np.linspace(0, 1, 12)
     assert followed_angles([(0, 1, np.zeros(30))], phase) is None
     assert steady_angles(Votes([(0, 1, np.zeros(30))]), phase) is None
+
+
+def test_what_stays_does_not_outvote_a_faint_face() -> None:
+    rng = np.random.default_rng(1)
+    angles = slowing(30, 9.9, 9.9)
+    turns = []
+    for gap in (1, 2, 3, 4, 6, 8):
+        for i in range(30 - gap):
+            stays = np.radians(rng.choice([-1, 1], 40) * rng.uniform(3.0, 7.0, 40))
+            right = wrapped(angles[i + gap] - angles[i] + rng.normal(0, np.radians(0.6), 6))
+            turns.append((i, i + gap, np.concatenate([stays, right])))
+    found = steady_angles(Votes(turns), np.linspace(0, 1, 30))
+    assert found is not None
+    assert np.degrees(found[-1]) == pytest.approx(29 * 9.9, abs=3.0)
+
+
+def test_a_frame_that_shows_the_next_ones_angle_is_out_of_pace() -> None:
+    angles, phase = slowing(20, 12.0, 8.0), np.linspace(0, 1, 20)
+    assert in_pace(angles, phase).all()
+    angles[[4, 11]] = angles[[5, 10]]
+    angles[15:17] = angles[17]
+    assert np.flatnonzero(~in_pace(-angles, phase)).tolist() == [4, 11, 15, 16]
+
+
+def test_uneven_times_and_an_uneven_hand_are_in_pace() -> None:
+    time = np.array([0, 1, 3, 4, 9, 10, 12], dtype=np.float64)
+    assert in_pace(np.radians(15.0) * time, time / 12).all()
+    uneven = np.radians(np.cumsum([0.0, *np.tile([6.0, 12.0], 6)]))
+    assert in_pace(uneven, np.linspace(0, 1, 13)).all()

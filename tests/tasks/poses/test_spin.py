@@ -13,6 +13,7 @@ from scipy.spatial.transform import Rotation
 
 from tasks.geometry.camera import Camera, look_at
 from tasks.imaging.images import write_image
+from tasks.poses.observations import Observations
 from tasks.poses.outline import Outline, outline_of_mask
 from tasks.poses.record import ObjectEstimate
 from tasks.poses.sfm import Matches
@@ -188,6 +189,66 @@ def test_pictures_of_the_face_tell_its_turn_where_most_matches_lag(tmp_path: Pat
     assert errors.rotation_deg < 1.0
     without = follow_spin(outlines, times, matches, 60.0)
     assert without is None or abs(abs(without.sweep_deg) - turns_deg[-1]) > 5.0
+
+
+def test_a_face_that_no_feature_follows_is_followed_by_its_patches(tmp_path: Path) -> None:
+    turns_deg = np.arange(24) * 12.0
+    cameras = cameras_of(turns_deg, SIZES["landscape"], 0.0)
+    texture = 0.2 * gaussian_filter(
+        np.random.default_rng(2).normal(size=(720, 90)), (3.0, 2.0), mode=("wrap", "nearest")
+    )
+    paths = {i: tmp_path / f"{i}.png" for i in cameras}
+    for i, camera in cameras.items():
+        shown = cameras[i + 3] if i == 30 else camera  # a compressed film repeats a frame
+        write_image(paths[i], photographed(shown, texture))
+    outline = outline_of_mask(mask_of(cameras[0], rings()))
+    assert outline is not None
+    none = [Matches(i, j, np.zeros((0, 2)), np.zeros((0, 2))) for i, j in pairwise(cameras)]
+    outlines, times = dict.fromkeys(cameras, outline), {i: float(i) for i in cameras}
+    found = follow_spin(outlines, times, none, 60.0, frame_paths=paths)
+    assert found is not None
+    assert set(cameras) - set(found.cameras) == {30}
+    assert abs(found.sweep_deg) == pytest.approx(turns_deg[-1], abs=0.5)
+    errors = errors_of(found, cameras)
+    assert errors.rotation_deg < 0.3
+    assert errors.worst_rotation_deg < 1.0
+    assert errors.axle_deg < 0.5
+
+
+def test_patches_that_turn_otherwise_than_the_pictures_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cameras = cameras_of(np.arange(12) * 12.0, SIZES["landscape"], 0.0)
+    others = list(cameras_of(np.arange(12) * 9.0, SIZES["landscape"], 0.0).values())
+    texture = gaussian_filter(
+        np.random.default_rng(2).normal(size=(720, 90)), (3.0, 2.0), mode=("wrap", "nearest")
+    )
+    paths = {i: tmp_path / f"{i}.png" for i in cameras}
+    for i, camera in cameras.items():
+        write_image(paths[i], photographed(camera, texture))
+    around, out = np.random.default_rng(0).uniform(0, 2 * np.pi, 60), np.linspace(0.1, 0.32, 60)
+    points = np.stack([out * np.cos(around), out * np.sin(around), np.full(60, HALF_WIDTH)], 1)
+    pixel = np.concatenate([c.project(points)[:, :2] for c in others])
+    lagging = Observations(np.repeat(np.arange(12), 60), np.tile(np.arange(60), 12), pixel)
+    monkeypatch.setattr("tasks.poses.spin.follow_patches", lambda *_: lagging)
+    outline = outline_of_mask(mask_of(cameras[0], rings()))
+    assert outline is not None
+    outlines, times = dict.fromkeys(cameras, outline), {i: float(i) for i in cameras}
+    none = [Matches(i, j, np.zeros((0, 2)), np.zeros((0, 2))) for i, j in pairwise(cameras)]
+    assert follow_spin(outlines, times, none, 60.0, frame_paths=paths) is None
+
+
+def test_noise_is_no_face_that_turns(tmp_path: Path) -> None:
+    cameras = cameras_of(np.arange(12) * 12.0, SIZES["landscape"], 0.0)
+    paths = {i: tmp_path / f"{i}.png" for i in cameras}
+    for i in cameras:
+        noise = np.random.default_rng(i).normal(size=(720, 90))
+        write_image(paths[i], photographed(cameras[0], gaussian_filter(noise, (3.0, 2.0))))
+    outline = outline_of_mask(mask_of(cameras[0], rings()))
+    assert outline is not None
+    none = [Matches(i, j, np.zeros((0, 2)), np.zeros((0, 2))) for i, j in pairwise(cameras)]
+    outlines, times = dict.fromkeys(cameras, outline), {i: float(i) for i in cameras}
+    assert follow_spin(outlines, times, none, 60.0, frame_paths=paths) is None
 
 
 def test_a_face_without_matches_is_not_followed() -> None:
