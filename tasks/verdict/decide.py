@@ -36,6 +36,7 @@ def judge(
     """
     outlines = list(_outlines(evidence, config))
     found = [
+        *_unjudged(evidence),
         *outlines,
         *_photos(evidence, config),
         *_turn(evidence, poses, config),
@@ -83,10 +84,30 @@ def _limited(
         yield Reason(code, level, message(value), advice)
 
 
+def _unjudged(evidence: Evidence) -> Iterable[Reason]:
+    """A mesh that nothing speaks for but what it was made of.
+
+    A plain tyre's photos correlate with nothing, and few frames leave none to be kept aside; the
+    edges in the pictures then still tell.
+    """
+    figures = evidence.figures
+    aside = figures["silhouette_iou"], figures["photo_agreement"]
+    by_frames = figures["held_out_frames"] > 0 and any(map(math.isfinite, aside))
+    if not by_frames and not math.isfinite(figures["outlines_off_percent"]):
+        yield Reason(
+            "not-judged",
+            "review",
+            "nothing tells whether the mesh is right: neither pictures that it was not made of "
+            "nor the tyre's edges in the pictures could be held against it",
+            "Film longer, the whole tyre in every picture; compare mesh and film",
+        )
+
+
 def _outlines(evidence: Evidence, config: JudgeConfig) -> Iterable[Reason]:
-    """The mesh against masks that the merge did not use."""
+    """The mesh against masks, those that the merge did not use where there are any."""
     figures, hour = evidence.figures, evidence.stray_hour
     where = f" at {hour} o'clock in the picture" if hour else ""
+    frames = "frames kept aside" if figures["held_out_frames"] else "the frames it was made of"
     yield from _limited(
         figures["masks_beyond_mesh"],
         config.masks_beyond_mesh,
@@ -122,17 +143,19 @@ def _outlines(evidence: Evidence, config: JudgeConfig) -> Iterable[Reason]:
         figures["silhouette_iou"],
         config.silhouette_iou,
         "outlines-off",
-        lambda v: f"the mesh covers the tyre in frames kept aside by {v:.2f} only, of 1",
+        lambda v: f"the mesh covers the tyre in {frames} by {v:.2f} only, of 1",
         "Film the tyre alone, slowly, whole in the picture",
     )
 
 
 def _photos(evidence: Evidence, config: JudgeConfig) -> Iterable[Reason]:
+    aside = evidence.figures["held_out_frames"]
+    photos = "photos kept aside" if aside else "the photos it was made of"
     yield from _limited(
         evidence.figures["photo_agreement"],
         config.photo_agreement,
         "photos-off",
-        lambda v: f"photos kept aside do not show what the mesh shows (correlation {v:.2f})",
+        lambda v: f"{photos} do not show what the mesh shows (correlation {v:.2f})",
         "Film slowly in good light, and let nothing but the camera (or the turning tyre) move",
     )
 

@@ -114,6 +114,41 @@ def test_masks_that_only_agree_since_they_were_corrected_are_told(
         assert [r.code for r in judgement.reasons] == codes
 
 
+@pytest.mark.parametrize(
+    ("kept_aside", "unknown", "codes"),
+    [
+        (4, ("photo_agreement",), []),  # a plain tyre
+        (4, ("photo_agreement", "outlines_off_percent"), []),
+        (0, ("photo_agreement",), []),  # a plain tyre in few frames
+        (0, ("outlines_off_percent",), ["not-judged"]),
+        (0, ("photo_agreement", "outlines_off_percent"), ["not-judged"]),
+        (4, ("silhouette_iou", "photo_agreement"), []),
+        (4, ("silhouette_iou", "photo_agreement", "outlines_off_percent"), ["not-judged"]),
+    ],
+)
+def test_a_mesh_that_only_its_own_frames_speak_for_does_not_pass(
+    filmed: Films, kept_aside: int, unknown: tuple[str, ...], codes: list[str]
+) -> None:
+    evidence, _ = look(filmed)
+    missing = {"held_out_frames": float(kept_aside)} | dict.fromkeys(unknown, math.nan)
+    told = replace(evidence, figures={**evidence.figures, **missing})
+    reasons = judge(told, estimate(orbit(16)), JudgeConfig()).reasons
+    assert [r.code for r in reasons] == codes
+    assert all(r.level == "review" and "nothing tells whether" in r.message for r in reasons)
+
+
+@pytest.mark.parametrize(("kept_aside", "said"), [(4, "kept aside"), (0, "the %s it was made of")])
+def test_reasons_say_which_frames_spoke(filmed: Films, kept_aside: int, said: str) -> None:
+    evidence, _ = look(filmed)
+    bad = {"held_out_frames": float(kept_aside), "silhouette_iou": 0.9, "photo_agreement": 0.4}
+    told = replace(evidence, figures={**evidence.figures, **bad})
+    reasons = judge(told, estimate(orbit(16)), JudgeConfig()).reasons
+    messages = {r.code: r.message for r in reasons}
+    assert said.replace("%s", "frames") in messages["outlines-off"]
+    assert said.replace("%s", "photos") in messages["photos-off"]
+    assert all(("kept aside" in m) == bool(kept_aside) for m in messages.values())
+
+
 def test_another_pattern_than_the_photos_show_fails(filmed: Films) -> None:
     _, judgement = look(filmed, mesh=replace(drum(), colours=drum(seed=1).colours))
     assert judgement.verdict == "fail"
