@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 Format = Callable[[float], str]
@@ -133,7 +133,7 @@ MEANINGS: Mapping[str, Meaning] = {
     "scale_spread_percent": Meaning(
         "Spread of the scale", "how far the sizes differ that single frames give", _of_size
     ),
-    "width_ratio": Meaning("Width over diameter", "tyres have 0.15 to 0.75", _plain),
+    "width_ratio": Meaning("Width over diameter", "of the whole mesh", _plain),
     "axle_lean_deg": Meaning("Lean of the axle", "angle of the axle to the horizontal", _degrees),
     "bodies": Meaning("Bodies", "separate pieces of the surface; a tyre is one", _count),
     "watertight": Meaning("Closed", "whether the surface has no holes", _yes),
@@ -161,6 +161,15 @@ MEANINGS: Mapping[str, Meaning] = {
     ),
 }
 
+_NONE_ASIDE: Mapping[str, str] = {
+    "silhouette_iou": "how well the mesh covers the tyre in frames that it was made of, for none "
+    "were kept aside; 1 is all",
+    "photo_agreement": "correlation of the mesh's colours with photos that gave them, for none "
+    "were kept aside; 1 is the same",
+    "held_out_frames": "to judge the mesh by; some that the merge saw stand in for them",
+}
+"""What figures mean where no frame was kept from the merge."""
+
 _JUDGED = {"outer_face_seen": "face_seen", "inner_face_seen": "face_seen"}
 _ONLY_COUNTS = {"faces", "vertices"}
 
@@ -172,11 +181,23 @@ def rows_of(metadata: Mapping[str, Any]) -> list[Row]:
     figures |= dict(metadata["evidence"])  # where both have one, the one that was judged
     known = [name for name in MEANINGS if name in figures]
     others = sorted(set(figures) - set(MEANINGS) - _ONLY_COUNTS)
-    return [_row(name, figures[name], judged) for name in (*known, *others)]
+    meanings = {**MEANINGS, **_of_this_run(figures, judged)}
+    return [_row(name, figures[name], judged, meanings.get(name)) for name in (*known, *others)]
 
 
-def _row(name: str, value: float | None, judged: Mapping[str, Any]) -> Row:
-    meaning = MEANINGS.get(name)
+def _of_this_run(
+    figures: Mapping[str, float | None], judged: Mapping[str, Any]
+) -> dict[str, Meaning]:
+    """What means something else by the frames of a run, or by its limits."""
+    told = dict(_NONE_ASIDE) if figures.get("held_out_frames") == 0 else {}
+    if {"min_width_ratio", "max_width_ratio"} <= set(judged):
+        told["width_ratio"] = (
+            f"tyres have {judged['min_width_ratio']:g} to {judged['max_width_ratio']:g}"
+        )
+    return {name: replace(MEANINGS[name], meaning=meaning) for name, meaning in told.items()}
+
+
+def _row(name: str, value: float | None, judged: Mapping[str, Any], meaning: Meaning | None) -> Row:
     if meaning is None:
         return Row(name, name, "–" if value is None else f"{value:.4g}", "")
     text = "–" if value is None else meaning.formatted(value)

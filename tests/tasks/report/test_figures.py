@@ -45,3 +45,20 @@ def test_values_have_their_units() -> None:
     assert (rows["odd"].label, rows["odd"].value) == ("odd", "0.123")
     assert "faces" not in rows
     assert told[-1].name == "odd", "what is unknown comes last"
+
+
+def test_frames_that_the_merge_used_are_not_told_as_kept_aside() -> None:
+    names = ("silhouette_iou", "photo_agreement", "held_out_frames")
+    for kept_aside in (6.0, 0.0):
+        evidence = {name: 0.9 for name in names} | {"held_out_frames": kept_aside}
+        rows = {row.name: row.meaning for row in rows_of(metadata(evidence, {}))}
+        assert ("not made of" in rows["silhouette_iou"]) == bool(kept_aside)
+        assert ("photos kept aside" in rows["photo_agreement"]) == bool(kept_aside)
+        assert ("merge did not see" in rows["held_out_frames"]) == bool(kept_aside)
+
+
+def test_the_width_is_told_with_the_limits_of_the_run() -> None:
+    judge = JudgeConfig(min_width_ratio=0.2, max_width_ratio=0.6).model_dump(mode="json")
+    found = {"evidence": {"width_ratio": 0.3}, "figures": {}, "parameters": {"judge": judge}}
+    assert rows_of(found)[0].meaning == "tyres have 0.2 to 0.6"
+    assert "0.15" not in rows_of(found | {"parameters": {}})[0].meaning
