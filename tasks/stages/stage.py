@@ -203,7 +203,7 @@ class Stage(Generic[C, P]):
             raise ResourceError(
                 "too-slow",
                 stage=self.name,
-                what=f"this stage was ended after {self.timeout_s:g} seconds",
+                what=f"this stage was ended after {self.timeout_s:g} s",
                 advice="Take a faster machine, --preset fast, or fewer and smaller frames "
                 "(extract.max_candidates, extract.max_side_px); what is finished is kept",
             ) from exc
