@@ -24,9 +24,11 @@ def coverage_chart(content: Mapping[str, Any]) -> str:
         content: From :func:`tasks.report.content.gather_content`.
 
     Returns:
-        An ``svg`` element; angle 0, the first frame, is at the bottom, where the walk began.
+        An ``svg`` element; angle 0, the first frame, is at the bottom, where the walk began, and
+        angles grow the way the camera went (or the tyre turned).
     """
     coverage, middle = content["coverage"], _SIZE / 2
+    sign = -1 if coverage["clockwise"] else 1
     lines = [
         f'<svg viewBox="0 0 {_SIZE:.0f} {_SIZE:.0f}" role="img" class="coverage" '
         'aria-labelledby="coverage-title">',
@@ -34,17 +36,17 @@ def coverage_chart(content: Mapping[str, Any]) -> str:
     ]
     step = 360 / len(coverage["parts"])
     for number, part in enumerate(coverage["parts"]):
-        arc = _arc(_RING, number * step - step / 2, number * step + step / 2)
+        arc = _arc(_RING, sign, number * step - step / 2, number * step + step / 2)
         lines.append(f'<path class="part {_PART_CLASS[part]}" d="{arc}"/>')
     for low, high in coverage["gaps_deg"]:
-        lines.append(f'<path class="gap" d="{_arc(_RING + 20, low, high)}"/>')
+        lines.append(f'<path class="gap" d="{_arc(_RING + 20, sign, low, high)}"/>')
     for angle in range(0, 360, 45):
-        x, y = _on(_RING + 42, angle)
+        x, y = _on(_RING + 42, sign * angle)
         lines.append(f'<text class="tick" x="{x:.1f}" y="{y + 4:.1f}">{angle}°</text>')
     order = {"other": 0, "held-out": 1, "chosen": 2}
     for frame in sorted(content["frames"], key=lambda f: order[f["kind"]]):
         if frame["angle_deg"] is not None:
-            x, y = _on(_RING + 20, frame["angle_deg"])
+            x, y = _on(_RING + 20, sign * frame["angle_deg"])
             size = 6 if frame["kind"] == "chosen" else 4
             lines.append(
                 f'<circle class="dot {frame["kind"]}" cx="{x:.1f}" cy="{y:.1f}" r="{size}">'
@@ -75,10 +77,10 @@ def _on(radius: float, angle_deg: float) -> tuple[float, float]:
     return _SIZE / 2 + radius * math.sin(turn), _SIZE / 2 + radius * math.cos(turn)
 
 
-def _arc(radius: float, low_deg: float, high_deg: float) -> str:
-    (x0, y0), (x1, y1) = _on(radius, low_deg), _on(radius, high_deg)
-    large = int(high_deg - low_deg > 180)
-    return f"M{x0:.2f} {y0:.2f}A{radius:.1f} {radius:.1f} 0 {large} 0 {x1:.2f} {y1:.2f}"
+def _arc(radius: float, sign: int, low_deg: float, high_deg: float) -> str:
+    (x0, y0), (x1, y1) = _on(radius, sign * low_deg), _on(radius, sign * high_deg)
+    flags = f"{int(high_deg - low_deg > 180)} {int(sign < 0)}"
+    return f"M{x0:.2f} {y0:.2f}A{radius:.1f} {radius:.1f} 0 {flags} {x1:.2f} {y1:.2f}"
 
 
 def sharpness_chart(content: Mapping[str, Any]) -> str:

@@ -21,7 +21,7 @@ from tasks.imaging.resizing import bounded
 from tasks.matting.quality import Masks
 from tasks.poses.record import PoseEstimate
 from tasks.selection.choose import Selection, Verdict
-from tasks.verdict.coverage import way_of
+from tasks.verdict.coverage import goes_clockwise, way_of
 from tasks.video.frames import Frames, evenly
 
 _OUTLINE = (106, 200, 40)  # BGR: stands out from rubber, asphalt and skin alike
@@ -113,6 +113,7 @@ def gather_content(
             "gaps_deg": way.gaps(gap_deg),
             "seen_deg": way.seen_deg,
             "parts": [way.faces_at(angle) for angle in range(0, 360, 5)],
+            "clockwise": goes_clockwise(poses, way),
             "spins": poses.motion == "spin",
         },
         "is_film": all(candidate.source.isdecimal() for candidate in frames.candidates),

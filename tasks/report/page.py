@@ -173,7 +173,8 @@ def _parts(metadata: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _coverage_note(coverage: Mapping[str, Any]) -> str:
     if coverage["spins"]:
         return (
-            "Seen along the axle: every dot is a frame, at the angle by which the tyre had turned."
+            "Seen along the axle, as the camera does: every dot is a frame, at the angle by which "
+            "the tyre had turned, the way it turned."
         )
     return (
         "Seen from above: every dot is a frame, at its angle round the tyre from the first one, in "

@@ -84,6 +84,14 @@ def way_of(poses: PoseEstimate) -> Way:
     return Way(found, towards, axis, first, poses.tyre.axle)
 
 
+def goes_clockwise(poses: PoseEstimate, way: Way) -> bool:
+    """Whether angles grow clockwise, seen from above; of a spin by the tyre, seen by the camera."""
+    if poses.motion == "spin":  # the tyre turns against the way of the camera round it
+        return float(way.towards.mean(axis=0) @ way.axis) > 0.0
+    up = -np.stack([camera.rotation[1] for camera in poses.cameras.values()]).mean(axis=0)
+    return float(up @ way.axis) < 0.0
+
+
 def face_steepness(way: Way) -> tuple[float, float]:
     """How frontally each face was seen at best: cosines for the outer and the inner face."""
     facing = way.towards @ way.axle

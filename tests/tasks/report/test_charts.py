@@ -19,7 +19,12 @@ FRAMES = [
 ]
 CONTENT: dict[str, Any] = {
     "frames": FRAMES,
-    "coverage": {"gaps_deg": [[90.0, 360.0]], "seen_deg": 90.0, "parts": ["tread"] * 72},
+    "coverage": {
+        "gaps_deg": [[90.0, 360.0]],
+        "seen_deg": 90.0,
+        "parts": ["tread"] * 72,
+        "clockwise": False,
+    },
     "is_film": True,
 }
 

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import base64
+import re
+import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from configs.stages import ReportConfig
 from tasks.atlas.flattened import FlatPart
 from tasks.atlas.record import Provenance
+from tasks.geometry.camera import look_at
+from tasks.report.charts import coverage_chart
 from tasks.report.content import flattened_of, pictures_of
+from tasks.verdict.coverage import goes_clockwise, way_of
 from tests.tasks.report.scene import CHOSEN, COUNT, HELD_OUT, REFUSED, cameras, content_of
+from tests.tasks.verdict.scene import estimate, orbit
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +81,45 @@ def test_gaps_are_told(content: dict[str, Any]) -> None:
     assert len(coverage["parts"]) == 72
     assert coverage["parts"][0] == "outer face"
     assert coverage["parts"][36] == "inner face"
+
+
+@pytest.mark.parametrize("arc_deg", [270.0, -270.0])
+def test_frames_and_gap_are_drawn_where_they_are_seen_from_above(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arc_deg: float
+) -> None:
+    """Whichever way the walk went: the camera looks up the page at first, +X is to its right."""
+    walk = orbit(COUNT, arc_deg=arc_deg)
+    monkeypatch.setattr("tests.tasks.report.scene.cameras", lambda: walk)
+    root = ElementTree.fromstring(coverage_chart(content_of(tmp_path)))
+    dots = {}
+    for circle in root.iter("circle"):
+        number = re.match(r"frame (\d+),", circle.findtext("title") or "")
+        assert number
+        dots[int(number[1])] = [float(circle.attrib[k]) - 160 for k in ("cx", "cy")]
+    assert len(dots) == COUNT
+    for index, camera in enumerate(walk):
+        place = camera.centre[[0, 2]] / np.hypot(*camera.centre[[0, 2]])  # +Z is down the page
+        np.testing.assert_allclose(dots[index], 124 * place, atol=1.0)
+    (gap,) = (e.attrib["d"] for e in root.iter("path") if e.attrib["class"] == "gap")
+    x0, y0, large, sweep, x1, y1 = map(
+        float, re.findall(r"-?[\d.]+", re.sub(r"A\S+ \S+ 0", "", gap))
+    )
+    np.testing.assert_allclose([x0 - 160, y0 - 160], dots[COUNT - 1], atol=1.0)
+    np.testing.assert_allclose([x1 - 160, y1 - 160], dots[0], atol=1.0)
+    assert (large, sweep) == (0.0, float(arc_deg < 0))
+
+
+@pytest.mark.parametrize("turn_deg", [270.0, -270.0])
+def test_a_spin_is_drawn_the_way_the_tyre_turned(turn_deg: float) -> None:
+    """Of which the camera's way round it is the opposite."""
+    eye = np.array([0.1, 0.0, 1.5])
+    still = look_at(eye, np.zeros(3), focal_px=300.0, width=320, height=240)
+    turns = Rotation.from_euler("z", np.radians(turn_deg) * np.arange(12)[:, None] / 12)
+    poses = estimate(
+        [replace(still, rotation=still.rotation @ t) for t in turns.as_matrix()], motion="spin"
+    )
+    anticlockwise = turn_deg > 0  # about +Z, which points towards the camera
+    assert goes_clockwise(poses, way_of(poses)) != anticlockwise
 
 
 def test_the_thumbnail_is_the_view_at_a_slant() -> None:
