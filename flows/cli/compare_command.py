@@ -68,6 +68,7 @@ def report_lines(record: Mapping[str, Any], page: Path | str) -> str:
         page: Where its report lies.
     """
     from tasks.comparison.findings import depth_of, place_of
+    from tasks.core.words import signed
 
     lines = ["", "zone                change   told from   seen"]
     for zone in record["zones"]:
@@ -75,10 +76,8 @@ def report_lines(record: Mapping[str, Any], page: Path | str) -> str:
         if mean is None or lod is None:
             lines.append(f"{zone['name']:<15}  not {'seen' if mean is None else 'told'}")
             continue
-        sure = "*" if zone["significant"] else " "
-        lines.append(
-            f"{zone['name']:<15} {mean:+6.2f} mm{sure}    {lod:5.2f} mm   {zone['coverage']:4.0%}"
-        )
+        change = f"{signed(mean):>6} mm{'*' if zone['significant'] else ' '}"
+        lines.append(f"{zone['name']:<15} {change}    {lod:5.2f} mm   {zone['coverage']:4.0%}")
     for number, finding in enumerate(record["findings"], 1):
         size = f"{finding['length_mm']:.0f} x {finding['width_mm']:.0f} mm"
         what = filter(None, (finding["kind"], place_of(finding), size, depth_of(finding)))

@@ -92,12 +92,13 @@ def report_lines(record: Mapping[str, Any], end: str) -> str:
         end: The last lines.
     """
     from tasks.comparison.over_time import Comparison
+    from tasks.core.words import signed
 
     lines = [""]
     comparisons = [Comparison(**fields) for fields in record["comparisons"]]
     for each in comparisons:
         zones = [
-            f"{zone['name'].replace('-', ' ')} {zone['mean_change_mm']:+.2f} mm"
+            f"{zone['name'].replace('-', ' ')} {signed(zone['mean_change_mm'])} mm"
             for zone in each.zones
             if each.is_told and zone["significant"]
         ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from prefect.artifacts import create_markdown_artifact
@@ -13,6 +13,7 @@ from flows.support.events import slug
 from flows.support.links import address_of
 from flows.support.page import escaped, table
 from tasks.comparison.findings import depth_of, place_of
+from tasks.core.words import signed
 from tasks.storage.results import Results
 
 _LINKED = {"report": ".html", "GLB": ".change.glb"}
@@ -59,8 +60,8 @@ def comparison_summary(
     zones = [
         (
             zone["name"].replace("-", " "),
-            _number(zone["mean_change_mm"], "+.2f"),
-            _number(zone["lod95_mm"], ".2f"),
+            _number(zone["mean_change_mm"], signed),
+            _number(zone["lod95_mm"], "{:.2f}".format),
             "yes" if zone["significant"] else "not told",
         )
         for zone in record["zones"]
@@ -102,5 +103,5 @@ def _side_row(side: Mapping[str, Any]) -> tuple[str, str, str]:
     return escaped(side["name"]), f"{side['diameter_mm']:g}", side["verdict"]
 
 
-def _number(value: float | None, form: str) -> str:
-    return "" if value is None else format(value, form)
+def _number(value: float | None, form: Callable[[float], str]) -> str:
+    return "" if value is None else form(value)

@@ -238,11 +238,11 @@ def _conicity(change: Change) -> float:
 
 
 def _plain(value: Any) -> Any:
-    """Numbers rounded to four digits after the point, and null for what is no number."""
+    """Numbers rounded to four digits after the point, 0 without a sign; null for no number."""
     if isinstance(value, dict):
         return {k: _plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(v) for v in value]
     if isinstance(value, float):
-        return round(value, 4) if math.isfinite(value) else None
+        return round(value, 4) + 0.0 if math.isfinite(value) else None
     return value

@@ -60,7 +60,9 @@ class Finding:
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON types, rounded to what can be meant; angles lie below 360°."""
-        rounded = {k: round(v, 2) if isinstance(v, float) else v for k, v in asdict(self).items()}
+        rounded = {
+            k: round(v, 2) + 0.0 if isinstance(v, float) else v for k, v in asdict(self).items()
+        }
         angle = rounded["angle_deg"]
         return rounded | {"angle_deg": None if angle is None else angle % 360}
 

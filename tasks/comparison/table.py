@@ -47,7 +47,7 @@ def cells_csv(change: Change) -> str:
                     part,
                     f"{1000 * grid.arc[band].mean():.1f}",
                     f"{1000 * radius:.1f}",
-                    f"{1000 * (along - middle):.1f}",
+                    f"{1000 * (along - middle):z.1f}",
                     f"{(c + 0.5) * 360 / columns:.1f}",
                     _mm(value),
                     _mm(float(change.cell_lod[r, c])),
@@ -59,4 +59,4 @@ def cells_csv(change: Change) -> str:
 
 
 def _mm(metres: float) -> str:
-    return f"{1000 * metres:.3f}" if math.isfinite(metres) else ""
+    return f"{1000 * metres:z.3f}" if math.isfinite(metres) else ""

@@ -12,3 +12,13 @@ def counted(number: int, one: str, many: str = "") -> str:
         many: What follows all other numbers; by default ``one`` with an s.
     """
     return f"{number} {one if number == 1 else many or f'{one}s'}"
+
+
+def signed(value: float) -> str:
+    """A change with its sign and two digits after the point; what rounds to nothing has no sign.
+
+    Args:
+        value: The change.
+    """
+    text = f"{value:+z.2f}"
+    return text if float(text) else text[1:]

@@ -11,6 +11,8 @@ from typing import Any
 
 from markupsafe import escape
 
+from tasks.core.words import signed
+
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 720.0, 260.0, 76.0, 30.0, 14.0, 32.0
 _ROW = 17.0
 """Height of a line of text."""
@@ -137,9 +139,9 @@ def zones_chart(zones: Sequence[Mapping[str, Any]]) -> str:
         left, right = axes.x(k - 0.14), axes.x(k + 0.14)
         axes.parts.append(
             f'<rect class="change {kind}" x="{left}" width="{right - left:.1f}" y="{top}" '
-            f'height="{max(bottom - top, 1.5):.1f}"><title>{mean:+.2f} mm</title></rect>'
+            f'height="{max(bottom - top, 1.5):.1f}"><title>{signed(mean)} mm</title></rect>'
         )
-        axes.label(k, f"{mean:+.2f}", 1)  # in two lines: beside each other they would collide
+        axes.label(k, signed(mean), 1)  # in two lines: beside each other they would collide
         axes.label(k, f"± {lod:.2f} mm", 2)
     return axes.done()
 
@@ -198,7 +200,7 @@ def zones_over_films(name: str, films: Sequence[tuple[str, Sequence[Mapping[str,
             kind = "told" if zone["significant"] else "untold"
             axes.parts.append(
                 f'<circle class="zone-{number} {kind}" cx="{axes.x(k)}" cy="{axes.y(height)}" '
-                f'r="4"><title>{words}: {height:+.2f} mm, told from {zone["lod95_mm"]:.2f} mm'
+                f'r="4"><title>{words}: {signed(height)} mm, told from {zone["lod95_mm"]:.2f} mm'
                 "</title></circle>"
             )
         last = next((h for h in reversed(heights) if h is not None), None)

@@ -16,6 +16,7 @@ from tasks.comparison.findings import Finding
 from tasks.comparison.flat_spots import Roundness
 from tasks.comparison.part_pairs import PartPair
 from tasks.comparison.polar import COLUMNS, PolarImage
+from tasks.core.words import signed
 from tasks.mesh.preview import VIEWS
 from tasks.mesh.reading import ReadMesh
 from tasks.mesh.studio import Studio
@@ -106,7 +107,7 @@ def _change(metres: float, lod_m: float) -> str:
     if not math.isfinite(metres):
         return "not compared"
     told = f"told from {1000 * lod_m:.2f} mm on" if math.isfinite(lod_m) else "not told"
-    return f"{1000 * metres:+.2f} mm, {told}"
+    return f"{signed(1000 * metres)} mm, {told}"
 
 
 def _parts(change: Change) -> list[tuple[float, str]]:
@@ -149,7 +150,7 @@ def _heights_mm(roundness: Roundness) -> list[float | None]:
 
 
 def _numbers(values: FloatArray) -> list[float | None]:
-    return [round(v, 3) if math.isfinite(v) else None for v in values.tolist()]
+    return [round(v, 3) + 0.0 if math.isfinite(v) else None for v in values.tolist()]
 
 
 def _face(pair: PartPair, change: Change, found: list[Finding]) -> dict[str, Any]:

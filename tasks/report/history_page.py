@@ -12,6 +12,7 @@ from markupsafe import Markup
 from configs.locations import printable
 from tasks.comparison.gauge import GaugeStudy
 from tasks.comparison.over_time import Comparison
+from tasks.core.words import signed
 from tasks.report.comparison_charts import zones_over_films
 from tasks.report.page import render
 
@@ -84,7 +85,7 @@ def _row(each: Comparison) -> dict[str, Any]:
         "kind": _CLASSES[each.outcome],
         "why": [printable(text) for text in each.why],
         "zone": most["name"].replace("-", " ") if most else "",
-        "change": f"{most['mean_change_mm']:.2f}" if most else "",
+        "change": signed(most["mean_change_mm"]) if most else "",
         "lod": f"{most['lod95_mm']:.2f}" if most and most["lod95_mm"] is not None else "",
         "findings": len(each.findings) if each.is_told else "",
         "operator": printable(each.operator),

@@ -73,6 +73,17 @@ def test_films_are_reconstructed_and_compared(
     assert lines.endswith(f"verdict   {record['verdict']}\n")
 
 
+def test_a_change_of_nothing_has_no_sign() -> None:
+    zone = {"name": "centre", "mean_change_mm": -0.004, "lod95_mm": 0.5, "significant": False}
+    record = {"zones": [zone | {"coverage": 1.0}], "findings": [], "reasons": [], "verdict": "x"}
+    lines = report_lines(record, "x.html")
+    assert "centre            0.00 mm      0.50 mm" in lines
+    side = {"name": "a", "diameter_mm": 1.0, "verdict": "x"}
+    record |= {"new": side, "damaged": side}
+    page = comparison_summary("a", record, Results("out", Settings()), Settings())
+    assert "| centre | 0.00 | 0.50 |" in page
+
+
 def test_a_bulge_is_told_as_such_in_a_terminal() -> None:
     bulge = {"kind": "bulge", "part": "tread", "angle_deg": 90.0, "length_mm": 40.0}
     bulge |= {"width_mm": 30.0, "depth_mm": -3.04, "certainty": 0.9}

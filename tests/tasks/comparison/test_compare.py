@@ -7,6 +7,7 @@ import csv
 import json
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -177,6 +178,9 @@ def test_the_table_has_a_line_for_every_cell(worn: Comparison) -> None:
     lines = cells_csv(worn.change).splitlines()
     assert lines[0].split(",") == list(COLUMNS)
     assert len(lines) == 1 + worn.change.cells.size
+    least = replace(worn.change, cells=np.full_like(worn.change.cells, -1e-8))
+    table = csv.DictReader(cells_csv(least).splitlines())
+    assert {row["change_mm"] for row in table} == {"0.000"}, "nothing has no sign"
 
 
 def test_the_change_lies_on_the_mesh(worn: Comparison) -> None:

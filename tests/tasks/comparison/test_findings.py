@@ -48,6 +48,8 @@ def test_a_finding_is_told_alike_everywhere() -> None:
     assert (place_of(record), depth_of(record)) == ("outer sidewall, 0°", "3.0 mm outwards")
     assert place_of(record | {"angle_deg": 359.6}) == "outer sidewall, 0°"
     assert depth_of(record | {"depth_mm": 2.5}) == "2.5 mm deep"
+    middle = Finding("bulge", "tread", 9.0, 280.0, -0.004, 40.0, 30.0, -3.04, 0.9)
+    assert str(middle.to_dict()["across_mm"]) == "0.0"
 
 
 def test_a_height_that_differs_all_round_has_no_dent() -> None:

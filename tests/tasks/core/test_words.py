@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.core.words import counted
+from tasks.core.words import counted, signed
 
 ROOT = Path(__file__).parents[3]
 _COUNTS = re.compile(
@@ -30,6 +30,27 @@ _COUNTS = re.compile(
 )
 def test_one_is_no_plural(number: int, words: tuple[str, ...], told: str) -> None:
     assert counted(number, *words) == told
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [(-0.004, "0.00"), (0.004, "0.00"), (-0.0, "0.00"), (-0.005001, "-0.01"), (1.5, "+1.50")],
+)
+def test_what_rounds_to_nothing_has_no_sign(value: float, told: str) -> None:
+    assert signed(value) == told
+
+
+@pytest.mark.parametrize("package", ["flows", "tasks"])
+def test_changes_are_told_by_one_function(package: str) -> None:
+    """A format with a sign of its own tells a change of -0.00 mm."""
+    texts = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in sorted((ROOT / package).rglob("*.py"))
+        if not {"evaluation", "poses"} & set(path.parts) and path.name != "words.py"
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if re.search(r":\+\d*\.\df|\"\+\.\df\"", line)
+    ]
+    assert texts == []
 
 
 def _before_plurals(path: Path) -> list[str]:

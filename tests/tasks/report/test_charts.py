@@ -99,6 +99,14 @@ def test_values_of_zones_do_not_collide() -> None:
             assert x1 - x0 > 8.2 * (len(one) + len(other)) / 2, (one, other)
 
 
+def test_a_change_of_nothing_has_no_sign() -> None:
+    zone = {"name": "a", "mean_change_mm": -0.004, "lod95_mm": 0.5, "significant": False}
+    for svg in (zones_chart([zone]), zones_over_films("a", [("b", [zone])])):
+        assert "0.00 mm" in svg
+        assert "-0.00" not in svg
+        assert "+0.00" not in svg
+
+
 def test_many_films_have_labels_and_names_apart() -> None:
     zones = [
         {"name": f"zone-{k}", "mean_change_mm": -2.0, "lod95_mm": 0.5, "significant": True}
