@@ -192,6 +192,15 @@ def test_files_of_secrets_get_neither_into_an_image_nor_into_the_repository(name
         assert subprocess.run(example, cwd=ROOT, check=False).returncode != 0
 
 
+def test_units_start_where_there_is_no_folder_of_films() -> None:
+    """As where all lies in S3: systemd refuses a unit whose path is missing, unless told not to."""
+    for path in (ROOT / "deployments" / "systemd").glob("*.service"):
+        lines = path.read_text().splitlines()
+        (writable,) = [line for line in lines if line.startswith("ReadWritePaths=")]
+        needed = {p for p in writable.partition("=")[2].split() if not p.startswith("-")}
+        assert needed == {"/var/lib/tyre3d"}, path.name  # the user's home
+
+
 def _commands() -> dict[str, list[str]]:
     """What units and containers start, as far as it is our command line."""
     units = {

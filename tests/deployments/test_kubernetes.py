@@ -154,6 +154,15 @@ def test_who_may_talk_to_whom() -> None:
     assert clients == set(pods) - {"tyre3d-server", "tyre3d-models"}
     for pod in set(pods) - {"tyre3d-server"}:
         assert not any(enters(pod, other) for other in pods), pod
+    doors = {
+        source["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"]
+        for policy in policies
+        if _reaches(pods["tyre3d-api"], policy["podSelector"])
+        for rule in policy.get("ingress", [])
+        if 8000 in [port["port"] for port in rule["ports"]]
+        for source in rule["from"]
+    }
+    assert doors == {"ingress-nginx", "monitoring"}
     outside = {
         name
         for name, labels in pods.items()
@@ -163,6 +172,18 @@ def test_who_may_talk_to_whom() -> None:
         if "to" not in rule and 5432 in [port["port"] for port in rule["ports"]]
     }
     assert outside == {"tyre3d-server"}
+
+
+def test_the_patch_for_another_port_of_s3_finds_its_policy() -> None:
+    text = (FOLDER.parents[1] / "docs" / "operations.md").read_text()
+    block = next(b for b in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if "9000" in b)
+    (patch,) = yaml.safe_load(block)["patches"]
+    policy = KINDS[patch["target"]["kind"], patch["target"]["name"]]
+    (change,) = yaml.safe_load(patch["patch"])
+    assert (change["op"], change["path"]) == ("add", "/spec/egress/-")
+    changed = yaml.safe_load(yaml.safe_dump(policy))
+    changed["spec"]["egress"].append(change["value"])
+    kubernetes_validate.validate(changed, VERSIONS[-1], strict=True)
 
 
 def test_the_secrets_are_told_of() -> None:
