@@ -42,7 +42,7 @@ def page_server(name: str, content: bytes, port: int) -> http.server.ThreadingHT
 
 def _is_own(host: str) -> bool:
     """Whether a request names this machine: one that a page of others sends may name theirs."""
-    return host.rpartition(":")[0] in (HOST, "localhost")
+    return host.partition(":")[0] in (HOST, "localhost")  # of port 80 browsers name none
 
 
 def serve_page(name: str, content: bytes, port: int) -> int:

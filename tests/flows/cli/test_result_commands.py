@@ -294,7 +294,12 @@ def test_the_page_is_served_to_this_machine_alone() -> None:
                 return bytes(answer.read())
 
         assert asked("/") == asked("/a%20b.html") == b"<p>the page</p>"
-        for path, name in (("/../etc/passwd", f"127.0.0.1:{port}"), ("/", "evil.example:80")):
+        assert asked("/", "127.0.0.1") == b"<p>the page</p>", "of port 80 browsers name none"
+        for path, name in (
+            ("/../etc/passwd", f"127.0.0.1:{port}"),
+            ("/", "evil.example:80"),
+            ("/", "evil.example"),
+        ):
             with pytest.raises(urllib.error.HTTPError, match="404"):
                 asked(path, name)
         server.shutdown()
