@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from configs.locations import (
+    FLAT_RECORD,
     VIDEO_SUFFIXES,
     as_location,
     is_address,
@@ -105,12 +106,9 @@ def _in_bucket(uri: str, settings: Settings) -> list[str]:
     if PurePosixPath(prefix).suffix.lower() in VIDEO_SUFFIXES:
         return [uri]
     keys = open_storage(f"{scheme}://{bucket}", settings).keys(prefix)
-    videos = [k for k in keys if PurePosixPath(k).suffix.lower() in VIDEO_SUFFIXES]
-    folders = {
-        path.parent
-        for path in map(PurePosixPath, keys)
-        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
-    }
+    shown = [path for path in map(PurePosixPath, keys) if not path.name.startswith(".")]
+    videos = [str(path) for path in shown if path.suffix.lower() in VIDEO_SUFFIXES]
+    folders = {path.parent for path in shown if path.suffix.lower() in IMAGE_SUFFIXES}
     here = PurePosixPath(prefix)
     if not videos and here in folders:
         return [f"{scheme}://{bucket}/{here}"]
@@ -121,16 +119,22 @@ def _in_bucket(uri: str, settings: Settings) -> list[str]:
 def _named(uris: list[str]) -> list[Source]:
     """Names of results: the inputs' stems; where two are the same, with a digest of the path.
 
-    A tyre that is called as the manifest is, or as a level of another's is, gets a digest, too.
+    A tyre that is called as the manifest is, or as a level or the atlas of another's is, gets a
+    digest, too.
     """
     stems = [stem_of(uri) for uri in uris]
     counts = Counter(stem.lower() for stem in stems)
     return [
         renamed(Source(stem, uri))
-        if counts[stem.lower()] > 1 or f"{stem.lower()}.json" == MANIFEST_NAME or is_level(stem)
+        if counts[stem.lower()] > 1 or _is_taken(f"{stem.lower()}.json") or is_level(stem)
         else Source(stem, uri)
         for uri, stem in zip(uris, stems, strict=True)
     ]
+
+
+def _is_taken(metadata: str) -> bool:
+    """Whether the metadata's file is called as another file of the batch may be."""
+    return metadata == MANIFEST_NAME or metadata.endswith(FLAT_RECORD)
 
 
 def renamed(source: Source) -> Source:

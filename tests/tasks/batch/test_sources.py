@@ -60,7 +60,14 @@ def test_what_holds_nothing_beside_others_is_not_left_out(tmp_path: Path) -> Non
 
 def test_a_prefix_in_a_bucket_stands_for_folders_of_pictures_too() -> None:
     with s3_server("tyres") as server:
-        for key in ("a.mp4", "deep/er/b.mp4", "frames/1.png", "frames/2.png", "deep/er/c/1.png"):
+        for key in (
+            "a.mp4",
+            "deep/er/b.mp4",
+            "frames/1.png",
+            "frames/2.png",
+            "deep/er/c/1.png",
+            "._a.mp4",
+        ):  # as macOS leaves beside each file that it copies
             filesystem(server.endpoint).pipe(f"tyres/in/{key}", b"x")
         settings = s3_settings(server.endpoint)
 
@@ -88,3 +95,12 @@ def test_a_tyre_called_batch_does_not_take_the_place_of_the_manifest(tmp_path: P
     assert "other" in names
     assert not any(f"{name.lower()}.json" == "batch.json" for name in names)
     assert len(set(names)) == 3
+
+
+def test_a_tyre_called_as_the_atlas_of_another_does_not_take_its_place(tmp_path: Path) -> None:
+    for name in ("a.mp4", "a.Atlas.mp4"):
+        (tmp_path / name).touch()
+    names = {s.name for s in find_sources([str(tmp_path)], Settings())}
+    assert "a" in names
+    assert len(names) == 2
+    assert not any(name.lower().endswith(".atlas") for name in names), "a.atlas.json is a's"
