@@ -79,7 +79,8 @@ def read_source_image(path: Path, check_size: Callable[[int, int], None]) -> Ima
             warnings.simplefilter("ignore")  # of large pictures, and of damaged Exif data
             with PIL.Image.open(path) as header:
                 check_size(*header.size)
-                if header.format != "PNG":  # OpenCV passes JPEGs that are cut off, the rest grey
+                png = header.format == "PNG"  # whatever it is called
+                if not png:  # OpenCV passes JPEGs that are cut off, the rest grey
                     header.draft("L", (1, 1))  # an eighth of the size; all of the file is read
                     header.load()
     except PIL.Image.DecompressionBombError as exc:
@@ -90,7 +91,6 @@ def read_source_image(path: Path, check_size: Callable[[int, int], None]) -> Ima
         if exc.errno is not None:  # of the disk, not of the content
             raise
         raise _unusable("image-unreadable", f"{path.name} cannot be decoded") from exc
-    png = path.suffix.lower() == ".png"
     content = np.frombuffer(path.read_bytes(), np.uint8)
     image = cv2.imdecode(content, cv2.IMREAD_UNCHANGED if png else cv2.IMREAD_COLOR)
     if image is None:

@@ -231,7 +231,7 @@ def _from_images(
         fovs_deg.append(fov_by_exif(path))
         image = bounded(original, config.max_side_px)
         has_alpha = image.shape[2] == 4
-        png = path.suffix.lower() == ".png"
+        png = has_alpha or path.suffix.lower() == ".png"
         name = f"frames/{len(found):06d}.{'png' if png else 'jpg'}"
         options = (
             [cv2.IMWRITE_PNG_COMPRESSION, 3]

@@ -184,6 +184,10 @@ def test_a_jpeg_is_turned_as_its_orientation_says(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(content[:2] + segment + content[2:])
     turned = read_image(tmp_path / "a.jpg")
     assert turned.shape == (32, 16, 3)
+    (tmp_path / "a.png").write_bytes((tmp_path / "a.jpg").read_bytes())  # whatever it is called
+    for name in ("a.jpg", "a.png"):
+        given = read_source_image(tmp_path / name, lambda *_: None)
+        np.testing.assert_array_equal(given, turned)
     assert turned[:14].max() < 40
     assert turned[-14:].min() > 215
 

@@ -226,10 +226,13 @@ def test_mixed_folders_keep_the_alpha_that_says_something(tmp_path: Path) -> Non
     cv2.imwrite(str(folder / "b.png"), np.dstack([picture, np.full_like(alpha, 255)]))
     cv2.imwrite(str(folder / "c.jpg"), picture)
     cv2.imwrite(str(folder / "d.png"), (picture[..., 0].astype(np.uint16) * 257))
+    (folder / "e.jpg").write_bytes((folder / "a.png").read_bytes())  # whatever it is called
     found = extract(folder, tmp_path / "out")
-    assert [f["has_alpha"] for f in found] == [True, False, False, False]
-    kept = cv2.imread(str(tmp_path / "out/frames/000000.png"), cv2.IMREAD_UNCHANGED)
-    np.testing.assert_array_equal(kept[..., 3], alpha)
+    assert [f["has_alpha"] for f in found] == [True, False, False, False, True]
+    for number in (0, 4):
+        path = tmp_path / f"out/frames/{number:06d}.png"
+        kept = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        np.testing.assert_array_equal(kept[..., 3], alpha)
     grey = cv2.imread(str(tmp_path / "out/frames/000003.png"), cv2.IMREAD_UNCHANGED)
     np.testing.assert_array_equal(grey[..., 1], picture[..., 0])
 
