@@ -13,12 +13,20 @@ DIGEST = f"postgres:16@sha256:{'a' * 64}"
 
 
 def test_an_image_is_the_default_or_what_the_variable_says() -> None:
-    assert images(COMPOSE, "") == {"DB_IMAGE": "postgres:16", "WEB_IMAGE": "web:1"}
+    assert images(COMPOSE, "", {}) == {"DB_IMAGE": "postgres:16", "WEB_IMAGE": "web:1"}
     env = f"# DB_IMAGE=no\nDB_IMAGE={DIGEST}\nWEB_IMAGE=\nRUNS=4\n"
-    used = images(COMPOSE, env)
+    used = images(COMPOSE, env, {"HOME": "/"})
     assert used == {"DB_IMAGE": DIGEST, "WEB_IMAGE": "web:1"}
     assert unpinned(used) == {"WEB_IMAGE": "web:1"}
     assert set(unpinned({"A": DIGEST[:-1], "B": "sha256:x", "C": f"{DIGEST} "})) == {"A", "B", "C"}
+
+
+def test_what_counts_is_what_compose_takes() -> None:
+    """The shell's variables before the file's; without comments and quotes."""
+    for text in (f"'{DIGEST}'", f'"{DIGEST}" # of today', f"{DIGEST} # of today"):
+        assert images(COMPOSE, f"DB_IMAGE={text}\n", {})["DB_IMAGE"] == DIGEST
+    told = images(COMPOSE, f"DB_IMAGE={DIGEST}\n", {"DB_IMAGE": "postgres:17", "WEB_IMAGE": ""})
+    assert told == {"DB_IMAGE": "postgres:17", "WEB_IMAGE": "web:1"}
 
 
 def test_every_image_of_others_is_listed_until_it_is_pinned(
@@ -43,3 +51,5 @@ def test_a_kustomization_with_digests_lacks_nothing(tmp_path: Path) -> None:
     assert unpinned_of_kubernetes(tmp_path) == {}
     path.write_text("images: [{name: tyre3d, newName: r.example/t, newTag: cpu}]")
     assert unpinned_of_kubernetes(tmp_path) == {"base/kustomization.yaml": "r.example/t:cpu"}
+    path.write_text("images: [{name: a, newTag: '1'}, {name: b, newName: c}]")
+    assert unpinned_of_kubernetes(tmp_path) == {"base/kustomization.yaml": "a:1, c:latest"}
