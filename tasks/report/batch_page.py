@@ -66,7 +66,8 @@ def _row(entry: Entry, beside: Beside) -> dict[str, Any]:
     """A tyre as the template shows it: texts as people read them, links by names."""
     return {
         "name": printable(entry.name),
-        "outcome": (entry.verdict or "pass") if entry.state == "completed" else entry.state,
+        # a mesh that nobody judged, of an older release, is to be looked at
+        "outcome": (entry.verdict or "review") if entry.state == "completed" else entry.state,
         "why": [printable(text) for text in entry.why],
         "report": _link(beside.report),
         "thumbnail": beside.thumbnail,

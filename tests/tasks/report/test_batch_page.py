@@ -40,6 +40,12 @@ def page() -> str:
     return batch_page("out <1>", ENTRIES, BESIDE, "2026-01-01")
 
 
+def test_a_mesh_without_a_verdict_is_not_told_as_sound() -> None:
+    page = batch_page("out", [Entry("old", "/in/old.mp4", "completed")], {}, "2026-01-01")
+    rows = [a for t, a in read(page).elements if t == "tr" and "data-outcome" in a]
+    assert [row["data-outcome"] for row in rows] == ["review"]
+
+
 def test_every_tyre_is_there_and_the_worst_come_first(page: str) -> None:
     reader = read(page)
     assert reader.open == reader.wrong == []
