@@ -54,6 +54,9 @@ await page.fill('#border', '1');
 await look('border at the end');
 await page.selectOption('#section', 'across');
 await look('cut');
+await page.focus('#canvas');
+await page.keyboard.press('c'); // there are no cameras here
+told.ofCameras = await page.textContent('#viewer-status');
 const shown = () => page.$$eval('.view canvas, .view .stand-in', (elements) =>
   elements.filter((each) => each.checkVisibility()).map((each) => each.tagName.toLowerCase()));
 told.onScreen = await shown();

@@ -36,6 +36,7 @@ export function connect(stage, place, bytes, data) {
   };
   const toggle = (name) => {
     const button = place.querySelector(`[data-toggle="${name}"]`);
+    if (button.hidden) return; // there is nothing to show, whatever key is pressed
     const shown = button.getAttribute('aria-pressed') !== 'true';
     button.setAttribute('aria-pressed', shown);
     toggles[name](shown);

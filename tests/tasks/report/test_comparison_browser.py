@@ -72,6 +72,10 @@ def test_a_picture_stands_in_for_the_view_where_that_is_printed(told: dict[str, 
     assert (told["onScreen"], told["printed"]) == (["canvas"], ["img"])
 
 
+def test_cameras_are_not_said_to_be_shown_where_there_are_none(told: dict[str, Any]) -> None:
+    assert "Cameras" not in told["ofCameras"]
+
+
 def test_both_are_seen_by_one_camera(told: dict[str, Any]) -> None:
     left, right = told["halves"]["beside"]
     assert left[RED] == pytest.approx(right[BLUE], rel=0.02), "the same view of the same shape"
