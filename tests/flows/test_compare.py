@@ -75,7 +75,8 @@ def test_films_are_reconstructed_and_compared(
 
 def test_a_change_of_nothing_has_no_sign() -> None:
     zone = {"name": "centre", "mean_change_mm": -0.004, "lod95_mm": 0.5, "significant": False}
-    record = {"zones": [zone | {"coverage": 1.0}], "findings": [], "reasons": [], "verdict": "x"}
+    record: dict[str, Any] = {"zones": [zone | {"coverage": 1.0}], "findings": [], "reasons": []}
+    record["verdict"] = "x"
     lines = report_lines(record, "x.html")
     assert "centre            0.00 mm      0.50 mm" in lines
     side = {"name": "a", "diameter_mm": 1.0, "verdict": "x"}
