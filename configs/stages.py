@@ -422,6 +422,11 @@ class JudgeConfig(StageConfig):
     turn_off_percent: Limits = _limits(
         12.0, 30.0, "by how much faster or slower a spin would make them coincide best, percent"
     )
+    axle_apart_deg: Limits = _limits(
+        3.0,
+        20.0,
+        "angle between the axle of a spin by points and by circles on the average, degrees",
+    )
     posed_share: Limits = _limits(0.85, 0.6, "share of the frames that have a pose")
     path_jump_deg: Limits = _limits(
         30.0, 60.0, "by how much neighbouring frames lie farther apart than a walk allows, degrees"

@@ -10,6 +10,7 @@ Structure from motion: Schönberger and Frahm, Structure-from-motion revisited, 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -88,6 +89,8 @@ def _about_axle(film: Film) -> Hypothesis:
     hypothesis = judged("fixed-axis", found.cameras, found.solid, film.outlines, total, config)
     hypothesis.figures["reprojection_px"] = found.error_px
     hypothesis.figures["sparse_points"] = float(found.points)
+    if math.isfinite(found.axle_apart_deg):
+        hypothesis.figures["axle_apart_deg"] = found.axle_apart_deg
     return hypothesis
 
 

@@ -11,6 +11,7 @@ most contours agree on one solid, and the axle is that of the solid on which the
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -178,6 +179,9 @@ def refine_solid(
         misfit = views.misfit(solid, derivatives=True)
         x = _gauss_newton(solid, misfit, _weights(views, misfit, scale), scale, moves)
         solid = solid.moved(x)
+        if known_face:  # a step is straight, the width's logarithm is not: the plane would creep
+            face = start.centre + known_face * start.half_width * start.axle
+            solid = replace(solid, centre=face - known_face * solid.half_width * solid.axle)
         smallest = contour_noise(views, misfit)
         if scale <= smallest and float(np.abs(x[:7]).max()) < _AT_REST:
             break

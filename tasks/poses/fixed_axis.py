@@ -170,6 +170,7 @@ def adjust(
     focal_prior: float,
     shaking: bool = False,
     fix_focal: bool = False,
+    fix_axis: bool = False,
     converged: float = _CONVERGED,
 ) -> FixedAxis:
     """Bundle adjustment from a start; the first frame's angle is kept.
@@ -182,6 +183,7 @@ def adjust(
         focal_prior: What the focal length is assumed to be, weakly, pixels.
         shaking: Whether the camera moves a little by itself.
         fix_focal: Whether to keep the focal length of the start.
+        fix_axis: Whether to keep the direction of the start's axis.
         converged: Relative gain of a step after which there is no further one.
 
     Returns:
@@ -191,7 +193,7 @@ def adjust(
     cost, at = _cost(model, seen, scale_px, focal_prior, shaking)
     damping = 1e-3
     for _ in range(_STEPS):
-        system = _System(model, at, seen, scale_px, focal_prior, shaking, fix_focal)
+        system = _System(model, at, seen, scale_px, focal_prior, shaking, fix_focal, fix_axis)
         while damping < 1e8:
             moved = system.step(damping)
             new_cost, new_at = _cost(moved, seen, scale_px, focal_prior, shaking)
@@ -209,7 +211,13 @@ def adjust(
 
 
 def adjust_robustly(
-    model: FixedAxis, seen: Observations, focal_prior: float, *, shaking: bool, fix_focal: bool
+    model: FixedAxis,
+    seen: Observations,
+    focal_prior: float,
+    *,
+    shaking: bool,
+    fix_focal: bool,
+    fix_axis: bool = False,
 ) -> tuple[FixedAxis, Observations]:
     """Adjust, leave out what does not agree, adjust again.
 
@@ -219,6 +227,7 @@ def adjust_robustly(
         focal_prior: What the focal length is assumed to be, weakly, pixels.
         shaking: Whether the camera moves a little by itself.
         fix_focal: Whether to keep the focal length of the start.
+        fix_axis: Whether to keep the direction of the start's axis.
 
     Returns:
         The model, and the observations that agree with it, of points that enough frames see.
@@ -231,6 +240,7 @@ def adjust_robustly(
             focal_prior=focal_prior,
             shaking=shaking,
             fix_focal=fix_focal or scale > 2.0,
+            fix_axis=fix_axis,
             converged=_COARSE,
         )
         model, seen = _without_outliers(model, seen, limit)
@@ -243,6 +253,7 @@ def adjust_robustly(
         focal_prior=focal_prior,
         shaking=shaking,
         fix_focal=fix_focal,
+        fix_axis=fix_axis,
         converged=_COARSE,
     )
     return model, seen
@@ -288,6 +299,7 @@ class _System:
         focal_prior: float,
         shaking: bool,
         fix_focal: bool,
+        fix_axis: bool,
     ) -> None:
         n, m = len(model.angles), len(model.points)
         self.model, self.shaking, self.n = model, shaking, n
@@ -323,6 +335,7 @@ class _System:
         self.free = np.ones(size, dtype=bool)
         self.free[_GLOBALS] = False  # the first angle: the world turns with the body
         self.free[0] = not fix_focal
+        self.free[1:3] = not fix_axis
 
     def _priors(self, focal_prior: float) -> None:
         self.cameras[0, 0] += _FOCAL_DEVIATION**-2

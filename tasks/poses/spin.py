@@ -5,7 +5,8 @@ the face, unrolled about it, tell the angle between frames. Spokes repeat, so th
 some spokes off: the angles are the smoothest sequence that most pairs support (Viterbi). Bundle
 adjustment of one fixed axis does the rest, and the outlines tell how large the solid about that
 axis is. Where matches tell no plane the outline does, and where pictures tell no angles matches do.
-Where features match too little, patches of the pictures are followed.
+Where features match too little, patches of the pictures are followed. Before a camera at rest the
+pictures' average shows circles about the axle: points that put it elsewhere are held to these.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from scipy.spatial.transform import Rotation
 from tasks.geometry.camera import Camera
 from tasks.geometry.sphere import tangents
 from tasks.imaging.images import read_grey
+from tasks.poses.face_circles import MeanPicture
 from tasks.poses.face_images import AROUND, RINGS, turns_of, unrolled
 from tasks.poses.face_patches import PATCH_RINGS, follow_patches
 from tasks.poses.face_turns import (
@@ -94,6 +96,19 @@ _LEAST_SHARE = 0.5
 """Least share of the patches found that must agree with one axis: they are looked for farther off
 than they may err, so that few of those agree that find something by chance."""
 
+_CLEAR = 0.3
+"""From this sharpness on circles on the pictures' average tell the axle; right ones have 0.4."""
+
+_AS_SHARP = 0.8
+"""Circles near the axle found are the tyre's if they are so sharp, as a share of the sharpest."""
+
+_CONTRADICTED = np.radians(3.0)
+"""Circles that put the axle farther off contradict the points that were followed."""
+
+_HELD_SHARE = 0.7
+"""Least share of the observations that must agree with the axle of the circles, too, for it to be
+taken: about a wrong one most do not."""
+
 _ROUNDS = 8
 """At most so often is the face followed, each time with the axle that was found before."""
 
@@ -109,6 +124,8 @@ class Turning:
         points: Number of points followed.
         support: Number of their observations that agree.
         sweep_deg: How far the tyre has turned from the first frame to the last, signed.
+        axle_apart_deg: How far apart the points and the circles that the pictures show on average
+            put the axle; NaN where there are no clear ones.
     """
 
     cameras: dict[int, Camera]
@@ -117,6 +134,7 @@ class Turning:
     points: int
     support: int
     sweep_deg: float
+    axle_apart_deg: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -194,7 +212,53 @@ def follow_spin(
         found = [fit for guess in guesses if (fit := _followed_by_patches(guess, film))]
     if not found:
         return None
-    return _turning(max(found, key=lambda f: len(f.seen.frame)), film)
+    fit = max(found, key=lambda f: len(f.seen.frame))
+    if shaking or not images:  # the average of what a hand films is blurred
+        return _turning(fit, film)
+    return _held_to_circles(fit, film, guesses[0].focal)
+
+
+def _held_to_circles(fit: _Fit, film: _Film, focal: float) -> Turning:
+    """The fit, or one about the axle of the circles that the pictures' average shows.
+
+    Points that cover one side of a tyre alone fit axles that are 12 degrees off, and its outline
+    fits those, too.
+
+    Args:
+        fit: What the points tell.
+        film: What is known of the film.
+        focal: The assumed focal length.
+    """
+    free = _turning(fit, film)
+    mean = MeanPicture(film.images, film.steadying, median_outline(film.outlines))
+    camera = replace(fit.guess(), focal=focal).camera(film.outlines[0])
+    face = fit.face()
+    towards = -(np.sign(fit.model.centre @ fit.model.axis) or 1.0) * fit.model.axis
+    near, told = mean.refined(camera, towards, face / face[2]), mean.best(camera)
+    if near.sharpness >= _AS_SHARP * told.sharpness:
+        told = near
+    if told.sharpness < _CLEAR:
+        return free
+    apart = math.acos(min(1.0, abs(float(told.axle @ fit.model.axis))))
+    free = replace(free, axle_apart_deg=math.degrees(apart))
+    if apart <= _CONTRADICTED:
+        return free
+    radius = 0.5 * film.size / focal
+    guess = _Guess(focal, fit.model.principal, _flat(told.face, told.axle, radius))
+    held = _followed(guess, film, hold_axle=True)
+    if held is None or len(held.seen.frame) < _HELD_SHARE * len(fit.seen.frame):
+        return free
+    found = replace(_turning(held, film), axle_apart_deg=free.axle_apart_deg)
+    return found if _agreement(found, film) >= _agreement(free, film) else free
+
+
+def _agreement(turning: Turning, film: _Film) -> float:
+    """How far the outlines follow the solid's."""
+    cameras = turning.cameras
+    if not cameras:
+        return 0.0
+    views = Views(list(cameras.values()), [film.outlines[film.position[i]] for i in cameras])
+    return float(views.agreement(turning.solid).score.mean())
 
 
 def _first_guesses(film: _Film, fov_deg: float) -> list[_Guess]:
@@ -289,8 +353,14 @@ class _Fit:
         return np.asarray(np.linalg.norm(np.cross(self.model.points, self.model.axis), axis=1))
 
 
-def _followed(guess: _Guess, film: _Film) -> _Fit | None:
-    """Follow the face, adjust, and follow it again with what was found."""
+def _followed(guess: _Guess, film: _Film, *, hold_axle: bool = False) -> _Fit | None:
+    """Follow the face, adjust, and follow it again with what was found.
+
+    Args:
+        guess: Where to begin.
+        film: What is known of the film.
+        hold_axle: Whether the direction of the guess's axle is kept.
+    """
     angles: FloatArray | None = None
     prior = guess.focal
     best: _Fit | None = None
@@ -312,7 +382,10 @@ def _followed(guess: _Guess, film: _Film) -> _Fit | None:
         start = _model_of(guess, angles, seen, film.steadying)
         if film.shaking:
             start = replace(start, shake=film.steadying.shake(start.focal))
-        fit = _Fit(*adjust_robustly(start, seen, prior, shaking=film.shaking, fix_focal=not free))
+        adjusted = adjust_robustly(
+            start, seen, prior, shaking=film.shaking, fix_focal=not free, fix_axis=hold_axle
+        )
+        fit = _Fit(*adjusted)
         bent = abs(float(np.log(fit.model.focal / prior))) > MOST_BENT
         rests = abs(float(fit.model.angles[-1])) < _LEAST_SWEEP
         if len(fit.seen.frame) < MIN_ON_FACE * len(film.order) or bent or rests:

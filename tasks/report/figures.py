@@ -99,6 +99,12 @@ MEANINGS: Mapping[str, Meaning] = {
         "Frames kept aside", "by which the mesh is judged; the merge did not see them", _count
     ),
     "posed_share": Meaning("Frames placed", "share of the frames whose camera was found", _percent),
+    "axle_apart_deg": Meaning(
+        "Axle, told two ways",
+        "angle between the axle by points that were followed on a spin and by the circles that its "
+        "frames show on average",
+        _degrees,
+    ),
     "path_jump_deg": Meaning(
         "Leap of the camera",
         "by how much two neighbouring frames lie farther apart than a walk allows",

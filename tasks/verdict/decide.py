@@ -204,6 +204,17 @@ def _frames(evidence: Evidence, poses: PoseEstimate, config: JudgeConfig) -> Ite
             "Film before a background with texture, or put marks on the tyre",
         )
     yield from _limited(
+        evidence.figures["axle_apart_deg"],
+        config.axle_apart_deg,
+        "axle-doubtful",
+        lambda v: (
+            "the points that were followed put the axle of the tyre elsewhere than the circles "
+            f"that it shows as it turns, {v:.0f}° apart"
+        ),
+        "Put a few marks of chalk or tape all round sidewall and rim, each different, and spin "
+        "the tyre slowly before a camera that stands still; or walk round it",
+    )
+    yield from _limited(
         evidence.figures["path_jump_deg"],
         config.path_jump_deg,
         "path-jumps",

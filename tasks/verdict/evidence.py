@@ -109,6 +109,7 @@ def gather_evidence(
         "photo_agreement": _median(agreements),
         "turn_agreement": turn.agreement,
         "turn_off_percent": turn.off_percent,
+        "axle_apart_deg": poses.figures.get("axle_apart_deg", nan),
         "path_jump_deg": path_jump_deg(poses.cameras, poses.tyre.centre),
         "posed_share": len(poses.cameras) / max(total, 1),
         "seen_arc_deg": way.seen_deg,

@@ -153,3 +153,13 @@ def test_too_few_frames_tell_nothing_and_that_is_said(
 
 def test_other_motions_are_not_asked(photos: tuple[dict[int, Path], dict[int, Path]]) -> None:
     assert reasons(estimate(spun(0.7 * TURNS), motion="turntable"), photos) == []
+
+
+@pytest.mark.parametrize(("apart_deg", "level"), [(0.5, None), (11.6, "review"), (30.0, "fail")])
+def test_an_axle_told_two_ways_is_doubtful(
+    photos: tuple[dict[int, Path], dict[int, Path]], apart_deg: float, level: str | None
+) -> None:
+    poses = replace(estimate(spun(TURNS), motion="spin"), figures={"axle_apart_deg": apart_deg})
+    evidence = gather_evidence(drum(), poses, *photos, [1, 5, 9], FRAMES, CONFIG)
+    found = judge(evidence, poses, CONFIG).reasons
+    assert [r.level for r in found if r.code == "axle-doubtful"] == ([level] if level else [])

@@ -1,0 +1,49 @@
+"""The axle of a spinning tyre by the circles that its pictures show on average."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from tasks.geometry.camera import Camera
+from tasks.poses.face_circles import MeanPicture
+from tasks.poses.outline import outline_of_mask
+from tasks.poses.steadying import Steadying
+from tests.tasks.poses.test_solid import mask_of
+from tests.tasks.poses.test_spin import SIZES, cameras_of, face_with_rim, photographed, rings
+
+FloatArray = NDArray[np.float64]
+
+
+@pytest.fixture(scope="module")
+def seen() -> tuple[MeanPicture, Camera, FloatArray]:
+    """The average, the camera at rest, and the right axle towards it."""
+    cameras = list(cameras_of(np.arange(12) * 30.0, SIZES["landscape"], 0.0).values())
+    outline = outline_of_mask(mask_of(cameras[0], rings()))
+    assert outline is not None
+    steadying = Steadying.of([outline] * len(cameras), shaking=False)
+    texture = face_with_rim()
+    mean = MeanPicture([photographed(c, texture) for c in cameras], steadying, outline)
+    c = cameras[0]
+    rest = Camera(c.fx, c.fy, c.cx, c.cy, c.width, c.height, np.eye(3), np.zeros(3))
+    return mean, rest, c.rotation[:, 2]
+
+
+def test_circles_tell_the_axle_and_the_side(seen: tuple[MeanPicture, Camera, FloatArray]) -> None:
+    mean, rest, axle = seen
+    found = mean.best(rest)
+    assert found.axle @ axle > np.cos(np.radians(1.0))
+    assert found.sharpness > 0.4
+
+
+def test_about_an_axle_ten_degrees_off_circles_are_waves(
+    seen: tuple[MeanPicture, Camera, FloatArray],
+) -> None:
+    mean, rest, axle = seen
+    found = mean.best(rest)
+    across = np.cross(axle, [0.0, 0.0, 1.0])
+    tilt = Rotation.from_rotvec(np.radians(10.0) * across / np.linalg.norm(across))
+    for turn in (tilt, tilt.inv()):
+        assert mean.sharpness(rest, turn.apply(axle), found.face) < 0.5 * found.sharpness
