@@ -450,6 +450,6 @@ def test_a_stage_that_takes_too_long_is_told_as_such(
 
     monkeypatch.setattr(flows.reconstruct, "SELECT", replace(SELECT, timeout_s=0.3))
     monkeypatch.setattr(tasks.selection.choose, "select_frames", endless)
-    with pytest.raises(ResourceError, match=r"too-slow\] select: .* after 0.3 seconds") as caught:
+    with pytest.raises(ResourceError, match=r"too-slow\] select: .* after 0.3 s") as caught:
         run(cut_out_folder, tmp_path, tiny_model)
     assert not caught.value.retryable
