@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -333,3 +334,25 @@ def test_where_points_and_circles_agree_nothing_is_held(tmp_path: Path) -> None:
     assert found is not None
     assert found.axle_apart_deg < 1.0
     assert errors_of(found, cameras).rotation_deg < 0.3
+
+
+def test_outlines_tell_on_which_side_the_axle_lies(monkeypatch: pytest.MonkeyPatch) -> None:
+    followed_from = spin._followed
+    fits: list[spin._Fit] = []
+
+    def misled(*arguments: Any, **options: Any) -> spin._Fit | None:
+        """From the first guess an axle on another side, with thrice as many observations."""
+        fit = followed_from(*arguments, **options)
+        if fit is None or fits:
+            fits.extend(() if fit is None else (fit,))
+            return fit
+        fits.append(fit)
+        axis = Rotation.from_euler("y", 80, degrees=True).apply(fit.model.axis)
+        seen = Observations(*(np.concatenate([v, v, v]) for v in vars(fit.seen).values()))
+        return spin._Fit(replace(fit.model, axis=axis), seen)
+
+    monkeypatch.setattr(spin, "_followed", misled)
+    found, cameras = followed(np.arange(24) * 15.0)
+    assert len(fits) > 1
+    axles = found.cameras[0].rotation @ found.solid.axle, cameras[0].rotation[:, 2]
+    assert abs(axles[0] @ axles[1]) > np.cos(np.radians(1.0))
