@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import median_filter
 
 FloatArray = NDArray[np.float64]
 Turns = Sequence[tuple[int, int, FloatArray]]
@@ -27,6 +28,9 @@ NEAR = np.radians(4.0)
 
 _LEAP = 0.25
 """So is a frame that is by such a share of the turn between its neighbours off its place there."""
+
+_STEPS_ABOUT = 9
+"""Of so many steps the median is the usual one: leaps and rests are fewer than half of them."""
 
 MIN_ON_FACE = 8
 """Fewest matches of a pair that tell how far the face has turned between its frames."""
@@ -193,3 +197,19 @@ def in_pace(angles: FloatArray, phase: FloatArray) -> NDArray[np.bool_]:
             break
         del left[worst + 1]
     return np.isin(np.arange(len(angles)), left)
+
+
+def evened(angles: FloatArray, phase: FloatArray) -> FloatArray:
+    """Angles whose steps, where they leap or rest for a frame or two, are those before and after.
+
+    Frames that show their neighbours' face break what is followed: all after them would be off by
+    as much.
+
+    Args:
+        angles: ``(N,)`` how far the face has turned, radians.
+        phase: ``(N,)`` times of the frames, 0 to 1.
+    """
+    turned, lapse = np.diff(angles), np.maximum(np.diff(phase), 1e-9)
+    usual = lapse * median_filter(turned / lapse, _STEPS_ABOUT, mode="nearest")
+    steps = np.where(np.abs(turned - usual) > NEAR, usual, turned)
+    return np.concatenate([angles[:1], angles[0] + np.cumsum(steps)])

@@ -32,6 +32,7 @@ from tasks.poses.face_turns import (
     NEAR,
     Turns,
     Votes,
+    evened,
     followed_angles,
     in_pace,
     refined_angles,
@@ -442,10 +443,11 @@ def _followed_by_patches(guess: _Guess, film: _Film) -> _Fit | None:
         few = len(fit.seen.frame) < max(least, _LEAST_SHARE * len(seen.frame))
         if few or bent or rests:
             return None
-        angles, guess = fit.model.angles, fit.guess()
-    shown = _turns_shown(guess, film)
+        angles, guess = evened(fit.model.angles, film.phase), fit.guess()
+    assert fit is not None
+    angles, shown = fit.model.angles, _turns_shown(guess, film)
     votes, told = Votes(shown), _angles_told(shown, film, None)
-    if told is None or angles is None or votes.support(told) <= votes.support(angles):
+    if told is None or votes.support(told) <= votes.support(angles):
         return fit
     return None if np.median(np.abs(told - angles)) > _NEAR_SHOWN else fit
 

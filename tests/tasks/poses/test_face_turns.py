@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from tasks.poses.face_turns import (
     Turns,
     Votes,
+    evened,
     followed_angles,
     in_pace,
     refined_angles,
@@ -113,3 +114,15 @@ def test_uneven_times_and_an_uneven_hand_are_in_pace() -> None:
     assert in_pace(np.radians(15.0) * time, time / 12).all()
     uneven = np.radians(np.cumsum([0.0, *np.tile([6.0, 12.0], 6)]))
     assert in_pace(uneven, np.linspace(0, 1, 13)).all()
+
+
+def test_frames_that_show_their_neighbours_do_not_shift_those_after_them() -> None:
+    phase = np.linspace(0.0, 1.0, 40)
+    true = np.radians(380.0) * phase**1.2  # a tyre that is pushed
+    broken = true.copy()
+    broken[9:] -= np.radians(9.0)
+    broken[12:] -= np.radians(10.0)
+    assert np.degrees(np.abs(evened(broken, phase) - true)).max() < 2.5
+    assert evened(true, phase) == pytest.approx(true)
+    stopped = np.minimum(true, true[20])  # a rest that lasts is none
+    assert evened(stopped, phase)[-1] == pytest.approx(true[20], abs=np.radians(4.0))
