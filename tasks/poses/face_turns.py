@@ -200,10 +200,10 @@ def in_pace(angles: FloatArray, phase: FloatArray) -> NDArray[np.bool_]:
 
 
 def evened(angles: FloatArray, phase: FloatArray) -> FloatArray:
-    """Angles whose steps, where they leap or rest for a frame or two, are those before and after.
+    """Angles without slips: where steps leap or rest, and all that follows is off by as much.
 
-    Frames that show their neighbours' face break what is followed: all after them would be off by
-    as much.
+    Frames that show their neighbours' face break what is followed. They themselves keep their
+    angles, by which :func:`in_pace` knows them.
 
     Args:
         angles: ``(N,)`` how far the face has turned, radians.
@@ -211,5 +211,6 @@ def evened(angles: FloatArray, phase: FloatArray) -> FloatArray:
     """
     turned, lapse = np.diff(angles), np.maximum(np.diff(phase), 1e-9)
     usual = lapse * median_filter(turned / lapse, _STEPS_ABOUT, mode="nearest")
-    steps = np.where(np.abs(turned - usual) > NEAR, usual, turned)
-    return np.concatenate([angles[:1], angles[0] + np.cumsum(steps)])
+    slips = np.where(np.abs(turned - usual) > NEAR, usual - turned, 0.0)
+    slipped = np.concatenate([[0.0], np.cumsum(slips)])
+    return np.asarray(angles + median_filter(slipped, _STEPS_ABOUT, mode="nearest"))
