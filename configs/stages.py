@@ -89,7 +89,11 @@ class InspectConfig(StageConfig):
         0.2, ge=0, le=1, description="share of the tyre's pixels at white, median"
     )
     min_sharpness: float = Field(
-        1.5, ge=0, description="gradient energy on the tyre over its variance, median"
+        1.45,
+        ge=0,
+        le=4,
+        description="gradient energy on the tyre at one pixel over that at two, median: edges that "
+        "are 1.3 pixels wide",
     )
     max_cut_off: float = Field(
         0.3, ge=0, le=1, description="share of frames in which the tyre may reach the edge"

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tasks.imaging.masks import foreground, largest_component
 from tasks.matting.quality import clean_alpha
 from tasks.poses.outline import Outline, outline_of_mask
-from tasks.selection.scores import measure
+from tasks.selection.scores import edge_sharpness, measure
 
 FloatArray = NDArray[np.float64]
 
@@ -31,7 +31,7 @@ class Glimpse:
     Args:
         brightness: 95th percentile of the tyre's grey values, 0..255.
         clipped: Share of the tyre's pixels at white.
-        sharpness: Gradient energy on the tyre over the grey values' variance there.
+        sharpness: Of the edges on the tyre, see :func:`tasks.selection.scores.edge_sharpness`.
         area: The tyre's share of the frame.
         cut_off: Whether the tyre reaches the frame's edge.
         others: Area of the next largest thing that stands out, over the tyre's.
@@ -66,7 +66,7 @@ def glimpse_of(image: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> Glimpse | 
     return Glimpse(
         brightness=scores.brightness,
         clipped=scores.clipped,
-        sharpness=scores.sharpness,
+        sharpness=edge_sharpness(image, cleaned),
         area=figures["area"],
         cut_off=figures["touches_border"],
         others=float(areas[-2] / areas[-1]) if len(areas) > 1 else 0.0,
