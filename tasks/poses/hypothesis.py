@@ -13,7 +13,7 @@ from tasks.geometry.camera import Camera
 from tasks.geometry.lens import Lens
 from tasks.geometry.rigid import nearest_rotation
 from tasks.geometry.sphere import tangents
-from tasks.poses.bundle import NEGLIGIBLE_PX
+from tasks.poses.bundle import NEGLIGIBLE_PX, lie_in_middle
 from tasks.poses.film import Film
 from tasks.poses.fit_solid import fit_solid
 from tasks.poses.motion import arc_deg, path_jump_deg, turning_axis
@@ -50,9 +50,8 @@ MAX_RISE = 1.1
 """Factor on the median reprojection error beyond which outlines have bent the cameras."""
 
 MIN_LENS_GAIN = 1.005
-"""Factor on the mean reprojection error that a pinhole must cost where outlines are adjusted too
-and all points lie on the tyre, or the coefficient is a faint one; else there is no distortion. A
-pinhole in a plain room (validation film 1000634) was given a coefficient of -0.14 without this."""
+"""Factor on the mean reprojection error that a pinhole must cost, where outlines are adjusted too,
+for a faint coefficient to be taken for one."""
 
 FAINT_K1 = 0.01
 """A pinhole's coefficient came out at half of this in a small film, which takes 0.9 % off the focal
@@ -171,7 +170,7 @@ def reconstructed(method: str, session: SfmSession, film: Film) -> Hypothesis:
     solid = fit_solid(Views([found.cameras[i] for i in used], [outlines[i] for i in used]))
     # Cameras of a bent path miss their masks until both are adjusted; which are lost shows then.
     cameras, lens, error_px = found.cameras, found.lens, found.error_px
-    closer = _adjusted(found, solid, film, middle=session.masked)
+    closer = _adjusted(found, solid, film)
     if closer is not None:
         cameras, lens, solid, error_px = closer
         outlines = film.outlines_through(lens, next(iter(cameras.values())))
@@ -182,7 +181,7 @@ def reconstructed(method: str, session: SfmSession, film: Film) -> Hypothesis:
 
 
 def _adjusted(
-    found: Reconstruction, solid: Solid, film: Film, *, middle: bool
+    found: Reconstruction, solid: Solid, film: Film
 ) -> tuple[dict[int, Camera], Lens, Solid, float] | None:
     """Points and outlines adjusted together; None where the points contradict the outlines.
 
@@ -192,31 +191,32 @@ def _adjusted(
     numbers, seen = found.seen.of_longest_tracks(ENOUGH_POINTS).renumbered()
     start = Scene(tuple(found.cameras.values()), found.lens.k1, found.points[numbers], solid)
     several = len({(c.width, c.height) for c in start.cameras}) > 1
+    fix_k1 = several or lie_in_middle(seen.pixel, start.cameras[0])
 
     def outlines(scene: Scene) -> list[Outline | None]:
         straight = film.outlines_through(Lens(scene.k1), scene.cameras[0])
         return [straight.get(i) for i in found.cameras]
 
-    scene = adjust_with_outlines(start, seen, outlines(start), fix_k1=several)
+    scene = adjust_with_outlines(start, seen, outlines(start), fix_k1=fix_k1)
     before, after = (float(np.median(reprojection_px(s, seen))) for s in (start, scene))
     if after > MAX_RISE * before:
         return None
     # Points all over the frames leave little open of a lens. What they leave open of a short arc, a
     # pinhole would explain as well, by a focal length that is ten per cent off.
-    if not several and (middle or abs(scene.k1) < FAINT_K1):
+    if not fix_k1 and abs(scene.k1) < FAINT_K1:
         plain = replace(scene, k1=0.0)
         plain = adjust_with_outlines(plain, seen, outlines(plain), fix_k1=True)
         bent, straight = (reprojection_px(s, seen).mean() for s in (scene, plain))
         shift_px = Lens(scene.k1).shift_px(scene.cameras[0])
         if shift_px < NEGLIGIBLE_PX or straight < MIN_LENS_GAIN * bent:
-            scene = plain
+            scene, fix_k1 = plain, True
     aligned = align_patches(scene, seen, [film.frame_paths[i] for i in found.cameras])
     aligned = aligned.of_points_seen(2)
     each = np.bincount(aligned.frame, minlength=len(scene.cameras))
     if each.min() >= MIN_ALIGNED:
         numbers, seen = aligned.renumbered()
         scene = replace(scene, points=scene.points[numbers])
-    scene = adjust_with_outlines(scene, seen, outlines(scene), fix_k1=several or scene.k1 == 0)
+    scene = adjust_with_outlines(scene, seen, outlines(scene), fix_k1=fix_k1)
     cameras = dict(zip(found.cameras, scene.cameras, strict=True))
     return cameras, Lens(scene.k1), scene.solid, float(reprojection_px(scene, seen).mean())
 

@@ -255,7 +255,7 @@ class SfmSession:
             SfmError: Where no model was found; it says why.
         """
         model = self._map()
-        lens = lens_of(model, middle=self.masked)
+        lens = lens_of(model)
         if lens is None:
             self._take_pinhole()
             model, lens = self._map(), Lens()

@@ -10,7 +10,8 @@ import pycolmap
 from tasks.geometry.lens import Lens
 from tasks.poses.bundle import lens_of
 
-FOCAL = 500.0
+FOCAL = 1000.0
+"""So long that the points lie all over the frames."""
 
 
 def seen_through(k1: float) -> Any:
