@@ -29,11 +29,16 @@ MIN_GAIN = 0.005
 determine lowers it by less and may take any value. That of -0.08 of validation film 1000521 lowers
 it by 0.014."""
 
+USUAL_K1, UNUSUAL_GAIN = 0.15, 0.05
+"""Coefficients beyond those of phones and cameras must lower the error by this share: an action
+camera's lowers it by more, and what few and faint points leave open reaches any value. Of a pinhole
+in a plain room -0.39 was made, which lowered it by 0.007."""
+
 MIDDLE = 0.5
 """Half diagonals of the frame within which 19 of 20 points lie if they lie in its middle: a lens
 moves them by an eighth at most of what it moves the corners, and whatever else is wrong with them
-passes for one. Of a pinhole in a plain room, where all points were on the tyre (0.3, with those of
-the room 0.84), -0.14 was made, and -0.39 of another, with a focal length 9 % off."""
+passes for one. Of a pinhole in a plain room, where all points were on the tyre (they reach to 0.3,
+those of a room to 0.84), -0.14 was made."""
 
 
 def lie_in_middle(pixels: FloatArray, camera: Camera) -> bool:
@@ -67,7 +72,20 @@ def lens_of(model: Any) -> Lens | None:
     error = model.compute_mean_reprojection_error()
     pinhole_error = _error_without_distortion(model)
     _log.info("lens %+.3f: %.3f px, pinhole: %.3f px", lens.k1, error, pinhole_error)
-    return lens if pinhole_error > (1.0 + MIN_GAIN) * error else None
+    return lens if explains(lens.k1, pinhole_error, error, MIN_GAIN) else None
+
+
+def explains(k1: float, pinhole_px: float, lens_px: float, gain: float) -> bool:
+    """Whether a lens explains the points enough better than a pinhole.
+
+    Args:
+        k1: Its coefficient.
+        pinhole_px: Mean reprojection error without it.
+        lens_px: The same with it.
+        gain: Share by which a usual coefficient must lower it.
+    """
+    needed = UNUSUAL_GAIN if abs(k1) > USUAL_K1 else gain
+    return pinhole_px > (1.0 + needed) * lens_px
 
 
 def _seen_at(model: Any) -> FloatArray:

@@ -13,7 +13,7 @@ from tasks.geometry.camera import Camera
 from tasks.geometry.lens import Lens
 from tasks.geometry.rigid import nearest_rotation
 from tasks.geometry.sphere import tangents
-from tasks.poses.bundle import NEGLIGIBLE_PX, lie_in_middle
+from tasks.poses.bundle import NEGLIGIBLE_PX, USUAL_K1, explains, lie_in_middle
 from tasks.poses.film import Film
 from tasks.poses.fit_solid import fit_solid
 from tasks.poses.motion import arc_deg, path_jump_deg, turning_axis
@@ -49,9 +49,9 @@ CONFIRMING_SHARE, CONFIRMING_DEG = 0.8, 1.0
 MAX_RISE = 1.1
 """Factor on the median reprojection error beyond which outlines have bent the cameras."""
 
-MIN_LENS_GAIN = 1.005
-"""Factor on the mean reprojection error that a pinhole must cost, where outlines are adjusted too,
-for a faint coefficient to be taken for one."""
+FAINT_GAIN = 0.005
+"""Share by which a faint coefficient must lower the mean reprojection error, where outlines are
+adjusted too."""
 
 FAINT_K1 = 0.01
 """A pinhole's coefficient came out at half of this in a small film, which takes 0.9 % off the focal
@@ -203,12 +203,12 @@ def _adjusted(
         return None
     # Points all over the frames leave little open of a lens. What they leave open of a short arc, a
     # pinhole would explain as well, by a focal length that is ten per cent off.
-    if not fix_k1 and abs(scene.k1) < FAINT_K1:
+    if not fix_k1 and not FAINT_K1 < abs(scene.k1) < USUAL_K1:
         plain = replace(scene, k1=0.0)
         plain = adjust_with_outlines(plain, seen, outlines(plain), fix_k1=True)
-        bent, straight = (reprojection_px(s, seen).mean() for s in (scene, plain))
+        bent, straight = (float(reprojection_px(s, seen).mean()) for s in (scene, plain))
         shift_px = Lens(scene.k1).shift_px(scene.cameras[0])
-        if shift_px < NEGLIGIBLE_PX or straight < MIN_LENS_GAIN * bent:
+        if shift_px < NEGLIGIBLE_PX or not explains(scene.k1, straight, bent, FAINT_GAIN):
             scene, fix_k1 = plain, True
     aligned = align_patches(scene, seen, [film.frame_paths[i] for i in found.cameras])
     aligned = aligned.of_points_seen(2)

@@ -8,7 +8,7 @@ import cv2  # noqa: F401  before pycolmap, as tasks/poses/sfm.py says
 import pycolmap
 
 from tasks.geometry.lens import Lens
-from tasks.poses.bundle import lens_of
+from tasks.poses.bundle import explains, lens_of
 
 FOCAL = 1000.0
 """So long that the points lie all over the frames."""
@@ -59,3 +59,10 @@ def test_the_model_itself_is_left_as_it_is() -> None:
     lens_of(model)
     (camera,) = model.cameras.values()
     assert list(camera.params) == [FOCAL, 320.0, 240.0, 0.03]
+
+
+def test_an_unusual_coefficient_must_explain_more() -> None:
+    assert explains(-0.1, 1.01, 1.0, 0.005)
+    assert not explains(-0.1, 1.004, 1.0, 0.005)
+    assert not explains(-0.39, 1.01, 1.0, 0.005)
+    assert explains(-0.39, 1.06, 1.0, 0.005)
