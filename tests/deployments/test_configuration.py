@@ -257,6 +257,13 @@ def test_every_container_of_ours_is_bounded_and_has_no_more_rights_than_it_needs
         assert "healthcheck" in COMPOSE["services"][name], name
 
 
+def test_the_server_has_time_to_make_its_database_before_others_give_it_up() -> None:
+    """Compose ends where what others wait for is unhealthy once; pods have five minutes, too."""
+    check = COMPOSE["services"]["server"]["healthcheck"]
+    assert check["start_period"] == "10m"
+    assert "/api/health" in check["test"][-1], "an open port answers nobody yet"
+
+
 def test_containers_of_others_have_no_more_rights_than_they_need_either() -> None:
     others = {
         name: service
