@@ -68,7 +68,8 @@ def train_tyre_model(
     more.wait()
     if publish_to is not None:
         publish(run_dir / FINAL, publish_to)
-        shutil.copyfile(run_dir / CURVES, publish_to.with_name(CURVES))
+        if (run_dir / CURVES).exists():
+            shutil.copyfile(run_dir / CURVES, publish_to.with_name(CURVES))
 
 
 if __name__ == "__main__":

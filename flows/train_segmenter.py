@@ -68,7 +68,8 @@ def train_tyre_segmenter(
     wait(more)
     if publish_to is not None:
         publish(run_dir / WEIGHTS, publish_to / WEIGHTS)
-        shutil.copyfile(run_dir / CURVES, publish_to / CURVES)
+        if (run_dir / CURVES).exists():
+            shutil.copyfile(run_dir / CURVES, publish_to / CURVES)
 
 
 if __name__ == "__main__":

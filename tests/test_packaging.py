@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from collections.abc import Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -50,6 +51,35 @@ def test_what_is_imported_is_required_and_what_is_required_is_imported() -> None
     assert found - BROUGHT_ALONG - ONLY_FOR_TRAINING == required - NOT_IMPORTED
     assert required & NOT_IMPORTED == NOT_IMPORTED
     assert found >= BROUGHT_ALONG | ONLY_FOR_TRAINING
+
+
+def test_what_is_shipped_imports_without_what_is_only_for_development() -> None:
+    """Deployments are made where flows are imported: an image without these could make none."""
+    needs: dict[str, set[str]] = {}
+    for path in (path for folder in PACKAGES for path in (ROOT / folder).rglob("*.py")):
+        name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        for node in _at_import(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                needs.setdefault(name, set()).update(alias.name for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                needs.setdefault(name, set()).update(
+                    {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+                )
+    without = {
+        name
+        for name, found in needs.items()
+        if {module.partition(".")[0] for module in found} & ONLY_FOR_TRAINING
+    }
+    assert without == {"tasks.training.report"}
+    assert [name for name, found in needs.items() if found & without] == []
+
+
+def _at_import(node: ast.AST) -> Iterator[ast.AST]:
+    """What is executed when a module is imported: all but what stands in functions."""
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            yield child
+            yield from _at_import(child)
 
 
 def test_requirements_are_sorted() -> None:

@@ -178,7 +178,14 @@ def test_secrets_stand_in_no_file() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["deployments/docker/.env", "deployments/kubernetes/workers.env", "tyre3d.env"]
+    "name",
+    [
+        "deployments/docker/.env",
+        "deployments/docker/.env.bak",  # what editors and people leave beside it
+        "deployments/kubernetes/workers.env",
+        "deployments/kubernetes/workers.env~",
+        "tyre3d.env",
+    ],
 )
 def test_files_of_secrets_get_neither_into_an_image_nor_into_the_repository(name: str) -> None:
     """Where docs/operations.md has them made; whoever gets the image would read them there."""
@@ -244,8 +251,17 @@ def test_every_container_of_ours_is_bounded_and_has_no_more_rights_than_it_needs
             assert service["cap_drop"] == ["ALL"], name
             assert service["security_opt"] == ["no-new-privileges:true"], name
             assert service["logging"]["options"]["max-size"], name
+            # Docker starts no container that asks for more cores than the machine has
+            assert service.get("cpus", "${:-0}").endswith(":-0}"), name
     for name in ("server", "worker-cpu", "worker-batch", "worker-gpu", "api"):
         assert "healthcheck" in COMPOSE["services"][name], name
+
+
+def test_the_server_has_time_to_make_its_database_before_others_give_it_up() -> None:
+    """Compose ends where what others wait for is unhealthy once; pods have five minutes, too."""
+    check = COMPOSE["services"]["server"]["healthcheck"]
+    assert check["start_period"] == "10m"
+    assert "/api/health" in check["test"][-1], "an open port answers nobody yet"
 
 
 def test_containers_of_others_have_no_more_rights_than_they_need_either() -> None:

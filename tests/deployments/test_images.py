@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from deployments.images import images, main, unpinned, unpinned_of_kubernetes
 
+FOLDER = Path(__file__).parents[2] / "deployments"
 COMPOSE = "image: ${DB_IMAGE:-postgres:16}\nimage: ${WEB_IMAGE:-web:1}\nlimit: ${RUNS:-2}\n"
 DIGEST = f"postgres:16@sha256:{'a' * 64}"
 
@@ -53,3 +55,11 @@ def test_a_kustomization_with_digests_lacks_nothing(tmp_path: Path) -> None:
     assert unpinned_of_kubernetes(tmp_path) == {"base/kustomization.yaml": "r.example/t:cpu"}
     path.write_text("images: [{name: a, newTag: '1'}, {name: b, newName: c}]")
     assert unpinned_of_kubernetes(tmp_path) == {"base/kustomization.yaml": "a:1, c:latest"}
+
+
+def test_the_image_for_a_gpu_takes_the_cuda_that_the_locked_torch_is_built_for() -> None:
+    """The index of cu128 ends at torch 2.11; what the lock leaves out tells torch's own CUDA."""
+    (of_torch,) = set(re.findall(r"-cu(\d\d)\b", (FOLDER / "lock.sh").read_text()))
+    for name in ("docker/Dockerfile", "docker/compose.yaml"):
+        used = set(re.findall(r"whl/cu(\d+)", (FOLDER / name).read_text()))
+        assert used == {f"{of_torch}0"}, name
