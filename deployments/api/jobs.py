@@ -83,8 +83,8 @@ class Jobs:
 
         Raises:
             ApiError: 422 for paths that are refused; 409 if the key was used for something else,
-                if another job writes to the same GLB, or if its place is taken by another's file;
-                429 if too many wait already.
+                if another job writes to the same GLB, or if its place is taken by another's file
+                or by another client's result; 429 if too many wait already.
         """
         request = await asyncio.to_thread(self.kind.run_request, body, self._settings)
         parameters = request.parameters
@@ -105,6 +105,7 @@ class Jobs:
                 known = hidden is not None and other.first.get("idempotency_key") == hidden
                 if not known or not self._runs.is_of_this_kind(other.first):
                     raise _in_use(other.first, client)
+            await self._check_own(parameters, client)
             run, new = await self._runs.start(parameters, request.name, hidden, tags, labels)
             if new:
                 await self._yield_to_earlier(run, output, client)
@@ -115,6 +116,20 @@ class Jobs:
             raise ApiError(409, "idempotency-conflict", message)
         job = await self._job(run) if not new else self._of([run])
         return UUID(job.id), job.status
+
+    async def _check_own(self, parameters: Mapping[str, Any], client: Client) -> None:
+        """Refuse to replace the result of another client's job, as long as that job is known.
+
+        Raises:
+            ApiError: 409.
+        """
+        if client.owner is None:
+            return
+        there = await asyncio.to_thread(self._results.run_there, parameters)
+        tags = await self._runs.tags_of(there) if there is not None else []
+        if tags and not set(owner_tags(client.owner)) <= set(tags):
+            message = "The result of another client's job lies there: choose another name"
+            raise ApiError(409, "output-foreign", message)
 
     async def _to_write_to(self, output: str) -> list[Job]:
         """Jobs that have not ended and write to a place; one that crashed is made again there."""

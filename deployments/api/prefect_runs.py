@@ -224,6 +224,11 @@ class PrefectRuns:
             raise ApiError(404, "job-unknown", f"There is no job {run_id}")
         return run
 
+    async def tags_of(self, run_id: UUID) -> list[str]:
+        """The tags of a run of any kind; none where it is not known, or no longer."""
+        answer = await self._request("GET", f"/flow_runs/{run_id}")
+        return list(answer.json()["tags"]) if answer.status_code == 200 else []
+
     async def with_tags(
         self,
         tags: Sequence[str],
