@@ -38,6 +38,8 @@ _EVENTS = 50
 _MOST_TASKS = 2000
 ACTIVE = ("SCHEDULED", "PENDING", "RUNNING", "PAUSED", "CANCELLING")
 """Types of the states of runs that have not ended."""
+WAITING = ("SCHEDULED", "PENDING")
+"""Of those that have not begun."""
 
 
 @dataclass(frozen=True)
@@ -300,9 +302,11 @@ class PrefectRuns:
         path, body = f"/flow_runs/{run['id']}", {"tags": [*tags, new]}
         await self._request("PATCH", path, json=body, pauses_s=_WRITE_PAUSES_S)
 
-    async def count(self, states: Sequence[str], *, ended_after: str = "") -> int:
-        """How many runs of this service are in one of these states."""
-        body = {"flow_runs": self._filters((), states, ended_after)}
+    async def count(
+        self, states: Sequence[str], *, tags: Sequence[str] = (), ended_after: str = ""
+    ) -> int:
+        """How many runs of this service that bear these tags are in one of these states."""
+        body = {"flow_runs": self._filters(tags, states, ended_after)}
         answer = await self._request("POST", "/flow_runs/count", json=body)
         return int(answer.json()) if answer.status_code == 200 else 0
 

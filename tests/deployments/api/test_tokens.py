@@ -234,3 +234,27 @@ def test_no_client_replaces_the_result_of_another(
             assert late.status_code == 202
 
     asyncio.run(ask())
+
+
+def test_a_client_has_so_many_jobs_waiting_and_no_more(
+    settings: ApiSettings, body: dict[str, Any], tmp_path: Path
+) -> None:
+    prefect, few = Prefect(), settings.model_copy(update={"max_waiting": 2})
+
+    async def asked(api: httpx.AsyncClient, name: str, token: str = SHOP) -> httpx.Response:
+        told = body | {"output_glb_path": str(tmp_path / "out" / f"{name}.glb")}
+        headers = {"Idempotency-Key": name, **bearing(token)}
+        return await api.post("/reconstruct", json=told, headers=headers)
+
+    async def ask() -> None:
+        async for api in client_of(prefect, few, SHOP):
+            first, second = [(await asked(api, name)).json()["job_id"] for name in "ab"]
+            refused = await asked(api, "c")
+            assert (refused.status_code, refused.json()["code"]) == (429, "busy")
+            assert int(refused.headers["Retry-After"]) > 0
+            assert (await asked(api, "a")).json()["job_id"] == first
+            assert (await asked(api, "d", TOKEN)).status_code == 202
+            prefect.set(second, "RUNNING")
+            assert (await asked(api, "c")).status_code == 202
+
+    asyncio.run(ask())
