@@ -14,6 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import yaml
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
@@ -21,7 +22,7 @@ from prefect.client.schemas.objects import StateType
 from prefect.context import refresh_global_settings_context
 from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
-from prefect.exceptions import ObjectNotFound
+from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound, PrefectHTTPStatusError
 from prefect.utilities.templating import apply_values
 
 from deployments.alerts import alerts, find_block, make_alerts
@@ -39,6 +40,8 @@ _SILENCE_S = 150.0
 _START_WITHIN_S = 900.0
 """Images may have to be pulled, and machines started, before a run begins."""
 
+_STARTS_WITHIN_S = 300.0
+"""The server may have a database to bring up to date, beside all else that a machine starts."""
 _QUEUE_AGE_S = 1800.0
 _OF_RUNS = ("name", "labels")
 """Variables of a job that a run may set: what it is called."""
@@ -119,9 +122,13 @@ def make_pools(client: SyncPrefectClient, pools: dict[str, dict[str, Any]]) -> N
         try:
             existing = client.read_work_pool(name)
         except ObjectNotFound:
-            client.create_work_pool(WorkPoolCreate(name=name, type=pool["type"], **fields))
-            _log.info("work pool %s: made", name)
-            continue
+            try:
+                client.create_work_pool(WorkPoolCreate(name=name, type=pool["type"], **fields))
+            except ObjectAlreadyExists:  # another deploy came first
+                existing = client.read_work_pool(name)
+            else:
+                _log.info("work pool %s: made", name)
+                continue
         if existing.type != pool["type"]:
             raise SystemExit(
                 f"work pool {name} is of type {existing.type}: delete it first, "
@@ -171,11 +178,12 @@ def watch_over_runs(client: SyncPrefectClient, silence: timedelta, start_within:
         watch = AutomationCore(name=name, description=why, trigger=trigger, actions=[crashed])
         known = client.read_automations_by_name(name)
         # one that is made anew forgets the runs that it waits for, those of a backup among them
-        if [old.model_dump(exclude={"id"}) for old in known] == [watch.model_dump()]:
-            continue
-        for old in known:
-            client.delete_automation(old.id)
-        client.create_automation(watch)
+        alike = [old for old in known if old.model_dump(exclude={"id"}) == watch.model_dump()]
+        for old in known:  # there are two where two made it at once
+            if old not in alike[:1]:
+                client.delete_automation(old.id)
+        if not alike:
+            client.create_automation(watch)
     _log.info("watch over runs: made, or there already")
 
 
@@ -218,17 +226,43 @@ def main() -> int:
         metavar="SECONDS",
         help="after which a run that waits is told of (default: %(default)s)",
     )
+    parser.add_argument(
+        "--within-s",
+        type=float,
+        default=_STARTS_WITHIN_S,
+        metavar="SECONDS",
+        help="how long a server that is starting is waited for (default: %(default)s)",
+    )
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     ask_loopback_directly()
     use_own_password()
     try:
-        check_server()
+        check_server(0.0)
+    except Tyre3dError as exc:
+        if exc.code != "server-away":
+            _log.error("%s", exc)
+            return exc.exit_code
+        _log.info("%s; it is waited for, as it may be starting", exc.what)
+    try:
+        check_server(options.within_s)
+        refresh_global_settings_context()  # Prefect read the environment when it was imported
+        _make(options)
     except Tyre3dError as exc:
         _log.error("%s", exc)
         return exc.exit_code
-    refresh_global_settings_context()  # Prefect read the environment when it was imported
+    except (httpx.TransportError, PrefectHTTPStatusError) as exc:
+        if isinstance(exc, PrefectHTTPStatusError) and exc.response.status_code < 500:
+            raise
+        _log.error("Prefect's server went away meanwhile (%s): run this again", type(exc).__name__)
+        return 1
+    command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
+    return subprocess.run(command, cwd=ROOT, check=False).returncode
+
+
+def _make(options: argparse.Namespace) -> None:
+    """Make pools, the watch and alerts; Prefect's own command makes the deployments."""
     with get_client(sync_client=True) as client:
         _log.info("server: %s", client.api_url)
         make_pools(client, pools_on(options.on))
@@ -238,8 +272,6 @@ def main() -> int:
             block, age = find_block(client, options.alert), timedelta(seconds=options.queue_age_s)
             make_alerts(client, alerts(block, TAG, sorted(pools_on(options.on)), age))
             _log.info("alerts: by %s", options.alert)
-    command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
-    return subprocess.run(command, cwd=ROOT, check=False).returncode
 
 
 if __name__ == "__main__":

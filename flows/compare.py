@@ -47,6 +47,7 @@ from tasks.storage.results import (
     check_meshes_replaceable,
     check_page_replaceable,
     check_replaceable,
+    foreign,
 )
 from tasks.storage.roots import check_input_root, check_output_root
 
@@ -101,9 +102,10 @@ def run_comparison(request: CompareRequest, settings: Settings) -> dict[str, Any
     change = inside(request.out_dir, f"{name}.change.glb")
     check_output_root(change, request.output_roots)
     results = Results(request.out_dir, settings)
-    check_comparison_writable(results, name)
-    store = open_store(settings)
     given = {"new": request.new, "damaged": request.damaged}
+    films = {side: place for side, place in given.items() if not _is_result(place)}
+    check_comparison_writable(results, name, films)
+    store = open_store(settings)
     for location in given.values():  # what cannot be used is refused before a film is reconstructed
         if _is_result(location):
             _artifacts(_named_result(location, request, settings), store)
@@ -138,8 +140,15 @@ def run_comparison(request: CompareRequest, settings: Settings) -> dict[str, Any
     return record
 
 
-def check_comparison_writable(results: Results, name: str) -> None:
+def check_comparison_writable(
+    results: Results, name: str, films: Mapping[str, Path | str] | None = None
+) -> None:
     """Make sure that a comparison can be written, and replaces nothing of others.
+
+    Args:
+        results: The folder.
+        name: What its files are called.
+        films: By side those that are to be reconstructed beside it.
 
     Raises:
         InputError: ``output-unwritable``, ``output-foreign``.
@@ -151,6 +160,26 @@ def check_comparison_writable(results: Results, name: str) -> None:
     check_page_replaceable(results, f"{name}.html")
     meshes = [f"{name}.{each}.glb" for each in ("change", "placed")]
     check_meshes_replaceable(results, meshes, f"{name}.json")
+    if results.read(f"{name}.json") is None:  # else the tyres beside it are its own
+        for side, film in (films or {}).items():
+            _check_tyre_replaceable(results, f"{name}.{side}.json", parent_and_name(film)[1])
+
+
+def _check_tyre_replaceable(results: Results, record: str, film: str) -> None:
+    """Make sure that no other film's tyre is replaced that is called as a side of a comparison.
+
+    A comparison that was cut short has left the same film's there.
+
+    Raises:
+        InputError: ``output-foreign``.
+    """
+    try:
+        theirs = json.loads(results.read(record) or b"null")
+        other = theirs is not None and theirs["input"]["name"] != film
+    except (ValueError, TypeError, LookupError, RecursionError):
+        other = True
+    if other:
+        raise foreign(results, record)
 
 
 def _named_result(location: Path | str, request: CompareRequest, settings: Settings) -> FoundResult:

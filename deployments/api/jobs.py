@@ -42,7 +42,7 @@ from deployments.api.models import (
     JobSummary,
     Status,
 )
-from deployments.api.prefect_runs import ACTIVE, PrefectRuns
+from deployments.api.prefect_runs import ACTIVE, WAITING, PrefectRuns
 from deployments.api.results import JobResults
 from deployments.api.settings import ApiSettings
 from deployments.api.tokens import Client
@@ -53,6 +53,7 @@ _LOOKED_BACK = timedelta(hours=1)
 """How far a look for crashed runs overlaps the one before: clocks of machines differ."""
 _LOOKED_THROUGH, _PAGES = 200, 5
 """Jobs of one request, and requests at most, for a page of those of one status."""
+_WAIT_AGAIN_S = 60
 _log = logging.getLogger("tyre3d.api")
 
 
@@ -83,8 +84,9 @@ class Jobs:
 
         Raises:
             ApiError: 422 for paths that are refused; 409 if the key was used for something else,
-                if another job writes to the same GLB, or if its place is taken by another's file;
-                429 if too many wait already.
+                if another job writes to the same GLB, or if its place is taken by another's file
+                or by another client's result; 429 if too many wait already, of all or of the
+                client's own.
         """
         request = await asyncio.to_thread(self.kind.run_request, body, self._settings)
         parameters = request.parameters
@@ -101,10 +103,14 @@ class Jobs:
             labels[LABEL] = body.callback_url
         lock = self._outputs.setdefault(output, asyncio.Lock())
         async with lock, self._runs.admission():
-            for other in await self._to_write_to(output):
+            others = await self._to_write_to(output)
+            for other in others:
                 known = hidden is not None and other.first.get("idempotency_key") == hidden
                 if not known or not self._runs.is_of_this_kind(other.first):
                     raise _in_use(other.first, client)
+            if not others:  # else it is there already
+                await self._check_own(parameters, client)
+                await self._check_waiting(client)
             run, new = await self._runs.start(parameters, request.name, hidden, tags, labels)
             if new:
                 await self._yield_to_earlier(run, output, client)
@@ -115,6 +121,33 @@ class Jobs:
             raise ApiError(409, "idempotency-conflict", message)
         job = await self._job(run) if not new else self._of([run])
         return UUID(job.id), job.status
+
+    async def _check_own(self, parameters: Mapping[str, Any], client: Client) -> None:
+        """Refuse to replace the result of another client's job, as long as that job is known.
+
+        Raises:
+            ApiError: 409.
+        """
+        if client.owner is None:
+            return
+        there = await asyncio.to_thread(self._results.run_there, parameters)
+        tags = await self._runs.tags_of(there) if there is not None else []
+        if tags and not set(owner_tags(client.owner)) <= set(tags):
+            message = "The result of another client's job lies there: choose another name"
+            raise ApiError(409, "output-foreign", message)
+
+    async def _check_waiting(self, client: Client) -> None:
+        """Refuse more jobs of a client that would have all others wait for them.
+
+        Raises:
+            ApiError: 429.
+        """
+        most = self._settings.max_waiting
+        if client.owner is None or most == 0:
+            return
+        if await self._runs.count(WAITING, tags=owner_tags(client.owner)) >= most:
+            message = f"{most} of your jobs wait already: send more once some have begun"
+            raise ApiError(429, "busy", message, retry_after_s=_WAIT_AGAIN_S)
 
     async def _to_write_to(self, output: str) -> list[Job]:
         """Jobs that have not ended and write to a place; one that crashed is made again there."""

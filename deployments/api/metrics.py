@@ -13,13 +13,12 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from prometheus_client.registry import Collector
 
 from deployments.api.expected import medians_of, stage_of
-from deployments.api.prefect_runs import ACTIVE, PrefectRuns
+from deployments.api.prefect_runs import ACTIVE, WAITING, PrefectRuns
 from flows.support.machine import disks
 from tasks.core.failures import failure_of_state
 
 TEXT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 _DAY = timedelta(days=1)
-_WAITING = ("SCHEDULED", "PENDING")
 _TASKS_ENDED = ("Completed", "Cached", "Failed", "Crashed")
 _ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 
@@ -47,7 +46,7 @@ async def metrics(
             failure_of_state(run["state_type"], (run["state"] or {}).get("message")).code
             for run in failed
         )
-        oldest += await runs.with_tags([], _WAITING, limit=1, oldest_first=True)
+        oldest += await runs.with_tags([], WAITING, limit=1, oldest_first=True)
         states.update({(s.lower(),): await runs.count((s,)) for s in ACTIVE})
         ended.update({(s.lower(),): await runs.count((s,), ended_after=since) for s in _ENDED})
         tasks += await runs.tasks_since(since)

@@ -18,8 +18,11 @@ from tasks.core.words import counted
 
 _MAX_NAME_BYTES = 255
 _MAX_PATH_BYTES = 4000
-_ENDS = tuple(f".{name}" for name in (*LEVELS, "atlas", "change", "placed"))
-"""What follows the name of a result in the names of GLBs and records beside it."""
+_BESIDE = (*LEVELS, "atlas", "change", "placed", "new", "damaged")
+_ENDS = tuple(f".{name}" for name in _BESIDE)
+"""What follows the name of a result in the names of GLBs and records beside it.
+
+The last two are the tyres of a comparison that is given films: each has all files of a result."""
 
 
 def below(location: Path | str, roots: tuple[Path | str, ...], field: str) -> Path | str:

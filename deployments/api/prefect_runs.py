@@ -38,6 +38,8 @@ _EVENTS = 50
 _MOST_TASKS = 2000
 ACTIVE = ("SCHEDULED", "PENDING", "RUNNING", "PAUSED", "CANCELLING")
 """Types of the states of runs that have not ended."""
+WAITING = ("SCHEDULED", "PENDING")
+"""Of those that have not begun."""
 
 
 @dataclass(frozen=True)
@@ -224,6 +226,11 @@ class PrefectRuns:
             raise ApiError(404, "job-unknown", f"There is no job {run_id}")
         return run
 
+    async def tags_of(self, run_id: UUID) -> list[str]:
+        """The tags of a run of any kind; none where it is not known, or no longer."""
+        answer = await self._request("GET", f"/flow_runs/{run_id}")
+        return list(answer.json()["tags"]) if answer.status_code == 200 else []
+
     async def with_tags(
         self,
         tags: Sequence[str],
@@ -295,9 +302,11 @@ class PrefectRuns:
         path, body = f"/flow_runs/{run['id']}", {"tags": [*tags, new]}
         await self._request("PATCH", path, json=body, pauses_s=_WRITE_PAUSES_S)
 
-    async def count(self, states: Sequence[str], *, ended_after: str = "") -> int:
-        """How many runs of this service are in one of these states."""
-        body = {"flow_runs": self._filters((), states, ended_after)}
+    async def count(
+        self, states: Sequence[str], *, tags: Sequence[str] = (), ended_after: str = ""
+    ) -> int:
+        """How many runs of this service that bear these tags are in one of these states."""
+        body = {"flow_runs": self._filters(tags, states, ended_after)}
         answer = await self._request("POST", "/flow_runs/count", json=body)
         return int(answer.json()) if answer.status_code == 200 else 0
 

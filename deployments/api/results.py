@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from pydantic import ValidationError
 
@@ -16,7 +17,7 @@ from configs.locations import parent_and_name
 from configs.settings import Settings
 from deployments.api.attempts import Run
 from deployments.api.errors import ApiError
-from deployments.api.kinds import Kind
+from deployments.api.kinds import Kind, Parameters
 from deployments.api.models import Judgement
 from deployments.api.paths import below
 from tasks.core.errors import Tyre3dError
@@ -126,6 +127,20 @@ class JobResults:
             message = "What lies there is no longer what this job made, or cannot be read here"
             raise ApiError(410, "result-replaced", message)
         return file
+
+    def run_there(self, parameters: Parameters) -> UUID | None:
+        """The run that wrote the result which lies where a job is to write, if one says so.
+
+        Args:
+            parameters: Of the job's run.
+        """
+        folder = parent_and_name(self._kind.glb_of(parameters))[0]
+        try:
+            settings = Settings().model_copy(update={"s3_patience_s": 0.0})  # others wait for this
+            text = Results(folder, settings).read(f"{self._kind.stem_of(parameters)}.json")
+            return UUID(json.loads((text or b"{}")[:_MAX_METADATA_BYTES])["run_id"])
+        except (Tyre3dError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            return None
 
     def _found(self, attempts: Sequence[Run]) -> Result | None:
         """What the metadata that lie there say, if a run of this job wrote them."""

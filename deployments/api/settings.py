@@ -62,6 +62,11 @@ class ApiSettings(BaseSettings):
         ge=0,
         description="size limit of an uploaded video; 0: none is",
     )
+    upload_reserve_bytes: int = Field(
+        default=1_000_000_000,
+        ge=0,
+        description="uploads leave so much free on their disk, which others may need",
+    )
     upload_endpoint_url: str | None = Field(
         default=None,
         pattern=r"^https?://",
@@ -97,6 +102,12 @@ class ApiSettings(BaseSettings):
         default=100.0,
         ge=0,
         description="requests a second of one client, twice as many at once; 0: as many as come",
+    )
+    max_waiting: int = Field(
+        default=1000,
+        ge=0,
+        description="jobs of either kind that a client with a token of its own may have waiting; "
+        "0: as many as come",
     )
     max_connections: int = Field(
         default=500, ge=1, le=10000, description="connections at a time; more are answered 503"

@@ -74,24 +74,30 @@ async def changes(
         ApiError: The job is unknown, or Prefect's server refuses the service.
     """
     last: JobStatus | None = None
-    quiet_s = 0.0
+    now = asyncio.get_running_loop().time
+    told_at = now()
     while True:
         status = last
-        try:
-            status = await jobs.status(job_id, owner)
+        look = asyncio.ensure_future(jobs.status(job_id, owner))
+        try:  # a look at a server that is slow, or away, takes a minute: the wire is not silent
+            while not (await asyncio.wait([look], timeout=_KEEP_ALIVE_S / 2))[0]:
+                yield None
+                told_at = now()
+            status = look.result()
         except ApiError as exc:
             if exc.code != "prefect-away":
                 raise
+        finally:
+            look.cancel()
         if status is not None and status != last:
             yield status
-            last, quiet_s = status, 0.0
-        elif quiet_s >= _KEEP_ALIVE_S:
+            last, told_at = status, now()
+        elif now() - told_at >= _KEEP_ALIVE_S:
             yield None
-            quiet_s = 0.0
+            told_at = now()
         if status is not None and status.status in ENDED:
             return
         await asyncio.sleep(poll_s)
-        quiet_s += poll_s
 
 
 async def as_events(

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import fcntl
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path, PurePosixPath
+from typing import IO
 from uuid import uuid4
 
 from fastapi import Request
@@ -143,7 +146,7 @@ async def receive_upload(
                 if size > settings.max_upload_bytes:
                     raise _too_large(settings)
                 digest.update(piece)
-                await asyncio.to_thread(part.write, piece)
+                await asyncio.to_thread(_write, part, piece, settings)
             if size == 0:
                 raise ApiError(422, "video-empty", "There is no content; it should be the video")
             part.flush()
@@ -153,6 +156,20 @@ async def receive_upload(
     except Tyre3dError as exc:
         raise _failed(exc) from exc
     return Uploaded(video=str(target), size=size, sha256=digest.hexdigest())
+
+
+def _write(part: IO[bytes], piece: bytes, settings: ApiSettings) -> None:
+    """Write a piece, unless too little room is left for whoever else writes to that disk.
+
+    Raises:
+        OSError: ``ENOSPC`` among others.
+    """
+    root = settings.input_roots[0]
+    if isinstance(root, Path):
+        free = shutil.disk_usage(root).free - len(piece)
+        if free < settings.upload_reserve_bytes:
+            raise OSError(errno.ENOSPC, "the rest of the disk is kept for others")
+    part.write(piece)
 
 
 def _failed(error: Tyre3dError) -> ApiError:

@@ -104,8 +104,11 @@ def _answers(url: str, timeout_s: float = 2.0) -> bool:
         return False
 
 
-def check_server() -> None:
+def check_server(within_s: float | None = None) -> None:
     """Make sure that the server that is configured answers and takes our credentials.
+
+    Args:
+        within_s: How long one that is just starting is waited for; default: ten seconds.
 
     Raises:
         ResourceError: ``no-server``, ``server-away`` or ``server-denied``.
@@ -118,7 +121,7 @@ def check_server() -> None:
             what="no Prefect server is named, and none of your own was started by: tyre3d ui",
             advice="Start one, or set PREFECT_API_URL",
         )
-    end = time.monotonic() + _ANSWERS_WITHIN_S
+    end = time.monotonic() + (_ANSWERS_WITHIN_S if within_s is None else within_s)
     while True:
         try:
             _look_at(url)

@@ -17,7 +17,7 @@ from dataclasses import asdict
 from flows.cli.commands import prepare
 from flows.cli.local_server import check_server
 from flows.cli.output import checks_table, pruned_in_words
-from flows.support.logs import log_json
+from flows.support.logs import log_json, runs_log_json
 from flows.support.new_database import make_own_database
 from flows.support.own_server import (
     PASSWORD_FILE,
@@ -138,6 +138,7 @@ def worker(options: argparse.Namespace) -> int:
 
     if settings.log_json:
         log_json()
+        runs_log_json()
     return asyncio.run(
         serve(
             options.pool,

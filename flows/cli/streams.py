@@ -1,4 +1,4 @@
-"""Standard output and error whose reader may be gone: what cannot be said is dropped."""
+"""Standard output and error that nobody may read, or keep: what cannot be said is dropped."""
 
 from __future__ import annotations
 
@@ -8,19 +8,27 @@ import sys
 from typing import Any, BinaryIO, cast
 
 _STANDARD = (0, 1, 2)
+_ERROR = 2
 
 
 class _Forgiving(io.FileIO):
     """A file whose reader may leave, and which takes all that it is given."""
 
     def write(self, content: Any) -> int:
-        """Write; what nobody reads any more counts as written."""
+        """Write; what nobody reads any more counts as written, and what no log takes.
+
+        Raises:
+            OSError: Standard output, which is what was asked for, cannot be written.
+        """
         left = memoryview(content)
         try:
             while left:
                 left = left[super().write(left) :]
         except BrokenPipeError:
             pass
+        except OSError as exc:  # of a full disk of logs no work should end
+            if self.fileno() != _ERROR:
+                raise OSError(exc.errno, exc.strerror, "standard output") from exc
         return len(content)
 
 
@@ -45,6 +53,6 @@ def _stream(number: int) -> io.TextIOWrapper:
         cast(BinaryIO, raw),
         encoding="utf-8",
         errors="backslashreplace",
-        line_buffering=number == 2 or raw.isatty(),
-        write_through=number == 2,
+        line_buffering=number == _ERROR or raw.isatty(),
+        write_through=number == _ERROR,
     )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import IO
@@ -49,6 +50,30 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, ensure_ascii=True)
 
 
+class JsonConsole(logging.StreamHandler):  # type: ignore[type-arg]
+    """The console of Prefect's settings, in JSON: for what a process logs before its flow begins.
+
+    Args:
+        stream: Where it goes.
+        styles: Colours, of which JSON has none.
+    """
+
+    def __init__(
+        self, stream: IO[str] | None = None, styles: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(stream)
+
+    def setFormatter(self, fmt: logging.Formatter | None) -> None:
+        """Take JSON, whatever the settings name."""
+        super().setFormatter(JsonFormatter())
+
+
+def runs_log_json() -> None:
+    """Have the runs that this process starts log JSON from their beginning."""
+    os.environ[_CONSOLE] = f"{JsonConsole.__module__}.{JsonConsole.__name__}"
+
+
+_CONSOLE = "PREFECT_LOGGING_HANDLERS_CONSOLE_CLASS"
 _FIELDS = {
     "flow_run_id": "run",
     "flow_run_name": "run_name",

@@ -11,7 +11,12 @@ from tasks.storage.base import disk_error
 
 FAULT = "This is a fault of Tyre3D: report it, with the run's log (--verbose prints it)"
 """What to do about an error that is none of ours."""
+_ONE_RELEASE = (
+    "The worker's release knows no such parameters: bring API, commands and workers to one "
+    "release, or mend what was asked, and send it again"
+)
 _OF_PREFECT = "encountered an exception: "
+_NOT_UNDERSTOOD = "Validation of flow parameters failed with error: "
 _OWN_ERROR = re.compile(r"(?:\A|\w+Error: )\[([a-z0-9-]+)\] ([^:]+): (.*)", re.DOTALL)
 """Our sentence, as a run states it, or as Prefect words it of a task or an older run."""
 
@@ -82,6 +87,9 @@ def failure_of_state(state_type: str, message: str | None) -> Failure:
     if state_type == "CRASHED":
         why = "The process of the run ended before the run did"
         return Failure("crashed", "", f"{why}: {text}" if text else why)
+    if text.startswith(_NOT_UNDERSTOOD):
+        what = " ".join(text.removeprefix(_NOT_UNDERSTOOD).split())
+        return Failure("release-differs", "start", f"{what}. {_ONE_RELEASE}")
     if _OF_PREFECT in text:
         text = f"{text.rpartition(_OF_PREFECT)[2]}. {FAULT}"
     return Failure("internal", "", text or "The run failed and does not say why")

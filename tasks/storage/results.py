@@ -139,9 +139,9 @@ def check_meshes_replaceable(results: Results, names: Sequence[str], record: str
     has_record = results.read(record) is not None
     for name in names:
         if results.read(f"{stem_of(name)}.json") is not None:
-            raise _foreign(results, name)
+            raise foreign(results, name)
         if not has_record and _GLB_MARK not in (results.read(name) or _GLB_MARK):
-            raise _foreign(results, name)
+            raise foreign(results, name)
 
 
 def check_page_replaceable(results: Results, name: str) -> None:
@@ -152,7 +152,7 @@ def check_page_replaceable(results: Results, name: str) -> None:
     """
     content = results.read(name)
     if content is not None and PAGE_MARK not in content[:4096]:
-        raise _foreign(results, name)
+        raise foreign(results, name)
 
 
 def check_replaceable(results: Results, name: str, mark: str = METADATA_MARK) -> None:
@@ -174,10 +174,11 @@ def check_replaceable(results: Results, name: str, mark: str = METADATA_MARK) ->
     except (ValueError, TypeError, RecursionError):
         ours = False
     if not ours:
-        raise _foreign(results, name)
+        raise foreign(results, name)
 
 
-def _foreign(results: Results, name: str) -> InputError:
+def foreign(results: Results, name: str) -> InputError:
+    """What is said of a file that is in the way."""
     return InputError(
         "output-foreign",
         stage="export",

@@ -21,6 +21,14 @@ _TOUCHED_EVERY_S = 3600.0
 _DELETED_AT_ONCE = 1000
 _SIGNED_FOR_S = 7 * 24 * 3600
 """No signature of S3 holds longer."""
+_NOT_LET_IN = (
+    *("AuthorizationHeaderMalformed", "InvalidToken", "TokenRefreshRequired"),
+    "400",
+)
+"""Codes of keys, tokens or regions that will not do, which s3fs takes for bad arguments.
+
+To a request for an object's head S3 gives no code but the status: of a token that has expired, 400.
+"""
 _PAUSE_S = (0.5, 10.0)
 """First and longest pause before a request is repeated."""
 
@@ -56,7 +64,12 @@ class S3Storage:
 
     @contextlib.contextmanager
     def _errors(self, key: str) -> Iterator[None]:
-        from botocore.exceptions import BotoCoreError, ClientError
+        from botocore.exceptions import (
+            BotoCoreError,
+            ClientError,
+            NoCredentialsError,
+            PartialCredentialsError,
+        )
 
         with storage_errors(f"{self.root}/{key}"):
             try:
@@ -69,7 +82,19 @@ class S3Storage:
                         "Create it, or mend the s3:// address",
                     ) from exc
                 raise missing(self.root, key) from exc
-            except (BotoCoreError, ClientError, TimeoutError) as exc:
+            except PartialCredentialsError as exc:
+                raise PermissionError(str(exc)) from exc
+            except NoCredentialsError as exc:  # so it says, too, where what gives them is slow
+                raise storage_error(
+                    "storage-failed",
+                    f"there are no credentials for {self.root}/{key} ({exc})",
+                    "Set TYRE3D_S3_ACCESS_KEY and TYRE3D_S3_SECRET_KEY",
+                ) from exc
+            except OSError as exc:
+                if _code(exc) in _NOT_LET_IN:
+                    raise PermissionError(f"{exc.strerror or exc}: {_code(exc)}") from exc
+                raise
+            except (BotoCoreError, ClientError) as exc:
                 raise OSError(str(exc)) from exc
 
     def _ask(self, key: str, ask: Callable[[], _T]) -> _T:

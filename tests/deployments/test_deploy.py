@@ -1,15 +1,24 @@
-"""The watch over runs: made once, and anew only where it is to be another."""
+"""What is made on a server: once, and anew only where it is to be another."""
 
 from __future__ import annotations
 
+import logging
+import sys
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any, cast
 from uuid import UUID, uuid4
 
+import httpx
+import pytest
 from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
 from prefect.events.schemas.automations import Automation, AutomationCore
+from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 
-from deployments.deploy import watch_over_runs
+from deployments import deploy
+from deployments.deploy import make_pools, watch_over_runs
+from tasks.core.errors import ResourceError
 
 
 class Client:
@@ -47,3 +56,67 @@ def test_a_watch_that_is_there_goes_on_waiting_for_what_it_waits_for() -> None:
     _watch(client, 60)
     assert len(client.kept) == 2
     assert len(before & set(client.kept)) == 1
+
+
+def test_of_two_watches_that_were_made_at_once_one_stays() -> None:
+    client = Client()
+    _watch(client, 150)
+    before = set(client.kept)
+    for automation in list(client.kept.values()):
+        client.create_automation(automation)
+    _watch(client, 150)
+    assert set(client.kept) == before
+
+
+def test_a_pool_that_another_deploy_makes_meanwhile_is_brought_up_to_date() -> None:
+    updated: list[WorkPoolUpdate] = []
+
+    class Meanwhile:
+        there = False
+
+        def request(self, *_: Any, **__: Any) -> httpx.Response:
+            variables = {"properties": {"name": {}, "labels": {}, "env": {}}}
+            template = {"job_configuration": {}, "variables": variables}
+            worker = {"default_base_job_configuration": template}
+            return httpx.Response(200, json={"prefect": {"process": worker}})
+
+        def read_work_pool(self, name: str) -> SimpleNamespace:
+            if not self.there:
+                raise ObjectNotFound(Exception(name))
+            return SimpleNamespace(type="process")
+
+        def create_work_pool(self, pool: WorkPoolCreate) -> None:
+            self.there = True
+            raise ObjectAlreadyExists(Exception(pool.name))
+
+        def update_work_pool(self, _: str, pool: WorkPoolUpdate) -> None:
+            updated.append(pool)
+
+    pool = {"type": "process", "description": "runs", "concurrency_limit": 3}
+    make_pools(cast("SyncPrefectClient", Meanwhile()), {"cpu": pool})
+    assert [each.concurrency_limit for each in updated] == [3]
+
+
+def test_a_server_that_starts_is_waited_for_and_one_that_goes_away_is_told_of(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    waits: list[float] = []
+
+    def check(within_s: float) -> None:
+        waits.append(within_s)
+        if len(waits) == 1:
+            raise ResourceError("server-away", stage="start", what="it does not answer", advice="")
+
+    def away(_: Any) -> None:
+        raise httpx.ConnectError("refused")
+
+    monkeypatch.setattr(sys, "argv", ["deploy", "--within-s", "7"])
+    for name in ("ask_loopback_directly", "use_own_password"):
+        monkeypatch.setattr(deploy, name, lambda: None)
+    monkeypatch.setattr(deploy, "check_server", check)
+    monkeypatch.setattr(deploy, "_make", away)
+    with caplog.at_level(logging.INFO, logger="tyre3d.deploy"):
+        assert deploy.main() == 1
+    assert waits == [0.0, 7.0]
+    assert "waited for" in caplog.messages[0]
+    assert "run this again" in caplog.messages[-1]

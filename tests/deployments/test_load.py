@@ -258,9 +258,12 @@ def _backed_up(stack: Stack) -> Callable[[], None]:
     copy = stack.folder / "prefect.copy"
     if url:
         subprocess.run(["pg_dump", "--format=custom", f"--file={copy}", url], check=True)
-        restore = ["pg_restore", "--clean", "--if-exists", f"--dbname={url}", str(copy)]
+        place, _, name = url.rpartition("/")
+        anew = ["-c", f"DROP DATABASE {name} WITH (FORCE)", "-c", f"CREATE DATABASE {name}"]
+        restore = ["pg_restore", "--exit-on-error", f"--dbname={url}", str(copy)]
 
         def restored() -> None:
+            subprocess.run(["psql", "--quiet", f"{place}/postgres", *anew], check=True)
             subprocess.run(restore, check=True)
 
         return restored

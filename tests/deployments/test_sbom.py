@@ -91,3 +91,13 @@ def test_torch_is_pinned_where_the_makefile_and_the_image_read_it() -> None:
         text = (Path(sbom.ROOT) / path).read_text()
         assert "torch==" in text
         assert "--require-hashes" in text
+
+
+def test_what_the_tool_says_against_a_bill_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sbom, "VALIDATION", "--no-such-option")
+    with pytest.raises(SystemExit, match="nothing is written"):
+        written(tmp_path / "sbom.json")
+    assert "--no-such-option" in capfd.readouterr().err
+    assert not (tmp_path / "sbom.json").exists()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -193,3 +194,25 @@ def test_the_mesh_of_a_tyre_that_is_called_so_is_not_replaced(tmp_path: Path, th
     (tmp_path / theirs).write_bytes(b"{}")
     with pytest.raises(InputError, match="output-foreign"):
         check_comparison_writable(Results(tmp_path, Settings()), "a")
+
+
+@pytest.mark.parametrize(
+    ("theirs", "record", "refused"),
+    [
+        ('{"input": {"name": "a.new.mp4"}}', None, True),
+        ('{"input": {"name": "film.mp4"}}', None, False),
+        ('{"input": {"name": "a.new.mp4"}}', '{"alignment": {}}', False),
+        ('{"input": []}', None, True),
+    ],
+)
+def test_a_comparison_replaces_no_tyre_of_another_film(
+    tmp_path: Path, theirs: str, record: str | None, refused: bool
+) -> None:
+    """The film a.new.mp4 has its mesh in a.new.glb, where a comparison called a makes another."""
+    (tmp_path / "a.new.json").write_text(theirs)
+    if record is not None:
+        (tmp_path / "a.json").write_text(record)
+    films = {"new": tmp_path / "film.mp4"}
+    expected = pytest.raises(InputError, match="output-foreign") if refused else nullcontext()
+    with expected:
+        check_comparison_writable(Results(tmp_path, Settings()), "a", films)

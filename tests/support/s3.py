@@ -102,10 +102,11 @@ class FaultyProxy:
 
     Args:
         port: Where the server behind it listens.
-        script: For each request in turn: a status to answer, ``"reset"`` or ``"hang"``.
+        script: For each request in turn: a status to answer, also with S3's code of the error,
+            ``"reset"`` or ``"hang"``.
     """
 
-    def __init__(self, port: int, script: list[int | str]) -> None:
+    def __init__(self, port: int, script: list[int | str | tuple[int, str]]) -> None:
         self.script, self.asked = script, 0
         proxy, guard = self, threading.Lock()
 
@@ -122,11 +123,12 @@ class FaultyProxy:
                     fault = proxy.script.pop(0) if proxy.script else None
                 if fault is None:
                     self._pass_on(body)
-                elif isinstance(fault, int):
+                elif not isinstance(fault, str):
                     names = {403: "AccessDenied", 404: "NoSuchBucket", 503: "SlowDown"}
-                    name = names.get(fault, "InternalError")
+                    status = fault if isinstance(fault, int) else fault[0]
+                    name = names.get(status, "InternalError") if fault == status else fault[1]
                     text = f"<Error><Code>{name}</Code><Message>told so</Message></Error>".encode()
-                    self.send_response(fault)
+                    self.send_response(status)
                     self.send_header("Content-Length", str(len(text)))
                     self.end_headers()
                     self.wfile.write(text if self.command != "HEAD" else b"")

@@ -118,6 +118,7 @@ def test_kinds_of_jobs_are_kept_apart(
         ({"name": ""}, 422),
         ({"name": "x" * 101}, 422),
         ({"name": "x.placed"}, 422),
+        ({"name": "x.new"}, 422),
         ({"name": "other"}, 409),
         ({"unknown": 1}, 422),
         ({"output_dir": "OUT/deeper/still"}, 202),

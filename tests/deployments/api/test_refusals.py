@@ -47,6 +47,8 @@ from tests.deployments.api.stand_in import Prefect
         ({"output_glb_path": "OUT/" + 226 * "a" + ".glb", "atlas": True}, "too long by 1 byte"),
         ({"output_glb_path": "OUT/" + 6000 * "a" + ".glb"}, "path-refused"),
         ({"output_glb_path": "OUT/a.medium.glb"}, "those of files beside other results"),
+        ({"output_glb_path": "OUT/a.new.glb"}, "those of files beside other results"),
+        ({"output_glb_path": "OUT/a.Damaged.glb"}, "those of files beside other results"),
         ({"output_glb_path": "OUT/a.Change.glb"}, "those of files beside other results"),
         ({"output_glb_path": "OUT/a.atlas.glb"}, "those of files beside other results"),
         ({"reference": ""}, "reference"),

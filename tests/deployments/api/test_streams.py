@@ -9,7 +9,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
@@ -20,8 +20,11 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from deployments.api import app, streams
 from deployments.api.__main__ import NoSockets
+from deployments.api.jobs import Jobs
+from deployments.api.kinds import Reconstructions
 from deployments.api.settings import ApiSettings
-from tests.deployments.api.service import TOKEN, runs_on
+from deployments.api.streams import changes
+from tests.deployments.api.service import TOKEN, client_of, runs_on
 from tests.deployments.api.stand_in import Prefect
 from tests.deployments.api.test_tokens import GAUGE, SHOP, bearing, line
 
@@ -101,6 +104,32 @@ def test_every_change_is_told_until_the_job_ends(serve: Callable[[Test], None]) 
                 assert code == 1000
 
     serve(test)
+
+
+def test_a_stream_is_not_silent_while_the_server_is_slow(
+    settings: ApiSettings, body: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Silence was counted in looks, of which each may take a minute: proxies close such streams."""
+    monkeypatch.setattr(streams, "_KEEP_ALIVE_S", 0.4)
+    prefect = Prefect()
+
+    async def ask() -> None:
+        async for api in client_of(prefect, settings):
+            job = (await api.post("/reconstruct", json=body)).json()["job_id"]
+            runs = await runs_on(prefect, settings)
+            told = changes(Jobs(Reconstructions(), runs, settings), UUID(job), None, 0.05)
+            prefect.takes_s = 1.0
+            assert [await anext(told) for _ in range(3)] == [None] * 3
+            prefect.takes_s = 0.001
+            status = await anext(told)
+            while status is None:
+                status = await anext(told)
+            assert status.status == "queued"
+            assert await anext(told) is None
+            await told.aclose()
+            await runs.close()
+
+    asyncio.run(ask())
 
 
 def test_who_may_not_listen_is_told_why(

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from deployments.api import tokens
 from deployments.api.settings import ApiSettings
 from deployments.api.tokens import Tokens, digest_of, main, parse_tokens
-from tests.deployments.api.service import TOKEN, client_of
+from tests.deployments.api.service import TOKEN, client_of, write_result_of
 from tests.deployments.api.stand_in import Prefect
 
 SHOP, WATCH, GAUGE = "token-of-the-shop-", "token-of-a-watcher", "token-of-the-gauge"
@@ -204,5 +204,57 @@ def test_the_answer_names_no_scope_to_whoever_has_no_token(settings: ApiSettings
             answer: httpx.Response = await api.get("/metrics")
             assert answer.status_code == 401
             assert "scope" not in answer.text
+
+    asyncio.run(ask())
+
+
+def test_no_client_replaces_the_result_of_another(
+    settings: ApiSettings, body: dict[str, Any], tmp_path: Path
+) -> None:
+    prefect = Prefect()
+    (tmp_path / "tokens").write_text(
+        line("shop", "read,submit", SHOP) + line("rival", "read,submit", WATCH)
+    )
+
+    async def ask() -> None:
+        async for api in client_of(prefect, settings, SHOP):
+            job = (await api.post("/reconstruct", json=body)).json()["job_id"]
+            prefect.set(job, "COMPLETED")
+            write_result_of(job, tmp_path)
+            theirs = await api.post("/reconstruct", json=body, headers=bearing(WATCH))
+            assert (theirs.status_code, theirs.json()["code"]) == (409, "output-foreign")
+            assert job not in theirs.text
+            for token in (SHOP, TOKEN):
+                again = await api.post("/reconstruct", json=body, headers=bearing(token))
+                assert again.status_code == 202
+                prefect.set(again.json()["job_id"], "CANCELLED")
+            write_result_of(job, tmp_path)
+            del prefect.runs[job]  # Prefect's server forgets what is old
+            late = await api.post("/reconstruct", json=body, headers=bearing(WATCH))
+            assert late.status_code == 202
+
+    asyncio.run(ask())
+
+
+def test_a_client_has_so_many_jobs_waiting_and_no_more(
+    settings: ApiSettings, body: dict[str, Any], tmp_path: Path
+) -> None:
+    prefect, few = Prefect(), settings.model_copy(update={"max_waiting": 2})
+
+    async def asked(api: httpx.AsyncClient, name: str, token: str = SHOP) -> httpx.Response:
+        told = body | {"output_glb_path": str(tmp_path / "out" / f"{name}.glb")}
+        headers = {"Idempotency-Key": name, **bearing(token)}
+        return await api.post("/reconstruct", json=told, headers=headers)
+
+    async def ask() -> None:
+        async for api in client_of(prefect, few, SHOP):
+            first, second = [(await asked(api, name)).json()["job_id"] for name in "ab"]
+            refused = await asked(api, "c")
+            assert (refused.status_code, refused.json()["code"]) == (429, "busy")
+            assert int(refused.headers["Retry-After"]) > 0
+            assert (await asked(api, "a")).json()["job_id"] == first
+            assert (await asked(api, "d", TOKEN)).status_code == 202
+            prefect.set(second, "RUNNING")
+            assert (await asked(api, "c")).status_code == 202
 
     asyncio.run(ask())

@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -88,6 +89,26 @@ def test_a_disk_that_takes_no_video_is_told_for_what_it_is(
     async def test(api: httpx.AsyncClient) -> None:
         answer = await api.put("/uploads/tyre.mp4", content=b"x")
         assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+    use(test)
+
+
+def test_uploads_do_not_fill_the_disk_that_others_write_to(
+    use: Callable[[Use], None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    free = [1_000_000_100]
+    monkeypatch.setattr(
+        uploads.shutil, "disk_usage", lambda _: SimpleNamespace(free=free.pop(0) if free else 0)
+    )
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"x" * 100
+        yield b"y"
+
+    async def test(api: httpx.AsyncClient) -> None:
+        answer = await api.put("/uploads/tyre.mp4", content=pieces())
+        assert (answer.status_code, answer.json()["code"]) == (507, "disk-full")
+        assert not [p for p in (tmp_path / "in").rglob("*") if "upload" in p.name]
 
     use(test)
 

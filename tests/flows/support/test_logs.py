@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import json
 import logging
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
 
-from flows.support.logs import JsonFormatter, about, log_json, plain_logs
+from flows.support.logs import JsonFormatter, about, log_json, plain_logs, runs_log_json
 from tasks.core.errors import InputError
 
 
@@ -90,3 +92,16 @@ def test_the_log_of_a_run_tells_of_our_own_errors_without_a_traceback(
     assert ours == "[video-empty] extract: v.mp4 is empty. Copy it"
     assert others[1].startswith("Traceback"), "of a fault of ours every line is wanted"
     assert log.filters == before
+
+
+def test_a_run_logs_json_before_its_flow_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process of Prefect's engine fetches its run first, and may fail at that."""
+    monkeypatch.setenv("PREFECT_LOGGING_HANDLERS_CONSOLE_CLASS", "")
+    runs_log_json()
+    code = "from prefect.logging.configuration import setup_logging as s; s(); import logging; "
+    code += "logging.getLogger('prefect.x').error('failed\\n'); logging.error('as root')"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300
+    )
+    told = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [each["message"] for each in told] == ["failed\n", "as root"]

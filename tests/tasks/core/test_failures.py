@@ -34,6 +34,14 @@ def test_a_run_that_ended_otherwise_has_a_code_too() -> None:
     assert raised.message == f"ValueError: x. {FAULT}"
 
 
+def test_a_run_that_a_worker_of_another_release_took_is_no_fault_of_ours() -> None:
+    """As after a release was taken back, while what the newer one was asked still waited."""
+    said = "ParameterTypeError: Flow run received invalid parameters:\n - request.input_roots: no"
+    told = failure_of_state("FAILED", f"Validation of flow parameters failed with error: {said}")
+    assert (told.code, told.stage, told.retryable) == ("release-differs", "start", False)
+    assert "parameters: - request.input_roots: no. The worker's release" in told.message
+
+
 def test_a_disk_that_refuses_is_no_fault_of_ours() -> None:
     failure = failure_of_error(OSError(errno.EROFS, "Read-only file system", "/out"))
     assert failure.code == "storage-denied"

@@ -43,7 +43,9 @@ def faulty(server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
     monkeypatch.setattr(module, "_PAUSE_S", (0.05, 0.2))
     with contextlib.ExitStack() as stack:
 
-        def opened(*script: int | str, **settings: float) -> tuple[S3Storage, FaultyProxy]:
+        def opened(
+            *script: int | str | tuple[int, str], **settings: float
+        ) -> tuple[S3Storage, FaultyProxy]:
             proxy = FaultyProxy(server.port, list(script))
             stack.callback(proxy.stop)
             # short where the service hangs; a slow machine's answers are waited for
@@ -81,6 +83,34 @@ def test_what_no_retry_mends_is_said_at_once(faulty: Open, status: int, code: st
         storage.get("a")
     assert not caught.value.retryable
     assert proxy.asked <= 2
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["ExpiredToken", "InvalidToken", "AuthorizationHeaderMalformed", "SignatureDoesNotMatch"],
+)
+def test_credentials_that_will_not_do_are_told_at_once(faulty: Open, name: str) -> None:
+    """Whoever asks for an object's head is told no code, but the status."""
+    status = 403 if name == "SignatureDoesNotMatch" else 400
+    storage, proxy = faulty(*[(status, name)] * 100)
+    for ask in (lambda: storage.size("a"), lambda: storage.write({"a": b""})):
+        with pytest.raises(StorageError, match="storage-denied"):
+            ask()
+    assert proxy.asked <= 4
+
+
+def test_keys_that_are_incomplete_or_missing_are_told_as_that(
+    server: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [n for n in os.environ if n.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    half = s3_settings(server.endpoint, s3_secret_key=None, s3_patience_s=300)
+    with pytest.raises(StorageError, match=r"storage-denied.*Partial credentials"):
+        S3Storage("s3://bucket/root", half).size("a")
+    none = s3_settings(server.endpoint, s3_access_key=None, s3_secret_key=None)
+    with pytest.raises(StorageError, match=r"no credentials.*TYRE3D_S3_ACCESS_KEY"):
+        S3Storage("s3://bucket/root", none).size("a")
 
 
 def test_a_bucket_that_is_missing_is_not_taken_for_a_missing_object(server: S3Server) -> None:
