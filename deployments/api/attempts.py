@@ -129,6 +129,12 @@ def owner_tags(owner: str | None) -> list[str]:
     return [] if owner is None else [f"by:{owner}"]
 
 
+def owner_of(tags: Sequence[str]) -> str | None:
+    """The client whose job has these tags; None for jobs of nobody in particular."""
+    found = (tag for tag in tags if tag.startswith("by:"))
+    return next((tag.partition(":")[2] for tag in found), None)
+
+
 def reference_tag(reference: str) -> str:
     """The tag of jobs with this reference."""
     return f"reference:{reference}"

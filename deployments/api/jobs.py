@@ -26,6 +26,7 @@ from deployments.api.attempts import (
     attempt_of,
     job_of,
     jobs_of,
+    owner_of,
     owner_tags,
     reference_of,
     reference_tag,
@@ -125,6 +126,8 @@ class Jobs:
     async def _check_own(self, parameters: Mapping[str, Any], client: Client) -> None:
         """Refuse to replace the result of another client's job, as long as that job is known.
 
+        What batches and commands made, and jobs without a client's name, is everybody's.
+
         Raises:
             ApiError: 409.
         """
@@ -132,7 +135,8 @@ class Jobs:
             return
         there = await asyncio.to_thread(self._results.run_there, parameters)
         tags = await self._runs.tags_of(there) if there is not None else []
-        if tags and not set(owner_tags(client.owner)) <= set(tags):
+        owner = owner_of(tags)
+        if owner is not None and owner != client.owner:
             message = "The result of another client's job lies there: choose another name"
             raise ApiError(409, "output-foreign", message)
 
