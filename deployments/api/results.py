@@ -132,7 +132,7 @@ class JobResults:
         """The run that wrote the result which lies where a job is to write, if one says so.
 
         Args:
-            parameters: Of the job's run.
+            parameters: What the run of the job is given.
         """
         folder = parent_and_name(self._kind.glb_of(parameters))[0]
         try:

@@ -31,7 +31,7 @@ class Glimpse:
     Args:
         brightness: 95th percentile of the tyre's grey values, 0..255.
         clipped: Share of the tyre's pixels at white.
-        sharpness: Of the edges on the tyre, see :func:`tasks.selection.scores.edge_sharpness`.
+        sharpness: How thin edges are, :func:`tasks.selection.scores.edge_sharpness`.
         area: The tyre's share of the frame.
         cut_off: Whether the tyre reaches the frame's edge.
         others: Area of the next largest thing that stands out, over the tyre's.

@@ -96,6 +96,8 @@ def test_the_log_of_a_run_tells_of_our_own_errors_without_a_traceback(
 
 def test_a_run_logs_json_before_its_flow_begins(monkeypatch: pytest.MonkeyPatch) -> None:
     """A process of Prefect's engine fetches its run first, and may fail at that."""
+    for name in ("PREFECT_LOGGING_LEVEL", "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"):
+        monkeypatch.delenv(name, raising=False)  # a command in this process may have set it
     monkeypatch.setenv("PREFECT_LOGGING_HANDLERS_CONSOLE_CLASS", "")
     runs_log_json()
     code = "from prefect.logging.configuration import setup_logging as s; s(); import logging; "
