@@ -14,11 +14,11 @@ from tasks.geometry.lens import Lens
 from tasks.imaging.images import write_image
 from tasks.poses.features.detector import Sift
 from tasks.poses.film import Film
-from tasks.poses.hypothesis import reconstructed
+from tasks.poses.hypothesis import Hypothesis, reconstructed
 from tasks.poses.observations import Observations
 from tasks.poses.outline import read_outline
 from tasks.poses.sfm import Reconstruction, SfmError, SfmSession, pairs_to_match
-from tests.tasks.poses.scene import noise_texture, write_video
+from tests.tasks.poses.scene import Video, noise_texture, write_video
 
 
 @pytest.fixture
@@ -93,6 +93,17 @@ def test_surroundings_are_matched_without_what_shows_the_same_from_all_sides(
     assert len(geometries[0].inlier_matches) > 0.9 * len(left.a)
 
 
+def adjusted(
+    found: Reconstruction, video: Video, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> Hypothesis:
+    """What is made of cameras and points, as if structure from motion had found these."""
+    session = SfmSession(video.frames, folder / "sfm", PoseConfig())
+    monkeypatch.setattr(session, "reconstruct", lambda: found)
+    outlines = {i: o for i, p in video.alphas.items() if (o := read_outline(p)) is not None}
+    film = Film(video.frames, video.alphas, video.times, outlines, PoseConfig(), folder)
+    return reconstructed("sfm", session, film)
+
+
 @pytest.mark.parametrize(("points_err", "kept"), [(True, 11), (False, 12)])
 def test_a_camera_is_dropped_that_contradicts_its_mask_once_all_is_adjusted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, points_err: bool, kept: int
@@ -108,11 +119,7 @@ def test_a_camera_is_dropped_that_contradicts_its_mask_once_all_is_adjusted(
     pixel += rng.normal(0.0, 0.5, pixel.shape)
     seen = Observations(np.repeat(np.arange(12), 60), np.tile(np.arange(60), 12), pixel)
     found = Reconstruction(cameras, Lens(), points, seen, 0.5)
-    session = SfmSession(video.frames, tmp_path / "sfm", PoseConfig())
-    monkeypatch.setattr(session, "reconstruct", lambda: found)
-    outlines = {i: o for i, p in video.alphas.items() if (o := read_outline(p)) is not None}
-    film = Film(video.frames, video.alphas, video.times, outlines, PoseConfig(), tmp_path)
-    hypothesis = reconstructed("sfm", session, film)
+    hypothesis = adjusted(found, video, tmp_path, monkeypatch)
     assert len(hypothesis.cameras) == kept
     assert (9 in hypothesis.cameras) == (kept == 12)
     assert hypothesis.figures["cameras_dropped"] == 12 - kept
@@ -169,11 +176,7 @@ def test_a_lens_is_told_by_points_all_over_the_frames_only(
         for i, c in video.cameras.items()
     }
     found = Reconstruction(longer, Lens(), points, seen, 0.9)
-    session = SfmSession(video.frames, tmp_path / "sfm", PoseConfig())
-    monkeypatch.setattr(session, "reconstruct", lambda: found)
-    outlines = {i: o for i, p in video.alphas.items() if (o := read_outline(p)) is not None}
-    film = Film(video.frames, video.alphas, video.times, outlines, PoseConfig(), tmp_path)
-    hypothesis = reconstructed("sfm", session, film)
+    hypothesis = adjusted(found, video, tmp_path, monkeypatch)
     assert (hypothesis.lens.k1 < -0.015) == told
     assert hypothesis.lens.is_pinhole != told
     assert hypothesis.cameras[0].fx == pytest.approx(video.cameras[0].fx, rel=0.03)
