@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deployments.api.bodies import bounded_body
 from deployments.api.errors import REQUEST_ID, ApiError, refusal
+from deployments.api.patience import in_time
 from deployments.api.rate import Rate
 from deployments.api.tokens import Client, Tokens
 from deployments.api.tokens import Scope as TokenScope
@@ -56,6 +57,7 @@ class Gate:
                 headers["X-Content-Type-Options"] = "nosniff"  # names may hold markup: no page
             await send(message)
 
+        receive = in_time(receive)
         request = Request(scope, receive)
         try:
             if scope["path"] not in OPEN_PATHS:
