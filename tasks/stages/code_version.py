@@ -1,12 +1,14 @@
-"""Which source a result depends on, read from the imports."""
+"""Which source and which libraries a result depends on, read from the imports."""
 
 from __future__ import annotations
 
 import ast
 import functools
 import hashlib
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from importlib import metadata
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -42,10 +44,21 @@ All others count that a stage imports, at the top or in a function, itself or by
 EVERY_STAGE = ("tasks.core.repeatable",)
 """Modules that count for all: a stage begins with them."""
 
+DISTRIBUTIONS = {
+    "PIL": "pillow",
+    "cv2": "opencv-python-headless",
+    "skimage": "scikit-image",
+    "yaml": "pyyaml",
+}
+"""Under which names libraries are installed that are imported by another."""
+
 
 @functools.cache
 def code_version(module: str, root: Path = ROOT) -> str:
-    """The digest of a module's source and of all that it imports of this project.
+    """The digest of a module's source and of all that it imports.
+
+    Of this project the source counts, of libraries the version: another release of one may give
+    other bytes.
 
     Args:
         module: Full name of the module.
@@ -57,7 +70,36 @@ def code_version(module: str, root: Path = ROOT) -> str:
     digest = hashlib.sha256()
     for name, path in sorted(dependencies(module, root).items()):
         digest.update(f"{name}\0".encode() + path.read_bytes() + b"\0")
+    for library, version in libraries(module, root).items():
+        digest.update(f"{library}=={version}\0".encode())
     return digest.hexdigest()[:16]
+
+
+def libraries(module: str, root: Path = ROOT) -> dict[str, str]:
+    """The installed versions of the libraries that a module's results depend on.
+
+    Args:
+        module: Full name of the module.
+        root: Folder that holds the packages.
+
+    Returns:
+        Versions by the libraries' import names, in order; ``absent`` for what is not installed.
+    """
+    imported = {
+        name.partition(".")[0]
+        for path in dependencies(module, root).values()
+        for name in source_imports(path)
+    }
+    foreign = imported - {*PACKAGES, "configs"} - sys.stdlib_module_names
+    return {name: _installed(name) for name in sorted(foreign)}
+
+
+@functools.cache
+def _installed(library: str) -> str:
+    try:
+        return metadata.version(DISTRIBUTIONS.get(library, library))
+    except metadata.PackageNotFoundError:
+        return "absent"
 
 
 def dependencies(module: str, root: Path = ROOT) -> dict[str, Path]:

@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,6 +20,7 @@ from tasks.stages.code_version import (
     ROOT,
     code_version,
     dependencies,
+    libraries,
     source_imports,
 )
 from tasks.stages.compare_scans import COMPARE
@@ -89,6 +91,43 @@ def test_an_edit_changes_the_stages_that_depend_on_it(
     tree: Path, module: str, stages: set[str]
 ) -> None:
     assert changed_stages(tree, module) == stages
+
+
+@pytest.mark.parametrize(
+    ("library", "stages"),
+    [
+        ("av", {"extract"}),
+        ("pycolmap", {"estimate-poses"}),
+        ("onnxruntime", MATTING),
+        ("opencv-python-headless", {*VIDEO, "export", "compare"}),
+        ("torch", {*MATTING, "estimate-poses", "infer", "merge"}),
+        ("prefect", set()),
+    ],
+)
+def test_another_release_of_a_library_changes_the_stages_that_use_it(
+    monkeypatch: pytest.MonkeyPatch, library: str, stages: set[str]
+) -> None:
+    before = versions(ROOT)
+    release_of = metadata.version
+    monkeypatch.setattr(
+        module_of_versions.metadata,
+        "version",
+        lambda name: f"{release_of(name)}{'.post1' if name == library else ''}",
+    )
+    module_of_versions._installed.cache_clear()
+    after = versions(ROOT)
+    monkeypatch.undo()
+    module_of_versions._installed.cache_clear()
+    code_version.cache_clear()
+    assert {stage for stage in STAGES if before[stage] != after[stage]} == stages
+
+
+def test_every_library_is_found_under_the_name_that_it_was_installed_by() -> None:
+    installed = metadata.packages_distributions()
+    for stage, module in STAGES.items():
+        for library, version in libraries(module).items():
+            names = installed.get(library, [])
+            assert version in {metadata.version(name) for name in names}, (stage, library)
 
 
 _LOADED = """if True:
