@@ -64,10 +64,15 @@ class PrefectRuns:
         settings: Address and credentials of the server.
         deployment: Its name; None: of the reconstructions.
         tag: Marks these runs.
+        transport: What carries requests there; None: the network.
     """
 
     def __init__(
-        self, settings: ApiSettings, deployment: str | None = None, tag: str = TAG
+        self,
+        settings: ApiSettings,
+        deployment: str | None = None,
+        tag: str = TAG,
+        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._deployment = deployment or settings.deployment
         self._tag = tag
@@ -84,6 +89,7 @@ class PrefectRuns:
             auth=auth,
             headers=headers,
             timeout=settings.timeout_s,
+            transport=transport,
         )
         self._creation = asyncio.Lock()
         self._waiting = 0

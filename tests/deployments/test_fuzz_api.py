@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import threading
 import time
@@ -91,9 +90,9 @@ HEADERS = {"Authorization": f"Bearer {TOKEN}"}
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Service]]:
     told = Service(tmp_path_factory.mktemp("service"))
-    runs = asyncio.run(runs_on(told.prefect, told.settings))
+    runs = runs_on(told.prefect, told.settings)
     deployment = told.settings.compare_deployment
-    comparing = asyncio.run(runs_on(told.prefect, told.settings, deployment, COMPARE_TAG))
+    comparing = runs_on(told.prefect, told.settings, deployment, COMPARE_TAG)
     config = uvicorn.Config(create_app(told.settings, runs, comparing), port=0, log_level="warning")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)

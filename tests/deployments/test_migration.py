@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import shutil
 import subprocess
@@ -46,7 +45,7 @@ def test_its_two_calls_run_unchanged(tmp_path: Path) -> None:
     roots = {"input_roots": [tmp_path / "in"], "output_roots": [tmp_path / "out"]}
     settings, prefect = ApiSettings.model_validate({"token": TOKEN, **roots}), Prefect()
     port = free_port()
-    app = create_app(settings, asyncio.run(runs_on(prefect, settings)))
+    app = create_app(settings, runs_on(prefect, settings))
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error"))
     serving = threading.Thread(target=server.run, daemon=True)
     serving.start()

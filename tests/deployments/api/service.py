@@ -20,24 +20,19 @@ JSON = {"Content-Type": "application/json"}
 Use = Callable[[httpx.AsyncClient], Coroutine[Any, Any, None]]
 
 
-async def runs_on(
+def runs_on(
     prefect: Prefect, settings: ApiSettings, deployment: str | None = None, tag: str = TAG
 ) -> PrefectRuns:
     """The runs of a deployment on the stand-in."""
-    runs = PrefectRuns(settings, deployment, tag)
-    await runs._http.aclose()
-    runs._http = httpx.AsyncClient(
-        base_url=settings.prefect_url, transport=httpx.MockTransport(prefect.respond)
-    )
-    return runs
+    return PrefectRuns(settings, deployment, tag, httpx.MockTransport(prefect.respond))
 
 
 async def client_of(
     prefect: Prefect, settings: ApiSettings, token: str = TOKEN
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A client of a service that asks the stand-in."""
-    runs = await runs_on(prefect, settings)
-    comparing = await runs_on(prefect, settings, settings.compare_deployment, COMPARE_TAG)
+    runs = runs_on(prefect, settings)
+    comparing = runs_on(prefect, settings, settings.compare_deployment, COMPARE_TAG)
     app = create_app(settings, runs, comparing)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     headers = {"Authorization": f"Bearer {token}"}

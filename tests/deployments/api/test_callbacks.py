@@ -101,7 +101,7 @@ def body(tmp_path: Path, backend: Backend) -> dict[str, Any]:
 
 async def teller(prefect: Prefect, settings: ApiSettings, **others: Any) -> Callbacks:
     """What a service that was just started has."""
-    runs = await runs_on(prefect, settings)
+    runs = runs_on(prefect, settings)
     return Callbacks(runs, Jobs(Reconstructions(), runs, settings), settings, **others)
 
 
@@ -278,7 +278,7 @@ def test_a_job_that_is_started_again_is_told_of_at_its_end_only(
             prefect.set(job, "CRASHED", "exit code -9")
             tells = await teller(prefect, settings)
             assert await tells.tell() == 0
-            runs = await runs_on(prefect, settings)
+            runs = runs_on(prefect, settings)
             assert await Jobs(Reconstructions(), runs, settings).make_again() == 1
             again = list(prefect.runs)[-1]
             assert "callback:pending" not in prefect.runs[again]["tags"]

@@ -214,7 +214,7 @@ def test_a_job_whose_process_died_is_started_again(
 ) -> None:
     async def ask() -> None:
         async for api in client_of(prefect, settings):
-            runs = await runs_on(prefect, settings)
+            runs = runs_on(prefect, settings)
             # two processes of the service
             one, other = (Jobs(Reconstructions(), runs, settings) for _ in range(2))
             job = (await api.post("/reconstruct", json=body | {"reference": "r"})).json()["job_id"]
@@ -251,7 +251,7 @@ def test_what_failed_for_good_is_not_started_again(
         async for api in client_of(prefect, settings):
             job = (await api.post("/reconstruct", json=body)).json()["job_id"]
             prefect.set(job, "FAILED", "exception: InputError: [video-empty] extract: v. Copy it")
-            runs = await runs_on(prefect, settings)
+            runs = runs_on(prefect, settings)
             assert await Jobs(Reconstructions(), runs, settings).make_again() == 0
             await runs.close()
 
@@ -291,7 +291,7 @@ def test_a_list_tells_of_jobs_what_their_status_tells(
 
     async def ask() -> None:
         async for api in client_of(prefect, settings):
-            runs = await runs_on(prefect, settings)
+            runs = runs_on(prefect, settings)
             jobs, latest = Jobs(Reconstructions(), runs, settings), {}
             for name in ("made", "refused", "at work", "waiting", "stopped"):
                 place = {"output_glb_path": str(tmp_path / "out" / f"{name}.glb")}
@@ -342,7 +342,7 @@ def test_a_job_that_crashed_long_ago_has_failed(
         async for api in client_of(prefect, settings):
             job = (await api.post("/reconstruct", json=body)).json()["job_id"]
             prefect.set(job, "CRASHED", "exit code -9", ended="2026-01-01T00:00:00Z")
-            runs = await runs_on(prefect, settings)
+            runs = runs_on(prefect, settings)
             assert await Jobs(Reconstructions(), runs, settings).make_again() == 0
             told = await _status_of(api, job)
             assert (told["status"], told["error"]["code"]) == ("failed", "crashed")
@@ -358,7 +358,7 @@ def test_all_that_crashed_are_started_again_however_many_failed_since(
         async for api in client_of(prefect, settings):
             first = (await api.post("/reconstruct", json=body)).json()["job_id"]
             prefect.set(first, "CRASHED", "exit code -9")
-            runs = await runs_on(prefect, settings)
+            runs = runs_on(prefect, settings)
             for number in range(250):
                 request = prefect.runs[first]["parameters"]
                 run, _ = await runs.start(request, f"bad-{number}", None, ["attempt:1"])
@@ -378,7 +378,7 @@ def test_one_that_prefect_does_not_take_keeps_none_from_being_started_again(
 ) -> None:
     async def ask() -> None:
         async for api in client_of(prefect, settings):
-            runs = await runs_on(prefect, settings)
+            runs = runs_on(prefect, settings)
             for number in range(9):
                 place = {"output_glb_path": str(tmp_path / "out" / f"{number}.glb")}
                 job = (await api.post("/reconstruct", json=body | place)).json()["job_id"]
@@ -402,7 +402,7 @@ def test_a_job_is_cancelled_before_it_is_started_again(
             prefect.set(job, "CRASHED", "exit code -9")
             told = (await api.delete(f"/reconstruct/{job}")).json()
             assert (told["status"], told["error"]["code"]) == ("failed", "cancelled")
-            runs = await runs_on(prefect, settings)
+            runs = runs_on(prefect, settings)
             assert await Jobs(Reconstructions(), runs, settings).make_again() == 0
             assert len(prefect.runs) == 1
             await runs.close()
@@ -419,7 +419,7 @@ def test_a_job_is_started_again_whatever_the_time_is_on_this_machine(
 
     async def ask() -> None:
         async for api in client_of(prefect, settings):
-            runs = await runs_on(prefect, settings)
+            runs = runs_on(prefect, settings)
             jobs = Jobs(Reconstructions(), runs, settings)
             job = (await api.post("/reconstruct", json=body)).json()["job_id"]
             prefect.set(job, "CRASHED", "exit code -9")
@@ -438,7 +438,7 @@ def test_a_clock_that_is_set_while_the_service_runs_loses_no_job(
 ) -> None:
     async def ask() -> None:
         async for api in client_of(prefect, settings):
-            runs = await runs_on(prefect, settings)
+            runs = runs_on(prefect, settings)
             jobs = Jobs(Reconstructions(), runs, settings)
             job = (await api.post("/reconstruct", json=body)).json()["job_id"]
             assert await jobs.make_again() == 0

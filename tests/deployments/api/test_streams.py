@@ -56,7 +56,7 @@ def serve(tmp_path: Path) -> Callable[[Test], None]:
 
     async def within(test: Test) -> None:
         prefect = Prefect()
-        service = app.create_app(settings, await runs_on(prefect, settings))
+        service = app.create_app(settings, runs_on(prefect, settings))
         config = uvicorn.Config(service, port=0, log_level="error", timeout_graceful_shutdown=1)
         server = uvicorn.Server(config)
         serving = asyncio.ensure_future(server._serve())  # serve() would take over signals
@@ -116,7 +116,7 @@ def test_a_stream_is_not_silent_while_the_server_is_slow(
     async def ask() -> None:
         async for api in client_of(prefect, settings):
             job = (await api.post("/reconstruct", json=body)).json()["job_id"]
-            runs = await runs_on(prefect, settings)
+            runs = runs_on(prefect, settings)
             told = changes(Jobs(Reconstructions(), runs, settings), UUID(job), None, 0.05)
             prefect.takes_s = 1.0
             assert [await anext(told) for _ in range(3)] == [None] * 3
