@@ -11,7 +11,7 @@ const browser = await chromium.launch({
   args: ['--no-sandbox', '--use-angle=swiftshader', '--enable-unsafe-swiftshader'],
 });
 const page = await browser.newPage({ viewport: { width: 900, height: 700 } });
-const told = { said: [], asked: [], views: {}, pressed: {}, statuses: {} };
+const told = { said: [], asked: [], views: {}, pressed: {}, statuses: {}, scrolled: {} };
 page.on('console', (message) => told.said.push(message.text()));
 page.on('pageerror', (error) => told.said.push(String(error)));
 page.on('request', (request) => told.asked.push(request.url()));
@@ -52,6 +52,33 @@ async function look(name) {
 }
 
 await look('photo');
+// A wheel over the viewer scrolls the page, until the viewer was clicked.
+const wheel = async (name) => {
+  await page.locator('#canvas').hover();
+  const before = await page.evaluate(() => scrollY);
+  await page.mouse.wheel(0, 120);
+  await look(name);
+  told.scrolled[name] = (await page.evaluate(() => scrollY)) - before;
+  await page.evaluate(() => scrollTo(0, 0));
+};
+await wheel('wheel');
+await look('wheel scrolled');
+await page.locator('#canvas').click();
+await wheel('wheel after a click');
+await look('nearer');
+await page.click('#reset');
+// The graphics card is taken away, as by a driver's restart, and comes back.
+const card = await page.evaluateHandle(() => {
+  const canvas = document.getElementById('canvas');
+  return canvas.getContext('webgl2').getExtension('WEBGL_lose_context');
+});
+const word = (text) => page.waitForFunction(
+  (part) => document.getElementById('viewer-status').textContent.includes(part), text);
+await card.evaluate((each) => each.loseContext());
+await word('taken away');
+await card.evaluate((each) => each.restoreContext());
+await word('back');
+await look('card is back');
 for (const mode of ['provenance', 'disagreement', 'photo']) {
   await page.click(`[data-mode="${mode}"]`);
   await look(`mode ${mode}`);

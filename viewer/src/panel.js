@@ -107,8 +107,12 @@ export function connect(stage, place, bytes, data) {
     event.preventDefault();
     act();
   });
+  stage.canvas.addEventListener('webglcontextlost', () => {
+    say('The graphics card was taken away: the picture comes back with it.');
+  });
+  stage.canvas.addEventListener('webglcontextrestored', () => say('The picture is back.'));
   colour('photo');
-  say('Ready. Drag to turn, pinch or turn the wheel to come nearer.');
+  say('Ready. Drag to turn; pinch, or click and turn the wheel, to come nearer.');
 }
 
 function legendEntry({ colour, text }) {

@@ -35,6 +35,8 @@ export class Stage {
     this.camera = new PerspectiveCamera(35, 1, 0.02 * this.radius, 60 * this.radius);
     this.controls = new OrbitControls(this.camera, canvas);
     this.controls.addEventListener('change', () => this.draw());
+    this.letPageScroll();
+    canvas.addEventListener('webglcontextrestored', () => this.draw());
     this.plane = new Plane(new Vector3(0, 0, -1), 0);
     this.lights();
     this.tyres = meshes.map((each) => new Tyre(this.scene, each));
@@ -43,6 +45,17 @@ export class Stage {
     this.frames(cameras);
     this.look(START);
     new ResizeObserver(() => this.draw()).observe(canvas);
+  }
+
+  // The wheel, and a finger that moves up or down, scroll the page: a wheel comes nearer once the
+  // viewer was clicked or tabbed to, or with Ctrl, which is what a pinch on a touchpad sends.
+  letPageScroll() {
+    const { canvas } = this;
+    canvas.style.touchAction = 'pan-y';
+    const leave = (event) => {
+      if (document.activeElement !== canvas && !event.ctrlKey) event.stopImmediatePropagation();
+    };
+    canvas.addEventListener('wheel', leave, { capture: true, passive: true });
   }
 
   lights() {
