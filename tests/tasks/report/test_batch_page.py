@@ -60,6 +60,8 @@ def test_every_tyre_is_there_and_the_worst_come_first(page: str) -> None:
         "arc-short",
         "310",
         "17",
+        "2 warnings",
+        "a <b>",
     ):
         assert said in text, said
     assert text.count(EVIL) == 3, "as name, input and message"
