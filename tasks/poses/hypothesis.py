@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +18,10 @@ from tasks.poses.bundle import NEGLIGIBLE_PX, USUAL_K1, explains, lie_in_middle
 from tasks.poses.film import Film
 from tasks.poses.fit_solid import fit_solid
 from tasks.poses.motion import arc_deg, path_jump_deg, turning_axis
+from tasks.poses.observations import Observations
 from tasks.poses.outline import Outline
 from tasks.poses.outline_bundle import Scene, adjust_with_outlines, reprojection_px
-from tasks.poses.patches import align_patches
+from tasks.poses.patches import align_patches, in_all_frames
 from tasks.poses.sfm import Reconstruction, SfmError, SfmSession
 from tasks.poses.solid import Solid, Views
 
@@ -63,6 +65,12 @@ the path together: of a tyre on a stand they leave 0.7 degrees where all points 
 
 MIN_ALIGNED = 12
 """Fewest aligned points of every frame with which the others are not needed."""
+
+TURNS = 3
+"""How often points are looked for by their patches, and cameras adjusted to what was found."""
+
+MOST_OFF_PX = 2.0
+"""Distance from where the adjusted scene has a point at which another place was taken for it."""
 
 
 @dataclass(frozen=True)
@@ -210,15 +218,42 @@ def _adjusted(
         shift_px = Lens(scene.k1).shift_px(scene.cameras[0])
         if shift_px < NEGLIGIBLE_PX or not explains(scene.k1, straight, bent, FAINT_GAIN):
             scene, fix_k1 = plain, True
-    aligned = align_patches(scene, seen, [film.frame_paths[i] for i in found.cameras])
-    aligned = aligned.of_points_seen(2)
-    each = np.bincount(aligned.frame, minlength=len(scene.cameras))
-    if each.min() >= MIN_ALIGNED:
-        numbers, seen = aligned.renumbered()
-        scene = replace(scene, points=scene.points[numbers])
-    scene = adjust_with_outlines(scene, seen, outlines(scene), fix_k1=fix_k1)
+    paths = [film.frame_paths[i] for i in found.cameras]
+    for turn in range(TURNS):
+        closer = _looked_for(scene, seen, paths, everywhere=turn > 0)
+        if closer is None and turn > 0:
+            break
+        scene, seen = closer or (scene, seen)
+        scene = adjust_with_outlines(scene, seen, outlines(scene), fix_k1=fix_k1)
+        if closer is None:
+            break
     cameras = dict(zip(found.cameras, scene.cameras, strict=True))
     return cameras, Lens(scene.k1), scene.solid, float(reprojection_px(scene, seen).mean())
+
+
+def _looked_for(
+    scene: Scene, seen: Observations, paths: Sequence[Path], *, everywhere: bool
+) -> tuple[Scene, Observations] | None:
+    """The scene with its points looked for in the images by the patches around them.
+
+    Args:
+        scene: Cameras, points and solid.
+        seen: Where the points were seen.
+        paths: The images.
+        everywhere: Whether to look in all frames that the tyre's points face, and to drop what then
+            lies far from where the scene has it; otherwise where they were seen.
+
+    Returns:
+        The scene with the points that were found, and where; None where a frame has too few.
+    """
+    found = align_patches(scene, in_all_frames(scene, seen) if everywhere else seen, paths)
+    if everywhere:
+        found = found.chosen(reprojection_px(scene, found) < MOST_OFF_PX)
+    found = found.of_points_seen(2)
+    if np.bincount(found.frame, minlength=len(scene.cameras)).min() < MIN_ALIGNED:
+        return None
+    numbers, found = found.renumbered()
+    return replace(scene, points=scene.points[numbers]), found
 
 
 def judged(
