@@ -95,7 +95,7 @@ def align_patches(scene: Scene, seen: Observations, paths: Sequence[Path]) -> Ob
     for n, path in enumerate(paths):
         of = seen.frame[reference] == n
         pixels = seen.pixel[reference[of]][:, None] + _OFFSETS
-        patches[of] = _normalised(_sampled(_picture(path).grey, pixels))[0]
+        patches[of] = _normalised(_sampled(_blurred(path), pixels))[0]
     textured = _texture(patches) > _LEAST_TEXTURE
     pixel, good = seen.pixel.copy(), textured & own
     for n, path in enumerate(paths):
@@ -196,8 +196,13 @@ def _by_world(camera: Camera, points: FloatArray) -> FloatArray:
     return np.asarray(out @ camera.rotation)
 
 
+def _blurred(path: Path) -> Float32Array:
+    blurred = cv2.GaussianBlur(read_grey(path).astype(np.float32), (0, 0), _BLUR_PX)
+    return np.asarray(blurred, np.float32)
+
+
 def _picture(path: Path) -> _GradientImage:
-    grey = cv2.GaussianBlur(read_grey(path).astype(np.float32), (0, 0), _BLUR_PX)
+    grey = _blurred(path)
     by_x, by_y = (cv2.Sobel(grey, cv2.CV_32F, *d, ksize=3, scale=0.125) for d in ((1, 0), (0, 1)))
     return _GradientImage(*(np.asarray(image, np.float32) for image in (grey, by_x, by_y)))
 
