@@ -289,12 +289,12 @@ def estimate_poses(
         convincing = [h for h in hypotheses if h.is_convincing(config, hypotheses)]
         if convincing:
             best = min(convincing, key=lambda h: h.doubt)
-            return _estimate(best, film, motions)
+            return _estimate(best.refined(), film, motions)
     found = [a for a in hypotheses if not a.refused]
     lacking = () if learned else (f"no poses convinced; {ADVICE_ON_FEATURES}",)
     if found:
         best = min(found, key=lambda a: (a.leaps(config), a.doubt))
-        likeliest = _estimate(best, film, motions)
+        likeliest = _estimate(best.refined(), film, motions)
         return replace(likeliest, warnings=(*likeliest.warnings, *lacking))
     refused = [a.refused for a in hypotheses]
     report(StageName.ESTIMATE_POSES, len(methods), 0)

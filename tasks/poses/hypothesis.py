@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +18,10 @@ from tasks.poses.bundle import NEGLIGIBLE_PX, USUAL_K1, explains, lie_in_middle
 from tasks.poses.film import Film
 from tasks.poses.fit_solid import fit_solid
 from tasks.poses.motion import arc_deg, path_jump_deg, turning_axis
+from tasks.poses.observations import Observations
 from tasks.poses.outline import Outline
 from tasks.poses.outline_bundle import Scene, adjust_with_outlines, reprojection_px
-from tasks.poses.patches import align_patches
+from tasks.poses.patches import align_patches, in_all_frames
 from tasks.poses.sfm import Reconstruction, SfmError, SfmSession
 from tasks.poses.solid import Solid, Views
 
@@ -47,7 +49,8 @@ CONFIRMING_SHARE, CONFIRMING_DEG = 0.8, 1.0
 """Two ways that place this share of the cameras within so many degrees confirm each other."""
 
 MAX_RISE = 1.1
-"""Factor on the median reprojection error beyond which outlines have bent the cameras."""
+"""Factor on the points' median error beyond which outlines have bent the cameras, and on the
+outlines' doubt beyond which points have."""
 
 FAINT_GAIN = 0.005
 """Share by which a faint coefficient must lower the mean reprojection error, where outlines are
@@ -64,6 +67,12 @@ the path together: of a tyre on a stand they leave 0.7 degrees where all points 
 MIN_ALIGNED = 12
 """Fewest aligned points of every frame with which the others are not needed."""
 
+REFINING_TURNS = 2
+"""How often points are looked for in all frames, and cameras adjusted to what was found."""
+
+MOST_OFF_PX = 2.0
+"""Distance from where the adjusted scene has a point at which another place was taken for it."""
+
 
 @dataclass(frozen=True)
 class Hypothesis:
@@ -79,6 +88,7 @@ class Hypothesis:
         refused: Why it cannot be right, in words; empty where it can.
         assumption: What was assumed, not measured, in words.
         lens: The lens of the frames, behind which the cameras are pinholes.
+        refine: Finds the same cameras more exactly, which takes a while; None where nothing can.
     """
 
     method: str
@@ -89,6 +99,12 @@ class Hypothesis:
     refused: str
     assumption: str = ""
     lens: Lens = field(default_factory=Lens)
+    refine: Callable[[], Hypothesis] | None = None
+
+    def refined(self) -> Hypothesis:
+        """The same cameras more exactly, for one that is believed; itself if masks doubt them."""
+        closer = self if self.refine is None else self.refine()
+        return self if closer.refused or closer.doubt > MAX_RISE * self.doubt else closer
 
     @property
     def doubt(self) -> float:
@@ -169,33 +185,63 @@ def reconstructed(method: str, session: SfmSession, film: Film) -> Hypothesis:
         return refusal(f"{method}: {len(found.cameras)} of {total} frames registered")
     solid = fit_solid(Views([found.cameras[i] for i in used], [outlines[i] for i in used]))
     # Cameras of a bent path miss their masks until both are adjusted; which are lost shows then.
-    cameras, lens, error_px = found.cameras, found.lens, found.error_px
-    closer = _adjusted(found, solid, film)
-    if closer is not None:
-        cameras, lens, solid, error_px = closer
-        outlines = film.outlines_through(lens, next(iter(cameras.values())))
-    hypothesis = judged(method, cameras, solid, outlines, total, config)
-    hypothesis.figures["reprojection_px"] = error_px
+    adjusted = _adjusted(found, solid, film)
+    if adjusted is not None:
+        hypothesis = _hypothesis_of(method, found, adjusted, film)
+        return replace(
+            hypothesis,
+            refine=lambda: _hypothesis_of(method, found, _refined(found, adjusted, film), film),
+        )
+    hypothesis = judged(method, found.cameras, solid, outlines, total, config)
+    hypothesis.figures["reprojection_px"] = found.error_px
     hypothesis.figures["sparse_points"] = float(len(found.points))
-    return replace(hypothesis, lens=lens)
+    return replace(hypothesis, lens=found.lens)
 
 
-def _adjusted(
-    found: Reconstruction, solid: Solid, film: Film
-) -> tuple[dict[int, Camera], Lens, Solid, float] | None:
-    """Points and outlines adjusted together; None where the points contradict the outlines.
+@dataclass(frozen=True)
+class _Adjusted:
+    """Cameras, points and solid that were adjusted together.
 
-    Returns:
-        Cameras, lens and solid, and the points' mean reprojection error in pixels.
+    Args:
+        scene: All of them.
+        seen: Where the points are seen.
+        fix_k1: Whether the lens was not free.
     """
+
+    scene: Scene
+    seen: Observations
+    fix_k1: bool
+
+
+def _hypothesis_of(
+    method: str, found: Reconstruction, adjusted: _Adjusted, film: Film
+) -> Hypothesis:
+    """The hypothesis that the cameras are where they were adjusted to be."""
+    scene = adjusted.scene
+    cameras = dict(zip(found.cameras, scene.cameras, strict=True))
+    outlines = film.outlines_through(Lens(scene.k1), scene.cameras[0])
+    hypothesis = judged(method, cameras, scene.solid, outlines, len(film.frame_paths), film.config)
+    error_px = reprojection_px(scene, adjusted.seen).mean()
+    hypothesis.figures["reprojection_px"] = float(error_px)
+    hypothesis.figures["sparse_points"] = float(len(found.points))
+    return replace(hypothesis, lens=Lens(scene.k1))
+
+
+def _outlines_of(scene: Scene, found: Reconstruction, film: Film) -> list[Outline | None]:
+    """Of all cameras of a scene, as pinholes see them."""
+    straight = film.outlines_through(Lens(scene.k1), scene.cameras[0])
+    return [straight.get(i) for i in found.cameras]
+
+
+def _adjusted(found: Reconstruction, solid: Solid, film: Film) -> _Adjusted | None:
+    """Points and outlines adjusted together; None where the points contradict the outlines."""
     numbers, seen = found.seen.of_longest_tracks(ENOUGH_POINTS).renumbered()
     start = Scene(tuple(found.cameras.values()), found.lens.k1, found.points[numbers], solid)
     several = len({(c.width, c.height) for c in start.cameras}) > 1
     fix_k1 = several or lie_in_middle(seen.pixel, start.cameras[0])
 
     def outlines(scene: Scene) -> list[Outline | None]:
-        straight = film.outlines_through(Lens(scene.k1), scene.cameras[0])
-        return [straight.get(i) for i in found.cameras]
+        return _outlines_of(scene, found, film)
 
     scene = adjust_with_outlines(start, seen, outlines(start), fix_k1=fix_k1)
     before, after = (float(np.median(reprojection_px(s, seen))) for s in (start, scene))
@@ -210,15 +256,52 @@ def _adjusted(
         shift_px = Lens(scene.k1).shift_px(scene.cameras[0])
         if shift_px < NEGLIGIBLE_PX or not explains(scene.k1, straight, bent, FAINT_GAIN):
             scene, fix_k1 = plain, True
-    aligned = align_patches(scene, seen, [film.frame_paths[i] for i in found.cameras])
-    aligned = aligned.of_points_seen(2)
-    each = np.bincount(aligned.frame, minlength=len(scene.cameras))
-    if each.min() >= MIN_ALIGNED:
-        numbers, seen = aligned.renumbered()
-        scene = replace(scene, points=scene.points[numbers])
+    closer = _looked_for(scene, seen, _paths_of(found, film), everywhere=False)
+    scene, seen = closer or (scene, seen)
     scene = adjust_with_outlines(scene, seen, outlines(scene), fix_k1=fix_k1)
-    cameras = dict(zip(found.cameras, scene.cameras, strict=True))
-    return cameras, Lens(scene.k1), scene.solid, float(reprojection_px(scene, seen).mean())
+    return _Adjusted(scene, seen, fix_k1)
+
+
+def _refined(found: Reconstruction, adjusted: _Adjusted, film: Film) -> _Adjusted:
+    """The same with points looked for in all frames that they face."""
+    scene, seen = adjusted.scene, adjusted.seen
+    for _ in range(REFINING_TURNS):
+        closer = _looked_for(scene, seen, _paths_of(found, film), everywhere=True)
+        if closer is None:
+            break
+        scene, seen = closer
+        outlines = _outlines_of(scene, found, film)
+        scene = adjust_with_outlines(scene, seen, outlines, fix_k1=adjusted.fix_k1)
+    return replace(adjusted, scene=scene, seen=seen)
+
+
+def _paths_of(found: Reconstruction, film: Film) -> list[Path]:
+    return [film.frame_paths[i] for i in found.cameras]
+
+
+def _looked_for(
+    scene: Scene, seen: Observations, paths: Sequence[Path], *, everywhere: bool
+) -> tuple[Scene, Observations] | None:
+    """The scene with its points looked for in the images by the patches around them.
+
+    Args:
+        scene: Cameras, points and solid.
+        seen: Where the points were seen.
+        paths: The images.
+        everywhere: Whether to look in all frames that the tyre's points face, and to drop what then
+            lies far from where the scene has it; otherwise where they were seen.
+
+    Returns:
+        The scene with the points that were found, and where; None where a frame has too few.
+    """
+    found = align_patches(scene, in_all_frames(scene, seen) if everywhere else seen, paths)
+    if everywhere:
+        found = found.chosen(reprojection_px(scene, found) < MOST_OFF_PX)
+    found = found.of_points_seen(2)
+    if np.bincount(found.frame, minlength=len(scene.cameras)).min() < MIN_ALIGNED:
+        return None
+    numbers, found = found.renumbered()
+    return replace(scene, points=scene.points[numbers]), found
 
 
 def judged(

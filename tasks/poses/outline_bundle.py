@@ -26,7 +26,7 @@ from tasks.geometry.sphere import tangents
 from tasks.poses.fit_solid import along_outline, contour_noise, solid_priors
 from tasks.poses.observations import Observations, adder, sums
 from tasks.poses.outline import Outline
-from tasks.poses.solid import NUM_PARAMETERS, Solid, Views
+from tasks.poses.solid import NUM_PARAMETERS, Misfit, Solid, Views
 
 FloatArray = NDArray[np.float64]
 
@@ -111,16 +111,17 @@ def adjust_with_outlines(
     problem = _Problem(start, seen, outlines, fix_k1)
     scene, scale, damping = start, _FIRST_SCALE, 1e-4
     for _ in range(_STEPS):
-        views = problem.views(scene)
-        misfit = views.misfit(scene.solid)
+        at, views = _linearise(scene, seen), problem.views(scene)
+        misfit = views.misfit(scene.solid, derivatives=True)
         noise = contour_noise(views, misfit)
         scale = max(noise, _SHRINK * scale)
         along = along_outline(views, misfit)
-        cost = problem.cost(scene, along, scale)
-        system = problem.system(scene, along, scale)
+        cost = problem.cost(scene, at, misfit, along, scale)
+        system = problem.system(scene, at, misfit, along, scale)
         while damping < 1e6:
             moved = problem.moved(scene, *system.step(damping))
-            new_cost = problem.cost(moved, along, scale)
+            there = _linearise(moved, seen), problem.views(moved).misfit(moved.solid)
+            new_cost = problem.cost(moved, *there, along, scale)
             if new_cost < cost:
                 break
             damping *= 5.0
@@ -229,16 +230,20 @@ class _Problem:
         """Cameras and outlines of the frames that have one."""
         return Views([scene.cameras[n] for n, _ in self.outlines], [o for _, o in self.outlines])
 
-    def cost(self, scene: Scene, along: FloatArray, scale: float) -> float:
+    def cost(
+        self, scene: Scene, at: _Linear, misfit: Misfit, along: FloatArray, scale: float
+    ) -> float:
         """The cost of a scene.
 
         Args:
             scene: The scene.
+            at: Its points' residuals.
+            misfit: How far contour points lie beside its solid.
             along: ``(N, P)`` how far contour points belong to the outline.
             scale: Where their weights fall off, percent.
         """
-        points = float(np.log1p(_linearise(scene, self.seen).square).sum())
-        square = self.views(scene).misfit(scene.solid).error ** 2
+        points = float(np.log1p(at.square).sum())
+        square = misfit.error**2
         contours = float((along * square / (1.0 + square / scale**2)).sum())
         priors = [solid_priors(scene.solid)[1], self._breath(scene), np.array([scene.k1 / _K1])]
         return (
@@ -252,15 +257,20 @@ class _Problem:
         change = np.log([c.fx for c in scene.cameras]) - self.start_focal
         return np.asarray((change - change.mean()) / self.breathing)
 
-    def system(self, scene: Scene, along: FloatArray, scale: float) -> _System:
-        """The normal equations about a scene; arguments as those of :meth:`cost`."""
+    def system(
+        self, scene: Scene, at: _Linear, misfit: Misfit, along: FloatArray, scale: float
+    ) -> _System:
+        """The normal equations about a scene; arguments as those of :meth:`cost`.
+
+        The misfit comes with its derivatives.
+        """
         n, m = len(scene.cameras), len(scene.points)
         size = _COMMON + _OWN * n + NUM_PARAMETERS
         left, right = np.zeros((size, size)), np.zeros(size)
         # where the derivatives by log focal length, k1 and pose belong, (N, 2 + 6 + 1)
         own = _COMMON + _OWN * np.arange(n)[:, None] + np.arange(_OWN)
         indices = np.hstack([np.broadcast_to([0, 1], (n, 2)), own])
-        at, seen = _linearise(scene, self.seen), self.seen
+        seen = self.seen
         weight = np.where(at.depth > 0.0, _POINT_PX**-2 / (1.0 + at.square), 0.0)
         by_camera = np.concatenate([at.by_camera, at.by_camera[:, :, :1]], axis=2)
         weighted = (by_camera * weight[:, None, None]).transpose(0, 2, 1)
@@ -275,7 +285,7 @@ class _Problem:
         rows = np.broadcast_to(indices[seen.frame][:, :, None], mixed.shape)
         columns = np.broadcast_to(3 * seen.point[:, None, None] + np.arange(3), mixed.shape)
         coupled = csr_matrix((mixed.ravel(), (rows.ravel(), columns.ravel())), (size, 3 * m))
-        self._add_outlines(scene, along, scale, indices, left, right)
+        self._add_outlines(scene, misfit, along, scale, indices, left, right)
         self._add_priors(scene, indices, left, right)
         free = np.ones(size, dtype=bool)
         free[1] = not self.fix_k1
@@ -291,14 +301,14 @@ class _Problem:
     def _add_outlines(
         self,
         scene: Scene,
+        misfit: Misfit,
         along: FloatArray,
         scale: float,
         indices: NDArray[np.int64],
         left: FloatArray,
         right: FloatArray,
     ) -> None:
-        solid, views = scene.solid, self.views(scene)
-        misfit = views.misfit(solid, derivatives=True)
+        solid = scene.solid
         weights = along / (1.0 + (misfit.error / scale) ** 2) ** 2 / _CONTOUR_PERCENT**2
         of_solid = len(right) - NUM_PARAMETERS + np.arange(NUM_PARAMETERS)
         across = tangents(solid.axle)

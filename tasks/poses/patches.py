@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.geometry.camera import Camera
+from tasks.geometry.lens import Lens
 from tasks.geometry.sphere import tangents
 from tasks.imaging.images import read_grey
 from tasks.poses.observations import Observations
@@ -52,6 +53,13 @@ _NOISE = 0.05
 _LEAST_TEXTURE = 0.01
 """Smaller eigenvalue of the structure tensor of a patch with variance 1, by pixel squared, below
 which it slides along an edge."""
+
+_ON_SOLID = 0.1
+"""Share of the solid's radius within which points are the tyre's: rims lie deeper than their tyre's
+sidewall, and about them as much is flat as not."""
+
+_FACING = float(np.cos(np.radians(50.0)))
+"""Cosine between normal and view from which a point is looked for where no detector found it."""
 
 _LEAST_CORRELATION = 0.8
 _MOST_MOVED_PX = 4.0
@@ -87,7 +95,7 @@ def align_patches(scene: Scene, seen: Observations, paths: Sequence[Path]) -> Ob
     for n, path in enumerate(paths):
         of = seen.frame[reference] == n
         pixels = seen.pixel[reference[of]][:, None] + _OFFSETS
-        patches[of] = _normalised(_sampled(_picture(path).grey, pixels))[0]
+        patches[of] = _normalised(_sampled(_blurred(path), pixels))[0]
     textured = _texture(patches) > _LEAST_TEXTURE
     pixel, good = seen.pixel.copy(), textured & own
     for n, path in enumerate(paths):
@@ -97,6 +105,34 @@ def align_patches(scene: Scene, seen: Observations, paths: Sequence[Path]) -> Ob
         pixel[of] = found
         good[of] = (correlation > _LEAST_CORRELATION) & (moved < _MOST_MOVED_PX)
     return Observations(seen.frame, seen.point, pixel).chosen(good)
+
+
+def in_all_frames(scene: Scene, seen: Observations) -> Observations:
+    """Observations, and besides where the points on the tyre are to be seen in other frames.
+
+    The solid is convex: whatever part of it faces a camera is hidden from it by no other.
+
+    Args:
+        scene: Cameras, points and solid.
+        seen: Where the points are seen.
+    """
+    distance, normals = scene.solid.nearest(scene.points)
+    on_solid = distance < _ON_SOLID * scene.solid.radius
+    lens = Lens(scene.k1)
+    known = np.zeros((len(scene.cameras), len(scene.points)), dtype=bool)
+    known[seen.frame, seen.point] = True
+    found = [(seen.frame, seen.point, seen.pixel)]
+    for n, camera in enumerate(scene.cameras):
+        away = camera.centre - scene.points
+        away /= np.linalg.norm(away, axis=1, keepdims=True)
+        at = np.flatnonzero(on_solid & ~known[n] & ((away * normals).sum(axis=1) > _FACING))
+        straight = camera.project(scene.points[at])
+        pixel, depth = lens.distort_pixels(straight[:, :2], camera), straight[:, 2]
+        size = np.array([camera.width, camera.height])
+        inside = (depth > 0) & ((pixel > _REACH_PX) & (pixel < size - _REACH_PX)).all(axis=1)
+        found.append((np.full(int(inside.sum()), n), at[inside], pixel[inside]))
+    frame, point, pixel = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return Observations(frame, point, pixel)
 
 
 def _references(scene: Scene, seen: Observations) -> NDArray[np.intp]:
@@ -122,11 +158,8 @@ def _facing(scene: Scene, seen: Observations) -> tuple[FloatArray, FloatArray]:
 
 
 def _warps(scene: Scene, seen: Observations, reference: NDArray[np.intp]) -> FloatArray:
-    """``(K, 2, 2)`` from offsets in the reference's image to offsets in that of the observation.
-
-    A point's surroundings are taken to be flat, and to face the middle of its cameras.
-    """
-    normals = _facing(scene, seen)[0]
+    """``(K, 2, 2)`` from offsets in the reference's image to offsets in that of the observation."""
+    normals = _normals(scene, seen)
     planes = np.stack([tangents(n).T for n in normals])[seen.point]  # (K, 3, 2)
 
     def spread(frame: NDArray[np.int64]) -> FloatArray:
@@ -142,6 +175,16 @@ def _warps(scene: Scene, seen: Observations, reference: NDArray[np.intp]) -> Flo
     return np.asarray(here @ np.linalg.inv(there))
 
 
+def _normals(scene: Scene, seen: Observations) -> FloatArray:
+    """``(M, 3)`` across the surroundings of each point, which are taken to be flat.
+
+    Those on the tyre lie as its solid does there, others face the middle of their cameras.
+    """
+    distance, normal = scene.solid.nearest(scene.points)
+    near = distance < _ON_SOLID * scene.solid.radius
+    return np.where(near[:, None], normal, _facing(scene, seen)[0])
+
+
 def _by_world(camera: Camera, points: FloatArray) -> FloatArray:
     """``(N, 2, 3)`` derivative of the pixels of world points ``(N, 3)``."""
     x, y, z = (points @ camera.rotation.T + camera.translation).T
@@ -153,8 +196,13 @@ def _by_world(camera: Camera, points: FloatArray) -> FloatArray:
     return np.asarray(out @ camera.rotation)
 
 
+def _blurred(path: Path) -> Float32Array:
+    blurred = cv2.GaussianBlur(read_grey(path).astype(np.float32), (0, 0), _BLUR_PX)
+    return np.asarray(blurred, np.float32)
+
+
 def _picture(path: Path) -> _GradientImage:
-    grey = cv2.GaussianBlur(read_grey(path).astype(np.float32), (0, 0), _BLUR_PX)
+    grey = _blurred(path)
     by_x, by_y = (cv2.Sobel(grey, cv2.CV_32F, *d, ksize=3, scale=0.125) for d in ((1, 0), (0, 1)))
     return _GradientImage(*(np.asarray(image, np.float32) for image in (grey, by_x, by_y)))
 

@@ -75,6 +75,34 @@ class Solid:
         r = 1.0 - _FALLS_BEFORE @ self.falls.ravel()
         return self.half_width * z, self.radius * np.maximum(r, 0.02)
 
+    def nearest(self, points: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Distances of points from the surface, and its normals where it is nearest.
+
+        The surface is that of the circles joined by cones, with a flat disc at either end.
+
+        Args:
+            points: ``(N, 3)`` world.
+
+        Returns:
+            Distances ``(N,)`` in world units and unit vectors ``(N, 3)`` that point outwards.
+        """
+        z, r = self.circles()
+        ends = np.column_stack([[z[0], *z, z[-1]], [0.0, *r, 0.0]])  # (C + 2, 2)
+        along = np.diff(ends, axis=0)
+        length = np.maximum(np.linalg.norm(along, axis=1), 1e-12)
+        away = points - self.centre
+        height = away @ self.axle
+        outward = away - height[:, None] * self.axle
+        reach = np.linalg.norm(outward, axis=1)
+        outward /= np.maximum(reach, 1e-12)[:, None]
+        offset = np.column_stack([height, reach])[:, None] - ends[:-1]  # (N, C + 1, 2)
+        share = np.clip((offset * along).sum(axis=2) / length**2, 0.0, 1.0)
+        distance = np.linalg.norm(offset - share[..., None] * along, axis=2)
+        first = distance.argmin(axis=1)
+        across = np.column_stack([-along[:, 1], along[:, 0]])[first] / length[first, None]
+        normals = across[:, :1] * self.axle + across[:, 1:] * outward
+        return distance.min(axis=1), np.asarray(normals)
+
     def moved(self, x: FloatArray) -> Solid:
         """The solid changed by parameters ``(17,)``.
 

@@ -54,6 +54,23 @@ def test_what_convinces(figures: dict[str, float], convincing: bool) -> None:
     assert hypothesis(**figures).is_convincing(PoseConfig()) is convincing
 
 
+@pytest.mark.parametrize(
+    ("closer", "counts"),
+    [
+        (hypothesis(outline_residual_percent=0.28), True),
+        (hypothesis(outline_residual_percent=0.32), True),
+        (hypothesis(outline_residual_percent=0.35), False),
+        (refusal("the masks agree with only 8 of 48 cameras"), False),
+    ],
+)
+def test_refined_cameras_count_unless_the_masks_doubt_them(
+    closer: Hypothesis, counts: bool
+) -> None:
+    first = replace(hypothesis(), refine=lambda: closer)
+    assert first.refined() is (closer if counts else first)
+    assert closer.refined() is closer  # which nothing refines further
+
+
 def test_masks_that_are_doubted_ask_for_a_second_way_unless_the_solid_explains_the_others() -> None:
     angles = np.linspace(0.0, 160.0, 20)
     first = doubtful(angles)

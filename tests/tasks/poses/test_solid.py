@@ -92,3 +92,19 @@ def test_agreement_tells_what_is_followed_hidden_and_lacking() -> None:
     assert 0.4 < found.lacking[2] < 0.65
     assert found.hidden[2] < 0.02
     assert found.score[0] > found.score[1] > found.score[2]
+
+
+def test_the_nearest_surface_is_that_of_a_cylinder_with_flat_ends() -> None:
+    axle = np.array([0.0, 0.6, 0.8])
+    across, other = tangents(axle)
+    centre = np.array([1.0, 2.0, 3.0])
+    solid = Solid(centre, axle, 2.0, 0.5, np.zeros((2, 5)))
+    places = [
+        (1.0 * across + 0.4 * axle, 0.1, axle),
+        (0.2 * other - 0.8 * axle, 0.3, -axle),
+        (1.9 * other + 0.1 * axle, 0.1, other),
+        (-2.4 * across, 0.4, -across),
+    ]
+    distance, normal = solid.nearest(centre + np.array([place for place, _, _ in places]))
+    np.testing.assert_allclose(distance, [d for _, d, _ in places], atol=1e-12)
+    np.testing.assert_allclose(normal, [n for _, _, n in places], atol=1e-12)
