@@ -58,6 +58,7 @@ def comparison_page(
         kind=_CLASSES[verdict],
         sentence=_SENTENCES[verdict],
         worn=_worn(record["zones"]),
+        doubtful=0 if verdict == "cannot compare" else len(record["doubtful"]),
         reasons=record["reasons"],
         facts=[f"{side}: {printable(record[side]['name'])}" for side in ("new", "damaged")],
         findings=[_finding(n, f) for n, f in enumerate(content["findings"], 1)],

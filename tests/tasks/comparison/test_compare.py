@@ -263,3 +263,7 @@ def test_the_page_tells_all_and_loads_nothing(worn: Comparison) -> None:
     # the last colours are those of all that lies beyond, too
     assert len(re.findall(r"</span>[−+][\d.]+ mm and more<", page)) == 2
     assert "http://" not in page.replace("http://www.w3.org/", "")
+    record |= {"findings": [], "doubtful": [{}, {}]}
+    page = comparison_page("a", record, content | {"findings": []}, b"glTF")
+    assert "in any one place for certain" in page
+    assert "2 doubtful: <code>" in page
