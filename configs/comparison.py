@@ -43,8 +43,8 @@ class CompareConfig(StageConfig):
         0.004,
         gt=0,
         le=0.05,
-        description="median distance of a film's outlines from its mesh beyond which its cameras "
-        "are too inexact, share of the diameter",
+        description="spread of a film's outlines about the section that they show beyond which its "
+        "cameras are too inexact, share of the diameter",
     )
     min_coverage: float = Field(
         0.3, ge=0, le=1, description="share of a zone that both films must show"

@@ -47,6 +47,9 @@ _MIN_LEAD = 1.08
 """The best angle's correlation over that of the best one elsewhere, from which on it is certain."""
 _LETTERS_LEAD, _LETTERS_VOTES = 1.45, 4.0
 """Votes of letters, over those for another angle and at all, from which on they decide."""
+_GUESS_VOTES = 15.0
+"""Votes from which on letters that do not decide are still the best guess; sidewalls without
+a word in common have reached 11."""
 _MIN_MARKS = 60
 _ALONG_AXLE = 0.3
 """Weight of marks along the axle, where only the surfaces' depth tells."""
@@ -237,9 +240,17 @@ class _Pairing:
 
 
 def _best_pairing(new: Scan, other: Scan, scale: float) -> _Pairing | None:
-    """Faces and angle at which letters agree, or, where none do, the sidewalls' pictures."""
+    """Faces and angle at which letters agree, or, where none do, the sidewalls' pictures.
+
+    Where neither is certain, letters guess better: dirt is alike at many angles.
+    """
     by_faces = {faces: _pictures(new, other, faces, scale) for faces in get_args(Faces)}
-    best = _by_letters(by_faces) or _by_likeness(by_faces)
+    by_letters, by_likeness = _by_letters(by_faces), _by_likeness(by_faces)
+    best = by_likeness
+    if by_letters is not None and (
+        by_letters.certain or by_likeness is None or not by_likeness.certain
+    ):
+        best = by_letters
     return None if best is None else replace(best, scale=scale)
 
 
@@ -256,21 +267,27 @@ def _pictures(new: Scan, other: Scan, faces: Faces, scale: float) -> _Pairs:
 
 
 def _by_letters(by_faces: Mapping[Faces, _Pairs]) -> _Pairing | None:
-    """What the face says whose letters say most; the other may be blank, or hide under dirt."""
+    """What the face says whose letters say most; the other may be blank, or hide under dirt.
+
+    Without a face that is certain, the one with most votes is the guess, if these are enough.
+    """
     best: _Pairing | None = None
-    most = 0.0
+    most = (False, 0.0)
     for faces, pairs in by_faces.items():
         for (name, _), pictures in pairs.items():
             turn = turn_by_letters(*pictures)
             if turn is None or turn.correlation < _LETTERS_VOTES:
                 continue
-            ahead = turn.correlation - turn.runner_up
-            if turn.correlation >= _LETTERS_LEAD * turn.runner_up and ahead > most:
+            certain = turn.correlation >= _LETTERS_LEAD * turn.runner_up
+            if not certain and turn.correlation < _GUESS_VOTES:
+                continue
+            ahead = turn.correlation - (turn.runner_up if certain else 0.0)
+            if (certain, ahead) > most:
                 columns = turn.columns if name == OUTER else -turn.columns % COLUMNS
                 along = _along(pairs)
                 rest = float(along[elsewhere(columns)].max())
-                most = ahead
-                best = _Pairing(faces, columns, float(along[columns]), rest, True, pairs)
+                most = certain, ahead
+                best = _Pairing(faces, columns, float(along[columns]), rest, certain, pairs)
     return best
 
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from configs.comparison import CompareConfig
 from tasks.comparison.align import Alignment
 from tasks.comparison.measured import Measured
+from tasks.comparison.outlined import TreadSection, mean_change, tread_section
 from tasks.surface.heights import SurfaceGrid
 from tasks.surface.profile import TREAD_NORMAL, ZONES
 from tasks.surface.robust import robust_sd
@@ -31,6 +32,9 @@ _MIN_FRAMES = 8
 """Frames that must show a height for their outlines to tell it."""
 _MIN_TOUCHES = 5
 """Points of an outline that must touch a height for its frame to count."""
+_BESIDE_ROWS, _SIDEWAYS = 5, 0.75
+"""Rows of a band beside the tread, and the part of its normals along the axle from which on it
+tells where the tyre lies along that."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,7 @@ class Change:
         off_centre_mm: The shift.
         tread: Rows of the tread, first and last (excluded).
         pixel_m: What a pixel of the coarser film covers, metres.
+        misfit_m: How far the outlines of each film lie apart, metres; not finite where unknown.
     """
 
     grid: SurfaceGrid
@@ -91,6 +96,7 @@ class Change:
     off_centre_mm: float
     tread: tuple[int, int]
     pixel_m: float
+    misfit_m: tuple[float, float]
 
     def untold(self) -> Change:
         """The same where nothing can be told: no change exceeds its level of detection."""
@@ -119,6 +125,24 @@ class _AllRound:
     frames: NDArray[np.int64]
 
 
+@dataclass(frozen=True)
+class _Sections:
+    """The sections of both treads, and how the other lies along the axle.
+
+    Args:
+        new, other: The sections; None where too few frames show one.
+        along: How far the other lies towards the outer face, metres.
+        along_sd: Its standard deviation.
+        sideways: ``(rows,)`` part of the normals along the axle.
+    """
+
+    new: TreadSection | None
+    other: TreadSection | None
+    along: float
+    along_sd: float
+    sideways: FloatArray
+
+
 def change_between(
     grid: SurfaceGrid, new: Measured, other: Measured, alignment: Alignment, config: CompareConfig
 ) -> Change:
@@ -141,7 +165,13 @@ def change_between(
     remains = 0.0 if math.isnan(alignment.registration_mm) else alignment.registration_mm / 1000
     rows, columns = cell_shape(grid, config)
     bands = np.array_split(np.arange(grid.rows), rows)
-    all_round = _all_round(bands, new, other, turning, config)
+    sections = _Sections(
+        tread_section(new, grid, tread, 0.0, config.hidden_deg),
+        tread_section(other, grid, tread, turning, config.hidden_deg),
+        *_along_axle(grid, new, other, turning, tread, config),
+        grid.normals[:, 1],
+    )
+    all_round = _all_round(bands, new, other, sections, turning, config)
     fine = _levelled(fine, measured, bands, all_round)
     outlined = np.isfinite(all_round.sd)
     chance = np.where(outlined, all_round.sd, 0.0)
@@ -154,12 +184,20 @@ def change_between(
         _by_cell(fine, measured, rows, columns),
         np.repeat(lod[:, None], columns, axis=1),
         _share_of(measured, rows, columns),
-        _zones(grid, fine, measured, tread, new, other, turning, alignment, pixel_m, config),
+        _zones(
+            grid, fine, measured, tread, new, other, sections, turning, alignment, pixel_m, config
+        ),
         turning,
         1000 * off_centre,
         tread,
         pixel_m,
+        (_misfit(sections.new, new), _misfit(sections.other, other)),
     )
+
+
+def _misfit(section: TreadSection | None, measured: Measured) -> float:
+    """How far outlines lie apart: off the section that they show, or, without one, off the mesh."""
+    return measured.touches.misfit_m if section is None else section.misfit
 
 
 def tread_rows(grid: SurfaceGrid) -> tuple[int, int]:
@@ -210,25 +248,85 @@ def _all_round(
     bands: list[NDArray[np.int64]],
     new: Measured,
     other: Measured,
+    sections: _Sections,
     turning: FloatArray,
     config: CompareConfig,
 ) -> _AllRound:
     """The change of bands of rows on the average round the tyre."""
-    by_tyre = [
-        [_of_frames(m, shift, band, config) for band in bands]
-        for m, shift in ((new, np.zeros(1)), (other, turning))
-    ]
     change, sd, frames = [], [], []
-    for a, b in zip(*by_tyre, strict=True):
-        enough = min(len(a), len(b)) >= _MIN_FRAMES
-        change.append(float(np.median(b) - np.median(a)) if enough else math.nan)
-        sd.append(math.hypot(_sd(a), _sd(b)) if enough else math.nan)
-        frames.append(min(len(a), len(b)) if enough else 0)
+    for band in bands:
+        value, spread, count = _by_section(sections, band)
+        if not count:
+            value, spread, count = _by_frames(new, other, turning, band, config)
+        change.append(value)
+        sd.append(spread)
+        frames.append(count)
     return _AllRound(np.array(change), np.array(sd), np.array(frames))
 
 
+def _by_frames(
+    new: Measured,
+    other: Measured,
+    turning: FloatArray,
+    band: NDArray[np.int64],
+    config: CompareConfig,
+) -> tuple[float, float, int]:
+    """The change of a band of rows, its standard deviation, and frames; 0 where too few tell."""
+    a, b = (_of_frames(m, s, band, config) for m, s in ((new, 0.0), (other, turning)))
+    count = min(len(a), len(b))
+    if count < _MIN_FRAMES:
+        return math.nan, math.nan, 0
+    return float(np.median(b) - np.median(a)), math.hypot(_sd(a), _sd(b)), count
+
+
+def _along_axle(
+    grid: SurfaceGrid,
+    new: Measured,
+    other: Measured,
+    turning: FloatArray,
+    tread: tuple[int, int],
+    config: CompareConfig,
+) -> tuple[float, float]:
+    """How far the other lies towards the outer face, and its standard deviation, metres.
+
+    Marks tell hardly where a tyre lies along its axle. Outlines do, of the sidewalls beside the
+    tread, which do not wear: one comes nearer as the other goes away. 0 where not both are told.
+    """
+    first, last = tread
+    normal = grid.normals[:, 1]
+    sides = []
+    for rows in (np.arange(first)[::-1], np.arange(last, grid.rows)):
+        told = []
+        for k in range(0, len(rows) - _BESIDE_ROWS + 1, _BESIDE_ROWS):
+            band = np.sort(rows[k : k + _BESIDE_ROWS])
+            along = float(normal[band].mean())
+            value, sd, count = _by_frames(new, other, turning, band, config)
+            if count and abs(along) > _SIDEWAYS:
+                told.append((value / along, sd / abs(along)))
+        if not told:
+            return 0.0, 0.0
+        sides.append(np.mean(told, axis=0))
+    (inner, inner_sd), (outer, outer_sd) = sides
+    return float(inner + outer) / 2, math.hypot(inner_sd, outer_sd) / 2
+
+
+def _by_section(sections: _Sections, band: NDArray[np.int64]) -> tuple[float, float, int]:
+    """The change of a band of the tread, its standard deviation, and frames; 0 where none tell."""
+    a, b = sections.new, sections.other
+    if a is None or b is None:
+        return math.nan, math.nan, 0
+    value, spread = mean_change(a.of(band), b.of(band))
+    sideways = float(sections.sideways[band].mean())
+    value -= sideways * sections.along
+    spread = math.hypot(spread, sideways * sections.along_sd)
+    return value, spread, min(a.frames, b.frames) if math.isfinite(value + spread) else 0
+
+
 def _of_frames(
-    measured: Measured, turning: FloatArray, band: NDArray[np.int64], config: CompareConfig
+    measured: Measured,
+    turning: FloatArray | float,
+    band: NDArray[np.int64],
+    config: CompareConfig,
 ) -> FloatArray:
     """The median height of a band of rows in every frame whose outline touches it, metres."""
     seen = measured.above_ground(config.hidden_deg, turning)
@@ -295,6 +393,7 @@ def _zones(
     tread: tuple[int, int],
     new: Measured,
     other: Measured,
+    sections: _Sections,
     turning: FloatArray,
     alignment: Alignment,
     pixel_m: float,
@@ -302,7 +401,7 @@ def _zones(
 ) -> list[Zone]:
     """Means of the fifths of the tread, and what they must exceed."""
     bands = np.array_split(np.arange(*tread), len(ZONES))
-    all_round = _all_round(bands, new, other, turning, config)
+    all_round = _all_round(bands, new, other, sections, turning, config)
     height = grid.section[:, 1]
     middle = float(height[slice(*tread)].mean())
     # without an anchor the scale is that of a worn tread: nothing can be told

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -27,6 +27,8 @@ Verdict = Literal["changed", "not detectable", "cannot compare"]
 
 FOUND = 0.5
 """Findings from this certainty on are told as found."""
+_DOUBTFUL = 0.4
+"""The most that is made of what looks different where the angle between both is not certain."""
 _TOO_COARSE_MM = 4.0
 """Levels of detection beyond which a comparison says nothing that a person would ask for."""
 
@@ -43,7 +45,6 @@ class Comparison:
         round_new: Roundness of the new tread.
         round_other: Roundness of the damaged one, in the new one's place.
         least_spot_m: Shallowest flat spot that could be told; not finite where none could.
-        misfit_m: How far the outlines of each film lie off its mesh.
         verdict: What it comes to.
         reasons: Why it says no more, each with a code and a sentence.
     """
@@ -55,7 +56,6 @@ class Comparison:
     round_new: Roundness
     round_other: Roundness
     least_spot_m: float
-    misfit_m: tuple[float, float]
     verdict: Verdict
     reasons: list[dict[str, str]]
 
@@ -89,20 +89,19 @@ def compare_scans(
     change = change_between(grid, first, second, alignment, config)
     spots, least = flat_spots(grid, round_new, round_other, change.pixel_m, config)
     pairs = part_pairs(new, other, alignment, config)
-    # without an angle that is sure, a mark of the one tyre may lie beside its like on the other
-    sure = alignment.anchor == "sidewall-markings"
+    anchored = alignment.anchor == "sidewall-markings"
     pixel_m = change.pixel_m
-    marks = [m for pair in pairs for m in visual_marks(pair, pixel_m, config)] if sure else []
+    marks = [m for pair in pairs for m in visual_marks(pair, pixel_m, config)] if anchored else []
+    if not alignment.spin_certain:
+        # a mark of the one tyre may lie beside its like on the other, blocks on grooves
+        marks = [replace(m, certainty=min(m.certainty, _DOUBTFUL)) for m in marks]
     rest = 0.0 if math.isnan(alignment.residual_mm) else alignment.residual_mm / 1000
-    findings = findings_of(change, spots, marks, rest, config)
-    misfit = (first.touches.misfit_m, second.touches.misfit_m)
-    verdict, reasons = _verdict(
-        alignment, change, findings, _inexact((first, second), grid, config)
-    )
+    findings = findings_of(change, spots, marks, rest, (first, second), config)
+    verdict, reasons = _verdict(alignment, change, findings, _inexact(change, config))
     if not usable or verdict == "cannot compare":
         verdict, change = "cannot compare", change.untold()
     return Comparison(
-        alignment, change, findings, pairs, round_new, round_other, least, misfit, verdict, reasons
+        alignment, change, findings, pairs, round_new, round_other, least, verdict, reasons
     )
 
 
@@ -120,20 +119,18 @@ def measure(scan: Scan, grid: SurfaceGrid, lowest_deg: float) -> Measured:
     return Measured(heights, touches, lowest_deg)
 
 
-def _inexact(
-    measured: Sequence[Measured], grid: SurfaceGrid, config: CompareConfig
-) -> list[dict[str, str]]:
-    """Why a film does not fit its own mesh well enough, for each that does not."""
-    most = 2 * config.max_misfit * float(grid.section[:, 0].max())
+def _inexact(change: Change, config: CompareConfig) -> list[dict[str, str]]:
+    """Why a film does not agree with itself well enough, for each that does not."""
+    most = 2 * config.max_misfit * float(change.grid.section[:, 0].max())
     return [
         {
             "code": f"{side}-inexact",
-            "text": f"the outlines in the {side} film lie {1000 * m.touches.misfit_m:.1f} mm off "
-            "its mesh: its cameras are too inexact; film again, closer, all of the tyre in every "
+            "text": f"the outlines in the frames of the {side} film lie {1000 * misfit:.1f} mm "
+            "apart: its cameras are too inexact; film again, closer, all of the tyre in every "
             "picture",
         }
-        for side, m in zip(("new", "damaged"), measured, strict=True)
-        if m.touches.misfit_m > most
+        for side, misfit in zip(("new", "damaged"), change.misfit_m, strict=True)
+        if misfit > most
     ]
 
 
@@ -160,7 +157,8 @@ def _verdict(
             "spin-ambiguous",
             "the sidewalls' marks fit at another angle nearly as well: what is told all round "
             "holds, places by angle may be off by the distance of like marks; a flat spot of the "
-            "new tyre may then be told as one of the damaged, and the other way round",
+            "new tyre may then be told as one of the damaged, and the other way round; cuts and "
+            "what else only looks different are not told",
         )
     zones = [z for z in change.zones if math.isfinite(z.mean_change_mm)]
     if len(zones) < len(change.zones):
@@ -217,7 +215,7 @@ def comparison_record(comparison: Comparison) -> dict[str, Any]:
         },
         "conicity_mm_per_100_mm": _conicity(change),
         "pixel_mm": 1000 * change.pixel_m,
-        "misfit_mm": [1000 * m for m in comparison.misfit_m],
+        "misfit_mm": [1000 * m for m in change.misfit_m],
     }
     return dict(_plain(whole))
 

@@ -15,6 +15,7 @@ from configs.comparison import CompareConfig
 from tasks.comparison.change import Change
 from tasks.comparison.flat_spots import FlatSpot
 from tasks.comparison.marks import VisualMark
+from tasks.comparison.measured import Measured
 from tasks.comparison.part_pairs import TREAD
 from tasks.surface.robust import robust_sd
 
@@ -29,6 +30,8 @@ _ROW_NOISES = 4.0
 """The same of the height's own noise: rims' edges, where a mesh bends, differ most all round."""
 _RESTS = 3.0
 _MIN_CELLS = 3
+_MIN_TOUCHES, _MIN_FRAMES = 3, 3
+"""Points of an outline in a region, and frames with so many, from which on outlines tell of it."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,7 @@ def findings_of(
     spots: Sequence[FlatSpot],
     marks: Sequence[VisualMark],
     rest_m: float,
+    measured: tuple[Measured, Measured],
     config: CompareConfig,
 ) -> list[Finding]:
     """All findings, the most certain first.
@@ -96,6 +100,7 @@ def findings_of(
         spots: Flat spots of the tread.
         marks: Regions that look different.
         rest_m: How far marks lie apart after the alignment.
+        measured: The new tyre and the other, whose outlines are asked about bulges and dents.
         config: Parameters.
     """
     section = change.grid.section
@@ -109,7 +114,7 @@ def findings_of(
         )
         for s in spots
     ]  # fmt: skip
-    found += _local(change, rest_m, config)
+    found += _local(change, rest_m, measured, config)
     middle = float(tread[:, 1].mean())
     for mark in marks:
         slim = mark.length_mm >= _CUT_SLIMNESS * mark.width_mm and mark.width_mm <= _CUT_WIDTH_MM
@@ -132,10 +137,13 @@ def _rows_of(change: Change, part: str) -> NDArray[np.int64]:
     return np.arange(first) if part.startswith("inner") else np.arange(first, last)
 
 
-def _local(change: Change, rest_m: float, config: CompareConfig) -> list[Finding]:
+def _local(
+    change: Change, rest_m: float, measured: tuple[Measured, Measured], config: CompareConfig
+) -> list[Finding]:
     """Bulges and dents of the sidewalls: what stands out from the same height all round.
 
-    Where marks of the sidewalls do not come to lie on each other, their surfaces do not either.
+    Where marks of the sidewalls do not come to lie on each other, their surfaces do not either. A
+    mesh may bend where the tyre does not: where outlines touch a region, they correct it.
     """
     cells, grid = change.cells, change.grid
     rows, columns = cells.shape
@@ -165,7 +173,10 @@ def _local(change: Change, rest_m: float, config: CompareConfig) -> list[Finding
             for region in _regions(out):
                 if len(region[0]) < _MIN_CELLS:
                     continue
-                found.append(_region(change, local, region, part, kind, least, bands, middle))
+                first, second = (_above_mesh(m, region, bands, columns, config) for m in measured)
+                moved = local + (second - first)
+                if (sign * moved[region[0], region[1] % columns] > least[region[0]]).any():
+                    found.append(_region(change, moved, region, part, kind, least, bands, middle))
     return found
 
 
@@ -180,6 +191,42 @@ def _regions(out: NDArray[np.bool_]) -> list[tuple[NDArray[np.int64], NDArray[np
             continue  # found whole elsewhere
         regions.append((rows, at))
     return regions
+
+
+def _above_mesh(
+    measured: Measured,
+    region: tuple[NDArray[np.int64], NDArray[np.int64]],
+    bands: Sequence[NDArray[np.int64]],
+    columns: int,
+    config: CompareConfig,
+) -> float:
+    """How far outlines lie above the mesh in a region, against the same heights elsewhere.
+
+    Args:
+        measured: The tyre.
+        region: Rows and columns of its cells.
+        bands: Rows of the grid in each row of cells.
+        columns: Cells round the tyre.
+        config: Parameters.
+
+    Returns:
+        Metres; 0 where too few frames touch the region.
+    """
+    seen = measured.above_ground(config.hidden_deg)
+    ends = np.array([band[-1] for band in bands]) + 0.5
+    row = np.minimum(np.searchsorted(ends, seen.row), len(bands) - 1)
+    column = (seen.angle_deg * columns / 360).astype(int) % columns
+    inside = np.zeros((len(bands), columns), np.bool_)
+    inside[region[0], region[1] % columns] = True
+    within = inside[row, column]
+    offset = seen.offset.copy()
+    for k in np.unique(region[0]):
+        elsewhere = offset[(row == k) & ~within]
+        offset[(row == k) & within] -= np.median(elsewhere) if len(elsewhere) else 0.0
+    frame, offset = seen.frame[within], offset[within]
+    frames, count = np.unique(frame, return_counts=True)
+    told = [np.median(offset[frame == f]) for f in frames[count >= _MIN_TOUCHES]]
+    return float(np.median(told)) if len(told) >= _MIN_FRAMES else 0.0
 
 
 def _region(

@@ -21,6 +21,7 @@ class TouchedHeights:
         row: ``(T,)`` of the grid.
         angle_deg: ``(T,)`` clockwise from the top, 0 to 360.
         height: ``(T,)`` metres.
+        offset: ``(T,)`` how far they lie above the mesh, metres.
         frame: ``(T,)`` the frame.
         around: ``(T,)`` as :attr:`Touches.around`.
     """
@@ -28,6 +29,7 @@ class TouchedHeights:
     row: FloatArray
     angle_deg: FloatArray
     height: FloatArray
+    offset: FloatArray
     frame: NDArray[np.int64]
     around: FloatArray
 
@@ -71,6 +73,7 @@ class Measured:
             t.row[used],
             angle[used],
             height[at] + t.offset[used],
+            t.offset[used],
             t.frame[used],
             t.around[used],
         )

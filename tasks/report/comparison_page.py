@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from configs.locations import printable
 from tasks.comparison.findings import depth_of, place_of
+from tasks.core.words import signed
 from tasks.mesh.palette import PALETTE
 from tasks.report.comparison_charts import crown_chart, map_chart, roundness_chart, zones_chart
 from tasks.report.page import render
@@ -56,6 +57,8 @@ def comparison_page(
         verdict=verdict,
         kind=_CLASSES[verdict],
         sentence=_SENTENCES[verdict],
+        worn=_worn(record["zones"]),
+        doubtful=0 if verdict == "cannot compare" else len(record["doubtful"]),
         reasons=record["reasons"],
         facts=[f"{side}: {printable(record[side]['name'])}" for side in ("new", "damaged")],
         findings=[_finding(n, f) for n, f in enumerate(content["findings"], 1)],
@@ -76,6 +79,18 @@ def comparison_page(
         footer=f"Made {record['made_at']} by Tyre3D {record['tyre3d']}. "
         "This file holds all that it shows; it loads nothing.",
     )
+
+
+def _worn(zones: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Zones of the tread that changed, and by how much."""
+    return [
+        (
+            z["name"].replace("-", " "),
+            f"{signed(z['mean_change_mm']).replace('-', '−')} ± {z['lod95_mm']:.2f} mm",
+        )
+        for z in zones
+        if z["significant"]
+    ]
 
 
 def _finding(number: int, finding: Mapping[str, Any]) -> dict[str, Any]:

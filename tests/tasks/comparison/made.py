@@ -15,12 +15,15 @@ from scipy.ndimage import gaussian_filter
 
 from tasks.atlas.flattened import FlatPart
 from tasks.atlas.record import Provenance
+from tasks.comparison.measured import Measured
 from tasks.comparison.scan import Scan
 from tasks.geometry.camera import Camera, look_at
 from tasks.geometry.ray_caster import RayCaster
 from tasks.imaging.images import write_image
 from tasks.imaging.masks import largest_filled
+from tasks.surface.heights import Heights, SurfaceGrid
 from tasks.surface.profile import OuterProfile
+from tasks.surface.touches import Touches
 
 FloatArray = NDArray[np.float64]
 
@@ -122,6 +125,27 @@ def _marks(seed: int, rows: int) -> FloatArray:
     marks = np.asarray(marks / np.abs(marks).max())
     marks.flags.writeable = False
     return marks
+
+
+def touched(grid: SurfaceGrid, at: FloatArray, *, frames: int = 10) -> Measured:
+    """A tyre whose mesh is its grid's profile, and which outlines touch alike in every frame.
+
+    Args:
+        grid: The grid.
+        at: ``(N, 3)`` row, angle clockwise from the top (degrees) and metres off the mesh.
+        frames: How many frames.
+    """
+    shape = grid.rows, grid.columns
+    row, angle, offset = np.tile(at, (frames, 1)).T
+    touches = Touches(
+        row,
+        angle * grid.columns / 360 - 0.5,
+        offset,
+        np.repeat(np.arange(frames), len(at)),
+        np.full(len(row), 1e-3),
+        np.zeros(len(row)),
+    )
+    return Measured(Heights(np.zeros(shape), np.zeros(shape, np.bool_)), touches, 180.0)
 
 
 def filmed(made: Scan, truth: Scan, folder: Path, *, count: int = 20, width: int = 720) -> Scan:

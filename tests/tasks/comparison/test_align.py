@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 
 from tasks.comparison import align
 from tasks.comparison.align import Alignment, align_scans
-from tasks.comparison.polar import PolarImage, Rings
+from tasks.comparison.polar import COLUMNS, PolarImage, Rings, Turned
 from tasks.geometry.similarity import Similarity
 from tests.tasks.comparison.made import scan
 
@@ -35,6 +35,24 @@ def test_spin_scale_and_face_are_found(spin: float, scale: float, turned: bool) 
     new = scan().vertices
     moved = found.place.apply(other.vertices)
     assert np.linalg.norm(moved - new, axis=1).max() < 0.0008  # a third of a column
+
+
+@pytest.mark.parametrize(("votes", "spin"), [(30.0, 73.0), (10.0, 160.0)])
+def test_where_nothing_is_certain_letters_guess_better(
+    monkeypatch: pytest.MonkeyPatch, votes: float, spin: float
+) -> None:
+    """Dirt is nearly alike at another angle; a few letters are no guess."""
+    places = {73.0: round(73 / 360 * COLUMNS), 160.0: round(160 / 360 * COLUMNS)}
+
+    def letters(new: PolarImage, other: PolarImage) -> Turned:
+        return Turned(places[73.0], votes, 0.9 * votes)
+
+    monkeypatch.setattr(align, "turn_by_letters", letters)
+    monkeypatch.setattr(align, "best_turn", lambda along: Turned(places[160.0], 0.3, 0.29))
+    found = align._best_pairing(scan(), scan(spin_deg=73.0), 1.0)
+    assert found is not None
+    assert not found.certain
+    assert found.columns == places[spin]
 
 
 def test_the_size_is_not_that_of_the_tread() -> None:

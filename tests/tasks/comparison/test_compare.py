@@ -13,13 +13,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 import tasks.comparison.compare
 from configs.comparison import CompareConfig
 from tasks.comparison.align import Alignment
-from tasks.comparison.compare import Comparison, compare_scans, comparison_record
+from tasks.comparison.compare import FOUND, Comparison, compare_scans, comparison_record
 from tasks.comparison.deviation import BELOW, UNKNOWN, deviation_glb, placed_glb
+from tasks.comparison.marks import VisualMark
 from tasks.comparison.table import COLUMNS, cells_csv
+from tasks.geometry.camera import Camera
 from tasks.geometry.similarity import Similarity
 from tasks.mesh.glb import document_of
 from tasks.mesh.reading import read_glb
@@ -151,19 +154,54 @@ def test_of_what_cannot_be_compared_no_change_is_told(tmp_path: Path) -> None:
     page = comparison_page("pair", record, content, b"")
     assert ">not told<" in page
     assert "not seen<" not in page
-    assert "Nothing was found" not in page, "nothing was looked for"
+    assert "No damage was found" not in page, "none was looked for"
     assert not re.search(
         r"told from \d|told from an|\binf\b|\bnan\b", page[: page.index("<script")]
     )
 
 
+@pytest.mark.parametrize("certain", [True, False])
+def test_at_an_angle_that_is_not_certain_nothing_looks_different(
+    monkeypatch: pytest.MonkeyPatch, certain: bool
+) -> None:
+    """A word lies beside its like there, and blocks of the tread lie on grooves."""
+    mark = VisualMark("tread", None, 320.0, 0.0, 2000.0, 8.0, -0.7, 1.0)
+    alignment = Alignment(
+        Similarity(1.0, np.eye(3), np.zeros(3)), "sidewall-markings", spin_certain=certain
+    )
+    monkeypatch.setattr(tasks.comparison.compare, "align_scans", lambda new, other: alignment)
+    monkeypatch.setattr(tasks.comparison.compare, "visual_marks", lambda *a: [mark])
+    told = [
+        f for f in compare_scans(scan(), scan(), CompareConfig()).findings if f.certainty >= FOUND
+    ]
+    assert bool(told) is certain
+
+
 @pytest.mark.usefixtures("_in_place")
-def test_films_that_do_not_fit_their_mesh_are_refused(tmp_path: Path) -> None:
-    small = scan(lambda angle, arc: -0.004 + 0 * angle * arc)
-    inexact = filmed(small, scan(), tmp_path, count=12)
+def test_films_whose_cameras_are_inexact_are_refused(tmp_path: Path) -> None:
+    film = filmed(scan(), scan(), tmp_path, count=12)
+    rng = np.random.default_rng(2)
+    turned = {k: _turned(camera, rng.normal(0.0, 0.4, 3)) for k, camera in film.cameras.items()}
+    inexact = replace(film, cameras=turned)
     compared = compare_scans(inexact, inexact, CompareConfig())
     assert compared.verdict == "cannot compare"
     assert {"new-inexact", "damaged-inexact"} <= {r["code"] for r in compared.reasons}
+
+
+def _turned(camera: Camera, degrees: FloatArray) -> Camera:
+    """A camera that looks elsewhere from the same place."""
+    turn = Rotation.from_euler("xyz", degrees, degrees=True).as_matrix()
+    return replace(camera, rotation=turn @ camera.rotation, translation=turn @ camera.translation)
+
+
+@pytest.mark.usefixtures("_in_place")
+def test_a_mesh_that_is_too_small_is_no_fault_of_the_cameras(tmp_path: Path) -> None:
+    """As of a tyre with lugs, across whose gaps a mesh sags: outlines tell the change still."""
+    small = scan(lambda angle, arc: -0.004 + 0 * angle * arc)
+    film = filmed(small, scan(), tmp_path, count=12)
+    compared = compare_scans(film, film, CompareConfig())
+    assert compared.verdict == "not detectable"
+    assert max(compared.change.misfit_m) < 0.0008
 
 
 def test_the_record_is_plain_and_whole(worn: Comparison) -> None:
@@ -221,6 +259,11 @@ def test_the_page_tells_all_and_loads_nothing(worn: Comparison) -> None:
     assert "a &lt;tyre&gt;" in page
     assert "<b>" not in page
     assert "flat spot" in page
+    assert "<strong>centre</strong> −1." in page, "what the tread lost stands with the verdict"
     # the last colours are those of all that lies beyond, too
     assert len(re.findall(r"</span>[−+][\d.]+ mm and more<", page)) == 2
     assert "http://" not in page.replace("http://www.w3.org/", "")
+    record |= {"findings": [], "doubtful": [{}, {}]}
+    page = comparison_page("a", record, content | {"findings": []}, b"glTF")
+    assert "in any one place for certain" in page
+    assert "2 doubtful: <code>" in page
