@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import h11
 from starlette.types import Message, Receive
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -36,7 +35,7 @@ class HeadsInTime(H11Protocol):
         self._wait_for_head()
         super().on_response_complete()
 
-    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+    def handle_websocket_upgrade(self, event: Any) -> None:
         """Leave the connection to the WebSocket."""
         self._stop_waiting()
         super().handle_websocket_upgrade(event)
@@ -75,8 +74,7 @@ def in_time(receive: Receive) -> Receive:
             async with asyncio.timeout(BODY_PIECE_WITHIN_S):
                 message = await receive()
         except TimeoutError as exc:
-            seconds = f"{BODY_PIECE_WITHIN_S:g}"
-            raise ApiError(408, "body-too-slow", f"Nothing came for {seconds} seconds") from exc
+            raise ApiError(408, "body-too-slow", "No more of the body came: send it again") from exc
         complete = not message.get("more_body", False)
         return message
 
