@@ -15,7 +15,7 @@ from prefect import State, flow
 from prefect.artifacts import create_table_artifact
 from prefect.states import Completed, Failed
 
-from configs.comparison import RESULT_SUFFIXES
+from configs.comparison import RESULT_SUFFIXES, ComparisonStage
 from configs.locations import inside, parent_and_name, printable
 from configs.request import CompareRequest, HistoryRequest, MeshOptions, ReconstructRequest
 from configs.settings import Settings
@@ -76,7 +76,7 @@ def run_history(request: HistoryRequest, settings: Settings) -> list[Comparison]
         if not locked:
             raise InputError(
                 "batch-running",
-                stage="compare",
+                stage=ComparisonStage.COMPARE,
                 what=f"another history is being written to {request.out_dir}",
                 advice="Wait for it, or choose another folder with --out",
             )

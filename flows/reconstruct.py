@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import platform
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version as package_version
 from pathlib import Path
@@ -31,6 +32,7 @@ from configs.stages import (
     RectifyConfig,
     ReportConfig,
     SelectConfig,
+    StageName,
 )
 from flows.infer import remote_tasks
 from flows.support.first_word import advised_by, tell_first_word
@@ -46,6 +48,7 @@ from tasks.network.device import pick_device
 from tasks.network.weights import (
     BackgroundWeights,
     ChosenModel,
+    WeightsFile,
     choose_model,
     feature_weights,
 )
@@ -116,108 +119,121 @@ def run_stages(request: ReconstructRequest, settings: Settings) -> dict[str, Any
         _log.info("model %s (%s), device %s", model.name, model.reason, device)
         store = open_store(settings)
         run = Runner(store, request.stem, device, tasks=remote_tasks(settings))
+        made = _pipeline(request, run, source, background, features, model)
+    return _written(request, settings, device, run, made)
 
-        of = request.config
-        judging, exporting = of(JudgeConfig), of(ExportConfig)
 
-        frames = run(EXTRACT, of(ExtractConfig), source=source)
-        inspection = run(INSPECT, of(InspectConfig), frames=frames, weights=background)
-        first_word = Judgement.from_dict(store.record(inspection))
-        tell_first_word(request.stem, first_word)
-        with advised_by(first_word, store.record(frames)["warnings"]):
-            masks = run(REMOVE_BACKGROUNDS, of(MaskConfig), frames=frames, weights=background)
-            poses = run(
-                ESTIMATE_POSES,
-                of(PoseConfig),
-                frames=frames,
-                masks=masks,
-                features=features,
-            )
-            views = run(RECTIFY, of(RectifyConfig), frames=frames, masks=masks, poses=poses)
-            selection = run(SELECT, of(SelectConfig), frames=views, masks=views, poses=poses)
-        codes = run(
-            INFER,
-            of(InferConfig),
+@dataclass(frozen=True)
+class _Made:
+    """What the last stages left; ``content`` is that of the report, None where none was made."""
+
+    atlas: ArtifactRef
+    exported: ArtifactRef
+    content: dict[str, Any] | None
+
+
+def _pipeline(
+    request: ReconstructRequest,
+    run: Runner,
+    source: Source,
+    background: BackgroundWeights,
+    features: WeightsFile | None,
+    model: ChosenModel,
+) -> _Made:
+    """All stages in their order."""
+    of, store = request.config, run.store
+    judging, exporting = of(JudgeConfig), of(ExportConfig)
+
+    frames = run(EXTRACT, of(ExtractConfig), source=source)
+    inspection = run(INSPECT, of(InspectConfig), frames=frames, weights=background)
+    first_word = Judgement.from_dict(store.record(inspection))
+    tell_first_word(request.stem, first_word)
+    with advised_by(first_word, store.record(frames)["warnings"]):
+        masks = run(REMOVE_BACKGROUNDS, of(MaskConfig), frames=frames, weights=background)
+        poses = run(ESTIMATE_POSES, of(PoseConfig), frames=frames, masks=masks, features=features)
+        views = run(RECTIFY, of(RectifyConfig), frames=frames, masks=masks, poses=poses)
+        selection = run(SELECT, of(SelectConfig), frames=views, masks=views, poses=poses)
+    codes = run(INFER, of(InferConfig), frames=views, masks=views, selection=selection, model=model)
+    mesh = run(
+        MERGE,
+        of(MergeConfig),
+        frames=views,
+        masks=views,
+        poses=poses,
+        selection=selection,
+        codes=codes,
+        model=model,
+        fuser=model.fuser,
+    )
+    judged = run(
+        JUDGE,
+        judging,
+        frames=views,
+        masks=views,
+        inspection=inspection,
+        poses=poses,
+        selection=selection,
+        mesh=mesh,
+    )
+    atlas = run(
+        ATLAS,
+        of(AtlasConfig),
+        frames=views,
+        masks=views,
+        poses=poses,
+        selection=selection,
+        mesh=mesh,
+    )
+    run.state(EXPORT, exporting)
+    provenance = _provenance(
+        request,
+        source,
+        model,
+        run,
+        frames=frames,
+        poses=poses,
+        views=views,
+        selection=selection,
+        judged=judged,
+    )
+    exported = run(EXPORT, exporting, mesh=mesh, atlas=atlas, provenance=provenance)
+
+    def make_report() -> ArtifactRef:
+        return run(
+            REPORT,
+            of(ReportConfig),
             frames=views,
             masks=views,
-            selection=selection,
-            model=model,
-        )
-        mesh = run(
-            MERGE,
-            of(MergeConfig),
-            frames=views,
-            masks=views,
-            poses=poses,
-            selection=selection,
-            codes=codes,
-            model=model,
-            fuser=model.fuser,
-        )
-        judged = run(
-            JUDGE,
-            judging,
-            frames=views,
-            masks=views,
-            inspection=inspection,
             poses=poses,
             selection=selection,
             mesh=mesh,
+            atlas=atlas,
+            exported=exported,
+            gap_deg=judging.gap_deg,
         )
-        atlas = run(
-            ATLAS,
-            of(AtlasConfig),
-            frames=views,
-            masks=views,
-            poses=poses,
-            selection=selection,
-            mesh=mesh,
-        )
-        run.state(EXPORT, exporting)
-        provenance = _provenance(
-            request,
-            source,
-            model,
-            run,
-            frames=frames,
-            poses=poses,
-            views=views,
-            selection=selection,
-            judged=judged,
-        )
-        exported = run(EXPORT, exporting, mesh=mesh, atlas=atlas, provenance=provenance)
 
-        def make_report() -> ArtifactRef:
-            return run(
-                REPORT,
-                of(ReportConfig),
-                frames=views,
-                masks=views,
-                poses=poses,
-                selection=selection,
-                mesh=mesh,
-                atlas=atlas,
-                exported=exported,
-                gap_deg=judging.gap_deg,
-            )
+    return _Made(atlas, exported, reported(make_report, store))
 
-        content = reported(make_report, store)
 
-    written = store.open(exported)
+def _written(
+    request: ReconstructRequest, settings: Settings, device: str, run: Runner, made: _Made
+) -> dict[str, Any]:
+    """Write the result where it was asked for; its metadata."""
+    written = run.store.open(made.exported)
     glb = (written.folder / FULL_FILE).read_bytes()
-    metadata = _metadata(request, device, run, written.record, glb, content)
-    flattened = _flattened(store, atlas) if request.atlas else {}
+    metadata = _metadata(request, device, run, written.record, glb, made.content)
+    flattened = _flattened(run.store, made.atlas) if request.atlas else {}
     metadata["atlas_files"] = [f"{request.stem}{suffix}" for suffix in flattened]
     levels = {"medium": MEDIUM_FILE, "preview": PREVIEW_GLB_FILE}
     if request.plain:
         levels["plain"] = PLAIN_FILE
     beside = {f".{name}.glb": (written.folder / file).read_bytes() for name, file in levels.items()}
-    page = page_of(request.stem, metadata, content, beside[".preview.glb"])
+    page = page_of(request.stem, metadata, made.content, beside[".preview.glb"])
     check_output_root(request.glb_path, request.output_roots)
     metadata["files"] = write_result(
         request.glb_path, glb, metadata, settings, page, {**flattened, **beside}
     )
-    publish_summary(request.stem, metadata, content or {}, settings)
+    publish_summary(request.stem, metadata, made.content or {}, settings)
     return metadata
 
 
@@ -334,7 +350,7 @@ def reconstruct_tyre_3d(
             "device": device or "auto",
             "num_frames": num_frames,
             "mc_resolution": mc_resolution,
-            "parameters": {"export": {"compression": "none"}},
+            "parameters": {StageName.EXPORT: {"compression": "none"}},
         }
     )
     return dict(reconstruct(request, request.stem))

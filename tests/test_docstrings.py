@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-_OF = re.compile(r"^\s+\w+(, \w+)*: Of ", re.MULTILINE)
+_OF = re.compile(r"^\s+\w+(, \w+)*: (Of|Whose|From which) ", re.MULTILINE)
 
 
 def test_no_argument_is_described_by_whose_it_is_alone() -> None:

@@ -11,6 +11,7 @@ from typing import IO
 
 from tqdm import tqdm
 
+from configs.stages import StageName
 from flows.support.pace import Pace
 from tasks.core.progress import Listener, listening
 
@@ -93,7 +94,7 @@ class Bar:
         with self._lock:
             now = time.monotonic()
             if stage != self._stage:
-                if stage == "extract" and self._stage:  # the next tyre of a batch
+                if stage == StageName.EXTRACT and self._stage:  # the next tyre of a batch
                     self._pace = Pace(self._expected)
                     self._bar.reset()
                 self._stage = stage

@@ -35,7 +35,7 @@ def first_error(exc: ValidationError, kind: type[BaseModel]) -> str:
 
     Args:
         exc: What is wrong.
-        kind: Whose fields they are.
+        kind: The settings that have these fields.
     """
     error = exc.errors()[0]
     if error["loc"][-1:] == ("parameters",):  # it names the parameter

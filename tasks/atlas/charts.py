@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_matrix, csr_matrix
 from scipy.sparse.csgraph import connected_components
 
+from tasks.geometry.angles import wrapped
+
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
@@ -151,7 +153,7 @@ def _flattened(points: NDArray[np.floating[Any]], side: IntArray, chart: IntArra
     # around the chart's mean direction, so that no chart is cut at half a turn
     x, y = (np.bincount(chart, f(angle)) for f in (np.cos, np.sin))
     towards = np.arctan2(y, x)[chart]
-    turned = (angle - towards + math.pi) % (2 * math.pi) - math.pi
+    turned = wrapped(angle - towards)
     z = points[:, 2]
     sign = np.where(side % 2 == 0, 1.0, -1.0)
     across = np.choose(side // 2, [points[:, 0], -turned * mean, radius])

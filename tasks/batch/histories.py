@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from configs.comparison import ComparisonStage
 from configs.locations import (
     LEVELS,
     as_location,
@@ -230,4 +231,4 @@ def _history(tyre: str, films: Sequence[Film]) -> History:
 
 
 def _refused(code: str, what: str, advice: str) -> InputError:
-    return InputError(code, stage="compare", what=what, advice=advice)
+    return InputError(code, stage=ComparisonStage.COMPARE, what=what, advice=advice)

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from configs.comparison import ComparisonStage
 from tasks.core.errors import InputError
 
 _SPREAD = 6.0
@@ -176,4 +177,4 @@ def _is_sure(ratio: float, above: int, below: int) -> bool:
 
 
 def _refused(what: str, advice: str) -> InputError:
-    return InputError("gauge-films", stage="compare", what=what, advice=advice)
+    return InputError("gauge-films", stage=ComparisonStage.COMPARE, what=what, advice=advice)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import convolve1d
 
 from tasks.comparison.polar import COLUMNS, PolarImage, Turned, elsewhere
+from tasks.geometry.angles import wrapped_deg
 
 FloatArray = NDArray[np.float64]
 
@@ -70,7 +71,7 @@ def turn_by_letters(new: PolarImage, other: PolarImage) -> Turned | None:
 
 def _is_alike(here: FloatArray, there: FloatArray) -> bool:
     """Whether features lie at about the same radius, upright and large alike."""
-    turned = abs((here[3] - there[3] + 180.0) % 360.0 - 180.0)
+    turned = abs(wrapped_deg(here[3] - there[3]))
     larger = max(here[2] / there[2], there[2] / here[2])
     return bool(abs(here[1] - there[1]) <= _ROWS_PX and turned <= _TURN_DEG and larger <= _LARGEST)
 

@@ -29,6 +29,7 @@ from tasks.comparison.ridges import (
     without_dark_lines,
     without_mean,
 )
+from tasks.geometry.angles import wrapped_deg
 
 FloatArray = NDArray[np.float64]
 Float32Array = NDArray[np.float32]
@@ -261,7 +262,7 @@ def _is_of(mark: VisualMark, others: Sequence[VisualMark]) -> bool:
     for other in others:
         assert mark.angle_deg is not None
         assert other.angle_deg is not None
-        turn = math.radians((mark.angle_deg - other.angle_deg + 180) % 360 - 180)
+        turn = math.radians(wrapped_deg(mark.angle_deg - other.angle_deg))
         off = math.hypot(turn * other.radius_mm, mark.radius_mm - other.radius_mm)
         if off < (mark.length_mm + other.length_mm) / 2:
             return True

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.geometry.angles import wrapped_deg
 from tasks.surface.heights import Heights
 from tasks.surface.touches import Touches
 
@@ -63,7 +64,7 @@ class Measured:
         t, height = self.touches, self.surface - turning
         rows, columns = height.shape
         angle = (t.column + 0.5) * 360.0 / columns % 360.0
-        off = np.abs((angle - self.lowest_deg + 180) % 360 - 180)
+        off = np.abs(wrapped_deg(angle - self.lowest_deg))
         used = off > hidden_deg
         at = (
             np.clip(np.rint(t.row[used]).astype(int), 0, rows - 1),

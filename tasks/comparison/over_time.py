@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from configs.comparison import ComparisonStage
 from tasks.comparison.gauge import GaugeStudy, gauge_study
 from tasks.core.errors import InputError
 from tasks.core.failures import why_of
@@ -126,7 +127,7 @@ def _check_once(told: Sequence[Comparison]) -> None:
         if same != name:
             raise InputError(
                 "gauge-films",
-                stage="compare",
+                stage=ComparisonStage.COMPARE,
                 what=f"{same} and {name} are the same film",
                 advice="List each film once, and film a tyre again for each repetition",
             )

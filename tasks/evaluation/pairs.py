@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.geometry.angles import wrapped_deg
 from tasks.geometry.camera import Camera
 from tasks.geometry.rigid import nearest_rotation
 from tasks.surface.profile import ZONES
@@ -217,7 +218,7 @@ def _planted_score(planted: Planted, finding: Mapping[str, Any] | None) -> dict[
     if finding is None:
         return score
     if planted.angle_deg is not None and finding.get("angle_deg") is not None:
-        score["angle_error_deg"] = _turn(float(finding["angle_deg"]) - planted.angle_deg)
+        score["angle_error_deg"] = wrapped_deg(float(finding["angle_deg"]) - planted.angle_deg)
     depth = _number(finding.get("depth_mm"))
     if planted.depth_mm is not None and depth is not None:
         score["depth_error_mm"] = depth - planted.depth_mm
@@ -247,7 +248,7 @@ def _off_mm(finding: Mapping[str, Any], planted: Planted, truth: PairTruth) -> f
     if planted.angle_deg is None or finding["angle_deg"] is None:
         turn = 0.0
     else:
-        turn = math.radians(_turn(finding["angle_deg"] - planted.angle_deg))
+        turn = math.radians(wrapped_deg(finding["angle_deg"] - planted.angle_deg))
     if planted.part == "tread":
         # A flat spot goes right across.
         across = 0.0
@@ -256,11 +257,6 @@ def _off_mm(finding: Mapping[str, Any], planted: Planted, truth: PairTruth) -> f
         return math.hypot(turn * truth.diameter_mm / 2, across)
     own, other = planted.radius_mm or 0.0, float(finding.get("radius_mm") or 0.0)
     return math.sqrt(max(own**2 + other**2 - 2 * own * other * math.cos(turn), 0.0))
-
-
-def _turn(angle_deg: float) -> float:
-    """An angle in -180..180."""
-    return (angle_deg + 180.0) % 360 - 180.0
 
 
 def _number(value: Any) -> float | None:

@@ -16,7 +16,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.poses.face_turns import Turns, wrapped
+from tasks.geometry.angles import wrapped
+from tasks.poses.face_turns import Turns
 
 FloatArray = NDArray[np.float64]
 

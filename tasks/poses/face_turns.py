@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import median_filter
 
+from tasks.geometry.angles import wrapped
+
 FloatArray = NDArray[np.float64]
 Turns = Sequence[tuple[int, int, FloatArray]]
 """Two frames by position, and the angles by which their matches turn, radians."""
@@ -34,11 +36,6 @@ _STEPS_ABOUT = 9
 
 MIN_ON_FACE = 8
 """Fewest matches of a pair that tell how far the face has turned between its frames."""
-
-
-def wrapped(angle: FloatArray) -> FloatArray:
-    """Angles between -pi and pi."""
-    return np.asarray(np.mod(angle + np.pi, 2 * np.pi) - np.pi)
 
 
 _TOLD = 0.01

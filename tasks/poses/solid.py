@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.geometry.angles import wrapped
 from tasks.geometry.camera import Camera
 from tasks.geometry.conics import dual_conics, supports, touching_points
 from tasks.geometry.sphere import tangents
@@ -289,7 +290,7 @@ class Views:
         here = end(best)
         other = (best + np.where(here[2] > 0, 1, -1)) % NUM_DIRECTIONS
         there = end(other)
-        turn = (there[0] - here[0] + np.pi) % (2 * np.pi) - np.pi
+        turn = wrapped(there[0] - here[0])
         there = here[0] + turn, *there[1:]
         middle = _meeting(here, there)
         directions = np.stack([np.cos(middle), np.sin(middle)], axis=-1)

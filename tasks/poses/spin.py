@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from tasks.geometry.angles import wrapped
 from tasks.geometry.camera import Camera
 from tasks.geometry.sphere import tangents
 from tasks.imaging.images import read_grey
@@ -37,7 +38,6 @@ from tasks.poses.face_turns import (
     in_pace,
     refined_angles,
     steady_angles,
-    wrapped,
 )
 from tasks.poses.fit_solid import HALF_WIDTHS, refine_solid
 from tasks.poses.fixed_axis import (

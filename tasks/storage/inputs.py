@@ -16,6 +16,7 @@ from configs.locations import (
     printable,
 )
 from configs.settings import Settings
+from configs.stages import StageName
 from tasks.core.digests import canonical, sha256_of
 from tasks.core.errors import InputError, StorageError
 from tasks.storage.open import open_storage
@@ -26,7 +27,7 @@ IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
 
 def bad_input(code: str, what: str, advice: str) -> InputError:
     """An input error of the extract stage."""
-    return InputError(code, stage="extract", what=what, advice=advice)
+    return InputError(code, stage=StageName.EXTRACT, what=what, advice=advice)
 
 
 def natural_order(name: str) -> list[tuple[int, int, str]]:

@@ -22,6 +22,7 @@ from configs.locations import (
     stem_of,
 )
 from configs.settings import Settings
+from configs.stages import StageName
 from tasks.core.errors import InputError, StorageError
 from tasks.storage.open import open_storage
 
@@ -70,7 +71,7 @@ class Results:
             reason = getattr(exc.__cause__, "strerror", None) or exc.what
             raise InputError(
                 "output-unwritable",
-                stage="export",
+                stage=StageName.EXPORT,
                 what=f"{self.location(name)} cannot be written ({reason})",
                 advice="Choose another folder with --out",
             ) from exc
@@ -181,7 +182,7 @@ def foreign(results: Results, name: str) -> InputError:
     """What is said of a file that is in the way."""
     return InputError(
         "output-foreign",
-        stage="export",
+        stage=StageName.EXPORT,
         what=f"{results.location(name)} is there already, and is something else",
         advice="Move it away, or choose another folder or name",
     )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from configs.locations import printable
+from configs.stages import StageName
 from tasks.core.errors import InputError
 
 
@@ -20,7 +21,9 @@ def check_input_root(location: Path | str, roots: Sequence[Path | str]) -> None:
         InputError: ``input-missing`` where the root is gone, ``input-unreadable`` where a link
             leads out of it.
     """
-    _check(location, roots, gone="input-missing", leads_out="input-unreadable", stage="extract")
+    _check(
+        location, roots, gone="input-missing", leads_out="input-unreadable", stage=StageName.EXTRACT
+    )
 
 
 def check_output_root(location: Path | str, roots: Sequence[Path | str]) -> None:
@@ -34,7 +37,7 @@ def check_output_root(location: Path | str, roots: Sequence[Path | str]) -> None
         InputError: ``output-unwritable``.
     """
     code = "output-unwritable"
-    _check(location, roots, gone=code, leads_out=code, stage="export")
+    _check(location, roots, gone=code, leads_out=code, stage=StageName.EXPORT)
 
 
 def _check(

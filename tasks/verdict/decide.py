@@ -31,7 +31,7 @@ def judge(
     Args:
         evidence: What it is judged by.
         poses: How its cameras were found.
-        config: From which figures on there is a reason.
+        config: The limits beyond which a figure is a reason.
         first_word: What was said of the film before.
     """
     outlines = list(_outlines(evidence, config))

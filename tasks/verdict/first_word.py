@@ -20,7 +20,7 @@ def first_word(
     Args:
         glimpses: Frames evenly over the film, in order; None where nothing stands out.
         movement: What changes between all frames.
-        config: From which figures on there is a reason.
+        config: The limits beyond which a figure is a reason.
     """
     seen = [g for g in glimpses if g is not None and g.area >= config.min_area]
     figures = {

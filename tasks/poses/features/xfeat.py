@@ -27,7 +27,6 @@ CELL = 8
 STRIDE = 32
 """Of the deepest block: the sides of an image are multiples of it."""
 
-DESCRIPTOR_SIZE = 64
 
 MIN_PROBABILITY = 0.05
 """A pixel is a key point if it is at least so probable in its cell; as published."""

@@ -354,5 +354,9 @@ def _torn(
 
 
 def wrapped(angle: FloatArray) -> FloatArray:
-    """Angles in radians, of any shape, moved by whole turns to -pi to pi."""
+    """Angles in radians, of any shape, moved by whole turns to -pi to pi.
+
+    As :func:`tasks.geometry.angles.wrapped`, rounded otherwise: every tyre stays as it was, byte by
+    byte.
+    """
     return np.asarray(angle - 2 * math.pi * np.round(angle / (2 * math.pi)))

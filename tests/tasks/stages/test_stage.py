@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import re
 from pathlib import Path
 
 import pytest
 
+from configs.comparison import ComparisonStage
 from configs.progress import SHARES
 from configs.stages import MaskConfig, StageName
 from tasks.core.errors import StorageError
@@ -54,6 +56,14 @@ def test_every_name_is_a_stage_and_has_a_share_of_the_progress() -> None:
     assert [stage.name for stage in PIPELINE] == list(StageName)
     assert list(SHARES) == list(StageName)
     assert sum(SHARES.values()) == pytest.approx(1.0)
+
+
+def test_errors_take_the_names_of_stages_from_one_place() -> None:
+    names = "|".join([*StageName, *ComparisonStage])
+    root = Path(__file__).parents[3]
+    files = [f for p in ("deployments", "flows", "tasks", "tsr") for f in (root / p).rglob("*.py")]
+    spelt = re.compile(rf'stage(=| == )"({names})"')
+    assert [str(f.relative_to(root)) for f in files if spelt.search(f.read_text())] == []
 
 
 def test_a_stage_module_holds_one_stage_and_nothing_is_between() -> None:

