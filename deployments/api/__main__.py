@@ -13,8 +13,8 @@ from uvicorn.config import LOGGING_CONFIG
 
 from configs.settings import Settings
 from deployments.api.app import create_app
-from deployments.api.patience import HeadsInTime
 from deployments.api.settings import ApiSettings
+from deployments.api.timeouts import HeadsInTime
 from flows.support.logs import log_json
 from flows.support.own_server import ask_loopback_directly, use_own_password
 

@@ -14,8 +14,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deployments.api.bodies import bounded_body
 from deployments.api.errors import REQUEST_ID, ApiError, refusal
-from deployments.api.patience import in_time
 from deployments.api.rate import Rate
+from deployments.api.timeouts import in_time
 from deployments.api.tokens import Client, Tokens
 from deployments.api.tokens import Scope as TokenScope
 

@@ -47,13 +47,13 @@ class HeadsInTime(H11Protocol):
 
     def _wait_for_head(self) -> None:
         self._stop_waiting()
-        self._deadline = self.loop.call_later(HEAD_WITHIN_S, self._end_of_patience, self.cycle)
+        self._deadline = self.loop.call_later(HEAD_WITHIN_S, self._time_out, self.cycle)
 
     def _stop_waiting(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
 
-    def _end_of_patience(self, last: Any) -> None:
+    def _time_out(self, last: Any) -> None:
         if self.cycle is last:
             self.transport.close()
 

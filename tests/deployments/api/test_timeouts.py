@@ -14,8 +14,8 @@ import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from deployments.api import patience
-from deployments.api.patience import HeadsInTime
+from deployments.api import timeouts
+from deployments.api.timeouts import HeadsInTime
 from tests.deployments.api.service import Use
 
 MOST = 3
@@ -67,7 +67,7 @@ def test_connections_without_a_request_are_closed(
             for _, writer in idle:
                 writer.close()
 
-    monkeypatch.setattr(patience, "HEAD_WITHIN_S", 0.2)
+    monkeypatch.setattr(timeouts, "HEAD_WITHIN_S", 0.2)
     asyncio.run(test())
 
 
@@ -81,7 +81,7 @@ def test_a_body_that_nobody_reads_does_not_hold_a_connection(
             assert (await ended(reader)).startswith(b"HTTP/1.1 204")
             writer.close()
 
-    monkeypatch.setattr(patience, "HEAD_WITHIN_S", 0.2)
+    monkeypatch.setattr(timeouts, "HEAD_WITHIN_S", 0.2)
     asyncio.run(test())
 
 
@@ -106,7 +106,7 @@ def test_an_answer_may_take_longer_than_a_head(monkeypatch: pytest.MonkeyPatch) 
             writer.close()
             other.close()
 
-    monkeypatch.setattr(patience, "HEAD_WITHIN_S", 0.2)
+    monkeypatch.setattr(timeouts, "HEAD_WITHIN_S", 0.2)
     asyncio.run(test())
 
 
@@ -130,6 +130,6 @@ def test_a_body_that_stops_is_refused(
         reply = await api.request(method, path, content=stopping())
         assert (reply.status_code, reply.json()["code"]) == (408, "body-too-slow")
 
-    monkeypatch.setattr(patience, "BODY_PIECE_WITHIN_S", 0.2)
+    monkeypatch.setattr(timeouts, "BODY_PIECE_WITHIN_S", 0.2)
     use(test)
     assert {p for p in tmp_path.rglob("*") if p.is_file()} <= set(before)
