@@ -64,6 +64,7 @@ _REFUSALS: _Answers = {
     401: {"model": Refusal, "description": "No token, or a wrong one"},
     403: {"model": Refusal, "description": "The token has not the scope"},
     404: {"model": Refusal, "description": "There is no such job"},
+    408: {"model": Refusal, "description": "No more of the body came"},
     413: {"model": Refusal, "description": "The body is too large"},
     422: {"model": Refusal, "description": "A field is not valid, or a path is refused"},
     429: {"model": Refusal, "description": "Too many ask or wait; see Retry-After"},
