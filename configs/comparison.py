@@ -59,6 +59,17 @@ class CompareConfig(StageConfig):
     min_local_px: float = Field(
         1.0, gt=0, description="shallowest bulge or dent that is told, pixels of the film"
     )
+    spin_lead: float = Field(
+        1.5,
+        gt=1,
+        description="what stands once on the sidewalls fits so many times better than at any other "
+        "angle, or with the other face, where the angle is certain",
+    )
+    spin_deviations: float = Field(
+        4.5,
+        gt=0,
+        description="the same, in standard deviations of all other angles",
+    )
     tolerance_px: int = Field(
         2, ge=0, le=8, description="marks may lie so far off, pixels of the flattened sidewall"
     )

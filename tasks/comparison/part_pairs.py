@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from configs.comparison import CompareConfig
 from tasks.atlas.flattened import FlatPart
-from tasks.comparison.align import Alignment, other_face
+from tasks.comparison.align import Alignment
 from tasks.comparison.polar import COLUMNS, ROW_M, PolarImage, polar_image, strip_image
 from tasks.comparison.ridges import blurred, dilated
 from tasks.comparison.scan import Scan
+from tasks.comparison.spin import other_face
 from tasks.surface.robust import robust_sd
 
 FloatArray = NDArray[np.float64]

@@ -61,7 +61,7 @@ def test_a_circle_that_lies_off_is_no_cut() -> None:
 
 def test_nothing_differs_on_the_same_tyre() -> None:
     turned = scan(spin_deg=50.0)
-    assert _told(turned, align_scans(scan(), turned)) == []
+    assert _told(turned, align_scans(scan(), turned, CompareConfig())) == []
 
 
 _BLOTCHES = 12.0
