@@ -88,12 +88,14 @@ def _picture(
     """A part at some of its rows ``(H,)``, and which of them lie on it."""
     width = part.colours.shape[1]
     columns = (np.arange(COLUMNS) + 0.5) * width / COLUMNS - 0.5
-    x, y = np.meshgrid(columns.astype(np.float32), rows.astype(np.float32))
-    grey = cv2.cvtColor(part.colours, cv2.COLOR_RGB2GRAY).astype(np.float32)
     shrink = max(width / COLUMNS, 1.0)
+    pad = math.ceil(2 * shrink)
+    x, y = np.meshgrid((columns + pad).astype(np.float32), rows.astype(np.float32))
+    grey = cv2.cvtColor(part.colours, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    measured = (part.provenance == Provenance.MEASURED).astype(np.float32)
+    grey, measured = (np.pad(v, ((0, 0), (pad, pad)), mode="wrap") for v in (grey, measured))
     smooth = cv2.GaussianBlur(grey, (0, 0), 0.4 * shrink, borderType=cv2.BORDER_REPLICATE)
     value = cv2.remap(smooth, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    measured = (part.provenance == Provenance.MEASURED).astype(np.float32)
     known = (cv2.remap(measured, x, y, cv2.INTER_LINEAR) > 0.99) & inside[:, None]
     brightness = np.log(value + 8.0).astype(np.float32)
     return PolarImage(brightness, _standing_out(brightness, known), known, radii)

@@ -8,7 +8,7 @@ several of them taken out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -41,6 +41,9 @@ _TOLERANCE_PX = 5
 """Neighbourhood in which the same stroke may lie on a repeat."""
 _REPEAT_PX, _REPEATED = 4.0, 0.02
 """Next to what recurs, what does not is the less worth the stronger that is: it lies a bit off."""
+_FAINT, _ONCE_PX = 0.03, 1.5
+"""Logarithmic brightness from which on what stands once counts no more, and how far it is spread: a
+cut that is on one of the tyres only would else drown the rubber's mottle."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ class Spin:
     Args:
         turn: The way.
         correlation: How what stands once fits this way, normalised, -1 to 1.
-        runner_up: The same of the best other way.
+        runner_up: The same of the best way whose writing fits nearly as well.
         deviations: By how many standard deviations of all other ways it fits better than they do
             in the mean.
     """
@@ -111,10 +114,11 @@ def find_spin(
     first, second = ({n: _strokes(p) for n, p in tyre.items()} for tyre in (new, other))
     rows = _rows_off(first, second)
     second = {n: _down(v, rows) for n, v in second.items()}
-    spin = _spin(first, second, _best(_fits(first, second)))
+    fits = _fits(first, second)
+    spin = _spin(first, second, _best(fits), ())
     if spin.deviations < _LEAST_DEVIATIONS:
         return None
-    rivals = _rivals(_fits(first, second), spin.turn, config.spin_lead)
+    rivals = _rivals(fits, spin.turn, config.spin_lead)
     if not rivals:
         return spin
     among = [spin.turn, *rivals]
@@ -132,18 +136,19 @@ def find_spin(
         among.sort(key=lambda t: -_value(fits, _peak(fits, t)))
         if among[0] == best:
             break
-    return _spin(*once, _peak(fits, among[0]))
+    return _spin(*once, _peak(fits, among[0]), among[1:])
 
 
-def _spin(new: _Faces, other: _Faces, turn: Turn) -> Spin:
-    """How well one way fits among all."""
+def _spin(new: _Faces, other: _Faces, turn: Turn, rivals: Sequence[Turn]) -> Spin:
+    """How well one way fits, against its rivals or, where there are none, against all others."""
     fits = _fits(new, other)
     size = max(float(np.sqrt(_energy(new) * _energy(other))), 1e-12)
     rest = np.concatenate(
         [v[elsewhere(turn.columns)] if f == turn.faces else v for f, v in fits.items()]
     )
     value, spread = _value(fits, turn), max(float(rest.std()), 1e-12)
-    return Spin(turn, value / size, float(rest.max()) / size, (value - float(rest.mean())) / spread)
+    runner_up = max((_value(fits, _peak(fits, t)) for t in rivals), default=float(rest.max()))
+    return Spin(turn, value / size, runner_up / size, (value - float(rest.mean())) / spread)
 
 
 def _rows_off(new: _Faces, other: _Faces) -> int:
@@ -246,7 +251,8 @@ def _once(tyre: _Faces, known: _Known, turn: Turn, rest: Iterable[Turn]) -> _Fac
     for name, picture in placed.items():
         out = np.maximum(picture - high[name], 0.0) + np.minimum(picture - low[name], 0.0)
         repeated = np.sqrt(blurred(np.square(np.maximum(high[name], -low[name])), _REPEAT_PX))
-        once[name] = np.where(told[name], out / (1.0 + repeated / _REPEATED), 0.0)
+        faint = np.tanh(out / (1.0 + repeated / _REPEATED) / _FAINT)
+        once[name] = blurred(np.where(told[name], faint, 0.0), _ONCE_PX)
     return {n: v.astype(np.float32) for n, v in _placed(once, turn.inverse()).items()}
 
 

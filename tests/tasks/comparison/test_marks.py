@@ -112,6 +112,32 @@ def test_a_thin_cut_in_dirt_is_found_by_its_shape() -> None:
     assert mark.strength < 0
 
 
+def test_a_cut_across_the_seam_of_the_picture_is_found() -> None:
+    cut = np.zeros((100, WIDTH), np.uint8)
+    cv2.line(cut, (708, 30), (732, 62), 1, 2)
+    cut = np.roll(cut, WIDTH // 2, axis=1)
+    (mark,) = _told_of("outer-sidewall", _dirty(_wall(), 1), _dirty(_wall(), 2) - 20 * cut)
+    assert mark.angle_deg is not None
+    assert abs((mark.angle_deg + 180.0) % 360.0 - 180.0) < 1.0
+
+
+def test_sides_of_blocks_at_the_shoulder_are_no_marks() -> None:
+    """One film looks at them from higher up than the other."""
+    new, other = _dirty(_wall(), 1), _dirty(_wall(), 2)
+    for column in range(0, WIDTH, 90):
+        other[:8, column : column + 40] -= 25
+    assert _told_of("outer-sidewall", new, other) == []
+
+
+def test_a_films_smeared_end_is_no_torn_block() -> None:
+    """Blocks and grooves run into each other, there alone."""
+    new, worn = _dirty(_blocks(40), 3), _dirty(_blocks(75), 4)
+    rng = np.random.default_rng(7)
+    patches = gaussian_filter(rng.normal(size=(len(worn), 120)), (9.0, 9.0))
+    worn[:, 600:720] -= 30 * np.maximum(patches / patches.std(), 0.0)
+    assert _told_of(TREAD, new, worn) == []
+
+
 @pytest.mark.parametrize(("part", "new"), [("outer-sidewall", _wall()), (TREAD, _wall() + 20)])
 def test_what_is_hardly_darker_on_a_clean_tyre_is_no_mark(part: str, new: FloatArray) -> None:
     """As in places between two films of one tyre at different sizes."""

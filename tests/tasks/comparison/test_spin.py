@@ -21,7 +21,7 @@ from tests.tasks.comparison.made import WIDTH, scan
 _WORDS = (("NOPARO WET", 60), ("155/40 R13", 420), ("NOPARO WET", 780), ("DOT 49983741", 1100))
 
 
-_THRICE = (("ZEONUPER", 0), ("ZEONUPER", WIDTH // 3), ("ZEONUPER", 2 * WIDTH // 3))
+_THRICE = tuple(("ZEONUPER", 20 + k * WIDTH // 3) for k in range(3))
 _SERIAL = ("DOT 06", WIDTH // 2)
 
 
