@@ -63,12 +63,13 @@ class CompareConfig(StageConfig):
         1.5,
         gt=1,
         description="what stands once on the sidewalls fits so many times better than at any other "
-        "angle, or with the other face, where the angle is certain",
+        "angle at which words fit, or with the other face, where the angle is certain",
     )
     spin_deviations: float = Field(
         4.5,
         gt=0,
-        description="the same, in standard deviations of all other angles",
+        description="the same over all angles, in standard deviations; where words alone repeat "
+        "it has reached 3",
     )
     tolerance_px: int = Field(
         2, ge=0, le=8, description="marks may lie so far off, pixels of the flattened sidewall"
