@@ -31,7 +31,7 @@ from tasks.comparison.deviation import placed_glb
 from tasks.core.errors import InputError
 from tasks.geometry.similarity import Similarity
 from tasks.report.comparison_page import comparison_page
-from tasks.report.found import FoundResult, find_result, whole_result
+from tasks.report.result_files import FoundResult, find_result, whole_result
 from tasks.stages.compare_scans import (
     CELLS_FILE,
     CHANGE_FILE,

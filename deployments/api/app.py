@@ -22,10 +22,10 @@ from configs.settings import Settings
 from deployments.api.callbacks import Callbacks
 from deployments.api.downloads import CONDITIONS, TYPES, file_response
 from deployments.api.errors import REQUEST_ID, ApiError, Refusal, add_handlers
-from deployments.api.gate import Gate, allowed
+from deployments.api.job_kinds import Comparisons, Reconstructions
 from deployments.api.jobs import Jobs
-from deployments.api.kinds import Comparisons, Reconstructions
 from deployments.api.metrics import TEXT_TYPE, metrics
+from deployments.api.middleware import Gate, allowed
 from deployments.api.models import (
     CompareBody,
     Health,

@@ -34,8 +34,7 @@ from deployments.api.attempts import (
 )
 from deployments.api.callback_rules import LABEL, PENDING, callback_state, check_callback
 from deployments.api.errors import ApiError, speakable
-from deployments.api.expected import Expected
-from deployments.api.kinds import Kind, ask_alike
+from deployments.api.job_kinds import Kind, ask_alike
 from deployments.api.models import (
     JobBody,
     JobError,
@@ -44,6 +43,7 @@ from deployments.api.models import (
     Status,
 )
 from deployments.api.prefect_runs import ACTIVE, WAITING, PrefectRuns
+from deployments.api.remaining_time import Expected
 from deployments.api.results import JobResults
 from deployments.api.settings import ApiSettings
 from deployments.api.tokens import Client

@@ -13,8 +13,8 @@ from fastapi import WebSocket, WebSocketDisconnect
 
 from deployments.api.attempts import ENDED
 from deployments.api.errors import ApiError, in_words
-from deployments.api.gate import bearer
 from deployments.api.jobs import Jobs
+from deployments.api.middleware import bearer
 from deployments.api.models import JobStatus
 from deployments.api.tokens import Client, Tokens
 

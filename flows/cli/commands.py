@@ -114,7 +114,7 @@ def reconstruct(options: argparse.Namespace) -> int:
     settings = load_settings()
     prepare(settings, verbose=options.verbose, quiet=options.quiet)
     from flows.cli.progress import shown_progress
-    from flows.support.pace import kind_of, remembered
+    from flows.support.stage_times import kind_of, remembered
     from tasks.storage.inputs import check_input, check_name
     from tasks.storage.results import check_writable
 

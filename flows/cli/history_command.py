@@ -92,7 +92,7 @@ def report_lines(record: Mapping[str, Any], end: str) -> str:
         end: The last lines.
     """
     from tasks.comparison.over_time import Comparison
-    from tasks.core.words import signed
+    from tasks.core.phrasing import signed
 
     lines = [""]
     comparisons = [Comparison(**fields) for fields in record["comparisons"]]

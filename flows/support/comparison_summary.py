@@ -13,7 +13,7 @@ from flows.support.events import slug
 from flows.support.links import address_of
 from flows.support.page import escaped, table
 from tasks.comparison.findings import depth_of, place_of
-from tasks.core.words import signed
+from tasks.core.phrasing import signed
 from tasks.storage.results import Results
 
 _LINKED = {"report": ".html", "GLB": ".change.glb"}

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from configs.comparison import CompareConfig
 from tasks.comparison.align import Alignment
-from tasks.comparison.measured import Measured
-from tasks.comparison.outlined import TreadSection, mean_change, tread_section
+from tasks.comparison.surface_samples import Measured
+from tasks.comparison.tread_section import TreadSection, mean_change, tread_section
 from tasks.surface.heights import SurfaceGrid
 from tasks.surface.profile import TREAD_NORMAL, ZONES
 from tasks.surface.robust import robust_sd

@@ -16,11 +16,11 @@ from tasks.comparison.change import Change, change_between, tread_rows
 from tasks.comparison.findings import Finding, findings_of
 from tasks.comparison.flat_spots import Roundness, flat_spots, roundness
 from tasks.comparison.marks import visual_marks
-from tasks.comparison.measured import Measured
 from tasks.comparison.part_pairs import PartPair, part_pairs
 from tasks.comparison.scan import Scan
+from tasks.comparison.surface_samples import Measured
+from tasks.surface.contour_generators import touches_of
 from tasks.surface.heights import SurfaceGrid, field_over, grid_on, mesh_heights
-from tasks.surface.touches import touches_of
 
 FloatArray = NDArray[np.float64]
 Verdict = Literal["changed", "not detectable", "cannot compare"]

@@ -15,8 +15,8 @@ from configs.comparison import CompareConfig
 from tasks.comparison.change import Change
 from tasks.comparison.flat_spots import FlatSpot
 from tasks.comparison.marks import VisualMark
-from tasks.comparison.measured import Measured
 from tasks.comparison.part_pairs import TREAD
+from tasks.comparison.surface_samples import Measured
 from tasks.surface.robust import robust_sd
 
 FloatArray = NDArray[np.float64]

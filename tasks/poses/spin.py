@@ -51,9 +51,9 @@ from tasks.poses.observations import Observations
 from tasks.poses.outline import Outline
 from tasks.poses.sfm import Matches
 from tasks.poses.solid import TYPICAL_FALLS, Solid, Views
+from tasks.poses.stabilisation import Steadying
 from tasks.poses.steady_orbit import phases
 from tasks.poses.steady_spin import median_outline, on_face, view_from
-from tasks.poses.steadying import Steadying
 from tasks.poses.tracks import join_matches
 from tasks.poses.turning_plane import TurningPlane, find_turning_plane
 

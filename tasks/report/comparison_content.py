@@ -16,10 +16,10 @@ from tasks.comparison.findings import Finding
 from tasks.comparison.flat_spots import Roundness
 from tasks.comparison.part_pairs import PartPair
 from tasks.comparison.polar import COLUMNS, PolarImage
-from tasks.core.words import signed
+from tasks.core.phrasing import signed
+from tasks.mesh.glb_reader import ReadMesh
 from tasks.mesh.preview import VIEWS
-from tasks.mesh.reading import ReadMesh
-from tasks.mesh.studio import Studio
+from tasks.mesh.rendering import Studio
 from tasks.report.content import data_uri
 
 FloatArray = NDArray[np.float64]

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from configs.locations import printable
 from tasks.comparison.gauge import GaugeStudy
 from tasks.comparison.over_time import Comparison
-from tasks.core.words import signed
+from tasks.core.phrasing import signed
 from tasks.report.comparison_charts import zones_over_films
 from tasks.report.page import render
 

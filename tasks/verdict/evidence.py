@@ -23,11 +23,11 @@ from tasks.poses.motion import path_jump_deg
 from tasks.poses.outline import read_outline
 from tasks.poses.record import PoseEstimate
 from tasks.verdict.coverage import PARTS, Way, face_steepness, parts_seen, unseen_hours, way_of
-from tasks.verdict.halves import compare_halves, scale_by_frame, scale_spread_percent
-from tasks.verdict.misfit import outline_misfit
+from tasks.verdict.outline_residuals import outline_misfit
 from tasks.verdict.photos import photo_agreement, predict
 from tasks.verdict.silhouettes import SilhouetteFit, clock_position, compare_silhouette
-from tasks.verdict.turns import TurnCheck, check_turn
+from tasks.verdict.split_half import compare_halves, scale_by_frame, scale_spread_percent
+from tasks.verdict.turn_check import TurnCheck, check_turn
 from tasks.video.frames import evenly
 
 _BODY = 0.005

@@ -13,8 +13,8 @@ import cv2
 
 from configs.stages import ExtractConfig, StageName
 from tasks.core.errors import InputError
+from tasks.core.phrasing import counted
 from tasks.core.progress import report
-from tasks.core.words import counted
 from tasks.imaging.images import fov_by_exif, read_source_image, write_image
 from tasks.imaging.resizing import bounded
 from tasks.storage.inputs import bad_input, check_input, pictures_in

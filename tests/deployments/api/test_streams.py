@@ -20,8 +20,8 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from deployments.api import app, streams
 from deployments.api.__main__ import NoSockets
+from deployments.api.job_kinds import Reconstructions
 from deployments.api.jobs import Jobs
-from deployments.api.kinds import Reconstructions
 from deployments.api.settings import ApiSettings
 from deployments.api.streams import changes
 from tests.deployments.api.service import TOKEN, client_of, runs_on
