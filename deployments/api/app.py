@@ -410,11 +410,11 @@ def _upload_routes(settings: ApiSettings) -> APIRouter:
         return await receive_form(request, settings)
 
     @routes.post("/upload-addresses", status_code=201)
-    async def upload_address(wanted: UploadWanted, _: _Submitter) -> UploadAddress:
+    async def upload_address(upload: UploadWanted, _: _Submitter) -> UploadAddress:
         """An address to which a video is sent past this service, where inputs lie in a bucket.
 
         PUT the video there, of just this size, without the token.
         """
-        return await signed(wanted, settings)
+        return await signed(upload, settings)
 
     return routes

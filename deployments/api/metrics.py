@@ -142,9 +142,9 @@ def _machines(records: Sequence[Mapping[str, Any]]) -> list[GaugeMetricFamily]:
     values: dict[str, dict[tuple[str, ...], float]] = defaultdict(dict)
     for each in records:
         machine = str(each["machine"])
-        for place, disk in each["disks"].items():
+        for path, disk in each["disks"].items():
             for field, value in disk.items():
-                values[f"disk {field}"].setdefault((machine, place), value)
+                values[f"disk {field}"].setdefault((machine, path), value)
         for gpu in each["gpus"]:
             for field in ("used", "memory_used", "memory"):
                 if field in gpu:

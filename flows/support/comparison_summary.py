@@ -77,8 +77,8 @@ def comparison_summary(
         for each in record["findings"]
     ]
     found = table(("finding", "place", "size, mm", "depth", "certainty"), findings)
-    told = record["verdict"] != "cannot compare"
-    nothing = "Nothing was found that has a place." if told else ""
+    compared = record["verdict"] != "cannot compare"
+    nothing = "Nothing was found that has a place." if compared else ""
     return "\n".join(
         [
             f"# {escaped(name)}",

@@ -178,7 +178,7 @@ def _solved(
     design[number, strip] = 1.0
     design[:, count], design[:, count + 1] = np.sin(turn), np.cos(turn)
     x, weight = across[strip], np.ones(len(piece))
-    solved, held = np.zeros(count + 2), 1e-9 * np.eye(count + 2)
+    solved, ridge = np.zeros(count + 2), 1e-9 * np.eye(count + 2)
     for _ in range(_ROUNDS):
         weighted = weight[:, None] * design
         by, sloped = to_group @ weighted, to_group @ (x[:, None] * weighted)
@@ -190,7 +190,7 @@ def _solved(
         to_amount, to_slope = p * by + q * sloped, q * by + r * sloped
         matrix = design.T @ weighted - by.T @ to_amount - sloped.T @ to_slope
         target = weighted.T @ height - to_amount.T @ u - to_slope.T @ v
-        solved = np.linalg.solve(matrix + held, target)
+        solved = np.linalg.solve(matrix + ridge, target)
         amount = p[:, 0] * u + q[:, 0] * v - to_amount @ solved
         slope = q[:, 0] * u + r[:, 0] * v - to_slope @ solved
         rest = height - design @ solved - amount[group] - slope[group] * x

@@ -29,7 +29,9 @@ _T = TypeVar("_T")
 _LAST_LINES = 40
 
 
-def call_apart(stage: str, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+def call_isolated(
+    stage: str, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs
+) -> _T:
     """What a function returns, called in a process of its own.
 
     Args:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from configs.stages import StageName
-from tasks.core.isolated_call import call_apart
+from tasks.core.isolated_call import call_isolated
 from tasks.poses.record import PoseEstimate
 
 
@@ -23,9 +23,9 @@ def estimate_poses(*args: Any, **kwargs: Any) -> PoseEstimate:
         Cameras of the registered frames and the tyre, in one world of arbitrary scale.
 
     Raises:
-        Tyre3dError: As there; besides those of :func:`tasks.core.isolated_call.call_apart`.
+        Tyre3dError: As there; besides those of :func:`tasks.core.isolated_call.call_isolated`.
     """
-    return call_apart(StageName.ESTIMATE_POSES.value, _estimate_poses_here, *args, **kwargs)
+    return call_isolated(StageName.ESTIMATE_POSES.value, _estimate_poses_here, *args, **kwargs)
 
 
 def _estimate_poses_here(*args: Any, **kwargs: Any) -> PoseEstimate:

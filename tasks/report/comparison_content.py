@@ -106,8 +106,8 @@ def _change(metres: float, lod_m: float) -> str:
     """A cell's change in words."""
     if not math.isfinite(metres):
         return "not compared"
-    told = f"told from {1000 * lod_m:.2f} mm on" if math.isfinite(lod_m) else "not told"
-    return f"{signed(1000 * metres)} mm, {told}"
+    detectable = f"told from {1000 * lod_m:.2f} mm on" if math.isfinite(lod_m) else "not told"
+    return f"{signed(1000 * metres)} mm, {detectable}"
 
 
 def _parts(change: Change) -> list[tuple[float, str]]:

@@ -85,11 +85,13 @@ def whole_result(text: str, settings: Settings) -> FoundResult:
         StorageError: S3 does not answer.
     """
     found = find_result(text, settings)
-    told = metadata_of(found.location)
+    metadata = metadata_of(found.location)
     if not _tells_all(found.metadata):
-        raise _incomplete(f"{told}, which tells what the mesh was made of, is missing or damaged")
+        raise _incomplete(
+            f"{metadata}, which tells what the mesh was made of, is missing or damaged"
+        )
     if found.metadata["glb_sha256"] != hashlib.sha256(found.glb).hexdigest():
-        raise _incomplete(f"{told} tells of another mesh than {found.location}")
+        raise _incomplete(f"{metadata} tells of another mesh than {found.location}")
     return found
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tasks.core.errors import InputError, ResourceError, StorageError
-from tasks.core.isolated_call import call_apart
+from tasks.core.isolated_call import call_isolated
 from tasks.core.progress import listening, report
 
 STAGE = "estimate-poses"
@@ -55,22 +55,22 @@ def wait(marker: Path) -> None:
 def test_result_progress_and_a_process_of_its_own() -> None:
     steps: list[tuple[str, int, int]] = []
     with listening(lambda *step: steps.append(step)):
-        total, process = call_apart(STAGE, add, 1, second=2)
+        total, process = call_isolated(STAGE, add, 1, second=2)
     assert total == 3
     assert process != os.getpid()
     assert steps == [(STAGE, n, 3) for n in range(3)]
 
 
 def test_arguments_and_results_larger_than_a_pipe() -> None:
-    assert len(call_apart(STAGE, much, 3_000_000)) == 3_000_000
-    assert call_apart(STAGE, len, "x" * 3_000_000) == 3_000_000
+    assert len(call_isolated(STAGE, much, 3_000_000)) == 3_000_000
+    assert call_isolated(STAGE, len, "x" * 3_000_000) == 3_000_000
 
 
 def test_errors_are_those_that_were_raised() -> None:
     with pytest.raises(InputError, match=r"\[no-tyre\]"):
-        call_apart(STAGE, refuse)
+        call_isolated(STAGE, refuse)
     with pytest.raises(RuntimeError, match="RuntimeError: oh"):
-        call_apart(STAGE, fail, "oh")
+        call_isolated(STAGE, fail, "oh")
 
 
 @pytest.mark.parametrize("how", [fail, say_and_abort])
@@ -84,7 +84,7 @@ def test_errors_are_those_that_were_raised() -> None:
 )
 def test_a_full_disk_is_told_as_such(how: object, words: str) -> None:
     with pytest.raises(StorageError, match=r"\[disk-full\] estimate-poses"):
-        call_apart(STAGE, how, words)  # type: ignore[arg-type]
+        call_isolated(STAGE, how, words)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -97,16 +97,16 @@ def test_a_full_disk_is_told_as_such(how: object, words: str) -> None:
 )
 def test_a_process_that_dies_is_an_error_that_may_pass(number: int, told: str) -> None:
     with pytest.raises(ResourceError, match=told) as caught:
-        call_apart(STAGE, end_by, number)
+        call_isolated(STAGE, end_by, number)
     assert caught.value.retryable
 
 
 def test_it_ends_with_its_caller(tmp_path: Path) -> None:
     marker = tmp_path / "pid"
     code = (
-        "from pathlib import Path; from tasks.core.isolated_call import call_apart; "
+        "from pathlib import Path; from tasks.core.isolated_call import call_isolated; "
         "from tests.tasks.core.test_isolated_call import wait; "
-        f"call_apart('x', wait, Path({str(marker)!r}))"
+        f"call_isolated('x', wait, Path({str(marker)!r}))"
     )
     root = str(Path(__file__).parents[3])
     with subprocess.Popen([sys.executable, "-c", code], cwd=root) as caller:
