@@ -1,6 +1,6 @@
 """How far two tyres are turned against each other, and which of their faces is which.
 
-Words are repeated round a sidewall, and on both. Angles at which they fit cannot be told apart by
+Words are repeated round a sidewall, and on both. Angles at which they fit cannot be common apart by
 them, only by what stands once: a serial number, a dot of paint, the rubber's own mottle. Therefore
 the angles that fit nearly as well as the best are looked at again with what both tyres show at
 several of them taken out.
@@ -121,22 +121,22 @@ def find_spin(
     rivals = _rivals(fits, spin.turn, config.spin_lead)
     if not rivals:
         return spin
-    among = [spin.turn, *rivals]
+    candidates = [spin.turn, *rivals]
     known = (
         {n: p.known for n, p in new.items()},
         {n: _down(p.known, rows) for n, p in other.items()},
     )
-    for _ in among:
-        best, rest = among[0], among[1:]
+    for _ in candidates:
+        best, rest = candidates[0], candidates[1:]
         once = (
             _once(first, known[0], best.inverse(), [t.inverse() for t in rest]),
             _once(second, known[1], best, rest),
         )
         fits = _fits(*once)
-        among.sort(key=lambda t: -_value(fits, _peak(fits, t)))
-        if among[0] == best:
+        candidates.sort(key=lambda t: -_value(fits, _peak(fits, t)))
+        if candidates[0] == best:
             break
-    return _spin(*once, _peak(fits, among[0]), among[1:])
+    return _spin(*once, _peak(fits, candidates[0]), candidates[1:])
 
 
 def _spin(new: _Faces, other: _Faces, turn: Turn, rivals: Sequence[Turn]) -> Spin:
@@ -239,20 +239,20 @@ def _once(tyre: _Faces, known: _Known, turn: Turn, rest: Iterable[Turn]) -> _Fac
     placed = _placed(tyre, turn)
     high = {name: np.zeros_like(v) for name, v in placed.items()}
     low = {name: np.zeros_like(v) for name, v in placed.items()}
-    told = _placed(known, turn)
+    common = _placed(known, turn)
     for other in rest:
         seen = _placed(known, other)
         for name, picture in _placed(tyre, other).items():
             if name in placed:
                 high[name] = np.maximum(high[name], dilated(picture, _TOLERANCE_PX))
                 low[name] = np.minimum(low[name], -dilated(-picture, _TOLERANCE_PX))
-                told[name] = told[name] & seen[name]
+                common[name] = common[name] & seen[name]
     once = {}
     for name, picture in placed.items():
         out = np.maximum(picture - high[name], 0.0) + np.minimum(picture - low[name], 0.0)
         repeated = np.sqrt(blurred(np.square(np.maximum(high[name], -low[name])), _REPEAT_PX))
         faint = np.tanh(out / (1.0 + repeated / _REPEATED) / _FAINT)
-        once[name] = blurred(np.where(told[name], faint, 0.0), _ONCE_PX)
+        once[name] = blurred(np.where(common[name], faint, 0.0), _ONCE_PX)
     return {n: v.astype(np.float32) for n, v in _placed(once, turn.inverse()).items()}
 
 
