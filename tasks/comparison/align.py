@@ -163,12 +163,12 @@ def _spin(new: Scan, other: Scan, scale: float, config: CompareConfig) -> Spin |
     pictures = _common([*((p, 1.0) for p in walls[0]), *((p, scale) for p in walls[1])])
     if not all(walls) or pictures is None:
         return None
-    first, second = pictures[: len(walls[0])], pictures[len(walls[0]) :]
-    named = [
-        {part.name: picture for part, picture in zip(parts, each, strict=True)}
-        for parts, each in zip(walls, (first, second), strict=True)
-    ]
-    return find_spin(*named, config)
+    count = len(walls[0])
+    return find_spin(
+        {p.name: picture for p, picture in zip(walls[0], pictures[:count], strict=True)},
+        {p.name: picture for p, picture in zip(walls[1], pictures[count:], strict=True)},
+        config,
+    )
 
 
 def _by_marks(
@@ -179,7 +179,9 @@ def _by_marks(
     sets = []
     for name in (OUTER, INNER):
         here, there = new.parts.get(name), other.parts.get(other_face(name, faces))
-        pictures = None if here is None or there is None else _common([(here, 1.0), (there, scale)])
+        if here is None or there is None:
+            continue
+        pictures = _common([(here, 1.0), (there, scale)])
         if pictures is not None:
             turn = columns if name == OUTER else -columns
             sets.append(_found(pictures, turn, here, there, scale))
