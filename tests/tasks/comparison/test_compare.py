@@ -102,7 +102,9 @@ def test_one_tyre_filmed_twice_has_not_changed(tmp_path: Path) -> None:
 def _in_place(monkeypatch: pytest.MonkeyPatch) -> None:
     """Scans that lie on each other as they are."""
     alignment = Alignment(Similarity(1.0, np.eye(3), np.zeros(3)), "sidewall-markings")
-    monkeypatch.setattr(tasks.comparison.compare, "align_scans", lambda new, other: alignment)
+    monkeypatch.setattr(
+        tasks.comparison.compare, "align_scans", lambda new, other, config: alignment
+    )
 
 
 @pytest.mark.usefixtures("_in_place")
@@ -117,7 +119,9 @@ def test_without_an_anchor_no_finite_change_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alignment = Alignment(Similarity(1.0, np.eye(3), np.zeros(3)), "diameter")
-    monkeypatch.setattr(tasks.comparison.compare, "align_scans", lambda new, other: alignment)
+    monkeypatch.setattr(
+        tasks.comparison.compare, "align_scans", lambda new, other, config: alignment
+    )
     film = filmed(scan(), scan(), tmp_path, count=12)
     compared = compare_scans(film, film, CompareConfig())
     assert compared.verdict == "cannot compare"
@@ -169,7 +173,9 @@ def test_at_an_angle_that_is_not_certain_nothing_looks_different(
     alignment = Alignment(
         Similarity(1.0, np.eye(3), np.zeros(3)), "sidewall-markings", spin_certain=certain
     )
-    monkeypatch.setattr(tasks.comparison.compare, "align_scans", lambda new, other: alignment)
+    monkeypatch.setattr(
+        tasks.comparison.compare, "align_scans", lambda new, other, config: alignment
+    )
     monkeypatch.setattr(tasks.comparison.compare, "visual_marks", lambda *a: [mark])
     told = [
         f for f in compare_scans(scan(), scan(), CompareConfig()).findings if f.certainty >= FOUND
