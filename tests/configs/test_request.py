@@ -81,7 +81,9 @@ def test_what_is_out_of_bounds_or_unknown_is_refused(fields: dict[str, Any]) -> 
         ReconstructOptions.model_validate(fields)
 
 
-@pytest.mark.parametrize("text", ["s3://bucket", "s3://", "s3:///a", "s3://b/../a", "s3://b//a"])
+@pytest.mark.parametrize(
+    "text", ["s3://bucket", "s3://", "s3:///a", "s3://b/a/", "s3://b/../a", "s3://b//a"]
+)
 def test_addresses_that_name_no_object_are_refused(text: str, tmp_path: Path) -> None:
     for name in ("input", "glb_path"):
         fields = {"input": tmp_path / "a.mp4", "glb_path": tmp_path / "a.glb", name: text}
