@@ -35,24 +35,25 @@ def test_a_reconstruction_has_one_source() -> None:
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("change", "why"),
     [
-        {"model": "/srv/models/mine"},
-        {"model": "u2net"},
-        {"session": "triposr"},
-        {"reference": "a\0b"},
-        {"reference": [{"deep": ["\ud800"]}]},
-        {"parameters": {}},
-        {"input_roots": ["/"]},
-        {"x": {"__prefect_kind": "jinja"}},
+        ({"model": "/srv/models/mine"}, "must be one of tyre-mini"),
+        ({"model": "u2net"}, "must be one of tyre-mini"),
+        ({"session": "triposr"}, "must be one of tyre-segmenter"),
+        ({"reference": "a\0b"}, "control characters"),
+        ({"reference": [{"deep": ["\ud800"]}]}, "halves of characters"),
+        ({"x": {"a\ud800": 1}}, "halves of characters"),
+        ({"parameters": {}}, "Extra inputs"),
+        ({"input_roots": ["/"]}, "Extra inputs"),
+        ({"x": [{"__prefect_kind": "jinja"}]}, "__prefect_kind is refused"),
     ],
 )
 def test_no_job_names_weights_in_a_folder_parameters_roots_or_templates(
-    change: dict[str, Any],
+    change: dict[str, Any], why: str
 ) -> None:
     for kind, whole in ((ReconstructBody, RECONSTRUCT), (CompareBody, COMPARE)):
         kind.model_validate({**whole, "model": "triposr", "session": "u2net"})
-        with pytest.raises(ValidationError):
+        with pytest.raises(ValidationError, match=why):
             kind.model_validate({**whole, **change})
 
 
