@@ -10,6 +10,7 @@ import pytest
 from tasks.fusion.evidence.plane_sweep import PhotoConsistency
 from tasks.fusion.evidence.spokes import (
     BACKGROUND,
+    NEAR_AXLE,
     RIDGE_REACH,
     count_spokes,
     ridge_map,
@@ -91,7 +92,14 @@ def test_without_spokes_every_circle_has_its_mean() -> None:
     np.testing.assert_allclose(on_ridge(found), 0.4, atol=1e-6)
     assert np.ptp(found, axis=1).max() < 1e-6
     assert found.min() == 0
-    near = GRID.radii < 0.06 * RADIUS
+
+
+def test_too_few_nodes_for_a_mean_have_that_of_the_next_circle() -> None:
+    bright = face((6, 0.3))
+    near = GRID.radii < NEAR_AXLE * RADIUS
+    assert 1 < near.sum() < 4
+    bright.value[near] = 3.0
+    found = symmetrise_consistency(GRID, bright, 6, RADIUS)
     np.testing.assert_array_equal(found[near], found[[near.sum()] * int(near.sum())])
 
 
