@@ -66,6 +66,7 @@ _REFUSALS: _Answers = {
     404: {"model": Refusal, "description": "There is no such job"},
     408: {"model": Refusal, "description": "No more of the body came"},
     413: {"model": Refusal, "description": "The body is too large"},
+    415: {"model": Refusal, "description": "The body has a Content-Encoding"},
     422: {"model": Refusal, "description": "A field is not valid, or a path is refused"},
     429: {"model": Refusal, "description": "Too many ask or wait; see Retry-After"},
     500: {"model": Refusal, "description": "A fault of the service"},
