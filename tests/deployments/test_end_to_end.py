@@ -194,7 +194,7 @@ def test_a_job_over_the_api_survives_its_restart_and_its_end_is_told(
     stack: Stack, shop: int
 ) -> None:
     video = stack.folder / "in" / "single.mp4"
-    shutil.copy(stack.folder / "in" / "first.mp4", video)
+    _shrink(video, 320)  # as the batch's first: what it made is found
     body = {
         "video": str(video),
         "output_glb_path": str(stack.folder / "out" / "single.glb"),
