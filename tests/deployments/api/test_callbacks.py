@@ -157,6 +157,9 @@ def test_a_clock_that_is_days_ahead_of_the_servers_gives_up_nothing(
             assert await (await teller(prefect, settings)).tell() == 0
             assert "callback:pending" in prefect.runs[job]["tags"]
             assert await (await teller(prefect, settings)).tell() == 1
+            _, headers, content = backend.got[-1]
+            signed = headers[SIGNATURE], SECRET, prefect.now().timestamp()
+            assert documented_check()(content, *signed), "a backend would refuse it as too old"
 
     asyncio.run(ask())
 

@@ -88,7 +88,7 @@ PERMANENT = frozenset(
         "video-empty",
         "video-no-picture",
         "video-too-long",
-    "video-truncated",
+        "video-truncated",
         "video-unreadable",
         "weights-digest",
         "weights-unreadable",
