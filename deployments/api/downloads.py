@@ -43,24 +43,27 @@ class Sending:
         self._most = most
         self.now = 0
 
-    def check(self, content: bytes) -> None:
+    def check(self, size: int) -> None:
         """Make sure that there is room for another file.
+
+        Args:
+            size: Its bytes.
 
         Raises:
             ApiError: 429.
         """
-        if self.now and self.now + len(content) > self._most:
+        if self.now and self.now + size > self._most:
             message = "Too many files are being sent: ask again later"
             raise ApiError(429, "busy", message, retry_after_s=_AGAIN_S)
 
     @contextlib.contextmanager
-    def counted(self, content: bytes) -> Iterator[None]:
-        """Count a file for as long as this lasts."""
-        self.now += len(content)
+    def counted(self, size: int) -> Iterator[None]:
+        """Count a file of so many bytes for as long as this lasts."""
+        self.now += size
         try:
             yield
         finally:
-            self.now -= len(content)
+            self.now -= size
 
 
 class InPieces(Response):
@@ -76,14 +79,14 @@ class InPieces(Response):
     """
 
     def __init__(self, sending: Sending, content: bytes, **others: Any) -> None:
-        sending.check(content)
+        sending.check(len(content))
         super().__init__(content, **others)
         self._sending = sending
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""
         start = {"status": self.status_code, "headers": self.raw_headers}
-        with self._sending.counted(self.body):
+        with self._sending.counted(len(self.body)):
             await send({"type": "http.response.start", **start})
             for at in range(0, len(self.body), _PIECE):
                 piece = self.body[at : at + _PIECE]
