@@ -12,7 +12,7 @@ from prefect.events.schemas.automations import AutomationCore, EventTrigger, Pos
 from prefect.exceptions import ObjectNotFound
 
 from flows.support.machine import DISK_LOW
-from tasks.core.words import counted
+from tasks.core.phrasing import counted
 
 RUN_FAILED = "tyre3d: alert: a run failed"
 NO_WORKER = "tyre3d: alert: a pool has no worker"

@@ -57,8 +57,8 @@ def unpinned_of_kubernetes(folder: Path) -> dict[str, str]:
     """By file: images in kustomizations that have no digest; these are the release's own."""
     found: dict[str, str] = {}
     for path in sorted(folder.rglob("kustomization.yaml")):
-        given = yaml.safe_load(path.read_text()).get("images", [])
-        missing = [_named(image) for image in given if "digest" not in image]
+        images = yaml.safe_load(path.read_text()).get("images", [])
+        missing = [_named(image) for image in images if "digest" not in image]
         if missing:
             found[f"{path.parent.name}/{path.name}"] = ", ".join(missing)
     return found

@@ -31,7 +31,7 @@ from tasks.comparison.deviation import placed_glb
 from tasks.core.errors import InputError
 from tasks.geometry.similarity import Similarity
 from tasks.report.comparison_page import comparison_page
-from tasks.report.found import FoundResult, find_result, whole_result
+from tasks.report.result_files import FoundResult, find_result, whole_result
 from tasks.stages.compare_scans import (
     CELLS_FILE,
     CHANGE_FILE,
@@ -102,16 +102,18 @@ def run_comparison(request: CompareRequest, settings: Settings) -> dict[str, Any
     change = inside(request.out_dir, f"{name}.change.glb")
     check_output_root(change, request.output_roots)
     results = Results(request.out_dir, settings)
-    given = {"new": request.new, "damaged": request.damaged}
-    films = {side: place for side, place in given.items() if not _is_result(place)}
+    requested = {"new": request.new, "damaged": request.damaged}
+    films = {side: location for side, location in requested.items() if not _is_result(location)}
     check_comparison_writable(results, name, films)
     store = open_store(settings)
-    for location in given.values():  # what cannot be used is refused before a film is reconstructed
+    for (
+        location
+    ) in requested.values():  # what cannot be used is refused before a film is reconstructed
         if _is_result(location):
             _artifacts(_named_result(location, request, settings), store)
     sides = {}
     with report_to_prefect() as progress:
-        for number, (side, location) in enumerate(given.items()):
+        for number, (side, location) in enumerate(requested.items()):
             progress.within(_SIDE * number, _SIDE)
             glb = inside(request.out_dir, f"{name}.{side}.glb")
             sides[side] = _result_of(location, glb, request, settings)
@@ -124,7 +126,7 @@ def run_comparison(request: CompareRequest, settings: Settings) -> dict[str, Any
     record = _record(request, sides, dict(artifact.record), run)
     content = json.loads((artifact.folder / CONTENT_FILE).read_text())
     preview = (artifact.folder / PREVIEW_FILE).read_bytes()
-    placement = Alignment.from_dict(record["alignment"]).place
+    placement = Alignment.from_dict(record["alignment"]).transform
     tyres = _previews(sides, placement, settings)
     files = {
         f"{name}.change.glb": (artifact.folder / CHANGE_FILE).read_bytes(),

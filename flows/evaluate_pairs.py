@@ -28,8 +28,8 @@ from tasks.evaluation.pair_films import Side, pairs_of
 from tasks.evaluation.pair_report import write_pair_report
 from tasks.evaluation.pairs import Stand, score_comparison, stand_of
 from tasks.evaluation.run import artifact_of
+from tasks.evaluation.score_subject import true_cameras_of
 from tasks.evaluation.scores import write_json
-from tasks.evaluation.subject import true_cameras_of
 from tasks.geometry.similarity import camera_moved
 from tasks.mesh.merged import load_mesh
 from tasks.poses.record import PoseEstimate

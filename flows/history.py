@@ -200,7 +200,7 @@ def _row(entry: Comparison) -> dict[str, Any]:
         "tyre": escaped(entry.tyre),
         "film": escaped(entry.label),
         "outcome": entry.outcome,
-        "findings": len(entry.findings) if entry.is_told else "",
+        "findings": len(entry.findings) if entry.is_compared else "",
         "why": escaped(" · ".join(entry.why)),
         "run": run,
         "seconds": entry.seconds,

@@ -9,7 +9,7 @@ from typing import Any
 from prefect import flow, get_run_logger
 
 from flows.support.settings import load_settings
-from tasks.core.words import counted
+from tasks.core.phrasing import counted
 from tasks.storage.artifacts import open_store
 from tasks.storage.prune import prune as prune_store
 

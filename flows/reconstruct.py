@@ -37,11 +37,11 @@ from configs.stages import (
 from flows.infer import remote_tasks
 from flows.support.first_word import advised_by, tell_first_word
 from flows.support.logs import logged_run, plain_logs
-from flows.support.pace import kind_of, remember, remembered
 from flows.support.progress import report_to_prefect
 from flows.support.report import MISSING, page_of, reported
 from flows.support.runner import Runner
 from flows.support.settings import load_settings
+from flows.support.stage_times import kind_of, remember, remembered
 from flows.support.summary import publish_summary
 from tasks.core.errors import Tyre3dError
 from tasks.network.device import pick_device

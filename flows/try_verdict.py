@@ -42,8 +42,8 @@ from tasks.storage.artifacts import open_store
 from tasks.synthetic.scenes.truth import VideoTruth, read_truth, truth_path
 from tasks.synthetic.tyres.tyre import Tyre, build_tyre, sample_spec
 from tasks.verdict.decide import GUESSES
+from tasks.verdict.film_measures import glimpse_of, movement_of
 from tasks.verdict.first_word import first_word
-from tasks.verdict.glimpse import glimpse_of, movement_of
 from tasks.verdict.record import Judgement
 from tasks.video.extraction import extract_frames
 from tasks.video.frames import evenly

@@ -13,7 +13,7 @@ import pytest
 from configs.stages import AtlasConfig, ExportConfig
 from tasks.atlas.make import make_atlas
 from tasks.mesh.export import export_glb, levels_of
-from tasks.mesh.reading import read_glb
+from tasks.mesh.glb_reader import read_glb
 from tests.support.browser import told_by_browser
 from tests.tasks.atlas import scene
 

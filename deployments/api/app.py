@@ -22,10 +22,10 @@ from configs.settings import Settings
 from deployments.api.callbacks import Callbacks
 from deployments.api.downloads import CONDITIONS, TYPES, Sending, file_response
 from deployments.api.errors import REQUEST_ID, ApiError, Refusal, add_handlers
-from deployments.api.gate import Gate, allowed
+from deployments.api.job_kinds import Comparisons, Reconstructions
 from deployments.api.jobs import Jobs
-from deployments.api.kinds import Comparisons, Reconstructions
 from deployments.api.metrics import TEXT_TYPE, metrics
+from deployments.api.middleware import Gate, allowed
 from deployments.api.models import (
     CompareBody,
     Health,
@@ -417,11 +417,11 @@ def _upload_routes(settings: ApiSettings) -> APIRouter:
         return await receive_form(request, settings)
 
     @routes.post("/upload-addresses", status_code=201)
-    async def upload_address(wanted: UploadWanted, _: _Submitter) -> UploadAddress:
+    async def upload_address(upload: UploadWanted, _: _Submitter) -> UploadAddress:
         """An address to which a video is sent past this service, where inputs lie in a bucket.
 
         PUT the video there, of just this size, without the token.
         """
-        return await signed(wanted, settings)
+        return await signed(upload, settings)
 
     return routes

@@ -95,7 +95,7 @@ class InPieces(Response):
 
 
 def file_response(
-    name: str, content: bytes, digest: str, asked: Mapping[str, str], sending: Sending
+    name: str, content: bytes, digest: str, conditions: Mapping[str, str], sending: Sending
 ) -> Response:
     """The answer to a request for a file.
 
@@ -103,7 +103,7 @@ def file_response(
         name: Its name, whose suffix is one of ``TYPES``, or else tells nothing.
         content: The file.
         digest: Its sha256, which is its ETag.
-        asked: Headers of the request: ``If-Match``, ``If-None-Match``, ``Range``, ``If-Range``.
+        conditions: The request's headers ``If-Match``, ``If-None-Match``, ``Range``, ``If-Range``.
         sending: What else is being sent.
 
     Raises:
@@ -113,16 +113,16 @@ def file_response(
     tag = f'"{digest}"'
     headers = {"ETag": tag, "Accept-Ranges": "bytes", **_PROTECTED}
     kind = TYPES.get(PurePosixPath(name).suffix, "application/octet-stream")
-    expected = _tags(asked.get("if-match", "*"))  # strong ones alone: RFC 9110, section 13.1.1
+    expected = _tags(conditions.get("if-match", "*"))  # strong ones alone: RFC 9110, section 13.1.1
     if tag not in expected and "*" not in expected:
         message = "The file is not, or is no longer, what If-Match names"
         raise ApiError(412, "not-what-is-there", message, headers=headers)
-    known = [each.removeprefix("W/") for each in _tags(asked.get("if-none-match", ""))]
+    known = [each.removeprefix("W/") for each in _tags(conditions.get("if-none-match", ""))]
     if tag in known or "*" in known:
         return Response(status_code=304, headers=headers)
-    if "range" not in asked or asked.get("if-range", tag) != tag:
+    if "range" not in conditions or conditions.get("if-range", tag) != tag:
         return InPieces(sending, content, media_type=kind, headers=headers)
-    part = part_of(asked["range"], len(content))
+    part = part_of(conditions["range"], len(content))
     if part is None:  # other units, or several parts: the whole is always right
         return InPieces(sending, content, media_type=kind, headers=headers)
     first, last = part

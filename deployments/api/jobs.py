@@ -35,8 +35,7 @@ from deployments.api.attempts import (
 )
 from deployments.api.callback_rules import LABEL, PENDING, callback_state, check_callback
 from deployments.api.errors import ApiError, speakable
-from deployments.api.expected import Expected
-from deployments.api.kinds import Kind, ask_alike
+from deployments.api.job_kinds import Kind, ask_alike
 from deployments.api.models import (
     JobBody,
     JobError,
@@ -45,6 +44,7 @@ from deployments.api.models import (
     Status,
 )
 from deployments.api.prefect_runs import ACTIVE, WAITING, PrefectRuns
+from deployments.api.remaining_time import Expected
 from deployments.api.results import JobResults
 from deployments.api.settings import ApiSettings
 from deployments.api.tokens import Client
@@ -184,10 +184,10 @@ class Jobs:
             look.add_done_callback(lambda ended: self._forget_later((job_id, owner), ended))
         return await asyncio.shield(look)
 
-    def _forget_later(self, asked: _Asked, look: asyncio.Task[JobStatus]) -> None:
+    def _forget_later(self, question: _Asked, look: asyncio.Task[JobStatus]) -> None:
         def forget() -> None:
-            if self._looks.get(asked) is look:
-                del self._looks[asked]
+            if self._looks.get(question) is look:
+                del self._looks[question]
 
         asyncio.get_running_loop().call_later(self._settings.poll_s, forget)
 
@@ -235,7 +235,9 @@ class Jobs:
         job = await self._job(await self._runs.find(job_id, owner_tags(owner)))
         if job.status not in ENDED:
             await self._runs.cancel(UUID(job.latest["id"]), ended=job.is_made_again())
-        self._looks = {asked: look for asked, look in self._looks.items() if asked[0] != job_id}
+        self._looks = {
+            question: look for question, look in self._looks.items() if question[0] != job_id
+        }
         return await self.status(job_id, owner)
 
     async def file(self, job_id: UUID, owner: str | None, name: str) -> tuple[bytes, str]:

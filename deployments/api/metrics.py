@@ -12,8 +12,8 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.registry import Collector
 
-from deployments.api.expected import medians_of, stage_of
 from deployments.api.prefect_runs import ACTIVE, WAITING, PrefectRuns
+from deployments.api.remaining_time import medians_of, stage_of
 from flows.support.machine import disks
 from tasks.core.failures import failure_of_state
 
@@ -142,9 +142,9 @@ def _machines(records: Sequence[Mapping[str, Any]]) -> list[GaugeMetricFamily]:
     values: dict[str, dict[tuple[str, ...], float]] = defaultdict(dict)
     for each in records:
         machine = str(each["machine"])
-        for place, disk in each["disks"].items():
+        for path, disk in each["disks"].items():
             for field, value in disk.items():
-                values[f"disk {field}"].setdefault((machine, place), value)
+                values[f"disk {field}"].setdefault((machine, path), value)
         for gpu in each["gpus"]:
             for field in ("used", "memory_used", "memory"):
                 if field in gpu:

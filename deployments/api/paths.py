@@ -14,7 +14,7 @@ from configs.locations import (
     parent_and_name,
 )
 from deployments.api.errors import ApiError
-from tasks.core.words import counted
+from tasks.core.phrasing import counted
 
 _MAX_NAME_BYTES = 255
 _MAX_PATH_BYTES = 4000

@@ -18,7 +18,7 @@ import httpx
 from deployments.api.errors import ApiError
 from deployments.api.settings import ApiSettings
 from flows.support.machine import EVERY_S, MACHINE
-from tasks.core.words import counted
+from tasks.core.phrasing import counted
 from tasks.verdict.record import FIRST_WORD
 
 TAG, COMPARE_TAG = "api", "api-compare"

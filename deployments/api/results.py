@@ -17,7 +17,7 @@ from configs.locations import parent_and_name
 from configs.settings import Settings
 from deployments.api.attempts import Run
 from deployments.api.errors import ApiError
-from deployments.api.kinds import Kind, Parameters
+from deployments.api.job_kinds import Kind, Parameters
 from deployments.api.models import Judgement
 from deployments.api.paths import below
 from tasks.core.errors import Tyre3dError

@@ -13,14 +13,14 @@ from fastapi import WebSocket, WebSocketDisconnect
 
 from deployments.api.attempts import ENDED
 from deployments.api.errors import ApiError, in_words
-from deployments.api.gate import bearer
 from deployments.api.jobs import Jobs
+from deployments.api.middleware import bearer
 from deployments.api.models import JobStatus
 from deployments.api.tokens import Client, Tokens
 
 _KEEP_ALIVE_S = 15.0
 _TOKEN_WITHIN_S = 10.0
-_MOST_UNTOLD = 64
+_MOST_ANONYMOUS = 64
 """WebSockets that may wait for their token at a time: anybody may open one."""
 _ENDED, _REFUSED = 1000, 4000
 """Codes with which a WebSocket is closed; to the second the status of HTTP is added."""
@@ -35,7 +35,7 @@ class Listeners:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self.open = self.untold = 0
+        self.open = self.anonymous = 0
 
     @property
     def has_room(self) -> bool:
@@ -45,10 +45,10 @@ class Listeners:
     def has_room_for(self, socket: WebSocket) -> bool:
         """Whether this WebSocket may be opened."""
         has_token = "authorization" in socket.headers
-        return self.has_room and (has_token or self.untold < _MOST_UNTOLD)
+        return self.has_room and (has_token or self.anonymous < _MOST_ANONYMOUS)
 
     @contextlib.contextmanager
-    def counted(self, name: Literal["open", "untold"]) -> Iterator[None]:
+    def counted(self, name: Literal["open", "anonymous"]) -> Iterator[None]:
         """Count one for as long as this lasts."""
         setattr(self, name, getattr(self, name) + 1)
         try:
@@ -75,14 +75,14 @@ async def changes(
     """
     last: JobStatus | None = None
     now = asyncio.get_running_loop().time
-    told_at = now()
+    sent_at = now()
     while True:
         status = last
         look = asyncio.ensure_future(jobs.status(job_id, owner))
         try:  # a look at a server that is slow, or away, takes a minute: the wire is not silent
             while not (await asyncio.wait([look], timeout=_KEEP_ALIVE_S / 2))[0]:
                 yield None
-                told_at = now()
+                sent_at = now()
             status = look.result()
         except ApiError as exc:
             if exc.code != "prefect-away":
@@ -91,10 +91,10 @@ async def changes(
             look.cancel()
         if status is not None and status != last:
             yield status
-            last, told_at = status, now()
-        elif now() - told_at >= _KEEP_ALIVE_S:
+            last, sent_at = status, now()
+        elif now() - sent_at >= _KEEP_ALIVE_S:
             yield None
-            told_at = now()
+            sent_at = now()
         if status is not None and status.status in ENDED:
             return
         await asyncio.sleep(poll_s)
@@ -181,7 +181,7 @@ async def _client(socket: WebSocket, tokens: Tokens, listeners: Listeners) -> Cl
     sent = bearer(socket.headers.get("authorization", ""))
     if "authorization" not in socket.headers:
         with (
-            listeners.counted("untold"),
+            listeners.counted("anonymous"),
             contextlib.suppress(TimeoutError, ValueError, RecursionError, KeyError),
         ):
             text = await asyncio.wait_for(socket.receive_text(), _TOKEN_WITHIN_S)

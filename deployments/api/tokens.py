@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from tasks.core.words import counted
+from tasks.core.phrasing import counted
 
 Scope = Literal["read", "submit", "metrics", "admin"]
 SCOPES: dict[str, str] = {

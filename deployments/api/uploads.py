@@ -201,14 +201,14 @@ def _beside(root: Path | str) -> Path:
     return root if isinstance(root, Path) else Path(tempfile.gettempdir())
 
 
-async def signed(wanted: UploadWanted, settings: ApiSettings) -> UploadAddress:
+async def signed(upload: UploadWanted, settings: ApiSettings) -> UploadAddress:
     """An address of S3 that takes one video, of one size, for an hour.
 
     Raises:
         ApiError: 409 where the first root is no bucket, 413, 422, or 502.
     """
-    target = _location_of(wanted.name, settings)
-    if wanted.size > settings.max_upload_bytes:
+    target = _location_of(upload.name, settings)
+    if upload.size > settings.max_upload_bytes:
         raise _too_large(settings)
     if isinstance(target, Path):
         message = "Inputs lie in no bucket: send the video to /uploads"
@@ -220,7 +220,7 @@ async def signed(wanted: UploadWanted, settings: ApiSettings) -> UploadAddress:
         storage = storage.model_copy(update=overrides)
 
     def address() -> str | None:
-        return open_storage(folder, storage).upload_address(name, wanted.size, _SIGNED_FOR_S)
+        return open_storage(folder, storage).upload_address(name, upload.size, _SIGNED_FOR_S)
 
     try:
         url = await asyncio.to_thread(address)

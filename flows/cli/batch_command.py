@@ -66,7 +66,7 @@ def batch(options: argparse.Namespace) -> int:
 
         from flows.batch import batch as flow
         from flows.cli.progress import shown_progress
-        from flows.support.pace import kind_of, remembered
+        from flows.support.stage_times import kind_of, remembered
 
         server.wait()
         expected = remembered(settings.home, kind_of(request.options))

@@ -67,8 +67,8 @@ def _move_from_unusable(settings: Settings) -> str:
     writable = _can_write(home)
     if not writable:
         wrong, mend = f"Prefect's folder {home} cannot be written", "Let this user write there"
-    elif fault := what_is_wrong(home):
-        wrong = f"Prefect's database {home / 'prefect.db'} {fault}"
+    elif problem := what_is_wrong(home):
+        wrong = f"Prefect's database {home / 'prefect.db'} {problem}"
         mend = "Move it away (runs are recorded in it, results are not)"
     else:
         return ""
@@ -114,7 +114,7 @@ def reconstruct(options: argparse.Namespace) -> int:
     settings = load_settings()
     prepare(settings, verbose=options.verbose, quiet=options.quiet)
     from flows.cli.progress import shown_progress
-    from flows.support.pace import kind_of, remembered
+    from flows.support.stage_times import kind_of, remembered
     from tasks.storage.inputs import check_input, check_name
     from tasks.storage.results import check_writable
 

@@ -68,7 +68,7 @@ def report_lines(record: Mapping[str, Any], page: Path | str) -> str:
         page: Where its report lies.
     """
     from tasks.comparison.findings import depth_of, place_of
-    from tasks.core.words import signed
+    from tasks.core.phrasing import signed
 
     lines = ["", "zone                change   told from   seen"]
     for zone in record["zones"]:

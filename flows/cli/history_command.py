@@ -92,7 +92,7 @@ def report_lines(record: Mapping[str, Any], end: str) -> str:
         end: The last lines.
     """
     from tasks.comparison.over_time import Comparison
-    from tasks.core.words import signed
+    from tasks.core.phrasing import signed
 
     lines = [""]
     comparisons = [Comparison(**fields) for fields in record["comparisons"]]
@@ -100,10 +100,10 @@ def report_lines(record: Mapping[str, Any], end: str) -> str:
         zones = [
             f"{zone['name'].replace('-', ' ')} {signed(zone['mean_change_mm'])} mm"
             for zone in each.zones
-            if each.is_told and zone["significant"]
+            if each.is_compared and zone["significant"]
         ]
         found = [f["kind"] for f in each.findings]
-        against = f" against {printable(each.against)}" if each.is_told and each.against else ""
+        against = f" against {printable(each.against)}" if each.is_compared and each.against else ""
         outcome = f"{each.outcome}{against}"
         lines.append(f"{printable(each.name)}: {', '.join([outcome, *zones, *found])}")
         lines += [f"  {printable(why)}" for why in each.why]
@@ -117,6 +117,6 @@ def report_lines(record: Mapping[str, Any], end: str) -> str:
             f"{100 * study['share_of_tolerance']:.0f} % of the tolerance of "
             f"{study['tolerance']:g} mm: {study['verdict']}",
             f"classes (ndc)      {study['categories']}",
-            f"films that count   {sum(each.is_told for each in comparisons)} of {len(comparisons)}",
+            f"films that count   {sum(c.is_compared for c in comparisons)} of {len(comparisons)}",
         ]
     return "\n".join(lines) + "\n" + end

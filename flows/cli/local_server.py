@@ -26,7 +26,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from flows.cli.ready import leave_one_ready
+from flows.cli.warm_start import leave_one_ready
 from flows.support.kept_server import LOG_FILE, Lease, kept_server, kind
 from flows.support.own_server import (
     closed,

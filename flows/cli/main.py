@@ -108,7 +108,7 @@ def run() -> NoReturn:
     from flows.cli.streams import keep_speaking
 
     keep_speaking()  # a socket, too, would take the number of what is closed
-    from flows.cli.ready import hand_over
+    from flows.cli.warm_start import hand_over
 
     code = hand_over(sys.argv[1:])
     end(main() if code is None else code)

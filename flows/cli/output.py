@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from configs.locations import printable
 from flows.cli.colours import OF_VERDICT, painted
-from tasks.core.words import counted
+from tasks.core.phrasing import counted
 
 if TYPE_CHECKING:
     from flows.support.doctor import Check
@@ -105,7 +105,7 @@ def info_lines(info: Mapping[str, Any]) -> str:
     """What is in a GLB.
 
     Args:
-        info: From :func:`tasks.report.info.info_of`.
+        info: From :func:`tasks.report.glb_info.info_of`.
     """
     unchanged = {None: "", True: " (as its metadata say)", False: " (NOT the one of its metadata)"}
     texture = info["texture"]

@@ -12,7 +12,7 @@ from typing import IO
 from tqdm import tqdm
 
 from configs.stages import StageName
-from flows.support.pace import Pace
+from flows.support.stage_times import Pace
 from tasks.core.progress import Listener, listening
 
 _REDRAWN_EVERY_S = 0.5

@@ -18,8 +18,8 @@ from tasks.core.errors import InputError
 
 def info(options: argparse.Namespace) -> int:
     """Tell what is in a GLB: counts, size, where it comes from, the verdict."""
-    from tasks.report.found import find_result
-    from tasks.report.info import info_of
+    from tasks.report.glb_info import info_of
+    from tasks.report.result_files import find_result
 
     payload = info_of(find_result(options.result, load_settings()))
     if options.json:
@@ -31,7 +31,7 @@ def info(options: argparse.Namespace) -> int:
 
 def view(options: argparse.Namespace) -> int:
     """Open a report in the browser, or serve it to this machine until Ctrl-C."""
-    from tasks.report.found import find_page
+    from tasks.report.result_files import find_page
 
     settings = load_settings()
     name, page = find_page(options.result, settings)
@@ -72,14 +72,14 @@ def render(options: argparse.Namespace) -> int:
     if suffix not in (*PICTURES, FILM):
         raise _bad(f"--out {name}: pictures end in .png or .jpg, turntables in .mp4")
     width, height = options.size
-    from tasks.report.found import find_result, mesh_of
+    from tasks.report.result_files import find_result, mesh_of
     from tasks.storage.results import Results
 
     settings = load_settings()
     results = Results(folder, settings)
     results.check(name)
     mesh = mesh_of(find_result(options.result, settings))
-    from tasks.mesh.studio import Studio
+    from tasks.mesh.rendering import Studio
 
     studio = Studio(mesh, options.colours)
     with tempfile.TemporaryDirectory() as working:

@@ -29,7 +29,7 @@ from flows.support.own_server import (
 )
 from flows.support.settings import load_settings
 from tasks.core.errors import InputError, ResourceError
-from tasks.core.words import counted
+from tasks.core.phrasing import counted
 
 _RETENTION = {
     "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",

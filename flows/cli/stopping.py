@@ -105,8 +105,10 @@ def _signal_of(error: BaseException | None) -> int | None:
         return signal.SIGINT
     if isinstance(error, Terminated):
         return signal.SIGTERM
-    told = getattr(error, "signal", None)  # of Prefect's TerminationSignal, too slow to import here
-    return told if told in _HEEDED else None
+    number = getattr(
+        error, "signal", None
+    )  # of Prefect's TerminationSignal, too slow to import here
+    return number if number in _HEEDED else None
 
 
 def say() -> None:

@@ -23,8 +23,8 @@ def seconds_ahead(date: str, before: datetime, after: datetime) -> float:
         before: The time here before it was asked.
         after: The time here when it had answered.
     """
-    told = parsedate_to_datetime(date)
-    earliest, latest = before - (told + timedelta(seconds=1)), after - told
+    server_time = parsedate_to_datetime(date)
+    earliest, latest = before - (server_time + timedelta(seconds=1)), after - server_time
     off = max(earliest, timedelta()) + min(latest, timedelta())
     return off.total_seconds()
 

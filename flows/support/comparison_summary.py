@@ -13,7 +13,7 @@ from flows.support.events import slug
 from flows.support.links import address_of
 from flows.support.page import escaped, table
 from tasks.comparison.findings import depth_of, place_of
-from tasks.core.words import signed
+from tasks.core.phrasing import signed
 from tasks.storage.results import Results
 
 _LINKED = {"report": ".html", "GLB": ".change.glb"}
@@ -77,8 +77,8 @@ def comparison_summary(
         for each in record["findings"]
     ]
     found = table(("finding", "place", "size, mm", "depth", "certainty"), findings)
-    told = record["verdict"] != "cannot compare"
-    nothing = "Nothing was found that has a place." if told else ""
+    compared = record["verdict"] != "cannot compare"
+    nothing = "Nothing was found that has a place." if compared else ""
     return "\n".join(
         [
             f"# {escaped(name)}",

@@ -21,7 +21,7 @@ from configs.settings import Settings
 from flows.support.clocks import MOST_OFF_S, in_words, seconds_ahead
 from flows.support.machine import locations_of
 from tasks.core.errors import Tyre3dError
-from tasks.core.words import counted
+from tasks.core.phrasing import counted
 
 Level = Literal["ok", "warning", "problem"]
 _POOLS = ("cpu", "batch")

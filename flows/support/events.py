@@ -61,21 +61,21 @@ def emit_first_word(tyre: str, verdict: str, codes: Sequence[str]) -> None:
     )
 
 
-def announce_uploads(places: Sequence[str]) -> None:
+def announce_uploads(locations: Sequence[str]) -> None:
     """Emit the event of each upload; the deployment ``incoming`` can be triggered by it.
 
     Args:
-        places: Paths or ``s3://`` addresses of the uploaded videos.
+        locations: Paths or ``s3://`` addresses of the uploaded videos.
     """
     from prefect.events.worker import EventsWorker
 
-    for place in places:
+    for location in locations:
         emit_event(
             UPLOADED,
             resource={
-                "prefect.resource.id": f"tyre3d.upload.{slug(place)}",
-                "prefect.resource.name": place,
+                "prefect.resource.id": f"tyre3d.upload.{slug(location)}",
+                "prefect.resource.name": location,
             },
-            payload={"place": place},
+            payload={"location": location},
         )
     EventsWorker.instance().drain()

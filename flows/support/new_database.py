@@ -16,7 +16,7 @@ import tempfile
 from importlib.metadata import version as package_version
 from pathlib import Path
 
-from tasks.storage.parts import part_of
+from tasks.storage.partial_files import part_of
 
 SCHEMA = Path(__file__).with_name("prefect_schema.sql")
 """The tables of one release of Prefect, which its first line names; for another it is not used."""

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tasks.storage.parts import part_of
+from tasks.storage.partial_files import part_of
 
 PASSWORD_FILE = "tyre3d-auth"
 """In ``$PREFECT_HOME``: ``user:password``, as Prefect wants it in ``PREFECT_API_AUTH_STRING``."""

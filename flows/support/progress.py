@@ -15,7 +15,7 @@ from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.context import FlowRunContext
 
 from configs.progress import SHARES, share_before
-from flows.support.pace import Pace
+from flows.support.stage_times import Pace
 from tasks.core.progress import listening
 
 _log = logging.getLogger("tyre3d")

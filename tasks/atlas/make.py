@@ -11,10 +11,10 @@ from scipy.ndimage import distance_transform_edt
 
 from configs.stages import AtlasConfig
 from tasks.atlas.bake import agree_on_colours, colour_texels
+from tasks.atlas.inpainting import fill_unseen
 from tasks.atlas.layout import Layout, lay_out
 from tasks.atlas.record import Provenance, TyreAtlas
 from tasks.atlas.texels import Texels, find_texels
-from tasks.atlas.unseen import fill_unseen
 from tasks.atlas.views import look_at_vertices
 from tasks.geometry.camera import Camera
 from tasks.geometry.similarity import camera_moved

@@ -65,7 +65,7 @@ class Alignment:
     """How the other tyre was brought onto the new one.
 
     Args:
-        place: The other's frame to the new one's.
+        transform: The other's frame to the new one's.
         anchor: What scale and place were taken from.
         faces: Whether the same face looks outwards in both.
         spin_deg: By how much the other's marks lie further clockwise, degrees, as one who looks at
@@ -82,7 +82,7 @@ class Alignment:
         registration_mm: Standard deviation of the place of the surface that remains.
     """
 
-    place: Similarity
+    transform: Similarity
     anchor: Anchor
     faces: Faces = "same"
     spin_deg: float = 0.0
@@ -100,10 +100,10 @@ class Alignment:
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON types; what is not known is null."""
         record = asdict(self) | {
-            "place": {
-                "scale": self.place.scale,
-                "rotation": self.place.rotation.tolist(),
-                "translation": self.place.translation.tolist(),
+            "transform": {
+                "scale": self.transform.scale,
+                "rotation": self.transform.rotation.tolist(),
+                "translation": self.transform.translation.tolist(),
             }
         }
         return {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in record.items()}
@@ -111,11 +111,11 @@ class Alignment:
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Alignment:
         """The inverse of :meth:`to_dict`."""
-        placement = record["place"]
+        transform = record["transform"]
         fields: dict[str, Any] = {k: math.nan if v is None else v for k, v in record.items()}
         fields["shift_mm"] = tuple(record["shift_mm"])
-        fields["place"] = Similarity(
-            placement["scale"], np.array(placement["rotation"]), np.array(placement["translation"])
+        fields["transform"] = Similarity(
+            transform["scale"], np.array(transform["rotation"]), np.array(transform["translation"])
         )
         return cls(**fields)
 
@@ -169,8 +169,8 @@ def align_scans(new: Scan, other: Scan) -> Alignment:
         # at the scale that was found marks are followed once more; faces and angle stay
         pairing = replace(
             pairing,
-            scale=found.place.scale,
-            pictures=_pictures(new, other, pairing.faces, found.place.scale),
+            scale=found.transform.scale,
+            pictures=_pictures(new, other, pairing.faces, found.transform.scale),
         )
     return found or unaligned
 

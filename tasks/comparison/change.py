@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from configs.comparison import CompareConfig
 from tasks.comparison.align import Alignment
-from tasks.comparison.measured import Measured
-from tasks.comparison.outlined import TreadSection, mean_change, tread_section
+from tasks.comparison.surface_samples import Measured
+from tasks.comparison.tread_section import TreadSection, mean_change, tread_section
 from tasks.surface.heights import SurfaceGrid
 from tasks.surface.profile import TREAD_NORMAL, ZONES
 from tasks.surface.robust import robust_sd
@@ -98,7 +98,7 @@ class Change:
     pixel_m: float
     misfit_m: tuple[float, float]
 
-    def untold(self) -> Change:
+    def without_values(self) -> Change:
         """The same where nothing can be told: no change exceeds its level of detection."""
         zones = [replace(zone, lod95_mm=math.inf) for zone in self.zones]
         return replace(self, cell_lod=np.full(self.cell_lod.shape, math.inf), zones=zones)
@@ -296,16 +296,16 @@ def _along_axle(
     normal = grid.normals[:, 1]
     sides = []
     for rows in (np.arange(first)[::-1], np.arange(last, grid.rows)):
-        told = []
+        estimates = []
         for k in range(0, len(rows) - _BESIDE_ROWS + 1, _BESIDE_ROWS):
             band = np.sort(rows[k : k + _BESIDE_ROWS])
             along = float(normal[band].mean())
             value, sd, count = _by_frames(new, other, turning, band, config)
             if count and abs(along) > _SIDEWAYS:
-                told.append((value / along, sd / abs(along)))
-        if not told:
+                estimates.append((value / along, sd / abs(along)))
+        if not estimates:
             return 0.0, 0.0
-        sides.append(np.mean(told, axis=0))
+        sides.append(np.mean(estimates, axis=0))
     (inner, inner_sd), (outer, outer_sd) = sides
     return float(inner + outer) / 2, math.hypot(inner_sd, outer_sd) / 2
 

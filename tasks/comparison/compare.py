@@ -16,11 +16,11 @@ from tasks.comparison.change import Change, change_between, tread_rows
 from tasks.comparison.findings import Finding, findings_of
 from tasks.comparison.flat_spots import Roundness, flat_spots, roundness
 from tasks.comparison.marks import visual_marks
-from tasks.comparison.measured import Measured
 from tasks.comparison.part_pairs import PartPair, part_pairs
 from tasks.comparison.scan import Scan
+from tasks.comparison.surface_samples import Measured
+from tasks.surface.contour_generators import touches_of
 from tasks.surface.heights import SurfaceGrid, field_over, grid_on, mesh_heights
-from tasks.surface.touches import touches_of
 
 FloatArray = NDArray[np.float64]
 Verdict = Literal["changed", "not detectable", "cannot compare"]
@@ -81,8 +81,8 @@ def compare_scans(
     alignment = align_scans(new, other)
     grid = grid_on(new.profile, config.step_mm / 1000)
     tread = tread_rows(grid)
-    moved = other.moved(alignment.place)
-    up = alignment.place.rotation @ np.array([0.0, 1.0, 0.0])
+    moved = other.moved(alignment.transform)
+    up = alignment.transform.rotation @ np.array([0.0, 1.0, 0.0])
     lowest = math.degrees(math.atan2(-up[0], -up[1])) % 360
     first, second = measure(new, grid, 180.0), measure(moved, grid, lowest)
     round_new, round_other = (roundness(m, tread, config) for m in (first, second))
@@ -99,7 +99,7 @@ def compare_scans(
     findings = findings_of(change, spots, marks, rest, (first, second), config)
     verdict, reasons = _verdict(alignment, change, findings, _inexact(change, config))
     if not usable or verdict == "cannot compare":
-        verdict, change = "cannot compare", change.untold()
+        verdict, change = "cannot compare", change.without_values()
     return Comparison(
         alignment, change, findings, pairs, round_new, round_other, least, verdict, reasons
     )

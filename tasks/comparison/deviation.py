@@ -105,19 +105,19 @@ def deviation_glb(new: Scan, change: Change, record: dict[str, Any]) -> bytes:
     )
 
 
-def placed_glb(content: bytes, place: Similarity) -> bytes:
+def placed_glb(content: bytes, transform: Similarity) -> bytes:
     """A GLB whose nodes are brought into another frame, so that viewers overlay it.
 
     Args:
         content: A GLB of ours: one node in the scene.
-        place: Its frame to the other.
+        transform: Its frame to the other.
     """
     length = struct.unpack("<I", content[12:16])[0]
     document = json.loads(content[20 : 20 + length])
     data = content[20 + length + 8 :]
     matrix = np.eye(4)
-    matrix[:3, :3] = place.scale * place.rotation
-    matrix[:3, 3] = place.translation
+    matrix[:3, :3] = transform.scale * transform.rotation
+    matrix[:3, 3] = transform.translation
     roots = document["scenes"][document.get("scene", 0)]["nodes"]
     document["nodes"].append({"name": "in the new tyre's frame", "children": roots})
     document["nodes"][-1]["matrix"] = [float(v) for v in matrix.T.ravel()]

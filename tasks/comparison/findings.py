@@ -15,8 +15,8 @@ from configs.comparison import CompareConfig
 from tasks.comparison.change import Change
 from tasks.comparison.flat_spots import FlatSpot
 from tasks.comparison.marks import VisualMark
-from tasks.comparison.measured import Measured
 from tasks.comparison.part_pairs import TREAD
+from tasks.comparison.surface_samples import Measured
 from tasks.surface.robust import robust_sd
 
 FloatArray = NDArray[np.float64]
@@ -225,8 +225,8 @@ def _above_mesh(
         offset[(row == k) & within] -= np.median(elsewhere) if len(elsewhere) else 0.0
     frame, offset = seen.frame[within], offset[within]
     frames, count = np.unique(frame, return_counts=True)
-    told = [np.median(offset[frame == f]) for f in frames[count >= _MIN_TOUCHES]]
-    return float(np.median(told)) if len(told) >= _MIN_FRAMES else 0.0
+    offsets = [np.median(offset[frame == f]) for f in frames[count >= _MIN_TOUCHES]]
+    return float(np.median(offsets)) if len(offsets) >= _MIN_FRAMES else 0.0
 
 
 def _region(

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from configs.comparison import CompareConfig
-from tasks.comparison.measured import Measured
+from tasks.comparison.surface_samples import Measured
 from tasks.surface.heights import SurfaceGrid
 from tasks.surface.robust import robust_sd
 

@@ -66,7 +66,7 @@ class Comparison:
         return why_of(self.error, self.reasons, self.sentences)
 
     @property
-    def is_told(self) -> bool:
+    def is_compared(self) -> bool:
         """Whether its figures may be used."""
         return self.state == "completed" and self.verdict != "cannot compare"
 
@@ -100,10 +100,10 @@ def gauge_of(comparisons: Sequence[Comparison], tolerance_mm: float) -> GaugeStu
     Raises:
         InputError: ``gauge-films``.
     """
-    told = [each for each in comparisons if each.is_told]
-    _check_once(told)
+    compared = [each for each in comparisons if each.is_compared]
+    _check_once(compared)
     values: Mapping[tuple[str, str], list[float]] = defaultdict(list)
-    for each in told:
+    for each in compared:
         for zone in each.zones:
             if zone["mean_change_mm"] is not None:
                 part = f"{each.tyre}, {zone['name']}"
@@ -111,14 +111,14 @@ def gauge_of(comparisons: Sequence[Comparison], tolerance_mm: float) -> GaugeStu
     return gauge_study(values, tolerance_mm)
 
 
-def _check_once(told: Sequence[Comparison]) -> None:
+def _check_once(compared: Sequence[Comparison]) -> None:
     """Make sure that no film counts twice, for it repeats nothing: the spread would be too small.
 
     Raises:
         InputError: ``gauge-films``.
     """
     digests: dict[str, str] = {}
-    for each in told:
+    for each in compared:
         if each.sha256:
             digests[f"{each.tyre}.{each.against}"], digests[each.name] = each.sha256
     by_digest: dict[str, str] = {}

@@ -117,7 +117,7 @@ def _over_each_other(
     new: FlatPart, other: FlatPart, section: FloatArray, alignment: Alignment
 ) -> tuple[PolarImage, PolarImage] | None:
     """The pictures of a part at the same places, rows as of ``section``."""
-    scale = alignment.place.scale
+    scale = alignment.transform.scale
     across = 1 if new.name == TREAD else 0
     rows, own = section[:, across], scale * other.section[:, across]
     if len(rows) < 8 or own.max() < rows.min() or own.min() > rows.max():
@@ -134,7 +134,7 @@ def _over_each_other(
         ],
         axis=-1,
     )
-    back = alignment.place.inverse().apply(points.reshape(-1, 3)).reshape(points.shape)
+    back = alignment.transform.inverse().apply(points.reshape(-1, 3)).reshape(points.shape)
     own_side = 1.0 if other.clockwise else -1.0
     turn = np.arctan2(own_side * back[..., 0], back[..., 1]) / (2 * math.pi) % 1.0
     columns = (turn * COLUMNS - 0.5).astype(np.float32)

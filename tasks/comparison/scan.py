@@ -43,12 +43,12 @@ class Scan:
     parts: Mapping[str, FlatPart]
     profile: OuterProfile
 
-    def moved(self, place: Similarity) -> Scan:
+    def moved(self, transform: Similarity) -> Scan:
         """The scan in another frame; the flattened pictures and the profile stay as they are."""
         return replace(
             self,
-            vertices=place.apply(self.vertices),
-            cameras={i: camera_moved(c, place) for i, c in self.cameras.items()},
+            vertices=transform.apply(self.vertices),
+            cameras={i: camera_moved(c, transform) for i, c in self.cameras.items()},
         )
 
 

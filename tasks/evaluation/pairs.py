@@ -136,8 +136,8 @@ def _alignment_scores(
     scale = _number(alignment.get("scale_ratio"))
     if scale is not None:
         errors["scale_error_percent"] = 100 * (scale / (damaged.size / new.size) - 1)
-    if "place" in alignment:
-        rest = np.asarray(alignment["place"]["rotation"]) @ true.T
+    if "transform" in alignment:
+        rest = np.asarray(alignment["transform"]["rotation"]) @ true.T
         errors["spin_error_deg"] = math.degrees(math.atan2(rest[1, 0], rest[0, 0]))
         errors["axle_error_deg"] = math.degrees(math.acos(float(np.clip(rest[2, 2], -1, 1))))
     return errors

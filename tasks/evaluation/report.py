@@ -14,6 +14,7 @@ from tasks.imaging.images import read_image, write_image
 from tasks.mesh.merged import load_mesh
 from tasks.mesh.preview import render
 from tasks.storage.artifacts import Artifact
+from tasks.surface.robust import finite_median
 
 
 def summarise(results: Sequence[dict[str, Any]]) -> dict[str, float]:
@@ -26,13 +27,13 @@ def summarise(results: Sequence[dict[str, Any]]) -> dict[str, float]:
     done = [r for r in results if "error" not in r]
     figures: dict[str, float] = {"films": len(results), "failed": len(results) - len(done)}
     for name, path in _MEDIANS.items():
-        figures[name] = _median([_at(r, path) for r in done])
+        figures[name] = finite_median([_at(r, path) for r in done])
     figures["chamfer_worst"] = _worst(done, ("fused", "aligned", "chamfer"), max)
     figures["f2_worst"] = _worst(done, ("fused", "aligned", "f2"), min)
     figures["mask_iou_worst"] = _worst(done, ("masks", "iou"), min)
     figures["axle_deg_worst"] = _worst(done, ("poses", "axle_deg"), max)
     widths = [_at(r, ("fused", "width_percent")) for r in done]
-    figures["width_error_percent"] = _median([abs(w) for w in widths])
+    figures["width_error_percent"] = finite_median([abs(w) for w in widths])
     for verdict in ("pass", "review", "fail"):
         figures[f"verdict_{verdict}"] = sum(r.get("verdict") == verdict for r in done)
     figures["passed_beyond_2.5_percent"] = sum(
@@ -83,12 +84,12 @@ def _against_baselines(results: Sequence[dict[str, Any]]) -> dict[str, float]:
 
     singles = [s for r in scored for s in r["single"]]
     return {
-        "single_volume_iou": _median([s["volume_iou"] for s in singles if "volume_iou" in s]),
-        "single_chamfer": _median([s["aligned"]["chamfer"] for s in singles if s["surface"]]),
-        "annulus_chamfer": _median([r["annulus"]["chamfer"] for r in scored]),
-        "annulus_f2": _median([r["annulus"]["f2"] for r in scored]),
-        "hull_chamfer": _median([r["hull"]["aligned"]["chamfer"] for r in scored]),
-        "hull_f2": _median([r["hull"]["aligned"]["f2"] for r in scored]),
+        "single_volume_iou": finite_median([s["volume_iou"] for s in singles if "volume_iou" in s]),
+        "single_chamfer": finite_median([s["aligned"]["chamfer"] for s in singles if s["surface"]]),
+        "annulus_chamfer": finite_median([r["annulus"]["chamfer"] for r in scored]),
+        "annulus_f2": finite_median([r["annulus"]["f2"] for r in scored]),
+        "hull_chamfer": finite_median([r["hull"]["aligned"]["chamfer"] for r in scored]),
+        "hull_f2": finite_median([r["hull"]["aligned"]["f2"] for r in scored]),
         "beats_annulus": beats(lambda r: float(r["annulus"]["chamfer"])),
         "beats_hull": beats(lambda r: float(r["hull"]["aligned"]["chamfer"])),
         "beats_best_single": beats(_best_single),
@@ -115,7 +116,7 @@ def over_easy(results: Sequence[dict[str, Any]], kind: str) -> float:
     }
     easy = {seed: value for (k, seed), value in chamfer.items() if k == "easy"}
     ratios = [v / easy[seed] for (k, seed), v in chamfer.items() if k == kind and seed in easy]
-    return _median(ratios)
+    return finite_median(ratios)
 
 
 def _at(record: Any, path: tuple[str, ...]) -> float:
@@ -123,11 +124,6 @@ def _at(record: Any, path: tuple[str, ...]) -> float:
     for name in path:
         record = record.get(name) if isinstance(record, dict) else None
     return float("nan") if record is None else float(record)
-
-
-def _median(values: Sequence[float]) -> float:
-    known = [v for v in values if not np.isnan(v)]
-    return float(np.median(known)) if known else float("nan")
 
 
 def _worst(

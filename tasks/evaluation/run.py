@@ -19,7 +19,7 @@ from tasks.atlas.record import load_atlas
 from tasks.evaluation.appearance import score_appearance
 from tasks.evaluation.masks import MaskScores, film_scores, score_mask, true_labels
 from tasks.evaluation.metrics import Truth, align_rigidly, score_surface
-from tasks.evaluation.subject import (
+from tasks.evaluation.score_subject import (
     PoseScores,
     best_annulus,
     rotated,
@@ -34,8 +34,8 @@ from tasks.geometry.camera import Camera
 from tasks.imaging.images import read_grey, read_mask
 from tasks.imaging.masks import foreground
 from tasks.matting.quality import Masks
+from tasks.mesh.glb_reader import read_glb
 from tasks.mesh.merged import load_mesh
-from tasks.mesh.reading import read_glb
 from tasks.network.codes import SceneCodes
 from tasks.network.load import load_model
 from tasks.network.weights import ChosenModel

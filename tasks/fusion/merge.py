@@ -18,8 +18,8 @@ import torch
 from configs.stages import MergeConfig, StageName
 from tasks.core.errors import ReconstructionError
 from tasks.core.parallel import in_threads
+from tasks.core.phrasing import counted
 from tasks.core.repeatable import compute_repeatably
-from tasks.core.words import counted
 from tasks.fusion.decision.fuse import FusedField, fuse_learned, fuse_weighted
 from tasks.fusion.decision.network import Fuser
 from tasks.fusion.evidence.fields import (

@@ -38,8 +38,8 @@ class Similarity:
         )
 
 
-def camera_moved(camera: Camera, place: Similarity) -> Camera:
+def camera_moved(camera: Camera, transform: Similarity) -> Camera:
     """The same camera, posed in the frame that a similarity leads to."""
-    rotation = camera.rotation @ place.rotation.T
-    centre = place.apply(camera.centre[None])[0]
+    rotation = camera.rotation @ transform.rotation.T
+    centre = transform.apply(camera.centre[None])[0]
     return replace(camera, rotation=rotation, translation=-rotation @ centre)

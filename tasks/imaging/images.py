@@ -124,13 +124,13 @@ def fov_by_exif(path: Path) -> float | None:
         with PIL.Image.open(path) as header:
             width, height = header.size
             try:
-                told = float(header.getexif().get_ifd(_EXIF).get(_FOCAL_LENGTH_IN_35_MM) or 0)
+                focal_mm = float(header.getexif().get_ifd(_EXIF).get(_FOCAL_LENGTH_IN_35_MM) or 0)
             except (ValueError, TypeError, ArithmeticError, LookupError, SyntaxError, struct.error):
                 return None
-    if not 1 <= told <= 2000:
+    if not 1 <= focal_mm <= 2000:
         return None
     shown_mm = _DIAGONAL_MM * max(width, height) / math.hypot(width, height)
-    return math.degrees(2 * math.atan(shown_mm / 2 / told))
+    return math.degrees(2 * math.atan(shown_mm / 2 / focal_mm))
 
 
 def write_image(path: Path, image: NDArray[Any], options: Sequence[int] = ()) -> None:

@@ -13,7 +13,7 @@ from tasks.core.errors import InputError
 from tasks.core.progress import report
 from tasks.imaging.images import read_alpha_channel, read_image, write_image
 from tasks.imaging.masks import foreground
-from tasks.matting.following import is_alike, squares_missed
+from tasks.matting.mask_tracking import is_alike, squares_missed
 from tasks.matting.matte import FollowingSession, Matte, MatteSession
 from tasks.matting.parts import BACKGROUND
 from tasks.matting.quality import Mask, clean_alpha, refusal

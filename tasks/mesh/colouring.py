@@ -11,8 +11,8 @@ from typing import Literal
 import numpy as np
 
 from tasks.imaging.srgb import linear_from_srgb
+from tasks.mesh.glb_reader import FloatArray, ReadMesh
 from tasks.mesh.palette import PALETTE
-from tasks.mesh.reading import FloatArray, ReadMesh
 
 Colouring = Literal["photo", "provenance", "disagreement"]
 

@@ -15,10 +15,10 @@ from tasks.atlas.record import TyreAtlas
 from tasks.core.errors import ReconstructionError
 from tasks.imaging.images import encode_image
 from tasks.mesh.glb import GlbMesh, Texture, document_of, encode_glb
-from tasks.mesh.levels import Level, level_glb, whole
+from tasks.mesh.glb_reader import read_glb
+from tasks.mesh.levels_of_detail import Level, level_glb, whole
 from tasks.mesh.merged import MergedMesh
 from tasks.mesh.normals import vertex_normals
-from tasks.mesh.reading import read_glb
 
 
 def export_glb(

@@ -13,7 +13,7 @@ from configs.presets import FEATURES
 from configs.registry import BUNDLED, MODELS, ModelEntry
 from tasks.core.digests import sha256_of
 from tasks.core.errors import ModelError
-from tasks.storage.parts import part_of
+from tasks.storage.partial_files import part_of
 from tsr.hub import CONFIG_NAME
 
 _STAGE = "models"

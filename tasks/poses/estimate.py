@@ -23,9 +23,9 @@ from configs.presets import Motion, MotionHint
 from configs.stages import PoseConfig, StageName
 from tasks.core.errors import ReconstructionError
 from tasks.core.parallel import in_threads
+from tasks.core.phrasing import counted
 from tasks.core.progress import report
 from tasks.core.repeatable import compute_repeatably
-from tasks.core.words import counted
 from tasks.geometry.camera import Camera
 from tasks.poses.features.detector import LearnedDetector
 from tasks.poses.film import Film

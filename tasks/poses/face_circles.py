@@ -20,7 +20,7 @@ from scipy.optimize import minimize
 from tasks.geometry.camera import Camera
 from tasks.geometry.sphere import fibonacci_half_sphere, tangents
 from tasks.poses.outline import Outline
-from tasks.poses.steadying import Steadying
+from tasks.poses.stabilisation import Steadying
 
 FloatArray = NDArray[np.float64]
 

@@ -14,9 +14,9 @@ from tasks.geometry.camera import Camera
 from tasks.geometry.lens import Lens
 from tasks.geometry.rigid import nearest_rotation
 from tasks.geometry.sphere import tangents
-from tasks.poses.bundle import NEGLIGIBLE_PX, USUAL_K1, explains, lie_in_middle
 from tasks.poses.film import Film
 from tasks.poses.fit_solid import fit_solid
+from tasks.poses.lens_distortion import NEGLIGIBLE_PX, USUAL_K1, explains, lie_in_middle
 from tasks.poses.motion import arc_deg, path_jump_deg, turning_axis
 from tasks.poses.observations import Observations
 from tasks.poses.outline import Outline

@@ -97,8 +97,8 @@ def detect_changes(frame_paths: Mapping[int, Path], outlines: Mapping[int, Outli
     full = cv2.resize(moving, (width, height), interpolation=cv2.INTER_NEAREST) > 0
     if still:
         return Changes("still", np.asarray(full))
-    held = _held_in_hand(frame_paths, outlines)
-    return Changes("shaking" if held else "moving", np.asarray(full))
+    in_hand = _held_in_hand(frame_paths, outlines)
+    return Changes("shaking" if in_hand else "moving", np.asarray(full))
 
 
 def _held_in_hand(frame_paths: Mapping[int, Path], outlines: Mapping[int, Outline]) -> bool:

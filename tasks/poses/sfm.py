@@ -26,9 +26,9 @@ from tasks.geometry.camera import Camera
 from tasks.geometry.lens import Lens
 from tasks.imaging.images import read_grey, read_mask
 from tasks.imaging.masks import MaskArray
-from tasks.poses.bundle import lens_of, pinhole_of
 from tasks.poses.features.detector import Detector, Sift
 from tasks.poses.features.keypoints import IndexArray, KeyPoints
+from tasks.poses.lens_distortion import lens_of, pinhole_of
 from tasks.poses.observations import Observations
 
 FloatArray = NDArray[np.float64]

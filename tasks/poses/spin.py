@@ -51,9 +51,9 @@ from tasks.poses.observations import Observations
 from tasks.poses.outline import Outline
 from tasks.poses.sfm import Matches
 from tasks.poses.solid import TYPICAL_FALLS, Solid, Views
+from tasks.poses.stabilisation import Steadying
 from tasks.poses.steady_orbit import phases
 from tasks.poses.steady_spin import median_outline, on_face, view_from
-from tasks.poses.steadying import Steadying
 from tasks.poses.tracks import join_matches
 from tasks.poses.turning_plane import TurningPlane, find_turning_plane
 
@@ -247,21 +247,21 @@ def _held_to_circles(fit: _Fit, film: _Film, focal: float) -> Turning:
     camera = replace(fit.guess(), focal=focal).camera(film.outlines[0])
     face = fit.face()
     towards = -(np.sign(fit.model.centre @ fit.model.axis) or 1.0) * fit.model.axis
-    near, told = mean.refined(camera, towards, face / face[2]), mean.best(camera)
-    if near.sharpness >= _AS_SHARP * told.sharpness:
-        told = near
-    if told.sharpness < _CLEAR:
+    near, best = mean.refined(camera, towards, face / face[2]), mean.best(camera)
+    if near.sharpness >= _AS_SHARP * best.sharpness:
+        best = near
+    if best.sharpness < _CLEAR:
         return free
-    apart = math.acos(min(1.0, abs(float(told.axle @ fit.model.axis))))
+    apart = math.acos(min(1.0, abs(float(best.axle @ fit.model.axis))))
     free = replace(free, axle_apart_deg=math.degrees(apart))
     if apart <= _CONTRADICTED:
         return free
     radius = 0.5 * film.size / focal
-    guess = _Guess(focal, fit.model.principal, _flat(told.face, told.axle, radius))
-    held = _followed(guess, film, hold_axle=True)
-    if held is None or len(held.seen.frame) < _HELD_SHARE * len(fit.seen.frame):
+    guess = _Guess(focal, fit.model.principal, _flat(best.face, best.axle, radius))
+    from_face = _followed(guess, film, hold_axle=True)
+    if from_face is None or len(from_face.seen.frame) < _HELD_SHARE * len(fit.seen.frame):
         return free
-    found = replace(_turning(held, film), axle_apart_deg=free.axle_apart_deg)
+    found = replace(_turning(from_face, film), axle_apart_deg=free.axle_apart_deg)
     return found if _agreement(found, film) >= _agreement(free, film) else free
 
 
@@ -421,7 +421,7 @@ def _followed_by_patches(guess: _Guess, film: _Film) -> _Fit | None:
     With a first guess neighbours alone look alike; with what they tell all frames do. About a wrong
     axle patches are found, too, but pictures unrolled about it tell other angles.
     """
-    angles = _angles_told(_turns_shown(guess, film), film, None)
+    angles = _angles_from_turns(_turns_shown(guess, film), film, None)
     prior, least = guess.focal, MIN_ON_FACE * len(film.order)
     fit: _Fit | None = None
     for reach in (_NEIGHBOURS, _NEIGHBOURS, len(film.order), len(film.order)):
@@ -446,10 +446,10 @@ def _followed_by_patches(guess: _Guess, film: _Film) -> _Fit | None:
         angles, guess = evened(fit.model.angles, film.phase), fit.guess()
     assert fit is not None
     angles, shown = fit.model.angles, _turns_shown(guess, film)
-    votes, told = Votes(shown), _angles_told(shown, film, None)
-    if told is None or votes.support(told) <= votes.support(angles):
+    votes, best = Votes(shown), _angles_from_turns(shown, film, None)
+    if best is None or votes.support(best) <= votes.support(angles):
         return fit
-    return None if np.median(np.abs(told - angles)) > _NEAR_SHOWN else fit
+    return None if np.median(np.abs(best - angles)) > _NEAR_SHOWN else fit
 
 
 def _turning(fit: _Fit, film: _Film) -> Turning:
@@ -482,13 +482,13 @@ def _angles_on(
         known: The angles that were found before.
     """
     for turns, near in ((_turns_shown(guess, film), _NEAR_SHOWN), (of_matches, NEAR)):
-        angles = _angles_told(turns, film, known)
+        angles = _angles_from_turns(turns, film, known)
         if angles is not None:
             return angles, near
     return None, NEAR
 
 
-def _angles_told(turns: Turns, film: _Film, known: FloatArray | None) -> FloatArray | None:
+def _angles_from_turns(turns: Turns, film: _Film, known: FloatArray | None) -> FloatArray | None:
     """How far the face has turned, as turns of pairs of frames tell; None where they do not."""
     votes = Votes(turns)
     candidates = [steady_angles(votes, film.phase), followed_angles(turns, film.phase)]

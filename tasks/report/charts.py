@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from tasks.core.words import counted
+from tasks.core.phrasing import counted
 
 _SIZE = 320.0
 _RING = 104.0

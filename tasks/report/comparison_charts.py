@@ -11,7 +11,7 @@ from typing import Any
 
 from markupsafe import escape
 
-from tasks.core.words import signed
+from tasks.core.phrasing import signed
 
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 720.0, 260.0, 76.0, 30.0, 14.0, 32.0
 _ROW = 17.0

@@ -16,10 +16,10 @@ from tasks.comparison.findings import Finding
 from tasks.comparison.flat_spots import Roundness
 from tasks.comparison.part_pairs import PartPair
 from tasks.comparison.polar import COLUMNS, PolarImage
-from tasks.core.words import signed
+from tasks.core.phrasing import signed
+from tasks.mesh.glb_reader import ReadMesh
 from tasks.mesh.preview import VIEWS
-from tasks.mesh.reading import ReadMesh
-from tasks.mesh.studio import Studio
+from tasks.mesh.rendering import Studio
 from tasks.report.content import data_uri
 
 FloatArray = NDArray[np.float64]
@@ -106,8 +106,8 @@ def _change(metres: float, lod_m: float) -> str:
     """A cell's change in words."""
     if not math.isfinite(metres):
         return "not compared"
-    told = f"told from {1000 * lod_m:.2f} mm on" if math.isfinite(lod_m) else "not told"
-    return f"{signed(1000 * metres)} mm, {told}"
+    detectable = f"told from {1000 * lod_m:.2f} mm on" if math.isfinite(lod_m) else "not told"
+    return f"{signed(1000 * metres)} mm, {detectable}"
 
 
 def _parts(change: Change) -> list[tuple[float, str]]:

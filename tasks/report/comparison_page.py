@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from configs.locations import printable
 from tasks.comparison.findings import depth_of, place_of
-from tasks.core.words import signed
+from tasks.core.phrasing import signed
 from tasks.mesh.palette import PALETTE
 from tasks.report.comparison_charts import crown_chart, map_chart, roundness_chart, zones_chart
 from tasks.report.page import render

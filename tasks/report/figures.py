@@ -195,12 +195,12 @@ def _of_this_run(
     figures: Mapping[str, float | None], judged: Mapping[str, Any]
 ) -> dict[str, Meaning]:
     """What means something else by the frames of a run, or by its limits."""
-    told = dict(_NONE_ASIDE) if figures.get("held_out_frames") == 0 else {}
+    meanings = dict(_NONE_ASIDE) if figures.get("held_out_frames") == 0 else {}
     if {"min_width_ratio", "max_width_ratio"} <= set(judged):
-        told["width_ratio"] = (
+        meanings["width_ratio"] = (
             f"tyres have {judged['min_width_ratio']:g} to {judged['max_width_ratio']:g}"
         )
-    return {name: replace(MEANINGS[name], meaning=meaning) for name, meaning in told.items()}
+    return {name: replace(MEANINGS[name], meaning=meaning) for name, meaning in meanings.items()}
 
 
 def _row(name: str, value: float | None, judged: Mapping[str, Any], meaning: Meaning | None) -> Row:

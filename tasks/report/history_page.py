@@ -12,7 +12,7 @@ from markupsafe import Markup
 from configs.locations import printable
 from tasks.comparison.gauge import GaugeStudy
 from tasks.comparison.over_time import Comparison
-from tasks.core.words import signed
+from tasks.core.phrasing import signed
 from tasks.report.comparison_charts import zones_over_films
 from tasks.report.page import render
 
@@ -45,7 +45,7 @@ def history_page(
     counts = Counter(c.outcome for c in comparisons)
     by_tyre: Mapping[str, list[Comparison]] = defaultdict(list)
     for each in comparisons:
-        if each.is_told:
+        if each.is_compared:
             by_tyre[each.tyre].append(each)
     return render(
         "history.html.j2",
@@ -75,7 +75,7 @@ def _row(each: Comparison) -> dict[str, Any]:
     measured = [z for z in each.zones if z["mean_change_mm"] is not None]
     most = (
         max(measured, key=lambda z: abs(z["mean_change_mm"]), default=None)
-        if each.is_told
+        if each.is_compared
         else None
     )
     return {
@@ -87,7 +87,7 @@ def _row(each: Comparison) -> dict[str, Any]:
         "zone": most["name"].replace("-", " ") if most else "",
         "change": signed(most["mean_change_mm"]) if most else "",
         "lod": f"{most['lod95_mm']:.2f}" if most and most["lod95_mm"] is not None else "",
-        "findings": len(each.findings) if each.is_told else "",
+        "findings": len(each.findings) if each.is_compared else "",
         "operator": printable(each.operator),
         "film": printable(each.film),
         "report": f"./{quote(each.name)}.html" if each.state == "completed" else "",
@@ -118,7 +118,10 @@ def _gauge(
             ("spread of the tyres' zones", f"{study.parts:.3f} mm"),
             ("classes that are told apart (ndc)", f"{study.categories}"),
             ("zones of tyres, operators, measurements", _counts(study)),
-            ("films that count", f"{sum(c.is_told for c in comparisons)} of {len(comparisons)}"),
+            (
+                "films that count",
+                f"{sum(c.is_compared for c in comparisons)} of {len(comparisons)}",
+            ),
         ],
     }
 

@@ -22,7 +22,7 @@ from markupsafe import Markup
 
 from configs.locations import parent_and_name, printable
 from configs.presets import DEFAULT_DIAMETER_MM
-from tasks.core.words import counted
+from tasks.core.phrasing import counted
 from tasks.mesh.palette import PALETTE
 from tasks.report.charts import coverage_chart, sharpness_chart
 from tasks.report.figures import rows_of

@@ -16,7 +16,7 @@ PACKAGES = ("tasks", "tsr")
 """Packages whose source counts; ``configs`` holds values alone, which are part of the key."""
 
 INFRASTRUCTURE = (
-    "tasks.core.apart",
+    "tasks.core.isolated_call",
     "tasks.core.digests",
     "tasks.core.errors",
     "tasks.core.failures",
@@ -29,7 +29,7 @@ INFRASTRUCTURE = (
     "tasks.storage.base",
     "tasks.storage.local",
     "tasks.storage.open",
-    "tasks.storage.parts",
+    "tasks.storage.partial_files",
     "tasks.storage.prune",
     "tasks.storage.read_cache",
     "tasks.storage.results",

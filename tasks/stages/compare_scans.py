@@ -16,9 +16,9 @@ from tasks.comparison.scan import Scan, scan_of
 from tasks.comparison.table import cells_csv
 from tasks.core.errors import ReconstructionError
 from tasks.matting.quality import Masks
-from tasks.mesh.levels import level_glb
+from tasks.mesh.glb_reader import read_glb
+from tasks.mesh.levels_of_detail import level_glb
 from tasks.mesh.merged import load_mesh
-from tasks.mesh.reading import read_glb
 from tasks.poses.record import PoseEstimate
 from tasks.report.comparison_content import comparison_content, picture_of
 from tasks.stages.stage import Record, Stage, Workspace

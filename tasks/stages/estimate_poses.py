@@ -20,7 +20,7 @@ def _produce(
 ) -> Record:
     """Estimate the cameras of the candidate frames that have a usable mask."""
     from tasks.matting.quality import Masks
-    from tasks.poses.apart import estimate_poses
+    from tasks.poses.isolated_estimate import estimate_poses
     from tasks.video.frames import Frames
 
     candidates = Frames.read(work.open(frames))

@@ -18,8 +18,8 @@ def _produce(
     from tasks.imaging.images import read_image, read_thumb
     from tasks.matting.removal import mattes
     from tasks.matting.sessions import open_session
+    from tasks.verdict.film_measures import glimpse_of, movement_of
     from tasks.verdict.first_word import first_word
-    from tasks.verdict.glimpse import glimpse_of, movement_of
     from tasks.video.frames import Frames, evenly
 
     candidates = Frames.read(work.open(frames))

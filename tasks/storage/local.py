@@ -15,7 +15,7 @@ from pathlib import Path
 from configs.locations import own_path
 from tasks.core.digests import sha256_of
 from tasks.storage.base import Stored, checked, storage_errors
-from tasks.storage.parts import locked_part, part_of, remove_parts
+from tasks.storage.partial_files import locked_part, part_of, remove_parts
 
 _MAX_LOCKED = 100
 """Files that one store locks at most: a run uses some twenty, a process may open a thousand."""

@@ -11,7 +11,7 @@ import math
 from collections import defaultdict
 from dataclasses import dataclass
 
-from tasks.core.words import counted
+from tasks.core.phrasing import counted
 from tasks.storage.artifacts import MANIFEST, ArtifactStore
 from tasks.storage.base import Stored
 

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from configs.settings import Settings
 from tasks.core.errors import StorageError
 from tasks.storage.base import Stored, checked, missing, storage_error, storage_errors
-from tasks.storage.parts import locked_part, part_of
+from tasks.storage.partial_files import locked_part, part_of
 
 _log = logging.getLogger("tyre3d.storage")
 _T = TypeVar("_T")

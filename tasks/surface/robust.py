@@ -1,7 +1,9 @@
-"""The spread of values among which some are far off."""
+"""Middle and spread of values among which some are far off, or none at all."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -20,3 +22,9 @@ def robust_sd(values: NDArray[np.floating[Any]], about: float | None = None) -> 
     """
     middle = np.nanmedian(values) if about is None else about
     return _OF_NORMAL * float(np.nanmedian(np.abs(values - middle)))
+
+
+def finite_median(values: Iterable[float]) -> float:
+    """Median of the finite values, NaN where there is none."""
+    finite = [v for v in values if math.isfinite(v)]
+    return float(np.median(finite)) if finite else math.nan

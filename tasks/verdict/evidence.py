@@ -22,12 +22,13 @@ from tasks.mesh.merged import MergedMesh
 from tasks.poses.motion import path_jump_deg
 from tasks.poses.outline import read_outline
 from tasks.poses.record import PoseEstimate
+from tasks.surface.robust import finite_median
 from tasks.verdict.coverage import PARTS, Way, face_steepness, parts_seen, unseen_hours, way_of
-from tasks.verdict.halves import compare_halves, scale_by_frame, scale_spread_percent
-from tasks.verdict.misfit import outline_misfit
+from tasks.verdict.outline_residuals import outline_misfit
 from tasks.verdict.photos import photo_agreement, predict
 from tasks.verdict.silhouettes import SilhouetteFit, clock_position, compare_silhouette
-from tasks.verdict.turns import TurnCheck, check_turn
+from tasks.verdict.split_half import compare_halves, scale_by_frame, scale_spread_percent
+from tasks.verdict.turn_check import TurnCheck, check_turn
 from tasks.video.frames import evenly
 
 _BODY = 0.005
@@ -98,15 +99,15 @@ def gather_evidence(
     )
     figures = {
         "held_out_frames": float(len([i for i in held_out if i in posed])),
-        "silhouette_iou": _median([f.iou for f in fits]),
+        "silhouette_iou": finite_median([f.iou for f in fits]),
         "silhouette_iou_worst": min((f.iou for f in fits), default=nan),
-        "mesh_beyond_masks": _median([f.beyond for f in fits]),
-        "masks_beyond_mesh": _median([f.missing for f in fits]),
+        "mesh_beyond_masks": finite_median([f.beyond for f in fits]),
+        "masks_beyond_mesh": finite_median([f.missing for f in fits]),
         "masks_cut": corrections.get("mask_excess_median", nan),
         "masks_filled": corrections.get("mask_lack_median", nan),
         "outlines_off_percent": misfit.percent,
         "pixel_percent": misfit.pixel_percent,
-        "photo_agreement": _median(agreements),
+        "photo_agreement": finite_median(agreements),
         "turn_agreement": turn.agreement,
         "turn_off_percent": turn.off_percent,
         "axle_apart_deg": poses.figures.get("axle_apart_deg", nan),
@@ -161,8 +162,3 @@ def count_bodies(mesh: MergedMesh) -> int:
     graph = coo_matrix((np.ones(len(a), np.int8), (a, b)), shape=(count, count))
     _, labels = connected_components(graph, directed=False)
     return int((np.bincount(labels) >= _BODY * count).sum())
-
-
-def _median(values: Sequence[float]) -> float:
-    known = [v for v in values if math.isfinite(v)]
-    return float(np.median(known)) if known else math.nan

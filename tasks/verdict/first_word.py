@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from configs.stages import InspectConfig
-from tasks.verdict.glimpse import STILL, Glimpse, Movement, arc_from_aspects
+from tasks.verdict.film_measures import STILL, Glimpse, Movement, arc_from_aspects
 from tasks.verdict.record import Judgement, Reason, worst_first
 
 

@@ -13,8 +13,8 @@ import cv2
 
 from configs.stages import ExtractConfig, StageName
 from tasks.core.errors import InputError
+from tasks.core.phrasing import counted
 from tasks.core.progress import report
-from tasks.core.words import counted
 from tasks.imaging.images import fov_by_exif, read_source_image, write_image
 from tasks.imaging.resizing import bounded
 from tasks.storage.inputs import bad_input, check_input, pictures_in
@@ -252,8 +252,8 @@ def _from_images(
 
 def _fov_of_all(fovs_deg: Sequence[float | None]) -> float | None:
     """The one field of view that all pictures tell; None where one tells none, or another."""
-    told = [fov for fov in fovs_deg if fov is not None]
-    alike = len(told) == len(fovs_deg) and max(told, default=0.0) <= _SAME_FOV * min(
-        told, default=0
+    known = [fov for fov in fovs_deg if fov is not None]
+    alike = len(known) == len(fovs_deg) and max(known, default=0.0) <= _SAME_FOV * min(
+        known, default=0
     )
-    return median(told) if told and alike else None
+    return median(known) if known and alike else None

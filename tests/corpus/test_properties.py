@@ -22,12 +22,12 @@ from configs.locations import (
     split_address,
     stem_of,
 )
-from deployments.api.bodies import depth_of
+from deployments.api.body_limits import depth_of
 from deployments.api.callback_rules import is_public
 from deployments.api.callbacks import signature
 from deployments.api.downloads import part_of
 from deployments.api.errors import speakable
-from deployments.api.expected import seconds_left
+from deployments.api.remaining_time import seconds_left
 from deployments.api.tokens import digest_of, parse_tokens
 from flows.support.events import slug
 from flows.support.page import escaped

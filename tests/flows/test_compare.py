@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import tasks.fusion.merge
-import tasks.poses.apart
+import tasks.poses.isolated_estimate
 from configs.request import CompareRequest
 from configs.settings import Settings
 from flows.cli.compare_command import report_lines
@@ -34,7 +34,7 @@ FILES = ("json", "html", "csv", "change.glb", "placed.glb")
 @pytest.fixture(autouse=True)
 def _surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_model: Path) -> None:
     monkeypatch.setenv("TYRE3D_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(tasks.poses.apart, "estimate_poses", fake_poses)
+    monkeypatch.setattr(tasks.poses.isolated_estimate, "estimate_poses", fake_poses)
     monkeypatch.setattr(tasks.fusion.merge, "merge_fields", fake_merge)
 
 

@@ -65,7 +65,7 @@ class Bench:
                 "anchor": "sidewall-markings",
                 "faces": "same",
                 "scale_ratio": 1.0,
-                "place": {"rotation": place.tolist()},
+                "transform": {"rotation": place.tolist()},
             },
             "zones": [
                 {"name": n, "mean_change_mm": -2.0, "lod95_mm": 0.6, "significant": True}

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import tasks.fusion.merge
-import tasks.poses.apart
+import tasks.poses.isolated_estimate
 from configs.request import HistoryRequest
 from flows.cli.history_command import report_lines
 from flows.history import _row, history
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.usefixtures("prefect_server")
 @pytest.fixture
 def films(tmp_path: Path, cut_out_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("TYRE3D_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(tasks.poses.apart, "estimate_poses", fake_poses)
+    monkeypatch.setattr(tasks.poses.isolated_estimate, "estimate_poses", fake_poses)
     monkeypatch.setattr(tasks.fusion.merge, "merge_fields", fake_merge)
     shutil.copytree(cut_out_folder, tmp_path / "frames")
     lines = [

@@ -30,18 +30,18 @@ from prefect.client.schemas.sorting import FlowRunSort
 
 import flows.reconstruct
 import tasks.fusion.merge
-import tasks.poses.apart
+import tasks.poses.isolated_estimate
 import tasks.selection.choose
 from configs.request import ReconstructRequest
 from configs.stages import StageName
 from flows.reconstruct import reconstruct, reconstruct_tyre_3d
-from flows.support.pace import remembered
+from flows.support.stage_times import remembered
 from tasks.core.errors import InputError, ReconstructionError, ResourceError, StorageError
 from tasks.geometry.camera import look_at
 from tasks.geometry.crop import CodedFrame
 from tasks.mesh.glb import document_of
+from tasks.mesh.glb_reader import read_glb
 from tasks.mesh.merged import MergedMesh
-from tasks.mesh.reading import read_glb
 from tasks.poses.record import ObjectEstimate, PoseEstimate
 from tasks.stages.select_frames import SELECT
 from tasks.verdict.record import FIRST_WORD
@@ -85,7 +85,7 @@ def fake_merge(
 @pytest.fixture(autouse=True)
 def _surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_model: Path) -> None:
     monkeypatch.setenv("TYRE3D_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(tasks.poses.apart, "estimate_poses", fake_poses)
+    monkeypatch.setattr(tasks.poses.isolated_estimate, "estimate_poses", fake_poses)
     monkeypatch.setattr(tasks.fusion.merge, "merge_fields", fake_merge)
 
 
@@ -316,7 +316,7 @@ def test_the_first_word_is_told_and_advises_errors(
     def no_poses(*_: Any, **__: Any) -> PoseEstimate:
         raise ReconstructionError("poses-failed", stage="x", what="none found", advice="Texture!")
 
-    monkeypatch.setattr(tasks.poses.apart, "estimate_poses", no_poses)
+    monkeypatch.setattr(tasks.poses.isolated_estimate, "estimate_poses", no_poses)
     with pytest.raises(ReconstructionError, match="poses-failed") as caught:
         run(cut_out_folder, tmp_path, tiny_model)
     assert caught.value.what.endswith(": none found")
@@ -356,7 +356,7 @@ def test_only_what_may_pass_is_tried_again(
             raise StorageError("storage-failed", stage="x", what="the disk blinked", advice="")
         return fake_poses(*args)
 
-    monkeypatch.setattr(tasks.poses.apart, "estimate_poses", flaky)
+    monkeypatch.setattr(tasks.poses.isolated_estimate, "estimate_poses", flaky)
     run(cut_out_folder, tmp_path, tiny_model)
     assert len(calls) == 2
 
@@ -364,7 +364,7 @@ def test_only_what_may_pass_is_tried_again(
         calls.append(1)
         raise InputError("no-tyre", stage="x", what="nothing", advice="")
 
-    monkeypatch.setattr(tasks.poses.apart, "estimate_poses", never)
+    monkeypatch.setattr(tasks.poses.isolated_estimate, "estimate_poses", never)
     calls.clear()
     with pytest.raises(InputError, match="no-tyre"):
         run(cut_out_folder, tmp_path, tiny_model, motion="spin")

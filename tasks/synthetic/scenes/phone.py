@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tasks.imaging.images import with_jpeg_losses
 from tasks.synthetic.scenes.lighting import Look, to_srgb
 from tasks.synthetic.scenes.raycast import Float32Array
+from tasks.synthetic.tyres.sampling import uniform_or_zero
 
 
 @dataclass(frozen=True)
@@ -41,19 +42,15 @@ class Effects:
 
 def sample_effects(rng: np.random.Generator, side: int) -> Effects:
     """Draw a phone's effects on an image whose longer side is ``side`` pixels."""
-
-    def maybe(chance: float, low: float, high: float) -> float:
-        return float(rng.uniform(low, high)) if rng.random() < chance else 0.0
-
     scale = side / 384
     return Effects(
-        blur_px=scale * maybe(0.6, 0.2, 1.1 if rng.random() < 0.85 else 2.2),
-        motion_px=scale * maybe(0.25, 1.0, 7.0),
+        blur_px=scale * uniform_or_zero(rng, 0.6, 0.2, 1.1 if rng.random() < 0.85 else 2.2),
+        motion_px=scale * uniform_or_zero(rng, 0.25, 1.0, 7.0),
         motion_rad=float(rng.uniform(0, math.pi)),
-        vignette=maybe(0.6, 0.0, 0.4),
-        noise=maybe(0.8, 0.5, 4.0 if rng.random() < 0.8 else 11.0),
-        smear=maybe(0.3, 8.0, 30.0),
-        sharpen=maybe(0.6, 0.2, 1.4),
+        vignette=uniform_or_zero(rng, 0.6, 0.0, 0.4),
+        noise=uniform_or_zero(rng, 0.8, 0.5, 4.0 if rng.random() < 0.8 else 11.0),
+        smear=uniform_or_zero(rng, 0.3, 8.0, 30.0),
+        sharpen=uniform_or_zero(rng, 0.6, 0.2, 1.4),
         quality=int(rng.integers(25, 96)) if rng.random() < 0.85 else None,
     )
 

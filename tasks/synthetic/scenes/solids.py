@@ -59,12 +59,12 @@ class MipMap:
             st: Any numbers; only what is behind the point counts.
             level: ``(N,)`` 0 the finest, rounded.
         """
-        place = self._places[np.clip(np.rint(level), 0, _LEVELS - 1).astype(np.int32)]
-        inside = (st % 1.0) * (place[:, 1:] - 1)
+        tile = self._places[np.clip(np.rint(level), 0, _LEVELS - 1).astype(np.int32)]
+        inside = (st % 1.0) * (tile[:, 1:] - 1)
         count = len(st)
         rows = max(-(-count // _COLUMNS), 1)
         xy = np.zeros((2, rows * _COLUMNS), dtype=np.float32)
-        xy[0, :count], xy[1, :count] = inside[:, 0] + place[:, 0], inside[:, 1]
+        xy[0, :count], xy[1, :count] = inside[:, 0] + tile[:, 0], inside[:, 1]
         x, y = xy.reshape(2, rows, _COLUMNS)
         found = cv2.remap(self._atlas, x, y, cv2.INTER_LINEAR).reshape(-1, 3)[:count]
         return np.asarray(_LINEAR[found], dtype=np.float32)

@@ -131,6 +131,11 @@ def _between(rng: Rng, bounds: tuple[float, float]) -> float:
     return float(rng.uniform(*bounds))
 
 
+def uniform_or_zero(rng: Rng, chance: float, low: float, high: float) -> float:
+    """A uniform draw from ``low`` to ``high`` with probability ``chance``, else zero."""
+    return float(rng.uniform(low, high)) if rng.random() < chance else 0.0
+
+
 def _profile(rng: Rng, family: Family) -> ProfileSpec:
     diameter = _between(rng, family.diameter_mm) / 1000
     width = _between(rng, family.width_mm) / 1000
@@ -239,10 +244,6 @@ def _spokes(rng: Rng, kind: str, hub: float, reach: float) -> tuple[int, float]:
 
 def sample_wear(rng: Rng, profile: ProfileSpec) -> WearSpec:
     """Random wear for a tyre."""
-
-    def maybe(chance: float, low: float, high: float) -> float:
-        return float(rng.uniform(low, high)) if rng.random() < chance else 0.0
-
     half = profile.width / 2 * min(1.0, profile.tread_share + 0.05)
     spots = tuple(
         FlatSpot(float(rng.uniform(0, 2 * math.pi)), float(rng.uniform(0.0008, 0.005)))
@@ -260,14 +261,14 @@ def sample_wear(rng: Rng, profile: ProfileSpec) -> WearSpec:
         for _ in range(int(rng.choice([0, 0, 1, 2, 4])))
     )
     return WearSpec(
-        uniform=maybe(0.6, 0.0, 0.003),
-        inner=maybe(0.4, 0.0, 0.004),
-        centre=maybe(0.25, 0.0, 0.003),
-        outer=maybe(0.3, 0.0, 0.004),
+        uniform=uniform_or_zero(rng, 0.6, 0.0, 0.003),
+        inner=uniform_or_zero(rng, 0.4, 0.0, 0.004),
+        centre=uniform_or_zero(rng, 0.25, 0.0, 0.003),
+        outer=uniform_or_zero(rng, 0.3, 0.0, 0.004),
         flat_spots=spots,
-        graining=maybe(0.4, 0.0003, 0.0015),
+        graining=uniform_or_zero(rng, 0.4, 0.0003, 0.0015),
         graining_centre=float(rng.uniform(-0.8, 0.8)),
         cuts=cuts,
-        run_out=maybe(0.2, 0.0, 0.0015),
+        run_out=uniform_or_zero(rng, 0.2, 0.0, 0.0015),
         seed=int(rng.integers(1 << 30)),
     )

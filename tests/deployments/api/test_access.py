@@ -16,7 +16,7 @@ from pydantic import SecretStr, ValidationError
 
 from deployments.api import __main__ as service
 from deployments.api.errors import ApiError
-from deployments.api.rate import Rate
+from deployments.api.rate_limit import Rate
 from deployments.api.settings import ApiSettings
 from tests.deployments.api.service import JSON, TOKEN, Use, client_of
 from tests.deployments.api.stand_in import Prefect

@@ -24,8 +24,8 @@ from deployments.api import callbacks
 from deployments.api.callback_rules import check_callback, is_public
 from deployments.api.callbacks import DELIVERY, SIGNATURE, Callbacks, signature
 from deployments.api.errors import ApiError
+from deployments.api.job_kinds import Reconstructions
 from deployments.api.jobs import Jobs
-from deployments.api.kinds import Reconstructions
 from deployments.api.settings import ApiSettings
 from tests.deployments.api.backend import DOCUMENT, SECRET, Backend, documented_check
 from tests.deployments.api.service import TOKEN, client_of, runs_on

@@ -15,8 +15,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from deployments.api.job_kinds import Reconstructions
 from deployments.api.jobs import Jobs
-from deployments.api.kinds import Reconstructions
 from deployments.api.models import JobStatus
 from deployments.api.settings import ApiSettings
 from tests.deployments.api.service import Use, client_of, runs_on, write_result_of

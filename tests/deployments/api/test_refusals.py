@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
 
-from deployments.api.bodies import depth_of
+from deployments.api.body_limits import depth_of
 from deployments.api.jobs import Jobs
 from deployments.api.settings import ApiSettings
 from tests.deployments.api.service import JSON, TOKEN, Use, client_of

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from deployments.api.kinds import Comparisons, Kind, Reconstructions
+from deployments.api.job_kinds import Comparisons, Kind, Reconstructions
 from deployments.api.models import Judgement
 from deployments.api.results import JobResults
 from tests.deployments.api.service import Use, write_result_of

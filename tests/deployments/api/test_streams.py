@@ -20,8 +20,8 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from deployments.api import app, streams
 from deployments.api.__main__ import NoSockets
+from deployments.api.job_kinds import Reconstructions
 from deployments.api.jobs import Jobs
-from deployments.api.kinds import Reconstructions
 from deployments.api.settings import ApiSettings
 from deployments.api.streams import changes
 from tests.deployments.api.service import TOKEN, client_of, runs_on
@@ -208,7 +208,7 @@ def test_a_listener_who_leaves_and_a_service_that_stops_end_it(
 def test_sockets_without_a_token_take_no_room_from_others(
     serve: Callable[[Test], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(streams, "_MOST_UNTOLD", 3)
+    monkeypatch.setattr(streams, "_MOST_ANONYMOUS", 3)
 
     async def test(url: str, prefect: Prefect, job: str) -> None:
         async with contextlib.AsyncExitStack() as opened:

@@ -18,7 +18,7 @@ import pytest
 from deployments.api import uploads
 from deployments.api.settings import ApiSettings
 from deployments.api.uploads import sweep_parts
-from tasks.storage import local, parts
+from tasks.storage import local, partial_files
 from tests.deployments.api.service import TOKEN, Use, client_of
 from tests.deployments.api.stand_in import Prefect
 from tests.support.s3 import KEY, REGION, SECRET, filesystem, s3_server
@@ -238,7 +238,7 @@ def test_parts_that_a_killed_service_left_go_and_those_at_hand_stay(
     unnamed.parent.mkdir(parents=True)
     unnamed.write_bytes(b"a video")
     later = time.time() + 7200.0
-    monkeypatch.setattr(parts.time, "time", lambda: later)
+    monkeypatch.setattr(partial_files.time, "time", lambda: later)
     (tmp_path / "in" / ".upload-link").symlink_to(tmp_path / "secret.mp4")
     removed: list[int] = []
 

@@ -19,7 +19,7 @@ from flows.cli.examples import EXAMPLES, EXIT_CODES
 from flows.cli.main import main
 from flows.cli.parser import build_parser
 from flows.cli.progress import in_words, shown_progress
-from flows.support.pace import Pace, remember, remembered
+from flows.support.stage_times import Pace, remember, remembered
 from tasks.core.errors import Tyre3dError
 from tasks.core.progress import report
 

@@ -26,8 +26,8 @@ from flows.cli.parser import build_parser, size_of
 from flows.support.settings import load_settings
 from tasks.core.errors import InputError
 from tasks.mesh.export import export_glb
-from tasks.report.found import find_page, find_result, mesh_of
-from tasks.report.info import info_of
+from tasks.report.glb_info import info_of
+from tasks.report.result_files import find_page, find_result, mesh_of
 from tasks.storage.results import PAGE_MARK, write_result
 from tests.support.s3 import filesystem, s3_server, s3_settings
 from tests.tasks.mesh.test_export import torus
@@ -75,7 +75,7 @@ def test_vertices_are_counted_as_in_the_metadata(
     found = find_result(str(out), Settings())
     mesh = mesh_of(found)
     cut_open = replace(mesh, vertices=np.concatenate([mesh.vertices, mesh.vertices[:9]]))
-    monkeypatch.setattr("tasks.report.info.mesh_of", lambda _: cut_open)
+    monkeypatch.setattr("tasks.report.glb_info.mesh_of", lambda _: cut_open)
     told = info_of(found)
     assert (told["num_vertices"], told["num_written_vertices"]) == (288, 297)
 
@@ -191,7 +191,7 @@ def test_a_turntable_that_is_stopped_leaves_what_was_there(
         yield np.zeros((48, 48, 3), np.uint8)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tasks.mesh.studio.Studio.turntable", stopped)
+    monkeypatch.setattr("tasks.mesh.rendering.Studio.turntable", stopped)
     assert main(["render", str(out), "--out", str(path)]) == 130
     assert path.read_bytes() == b"an earlier one"
     assert sorted(tmp_path.iterdir()) == before
@@ -306,7 +306,7 @@ def test_the_page_is_served_to_this_machine_alone() -> None:
 
 
 def test_what_tells_of_a_file_loads_nothing_heavy() -> None:
-    program = "import sys, flows.cli.result_commands, tasks.report.info; print(*sys.modules)"
+    program = "import sys, flows.cli.result_commands, tasks.report.glb_info; print(*sys.modules)"
     answer = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )

@@ -16,15 +16,17 @@ import pytest
 from prefect.settings import get_current_settings
 
 from flows.cli.stopping import STOPPED
-from tasks.mesh.reading import read_glb
+from tasks.mesh.glb_reader import read_glb
 from tests.conftest import write_cut_outs
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 ROOT = Path(__file__).parents[3]
 PROGRAM = """
-import tasks.fusion.merge, tasks.poses.apart
+import tasks.fusion.merge
+import tasks.poses.isolated_estimate
 from tests.flows.test_reconstruct import fake_merge, fake_poses
-tasks.fusion.merge.merge_fields, tasks.poses.apart.estimate_poses = fake_merge, fake_poses
+tasks.fusion.merge.merge_fields = fake_merge
+tasks.poses.isolated_estimate.estimate_poses = fake_poses
 from flows.cli.main import run
 run()
 """

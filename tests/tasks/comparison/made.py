@@ -15,15 +15,15 @@ from scipy.ndimage import gaussian_filter
 
 from tasks.atlas.flattened import FlatPart
 from tasks.atlas.record import Provenance
-from tasks.comparison.measured import Measured
 from tasks.comparison.scan import Scan
+from tasks.comparison.surface_samples import Measured
 from tasks.geometry.camera import Camera, look_at
 from tasks.geometry.ray_caster import RayCaster
 from tasks.imaging.images import write_image
 from tasks.imaging.masks import largest_filled
+from tasks.surface.contour_generators import Touches
 from tasks.surface.heights import Heights, SurfaceGrid
 from tasks.surface.profile import OuterProfile
-from tasks.surface.touches import Touches
 
 FloatArray = NDArray[np.float64]
 

@@ -33,7 +33,7 @@ def test_spin_scale_and_face_are_found(spin: float, scale: float, turned: bool) 
     if not turned:  # as seen from the new tyre's outer face
         assert abs((found.spin_deg - spin + 180.0) % 360.0 - 180.0) < 0.3
     new = scan().vertices
-    moved = found.place.apply(other.vertices)
+    moved = found.transform.apply(other.vertices)
     assert np.linalg.norm(moved - new, axis=1).max() < 0.0008  # a third of a column
 
 
@@ -79,14 +79,14 @@ def test_circles_of_light_do_not_outweigh_marks(monkeypatch: pytest.MonkeyPatch)
 def test_without_marks_nothing_is_made_up() -> None:
     found = align_scans(scan(letters=False), scan(letters=False, spin_deg=30.0))
     assert found.anchor == "diameter"
-    assert found.place.scale == 1.0
+    assert found.transform.scale == 1.0
 
 
 def test_without_marks_one_tyre_has_one_diameter() -> None:
     """Results made with two diameters lie on each other, not a centimetre apart."""
     new, other = (replace(scan(letters=False, scale=s), parts={}) for s in (1.0, 680 / 720))
     found = align_scans(new, other)
-    assert found.place.scale == pytest.approx(720 / 680)
+    assert found.transform.scale == pytest.approx(720 / 680)
     assert found.scale_ratio == pytest.approx(680 / 720)
 
 
@@ -100,7 +100,7 @@ def test_a_record_reads_back() -> None:
     found = Alignment(place, "sidewall-markings", "turned", 12.5, True, shift_mm=(1.0, 2.0, 3.0))
     record = json.loads(json.dumps(found.to_dict(), allow_nan=False))
     again = Alignment.from_dict(record)
-    assert np.array_equal(again.place.rotation, turn)
+    assert np.array_equal(again.transform.rotation, turn)
     assert again.to_dict() == found.to_dict()
     assert again.shift_mm == found.shift_mm
     assert np.isnan(again.scale_sd)

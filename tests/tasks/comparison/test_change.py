@@ -8,7 +8,7 @@ import pytest
 from configs.comparison import CompareConfig
 from tasks.comparison.align import Alignment
 from tasks.comparison.change import Zone, change_between, tread_rows
-from tasks.comparison.measured import Measured
+from tasks.comparison.surface_samples import Measured
 from tasks.geometry.similarity import Similarity
 from tasks.surface.heights import grid_on
 from tests.tasks.comparison.made import FloatArray, scan, touched

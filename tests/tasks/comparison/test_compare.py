@@ -25,7 +25,7 @@ from tasks.comparison.table import COLUMNS, cells_csv
 from tasks.geometry.camera import Camera
 from tasks.geometry.similarity import Similarity
 from tasks.mesh.glb import document_of
-from tasks.mesh.reading import read_glb
+from tasks.mesh.glb_reader import read_glb
 from tasks.report.comparison_content import comparison_content, picture_of
 from tasks.report.comparison_page import comparison_page
 from tests.tasks.comparison.made import FloatArray, filmed, scan

@@ -11,7 +11,7 @@ import pytest
 from configs.comparison import CompareConfig
 from tasks.comparison.change import Change, tread_rows
 from tasks.comparison.findings import Finding, depth_of, findings_of, place_of
-from tasks.comparison.measured import Measured
+from tasks.comparison.surface_samples import Measured
 from tasks.surface.heights import grid_on
 from tests.tasks.comparison.made import FloatArray, scan, touched
 

@@ -71,7 +71,7 @@ def perfect(truth: PairTruth, new: Stand, damaged: Stand, lod: float = 0.5) -> d
             "anchor": "sidewall-markings",
             "scale_ratio": damaged.size / new.size,
             "faces": "turned" if place[2, 2] < 0 else "same",
-            "place": {"rotation": place.tolist()},
+            "transform": {"rotation": place.tolist()},
         },
         "zones": [
             {
@@ -116,8 +116,8 @@ def test_errors_are_told_as_what_they_are() -> None:
     stands = STANDS["turned and flipped"]
     record = perfect(truth, *stands)
     record["alignment"]["scale_ratio"] *= 1.002
-    rotation = np.array(record["alignment"]["place"]["rotation"])
-    record["alignment"]["place"]["rotation"] = (turned_by(2.0) @ rotation).tolist()
+    rotation = np.array(record["alignment"]["transform"]["rotation"])
+    record["alignment"]["transform"]["rotation"] = (turned_by(2.0) @ rotation).tolist()
     record["zones"][0]["mean_change_mm"] += 0.8  # told as the inner shoulder, is the outer one
     record["zones"][1]["mean_change_mm"] = None
     score = score_comparison(record, truth, *stands)

@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 from tasks.geometry.camera import Camera
 from tasks.poses.face_circles import MeanPicture
 from tasks.poses.outline import outline_of_mask
-from tasks.poses.steadying import Steadying
+from tasks.poses.stabilisation import Steadying
 from tests.tasks.poses.test_solid import mask_of
 from tests.tasks.poses.test_spin import SIZES, cameras_of, face_with_rim, photographed, rings
 

@@ -9,9 +9,9 @@ from configs.stages import ExportConfig, JudgeConfig, ReportConfig
 from tasks.geometry.camera import Camera
 from tasks.matting.quality import Mask, Masks
 from tasks.mesh.export import export_glb
-from tasks.mesh.levels import Level, level_glb
+from tasks.mesh.glb_reader import read_glb
+from tasks.mesh.levels_of_detail import Level, level_glb
 from tasks.mesh.preview import preview
-from tasks.mesh.reading import read_glb
 from tasks.report.content import gather_content, pictures_of
 from tasks.report.page import report_page
 from tasks.selection.choose import Selection, Verdict

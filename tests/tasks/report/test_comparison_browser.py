@@ -11,8 +11,8 @@ import pytest
 from configs.comparison import CompareConfig
 from tasks.comparison.compare import compare_scans, comparison_record
 from tasks.mesh.glb import GlbMesh, encode_glb
+from tasks.mesh.glb_reader import read_glb
 from tasks.mesh.normals import vertex_normals
-from tasks.mesh.reading import read_glb
 from tasks.report.comparison_content import comparison_content, picture_of
 from tasks.report.comparison_page import comparison_page
 from tests.support.browser import told_by_browser

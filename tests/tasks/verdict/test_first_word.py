@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from configs.stages import InspectConfig
 from tasks.poses.outline import outline_of_mask
-from tasks.verdict.first_word import first_word
-from tasks.verdict.glimpse import (
+from tasks.verdict.film_measures import (
     STILL,
     Glimpse,
     Movement,
@@ -23,6 +22,7 @@ from tasks.verdict.glimpse import (
     movement_of,
     roundness,
 )
+from tasks.verdict.first_word import first_word
 
 GOOD = Glimpse(
     brightness=120,
