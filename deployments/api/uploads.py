@@ -20,7 +20,7 @@ from multipart import MultipartError, MultipartSegment, PushMultipartParser, par
 
 from configs.locations import VIDEO_SUFFIXES, has_unprintable, inside, parent_and_name
 from configs.settings import Settings
-from deployments.api.bodies import check_encoding
+from deployments.api.body_limits import check_encoding
 from deployments.api.errors import ApiError
 from deployments.api.models import UploadAddress, Uploaded, UploadWanted
 from deployments.api.settings import ApiSettings
