@@ -13,7 +13,7 @@ SOURCES = ("configs", "deployments", "flows", "tasks", "tsr")
 WHOLES = {
     "deployments/api": "access client comparisons markup outputs refusals server",
     "deployments": "closed configuration end_to_end endurance fuzz_api kills kubernetes load "
-    "many_machines migration recovery",
+    "many_machines migration recovery s3_keys",
     "flows/cli": "manners stopped",
     "tasks/report": "browser comparison_browser style viewer",
     "tasks/storage": "contract",

@@ -10,11 +10,9 @@ import re
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -26,39 +24,9 @@ from deployments.api.callbacks import DELIVERY, SIGNATURE, Callbacks, signature
 from deployments.api.job_kinds import Reconstructions
 from deployments.api.jobs import Jobs
 from deployments.api.settings import ApiSettings
+from tests.deployments.api.backend import DOCUMENT, SECRET, Backend, documented_check
 from tests.deployments.api.service import TOKEN, client_of, runs_on
 from tests.deployments.api.stand_in import Prefect
-
-ROOT = Path(__file__).parents[3]
-SECRET = "a-secret-of-the-tests"
-
-
-class Backend:
-    """A web server that answers as it is told and remembers what it was sent."""
-
-    def __init__(self) -> None:
-        self.answers: list[int] = []
-        self.got: list[tuple[str, dict[str, str], bytes]] = []
-        backend = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def log_message(self, *_: Any) -> None:
-                return
-
-            def do_POST(self) -> None:
-                content = self.rfile.read(int(self.headers["Content-Length"]))
-                backend.got.append((self.path, dict(self.headers), content))
-                self.send_response(backend.answers.pop(0) if backend.answers else 200)
-                self.send_header("Location", "http://127.0.0.1:1/elsewhere")
-                self.end_headers()
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.host = f"127.0.0.1:{self._server.server_address[1]}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
 
 @pytest.fixture
@@ -186,6 +154,9 @@ def test_a_clock_that_is_days_ahead_of_the_servers_gives_up_nothing(
             assert await (await teller(prefect, settings)).tell() == 0
             assert "callback:pending" in prefect.runs[job]["tags"]
             assert await (await teller(prefect, settings)).tell() == 1
+            _, headers, content = backend.got[-1]
+            signed = headers[SIGNATURE], SECRET, prefect.now().timestamp()
+            assert documented_check()(content, *signed), "a backend would refuse it as too old"
 
     asyncio.run(ask())
 
@@ -402,11 +373,8 @@ def test_what_the_documents_tell_backends_to_do_accepts_ours_and_nothing_else(
     tmp_path: Path,
 ) -> None:
     """The examples of docs/operations.md, run: for Python here, for Node where there is one."""
-    document = (ROOT / "docs" / "operations.md").read_text()
-    python = re.search(r"```python\n(.*?is_genuine.*?)```", document, re.DOTALL)
-    assert python is not None
-    scope: dict[str, Any] = {}
-    exec(python[1], scope)
+    document = DOCUMENT.read_text()
+    is_genuine = documented_check()
     body, now = b'{"event": "job.completed"}', 1_800_000_000
     good = signature(body, now, [SECRET, "the-next-secret-of-ours"])
     other = signature(body, now, ["somebody-else-s-secret"])
@@ -421,7 +389,7 @@ def test_what_the_documents_tell_backends_to_do_accepts_ours_and_nothing_else(
         (body, "t=x,v1=", now, False),
     ]
     for content, header, at, expected in cases:
-        assert scope["is_genuine"](content, header, SECRET, at) is expected, header
+        assert is_genuine(content, header, SECRET, at) is expected, header
     node = re.search(r"```js\n(.*?isGenuine.*?)```", document, re.DOTALL)
     assert node is not None
     told = [[c.decode(), h, SECRET, at] for c, h, at, _ in cases]
@@ -439,7 +407,7 @@ def test_what_the_documents_tell_backends_to_do_accepts_ours_and_nothing_else(
 
 
 def test_the_examples_need_nothing_but_the_standard_library() -> None:
-    document = (ROOT / "docs" / "operations.md").read_text()
+    document = DOCUMENT.read_text()
     python = re.search(r"```python\n(.*?is_genuine.*?)```", document, re.DOTALL)
     assert python is not None
     names = re.findall(r"^(?:import|from) (\w+)", python[1], re.MULTILINE)
