@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import struct
+import threading
 from pathlib import Path
 
 import av
@@ -13,7 +14,7 @@ import pytest
 from configs.stages import ExtractConfig
 from tasks.core.errors import InputError
 from tasks.video import container
-from tasks.video.container import films, opened, probe
+from tasks.video.container import bounded_memory, films, opened, probe
 from tests.tasks.video.films import add_stream, claiming, encode, pictures, write_film
 
 FRAGMENTED = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
@@ -111,6 +112,25 @@ def test_an_index_takes_no_more_memory_than_it_may(
     error = _refusal(path)
     assert error.code == "video-unreadable"
     assert "more pictures than memory has room for" in error.what
+    assert resource.getrlimit(resource.RLIMIT_AS) == before
+
+
+def test_threads_that_open_at_once_leave_the_bound_as_it_was() -> None:
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    entered, leave = threading.Event(), threading.Event()
+
+    def second() -> None:
+        with bounded_memory(Path("b.mp4")):
+            entered.set()
+            leave.wait()
+
+    thread = threading.Thread(target=second)
+    with bounded_memory(Path("a.mp4")):
+        thread.start()
+        assert not entered.wait(0.1)
+    assert entered.wait()
+    leave.set()
+    thread.join()
     assert resource.getrlimit(resource.RLIMIT_AS) == before
 
 
