@@ -59,6 +59,18 @@ class CompareConfig(StageConfig):
     min_local_px: float = Field(
         1.0, gt=0, description="shallowest bulge or dent that is told, pixels of the film"
     )
+    spin_lead: float = Field(
+        1.5,
+        gt=1,
+        description="what stands once on the sidewalls fits so many times better than at any other "
+        "angle at which words fit, or with the other face, where the angle is certain",
+    )
+    spin_deviations: float = Field(
+        4.5,
+        gt=0,
+        description="the same over all angles, in standard deviations; where words alone repeat "
+        "it has reached 3",
+    )
     tolerance_px: int = Field(
         2, ge=0, le=8, description="marks may lie so far off, pixels of the flattened sidewall"
     )

@@ -8,48 +8,36 @@ none, the reconstructions keep their scales, and a loss all over the tread canno
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal, get_args
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
 from scipy.spatial.transform import Rotation
 
+from configs.comparison import CompareConfig
 from tasks.atlas.flattened import FlatPart
-from tasks.comparison.letters import turn_by_letters
 from tasks.comparison.polar import (
     COLUMNS,
     ROW_M,
     PolarImage,
-    best_turn,
-    correlations,
-    elsewhere,
     follow_marks,
     match_rings,
     polar_image,
 )
 from tasks.comparison.scan import Scan
+from tasks.comparison.spin import INNER, OUTER, Faces, Spin, find_spin, other_face
 from tasks.geometry.similarity import Similarity
 
 FloatArray = NDArray[np.float64]
 Anchor = Literal["sidewall-markings", "diameter"]
-Faces = Literal["same", "turned"]
 
-OUTER, INNER = "outer-sidewall", "inner-sidewall"
 _TURN_OVER = np.diag([-1.0, 1.0, -1.0])
 """About the vertical: the other face outwards."""
 _MARGIN_M = 0.004
 """Rows of pictures this close to bead and shoulder are left out."""
-_MIN_CORRELATION = 0.15
-_MIN_LEAD = 1.08
-"""The best angle's correlation over that of the best one elsewhere, from which on it is certain."""
-_LETTERS_LEAD, _LETTERS_VOTES = 1.45, 4.0
-"""Votes of letters, over those for another angle and at all, from which on they decide."""
-_GUESS_VOTES = 15.0
-"""Votes from which on letters that do not decide are still the best guess; sidewalls without
-a word in common have reached 11."""
 _MIN_MARKS = 60
 _ALONG_AXLE = 0.3
 """Weight of marks along the axle, where only the surfaces' depth tells."""
@@ -70,9 +58,10 @@ class Alignment:
         faces: Whether the same face looks outwards in both.
         spin_deg: By how much the other's marks lie further clockwise, degrees, as one who looks at
             the new one's outer face sees them.
-        spin_certain: Whether no other angle fits nearly as well.
-        correlation: How the sidewalls' pictures correlate at this angle, -1 to 1.
-        runner_up: The same at the best other angle.
+        spin_certain: Whether no other angle, nor the other face, fits nearly as well.
+        correlation: How what stands once on the sidewalls correlates at this angle, -1 to 1.
+        runner_up: The same at the best other angle or face.
+        deviations: By how many standard deviations of all angles it stands out.
         scale_ratio: Size of the other result over that of the new one before alignment.
         scale_sd: Standard deviation of the scale, relative.
         tilt_deg: Angle between the axles before alignment.
@@ -89,6 +78,7 @@ class Alignment:
     spin_certain: bool = False
     correlation: float = 0.0
     runner_up: float = 0.0
+    deviations: float = math.nan
     scale_ratio: float = 1.0
     scale_sd: float = math.nan
     tilt_deg: float = 0.0
@@ -142,18 +132,14 @@ class _Found:
         return np.asarray(self.new[:, :2] / np.linalg.norm(self.new[:, :2], axis=1, keepdims=True))
 
 
-def other_face(name: str, faces: Faces) -> str:
-    """The other tyre's sidewall that belongs to one of the new tyre's."""
-    return name if faces == "same" else {OUTER: INNER, INNER: OUTER}.get(name, name)
-
-
-def align_scans(new: Scan, other: Scan) -> Alignment:
+def align_scans(new: Scan, other: Scan, config: CompareConfig) -> Alignment:
     """Bring another reconstruction of a tyre onto the new one.
 
     Args:
         new: The new tyre.
         other: The damaged one; where its diameter differs by more than :data:`SAME_SIZE`, it is
             first brought to that of the new one.
+        config: Parameters.
     """
     sizes = [float(s.profile.points[:, 0].max()) for s in (new, other)]
     scale = sizes[0] / sizes[1]
@@ -161,48 +147,63 @@ def align_scans(new: Scan, other: Scan) -> Alignment:
     unaligned = Alignment(
         Similarity(scale, np.eye(3), np.zeros(3)), "diameter", scale_ratio=1.0 / scale
     )
-    pairing, found = _best_pairing(new, other, scale), None
-    for _ in range(_ROUNDS):
-        found = None if pairing is None else _by_marks(new, other, pairing)
-        if pairing is None or found is None:
+    found = None
+    for _ in range(_ROUNDS):  # at the scale that was found all fits better
+        spin = _spin(new, other, scale, config)
+        found = None if spin is None else _by_marks(new, other, spin, scale, config)
+        if found is None:
             return unaligned
-        # at the scale that was found marks are followed once more; faces and angle stay
-        pairing = replace(
-            pairing,
-            scale=found.transform.scale,
-            pictures=_pictures(new, other, pairing.faces, found.transform.scale),
-        )
+        scale = found.transform.scale
     return found or unaligned
 
 
-def _by_marks(new: Scan, other: Scan, chosen: _Pairing) -> Alignment | None:
-    """The alignment by marks; None where too few are on both."""
-    faces, columns = chosen.faces, chosen.columns
-    sets = [
-        _found(pictures, turn, new.parts[name], other.parts[there], chosen.scale)
-        for (name, there), pictures in chosen.pictures.items()
-        for turn in [columns if name == OUTER else -columns]
+def _spin(new: Scan, other: Scan, scale: float, config: CompareConfig) -> Spin | None:
+    """How the other tyre is turned, by its sidewalls at a scale; None where nothing tells it."""
+    walls = [[scan.parts[n] for n in (OUTER, INNER) if n in scan.parts] for scan in (new, other)]
+    pictures = _common([*((p, 1.0) for p in walls[0]), *((p, scale) for p in walls[1])])
+    if not all(walls) or pictures is None:
+        return None
+    first, second = pictures[: len(walls[0])], pictures[len(walls[0]) :]
+    named = [
+        {part.name: picture for part, picture in zip(parts, each, strict=True)}
+        for parts, each in zip(walls, (first, second), strict=True)
     ]
+    return find_spin(*named, config)
+
+
+def _by_marks(
+    new: Scan, other: Scan, spin: Spin, scale: float, config: CompareConfig
+) -> Alignment | None:
+    """The alignment by marks; None where too few are on both."""
+    faces, columns = spin.turn.faces, spin.turn.columns
+    sets = []
+    for name in (OUTER, INNER):
+        here, there = new.parts.get(name), other.parts.get(other_face(name, faces))
+        pictures = None if here is None or there is None else _common([(here, 1.0), (there, scale)])
+        if pictures is not None:
+            turn = columns if name == OUTER else -columns
+            sets.append(_found(pictures, turn, here, there, scale))
     sets = [s for s in sets if len(s.new)]
     num_marks = sum(int((~s.ring).sum()) for s in sets)
     if num_marks < _MIN_MARKS:
         return None
-    placement, residuals = _fit(sets, _start(faces, columns), chosen.scale)
+    placement, residuals = _fit(sets, _start(faces, columns), scale)
     reach = float(np.mean([np.hypot(s.new[:, 0], s.new[:, 1]).mean() for s in sets]))
     spread = _uncertainty(_sector_means(sets, residuals))
     flat = np.concatenate([r[~s.ring, :2] for s, r in zip(sets, residuals, strict=True)])
     axle = placement.rotation @ np.array([0.0, 0.0, 1.0 if faces == "same" else -1.0])
     base = np.eye(3) if faces == "same" else _TURN_OVER
     turned = placement.rotation @ base.T
-    spin = math.degrees(math.atan2(turned[1, 0], turned[0, 0])) % 360.0
+    spin_deg = math.degrees(math.atan2(turned[1, 0], turned[0, 0])) % 360.0
     return Alignment(
         placement,
         "sidewall-markings",
         faces,
-        spin,
-        chosen.certain,
-        chosen.correlation,
-        chosen.runner_up,
+        spin_deg,
+        spin.is_certain(config),
+        spin.correlation,
+        spin.runner_up,
+        spin.deviations,
         1.0 / placement.scale,
         spread / reach,
         math.degrees(math.acos(min(1.0, abs(float(axle[2]))))),
@@ -213,136 +214,26 @@ def _by_marks(new: Scan, other: Scan, chosen: _Pairing) -> Alignment | None:
     )
 
 
-_Pairs = dict[tuple[str, str], tuple[PolarImage, PolarImage]]
-
-
-@dataclass(frozen=True)
-class _Pairing:
-    """Which face lies on which, and at what angle.
-
-    Args:
-        faces: Whether the same faces look outwards.
-        columns: Angle, clockwise as seen from the outer face.
-        correlation: How the pictures correlate at this angle, normalised.
-        runner_up: The same at the best angle elsewhere.
-        certain: Whether no other angle comes near.
-        pictures: For each face, that of the new tyre and the one that lies on it.
-        scale: What the other tyre's lengths are multiplied by in its pictures.
-    """
-
-    faces: Faces
-    columns: int
-    correlation: float
-    runner_up: float
-    certain: bool
-    pictures: _Pairs
-    scale: float = 1.0
-
-
-def _best_pairing(new: Scan, other: Scan, scale: float) -> _Pairing | None:
-    """Faces and angle at which letters agree, or, where none do, the sidewalls' pictures.
-
-    Where neither is certain, letters guess better: dirt is alike at many angles.
-    """
-    by_faces = {faces: _pictures(new, other, faces, scale) for faces in get_args(Faces)}
-    by_letters, by_likeness = _by_letters(by_faces), _by_likeness(by_faces)
-    best = by_likeness
-    if by_letters is not None and (
-        by_letters.certain or by_likeness is None or not by_likeness.certain
-    ):
-        best = by_letters
-    return None if best is None else replace(best, scale=scale)
-
-
-def _pictures(new: Scan, other: Scan, faces: Faces, scale: float) -> _Pairs:
-    """The pictures of both tyres' faces that lie on each other."""
-    pairs: _Pairs = {}
-    for name in (OUTER, INNER):
-        there = other_face(name, faces)
-        if name in new.parts and there in other.parts:
-            pictures = _common(new.parts[name], other.parts[there], scale)
-            if pictures is not None:
-                pairs[name, there] = pictures
-    return pairs
-
-
-def _by_letters(by_faces: Mapping[Faces, _Pairs]) -> _Pairing | None:
-    """What the face says whose letters say most; the other may be blank, or hide under dirt.
-
-    Without a face that is certain, the one with most votes is the guess, if these are enough.
-    """
-    best: _Pairing | None = None
-    most = (False, 0.0)
-    for faces, pairs in by_faces.items():
-        for (name, _), pictures in pairs.items():
-            turn = turn_by_letters(*pictures)
-            if turn is None or turn.correlation < _LETTERS_VOTES:
-                continue
-            certain = turn.correlation >= _LETTERS_LEAD * turn.runner_up
-            if not certain and turn.correlation < _GUESS_VOTES:
-                continue
-            ahead = turn.correlation - (turn.runner_up if certain else 0.0)
-            if (certain, ahead) > most:
-                columns = turn.columns if name == OUTER else -turn.columns % COLUMNS
-                along = _along(pairs)
-                rest = float(along[elsewhere(columns)].max())
-                most = certain, ahead
-                best = _Pairing(faces, columns, float(along[columns]), rest, certain, pairs)
-    return best
-
-
-def _by_likeness(by_faces: Mapping[Faces, _Pairs]) -> _Pairing | None:
-    """Faces and angle at which the pictures as a whole correlate best."""
-    best: _Pairing | None = None
-    others: list[float] = []
-    for faces, pairs in by_faces.items():
-        if not pairs:
-            continue
-        turn = best_turn(_along(pairs))
-        others.append(turn.correlation)
-        if turn.correlation >= _MIN_CORRELATION and (
-            best is None or turn.correlation > best.correlation
-        ):
-            best = _Pairing(faces, turn.columns, turn.correlation, turn.runner_up, False, pairs)
-    if best is None:
-        return None
-    runner_up = max([best.runner_up, *(c for c in others if c != best.correlation)])
-    certain = best.correlation > _MIN_LEAD * max(runner_up, 1e-6)
-    return replace(best, runner_up=runner_up, certain=certain)
-
-
-def _along(pairs: _Pairs) -> FloatArray:
-    """Correlation of the pictures of all faces at every angle, as seen from the outer one."""
-    total, weight = np.zeros(COLUMNS), 0.0
-    for (name, _), pictures in pairs.items():
-        along = correlations(*pictures)
-        if name == INNER:  # seen from its own side: the other way round
-            along = along[-np.arange(COLUMNS) % COLUMNS]
-        share = float(min(p.known.sum() for p in pictures))
-        total += share * along
-        weight += share
-    return np.asarray(total / max(weight, 1.0))
-
-
-def _common(new: FlatPart, other: FlatPart, scale: float) -> tuple[PolarImage, PolarImage] | None:
-    """Two faces' pictures over the radii that both have."""
-    low = max(new.section[:, 0].min(), scale * other.section[:, 0].min()) + _MARGIN_M
-    high = min(new.section[:, 0].max(), scale * other.section[:, 0].max()) - _MARGIN_M
+def _common(parts: Sequence[tuple[FlatPart, float]]) -> list[PolarImage] | None:
+    """Sidewalls' pictures over the radii that all have, each at its scale."""
+    low = max((scale * p.section[:, 0].min() for p, scale in parts), default=0.0) + _MARGIN_M
+    high = min((scale * p.section[:, 0].max() for p, scale in parts), default=0.0) - _MARGIN_M
     if high - low < 8 * ROW_M:
         return None
     radii = np.arange(high, low, -ROW_M)
-    return polar_image(new, 1.0, radii), polar_image(other, scale, radii)
+    return [polar_image(p, scale, radii) for p, scale in parts]
 
 
 def _found(
-    pictures: tuple[PolarImage, PolarImage],
+    pictures: Sequence[PolarImage],
     columns: int,
     new: FlatPart,
     other: FlatPart,
     scale: float,
 ) -> _Found:
     """Marks and rings of one face, where they lie in both frames."""
-    marks, rings = follow_marks(*pictures, columns), match_rings(*pictures, columns)
+    first, second = pictures
+    marks, rings = follow_marks(first, second, columns), match_rings(first, second, columns)
     turn = columns * 2 * math.pi / COLUMNS
     here = np.concatenate([marks.new, np.stack([rings.angle, rings.new], axis=1)])
     there = np.concatenate([marks.other, np.stack([rings.angle + turn, rings.other], axis=1)])

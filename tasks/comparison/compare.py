@@ -78,7 +78,7 @@ def compare_scans(
         config: Parameters.
         usable: Whether both meshes may be used; nothing is told of others.
     """
-    alignment = align_scans(new, other)
+    alignment = align_scans(new, other, config)
     grid = grid_on(new.profile, config.step_mm / 1000)
     tread = tread_rows(grid)
     moved = other.moved(alignment.transform)

@@ -50,11 +50,15 @@ _LETTER_PX = 3
 
 _PATCH_MM, _PATCH_PX, _PATCH_MARGIN_PX = 13.0, 3.0, 7
 """Wider than grooves."""
+_UNEVEN_SECTORS = 32
 
 _GRAIN_MM = 4.0
 _QUIET = 0.05
 """Where the new tyre's lines are weaker, logarithmic, there is no edge of its pattern."""
 _BAND_PX, _MIN_QUIET_PX = 8, 300
+_MIN_QUIET = 0.15
+"""Share of what both show of a band that must be quiet: at a groove's edge little is, and what is
+shows the groove a pixel beside."""
 _BAND_GAP, _MIN_BANDS = 4, 8
 """Bands further apart do not belong together; from fewer the rest of the tread is not known."""
 _SECTORS, _MIN_SECTORS = 12, 0.6
@@ -149,10 +153,29 @@ def _dark_patches(pair: PartPair, config: CompareConfig) -> list[VisualMark]:
     size = round(_PATCH_MM / (1000 * pair.column_m())), round(_PATCH_MM / (1000 * ROW_M))
     before, now = (without_dark_lines(picture, *size) for picture in (first, second))
     darker, dark = (
-        standing_out(blurred(picture, _PATCH_PX), usable, _PATCH_SPREAD)
-        for picture in (before - now, -now)
+        standing_out(values, usable, _PATCH_SPREAD) / _uneven(values, usable)
+        for values in (blurred(picture, _PATCH_PX) for picture in (before - now, -now))
     )
     return _stood_out(pair, np.minimum(darker, dark), config.patch_noises)
+
+
+def _uneven(values: Float32Array, usable: NDArray[np.bool_]) -> Float32Array:
+    """``(COLUMNS,)`` how much more values spread about a column than all round, at least 1.
+
+    Towards the end of what a film shows its picture is smeared, blocks and grooves alike.
+    """
+    away = np.abs(values - np.median(values[usable])) if usable.any() else np.zeros_like(values)
+
+    def spread(columns: NDArray[np.int64]) -> float:
+        here = away[:, columns % COLUMNS][usable[:, columns % COLUMNS]]
+        return max(float(np.median(here)) if here.size else 0.0, _PATCH_SPREAD)
+
+    step = COLUMNS // _UNEVEN_SECTORS
+    middles = np.arange(_UNEVEN_SECTORS) * step
+    around = np.arange(-step, step)  # half of either neighbour, too
+    ratio = np.array([spread(m + around) for m in middles]) / spread(np.arange(COLUMNS))
+    ratio = np.maximum(ratio, 1.0)
+    return np.interp(np.arange(COLUMNS), middles, ratio, period=COLUMNS).astype(np.float32)
 
 
 def _rough_bands(pair: PartPair, config: CompareConfig) -> list[VisualMark]:
@@ -171,6 +194,8 @@ def _rough_bands(pair: PartPair, config: CompareConfig) -> list[VisualMark]:
     edges = dilated(before, 2 * (pair.tolerance_px + _LETTER_PX) + 1)
     quiet = usable & (edges < _QUIET)
     bands = [slice(k, k + _BAND_PX) for k in range(0, len(quiet) - _BAND_PX + 1, _BAND_PX)]
+    for b in bands:
+        quiet[b] &= quiet[b].sum() >= _MIN_QUIET * usable[b].sum()
     rougher = np.array([_rougher(before[b], now[b], quiet[b]) for b in bands])
     if np.isfinite(rougher).sum() < _MIN_BANDS:
         return []

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from configs.comparison import CompareConfig
 from tasks.atlas.flattened import FlatPart
-from tasks.comparison.align import Alignment, other_face
+from tasks.comparison.align import Alignment
 from tasks.comparison.polar import COLUMNS, ROW_M, PolarImage, polar_image, strip_image
 from tasks.comparison.ridges import blurred, dilated
 from tasks.comparison.scan import Scan
+from tasks.comparison.spin import other_face
 from tasks.surface.robust import robust_sd
 
 FloatArray = NDArray[np.float64]
@@ -26,7 +27,9 @@ _BEYOND_M = 0.004
 _BROAD_PX = 24.0
 """Sigma of what counts as light, not as a mark."""
 _FINE_PX = 0.8
-_END_ROWS = 4
+_END_ROWS, _SHOULDER_ROWS = 4, 10
+"""Rows that say nothing at a part's ends, and at a sidewall's upper one: blocks of the tread reach
+over the shoulder, and how much of their sides is seen differs from film to film."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +64,7 @@ class PartPair:
         both = self.new.known & self.other.known
         first, second = (levelled(p.brightness, both) for p in (self.new, self.other))
         away = dilated((~both).astype(np.float32), 2 * margin_px + 1) < 0.5
-        away[:_END_ROWS] = away[-_END_ROWS:] = False
-        return first, second, away
+        return first, second, away & _within(self.part, len(away))
 
     def column_m(self, rows: NDArray[np.int64] | slice = slice(None)) -> float:
         """Metres of a column in some rows, or in all."""
@@ -90,6 +92,7 @@ def part_pairs(
         if pictures is not None:
             tolerance = _tolerance(alignment, config)
             difference, noise = _difference(*pictures, tolerance)
+            difference *= _within(name, len(section))
             pairs.append(PartPair(name, section, *pictures, difference, noise, tolerance))
     return pairs
 
@@ -99,6 +102,13 @@ def _tolerance(alignment: Alignment, config: CompareConfig) -> int:
     if math.isnan(alignment.residual_mm):
         return config.tolerance_px
     return max(config.tolerance_px, math.ceil(2 * alignment.residual_mm / (1000 * ROW_M)))
+
+
+def _within(part: str, rows: int) -> NDArray[np.bool_]:
+    """``(H, 1)`` which rows of a part's picture lie within its ends."""
+    row = np.arange(rows)[:, None]
+    first = _END_ROWS if part == TREAD else _SHOULDER_ROWS
+    return np.asarray((row >= first) & (row < rows - _END_ROWS))
 
 
 def _rows_of(part: FlatPart) -> FloatArray:

@@ -31,8 +31,6 @@ _FLOOR = 0.012
 """Added to the spread of a neighbourhood, logarithmic: what varies less is noise."""
 _LOUDEST = 3.0
 """Marks are cut at so many spreads."""
-_LEAST_OVERLAP = 0.25
-"""Share of a picture that must be known in both at an angle for it to count."""
 _LOBE = 0.012
 """Angles this close to the best, turns, belong to the same peak."""
 
@@ -90,12 +88,14 @@ def _picture(
     """A part at some of its rows ``(H,)``, and which of them lie on it."""
     width = part.colours.shape[1]
     columns = (np.arange(COLUMNS) + 0.5) * width / COLUMNS - 0.5
-    x, y = np.meshgrid(columns.astype(np.float32), rows.astype(np.float32))
-    grey = cv2.cvtColor(part.colours, cv2.COLOR_RGB2GRAY).astype(np.float32)
     shrink = max(width / COLUMNS, 1.0)
+    pad = math.ceil(2 * shrink)
+    x, y = np.meshgrid((columns + pad).astype(np.float32), rows.astype(np.float32))
+    grey = cv2.cvtColor(part.colours, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    measured = (part.provenance == Provenance.MEASURED).astype(np.float32)
+    grey, measured = (np.pad(v, ((0, 0), (pad, pad)), mode="wrap") for v in (grey, measured))
     smooth = cv2.GaussianBlur(grey, (0, 0), 0.4 * shrink, borderType=cv2.BORDER_REPLICATE)
     value = cv2.remap(smooth, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    measured = (part.provenance == Provenance.MEASURED).astype(np.float32)
     known = (cv2.remap(measured, x, y, cv2.INTER_LINEAR) > 0.99) & inside[:, None]
     brightness = np.log(value + 8.0).astype(np.float32)
     return PolarImage(brightness, _standing_out(brightness, known), known, radii)
@@ -117,53 +117,6 @@ def _around(values: NDArray[np.floating[Any]]) -> Float32Array:
     wide = np.pad(values, ((0, 0), (pad, pad)), mode="wrap")
     blurred = cv2.GaussianBlur(wide, (0, 0), _LOCAL_PX, borderType=cv2.BORDER_REFLECT)
     return np.asarray(blurred[:, pad:-pad], np.float32)
-
-
-@dataclass(frozen=True)
-class Turned:
-    """The angle at which pictures lie on each other best.
-
-    Args:
-        columns: Columns by which the other's lie further clockwise.
-        correlation: Normalised, -1 to 1.
-        runner_up: The same at the best angle elsewhere.
-    """
-
-    columns: int
-    correlation: float
-    runner_up: float
-
-
-def correlations(new: PolarImage, other: PolarImage) -> FloatArray:
-    """Normalised correlation at every angle, ``(COLUMNS,)``; 0 where too little is known.
-
-    Value ``k`` compares column ``c`` of the one with column ``c + k`` of the other.
-    """
-    first, second = (_without_rings(p) for p in (new, other))
-    a, b = (np.fft.rfft(v, axis=1) for v in (first, second))
-    wa, wb = (np.fft.rfft(p.known.astype(np.float64), axis=1) for p in (new, other))
-    aa, bb = (np.fft.rfft(v**2, axis=1) for v in (first, second))
-
-    def crossed(x: NDArray[np.complex128], y: NDArray[np.complex128]) -> FloatArray:
-        return np.asarray(np.fft.irfft((np.conj(x) * y).sum(axis=0), COLUMNS))
-
-    product, norm_a, norm_b = crossed(a, b), crossed(aa, wb), crossed(wa, bb)
-    overlap = crossed(wa, wb) / max(min(int(new.known.sum()), int(other.known.sum())), 1)
-    norm = np.sqrt(np.maximum(norm_a * norm_b, 1e-9))
-    return np.where(overlap > _LEAST_OVERLAP, product / norm, 0.0)
-
-
-def _without_rings(picture: PolarImage) -> FloatArray:
-    """Marks less what is the same all round: that agrees at every angle."""
-    count = picture.known.sum(axis=1, keepdims=True)
-    mean = picture.marks.sum(axis=1, keepdims=True, dtype=np.float64) / np.maximum(count, 1)
-    return np.asarray(np.where(picture.known, picture.marks - mean, 0.0))
-
-
-def best_turn(correlation: FloatArray) -> Turned:
-    """The best angle of correlations ``(COLUMNS,)``, and the best one elsewhere."""
-    best = int(correlation.argmax())
-    return Turned(best, float(correlation[best]), float(correlation[elsewhere(best)].max()))
 
 
 def elsewhere(columns: int) -> NDArray[np.bool_]:

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from configs.comparison import CompareConfig
 from tasks.comparison import align
 from tasks.comparison.align import Alignment, align_scans
-from tasks.comparison.polar import COLUMNS, PolarImage, Rings, Turned
+from tasks.comparison.polar import PolarImage, Rings
 from tasks.geometry.similarity import Similarity
 from tests.tasks.comparison.made import scan
 
@@ -22,7 +23,7 @@ from tests.tasks.comparison.made import scan
 )
 def test_spin_scale_and_face_are_found(spin: float, scale: float, turned: bool) -> None:
     other = scan(spin_deg=spin, scale=scale, turned=turned)
-    found = align_scans(scan(), other)
+    found = align_scans(scan(), other, CompareConfig())
     assert found.anchor == "sidewall-markings"
     assert found.faces == ("turned" if turned else "same")
     assert found.spin_certain
@@ -37,31 +38,13 @@ def test_spin_scale_and_face_are_found(spin: float, scale: float, turned: bool) 
     assert np.linalg.norm(moved - new, axis=1).max() < 0.0008  # a third of a column
 
 
-@pytest.mark.parametrize(("votes", "spin"), [(30.0, 73.0), (10.0, 160.0)])
-def test_where_nothing_is_certain_letters_guess_better(
-    monkeypatch: pytest.MonkeyPatch, votes: float, spin: float
-) -> None:
-    """Dirt is nearly alike at another angle; a few letters are no guess."""
-    places = {73.0: round(73 / 360 * COLUMNS), 160.0: round(160 / 360 * COLUMNS)}
-
-    def letters(new: PolarImage, other: PolarImage) -> Turned:
-        return Turned(places[73.0], votes, 0.9 * votes)
-
-    monkeypatch.setattr(align, "turn_by_letters", letters)
-    monkeypatch.setattr(align, "best_turn", lambda along: Turned(places[160.0], 0.3, 0.29))
-    found = align._best_pairing(scan(), scan(spin_deg=73.0), 1.0)
-    assert found is not None
-    assert not found.certain
-    assert found.columns == places[spin]
-
-
 def test_the_size_is_not_that_of_the_tread() -> None:
     """A tyre worn all round, scaled to its old diameter, is told by its sidewalls."""
     grown = 0.32 / 0.317
     worn = scan(
         lambda angle, arc: np.where(abs(arc - 0.21) < 0.1, -0.003, 0.0 * angle), scale=grown
     )
-    assert align_scans(scan(), worn).scale_ratio == pytest.approx(grown, abs=5e-4)
+    assert align_scans(scan(), worn, CompareConfig()).scale_ratio == pytest.approx(grown, abs=5e-4)
 
 
 def test_circles_of_light_do_not_outweigh_marks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,11 +56,13 @@ def test_circles_of_light_do_not_outweigh_marks(monkeypatch: pytest.MonkeyPatch)
         return Rings(angle, radius, radius + 0.001)
 
     monkeypatch.setattr(align, "match_rings", moved)
-    assert align_scans(scan(), scan(spin_deg=73.0)).scale_ratio == pytest.approx(1.0, abs=5e-4)
+    assert align_scans(scan(), scan(spin_deg=73.0), CompareConfig()).scale_ratio == pytest.approx(
+        1.0, abs=5e-4
+    )
 
 
 def test_without_marks_nothing_is_made_up() -> None:
-    found = align_scans(scan(letters=False), scan(letters=False, spin_deg=30.0))
+    found = align_scans(scan(letters=False), scan(letters=False, spin_deg=30.0), CompareConfig())
     assert found.anchor == "diameter"
     assert found.transform.scale == 1.0
 
@@ -85,13 +70,13 @@ def test_without_marks_nothing_is_made_up() -> None:
 def test_without_marks_one_tyre_has_one_diameter() -> None:
     """Results made with two diameters lie on each other, not a centimetre apart."""
     new, other = (replace(scan(letters=False, scale=s), parts={}) for s in (1.0, 680 / 720))
-    found = align_scans(new, other)
+    found = align_scans(new, other, CompareConfig())
     assert found.transform.scale == pytest.approx(720 / 680)
     assert found.scale_ratio == pytest.approx(680 / 720)
 
 
 def test_another_tyres_marks_are_no_anchor() -> None:
-    assert align_scans(scan(seed=0), scan(seed=50)).anchor == "diameter"
+    assert align_scans(scan(seed=0), scan(seed=50), CompareConfig()).anchor == "diameter"
 
 
 def test_a_record_reads_back() -> None:

@@ -61,7 +61,7 @@ def test_a_circle_that_lies_off_is_no_cut() -> None:
 
 def test_nothing_differs_on_the_same_tyre() -> None:
     turned = scan(spin_deg=50.0)
-    assert _told(turned, align_scans(scan(), turned)) == []
+    assert _told(turned, align_scans(scan(), turned, CompareConfig())) == []
 
 
 _BLOTCHES = 12.0
@@ -110,6 +110,32 @@ def test_a_thin_cut_in_dirt_is_found_by_its_shape() -> None:
     assert mark.length_mm == pytest.approx(42.0, abs=10.0)
     assert mark.width_mm < 10.0
     assert mark.strength < 0
+
+
+def test_a_cut_across_the_seam_of_the_picture_is_found() -> None:
+    cut = np.zeros((100, WIDTH), np.uint8)
+    cv2.line(cut, (708, 30), (732, 62), 1, 2)
+    cut = np.roll(cut, WIDTH // 2, axis=1)
+    (mark,) = _told_of("outer-sidewall", _dirty(_wall(), 1), _dirty(_wall(), 2) - 20 * cut)
+    assert mark.angle_deg is not None
+    assert abs((mark.angle_deg + 180.0) % 360.0 - 180.0) < 1.0
+
+
+def test_sides_of_blocks_at_the_shoulder_are_no_marks() -> None:
+    """One film looks at them from higher up than the other."""
+    new, other = _dirty(_wall(), 1), _dirty(_wall(), 2)
+    for column in range(0, WIDTH, 90):
+        other[:8, column : column + 40] -= 25
+    assert _told_of("outer-sidewall", new, other) == []
+
+
+def test_a_films_smeared_end_is_no_torn_block() -> None:
+    """Blocks and grooves run into each other, there alone."""
+    new, worn = _dirty(_blocks(40), 3), _dirty(_blocks(75), 4)
+    rng = np.random.default_rng(7)
+    patches = gaussian_filter(rng.normal(size=(len(worn), 120)), (9.0, 9.0))
+    worn[:, 600:720] -= 30 * np.maximum(patches / patches.std(), 0.0)
+    assert _told_of(TREAD, new, worn) == []
 
 
 @pytest.mark.parametrize(("part", "new"), [("outer-sidewall", _wall()), (TREAD, _wall() + 20)])

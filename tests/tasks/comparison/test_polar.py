@@ -13,8 +13,6 @@ from tasks.atlas.record import Provenance
 from tasks.comparison.polar import (
     COLUMNS,
     PolarImage,
-    best_turn,
-    correlations,
     elsewhere,
     follow_marks,
     match_rings,
@@ -92,28 +90,6 @@ def test_a_strip_lies_along_the_axle() -> None:
     np.testing.assert_allclose(found.radii, 0.3)
 
 
-@pytest.mark.parametrize("columns", [0, 300, 1900])
-def test_a_turn_is_found_whatever_is_unknown(columns: int) -> None:
-    picture = sidewall()
-    other = turned(picture, columns)
-    hidden = replace(other, known=other.known.copy(), marks=other.marks.copy())
-    hidden.known[:, 200:900] = False
-    hidden.marks[:, 200:900] = 0
-    for seen in (other, hidden):
-        found = best_turn(correlations(picture, seen))
-        assert found.columns == columns
-        assert found.correlation > 0.99
-        assert found.runner_up < 0.3
-
-
-def test_rings_agree_at_every_angle_and_so_say_nothing() -> None:
-    marks = np.repeat(np.sin(RADII * 900)[:, None], COLUMNS, axis=1).astype(np.float32)
-    rings = PolarImage(marks, marks, np.ones(marks.shape, np.bool_), RADII)
-    assert np.abs(correlations(rings, rings)).max() < 0.05
-    unknown = replace(rings, known=np.zeros(marks.shape, np.bool_))
-    assert not correlations(rings, unknown).any()
-
-
 def test_what_lies_elsewhere_is_counted_over_the_seam() -> None:
     found = elsewhere(3)
     lobe = math.floor(0.012 * COLUMNS)
@@ -147,3 +123,10 @@ def test_circles_that_lie_farther_out_are_matched_sector_by_sector() -> None:
     np.testing.assert_allclose(found.other - found.new, 0.003, atol=1e-4)
     plain = ring(0.0)
     assert len(match_rings(plain, plain, 0).angle) == 0
+
+
+def test_what_was_measured_all_round_is_known_all_round() -> None:
+    """The columns at the seam were unknown, and with them whatever lay within 5° of it."""
+    part = scan().parts["outer-sidewall"]
+    radii = np.arange(part.section[:, 0].max() - 0.004, part.section[:, 0].min() + 0.004, -0.001)
+    assert polar_image(part, 1.0, radii).known.all()
