@@ -62,9 +62,14 @@ class PartPair:
             margin_px: How near.
         """
         both = self.new.known & self.other.known
-        first, second = (levelled(p.brightness, both) for p in (self.new, self.other))
+        within = _within(self.part, len(both))
+        shown = within | (self.part == TREAD)  # filters would bring a shoulder's blocks in
+        first, second = (
+            np.where(shown, levelled(p.brightness, both), np.float32(0.0))
+            for p in (self.new, self.other)
+        )
         away = dilated((~both).astype(np.float32), 2 * margin_px + 1) < 0.5
-        return first, second, away & _within(self.part, len(away))
+        return first, second, away & within
 
     def column_m(self, rows: NDArray[np.int64] | slice = slice(None)) -> float:
         """Metres of a column in some rows, or in all."""
