@@ -7,7 +7,8 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
-from configs.presets import DEFAULT_PRESET, DEFAULT_SESSION, Motion
+from configs.presets import BUNDLED_MODEL, DEFAULT_PRESET, DEFAULT_SESSION, Motion, PresetName
+from configs.stages import Session
 
 Kind = Literal["easy", "hard", "spin", "turntable", "one-face"]
 """Kinds of film: an orbit in a colourful room; a phone's walk in a workshop, past stands, buckets
@@ -41,12 +42,21 @@ def _listed(value: object) -> object:
     return tuple(value.split(",")) if isinstance(value, str) else value
 
 
-class EvaluationRequest(BaseModel):
-    """Subjects with known geometry, how they are filmed and how they are reconstructed."""
+class _Films(BaseModel):
+    """What evaluations share: whose films, and how meshes are made of them."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     split: Literal["test", "validation"] = Field("test", description="seeds to take tyres from")
+    frames: int = Field(72, ge=2, le=1000, description="frames of each video")
+    preset: PresetName = Field(DEFAULT_PRESET, description="preset of the reconstructions")
+    model: str = Field(BUNDLED_MODEL, description="name or folder of the reconstruction's model")
+    session: Session = DEFAULT_SESSION
+
+
+class EvaluationRequest(_Films):
+    """Subjects with known geometry, how they are filmed and how they are reconstructed."""
+
     first: int = Field(
         200, ge=0, description="number of the first seed in the split; those below were looked at"
     )
@@ -55,22 +65,13 @@ class EvaluationRequest(BaseModel):
     kinds: Annotated[tuple[Kind, ...], BeforeValidator(_listed)] = Field(
         KINDS, min_length=1, description="kinds of film, with commas between them"
     )
-    frames: int = Field(72, ge=2, le=1000, description="frames of each video")
     motion: Motion = Field("orbit", description="what moves in the easy films")
-    preset: Literal["fast", "balanced", "high"] = Field(
-        DEFAULT_PRESET, validate_default=True, description="preset of the reconstruction"
-    )
-    model: str = Field("tyre-mini", description="name or folder of the reconstruction's model")
-    session: str = Field(DEFAULT_SESSION, description="background removal, by name")
     out: Path = Field(Path("work/eval"), description="folder of videos, meshes, scores and report")
 
 
-class PairsRequest(BaseModel):
+class PairsRequest(_Films):
     """Pairs of films of one tyre, new and used, and how they are filmed and compared."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    split: Literal["test", "validation"] = Field("test", description="seeds to take pairs from")
     first: int = Field(0, ge=0, description="number of the first seed in the split")
     count: int = Field(2, ge=1, description="number of pairs of each kind")
     kinds: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
@@ -78,14 +79,8 @@ class PairsRequest(BaseModel):
         min_length=1,
         description="what changes, with commas between kinds; joined by +, kinds change together",
     )
-    frames: int = Field(72, ge=2, le=1000, description="frames of each video")
     width: int = Field(1920, ge=64, le=7680, description="width of the videos, pixels")
     height: int = Field(1080, ge=64, le=4320, description="height of the videos, pixels")
-    preset: Literal["fast", "balanced", "high"] = Field(
-        DEFAULT_PRESET, validate_default=True, description="preset of the reconstructions"
-    )
-    model: str = Field("tyre-mini", description="name or folder of the reconstruction's model")
-    session: str = Field(DEFAULT_SESSION, description="background removal, by name")
     out: Path = Field(
         Path("work/eval-pairs"), description="folder of videos, comparisons, scores and card"
     )

@@ -206,8 +206,9 @@ def gathered(settings: Sequence[Setting]) -> dict[str, dict[str, Any]]:
         *path, last = name.split(".")
         table: dict[str, Any] = parameters
         for part in path:
-            inner = table.setdefault(part, {})
-            table = inner if isinstance(inner, dict) else table.setdefault(part, {})
+            if not isinstance(table.get(part), dict):
+                table[part] = {}
+            table = table[part]
         table[last] = value
     return parameters
 

@@ -19,13 +19,27 @@ class Preset(NamedTuple):
     mc_resolution: int
 
 
-PRESETS: dict[str, Preset] = {
+PresetName = Literal["fast", "balanced", "high"]
+
+PRESETS: dict[PresetName, Preset] = {
     "fast": Preset(4, 128),
     "balanced": Preset(8, 256),
     "high": Preset(12, 512),
 }
-DEFAULT_PRESET = "balanced"
+DEFAULT_PRESET: PresetName = "balanced"
 DEFAULT_DIAMETER_MM = 720.0
-DEFAULT_SESSION = "tyre-segmenter"
+DEFAULT_DEVICE: Device = "auto"
+DEFAULT_MOTION: MotionHint = "auto"
+
+BUNDLED_MODEL = "tyre-mini"
+"""The reconstruction that comes with the package, on any machine."""
+SEGMENTER = "tyre-segmenter"
+"""The background removal that comes with the package and tells rubber from rim."""
+DEFAULT_SESSION = SEGMENTER
 FEATURES = "xfeat"
 """The learned image features, used where their weights were fetched."""
+
+COMPARISON_NAME = "comparison"
+"""What the files of a comparison are called where nobody says."""
+CONCURRENCY = 4
+"""Runs of a batch's deployment at a time where nobody says."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from configs.presets import FEATURES
+from configs.presets import BUNDLED_MODEL, FEATURES, SEGMENTER
 from tsr.hub import TRIPOSR, PinnedModel
 
 BUNDLED = Path(__file__).parent / "models"
@@ -78,16 +78,13 @@ class ModelEntry:
     hub: PinnedModel | None = None
 
 
-SEGMENTER = "tyre-segmenter"
-"""The background removal that comes with the package and tells rubber from rim."""
-
 _REMBG = "https://github.com/danielgatis/rembg/releases/download/v0.0.0/"
 
 MODELS: dict[str, ModelEntry] = {
     entry.name: entry
     for entry in (
         ModelEntry(
-            "tyre-mini",
+            BUNDLED_MODEL,
             "reconstruction",
             Weights("model.safetensors", "sha256", ""),
             "MIT",

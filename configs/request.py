@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from configs.locations import is_address, split_address, stem_of
 from configs.parameters import Config, check, config_of
 from configs.presets import (
+    COMPARISON_NAME,
+    CONCURRENCY,
+    DEFAULT_DEVICE,
     DEFAULT_DIAMETER_MM,
+    DEFAULT_MOTION,
     DEFAULT_PRESET,
     DEFAULT_SESSION,
     PRESETS,
     Device,
     MotionHint,
+    PresetName,
 )
 from configs.stages import (
     DiameterMm,
@@ -26,6 +31,7 @@ from configs.stages import (
     NumFrames,
     PoseConfig,
     SelectConfig,
+    Session,
     StageConfig,
 )
 
@@ -50,14 +56,14 @@ class ReconstructOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    preset: Literal["fast", "balanced", "high"] = Field(DEFAULT_PRESET, validate_default=True)
+    preset: PresetName = DEFAULT_PRESET
     model: str | None = Field(None, description="name or folder; unset: the best there is")
     num_frames: NumFrames | None = Field(None, description="unset: the preset's")
     mc_resolution: McResolution | None = Field(None, description="unset: the preset's")
-    device: Device = "auto"
+    device: Device = DEFAULT_DEVICE
     diameter_mm: DiameterMm = DEFAULT_DIAMETER_MM
-    motion: MotionHint = "auto"
-    session: str = Field(DEFAULT_SESSION, description="background removal, by name")
+    motion: MotionHint = DEFAULT_MOTION
+    session: Session = DEFAULT_SESSION
     atlas: bool = Field(False, description="whether flattened pictures are put beside the GLB")
     plain: bool = Field(False, description="whether the GLB lies there uncompressed, too")
 
@@ -134,7 +140,7 @@ class CompareRequest(BoundRequest):
     damaged: Location = Field(description="the same tyre, used; likewise")
     out_dir: Location = Field(description="folder of the comparison; also in S3")
     name: str = Field(
-        "comparison",
+        COMPARISON_NAME,
         pattern=rf"^[^/\\\x00-\x1f]{{1,{MAX_NAME}}}$",
         description=f"name of the comparison's files: {MAX_NAME} characters at most, no / or \\",
     )
@@ -171,7 +177,9 @@ class BatchRequest(BaseModel):
         pattern=r"^[^/]+/[^/]+$",
         description="flow/deployment that makes each tyre; unset: this process",
     )
-    concurrency: int = Field(4, ge=1, le=500, description="runs of the deployment at a time")
+    concurrency: int = Field(
+        CONCURRENCY, ge=1, le=500, description="runs of the deployment at a time"
+    )
     attempts: int = Field(
         3, ge=1, le=20, description="runs of the deployment for one tyre, where another can help"
     )

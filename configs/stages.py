@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from configs.presets import (
     DEFAULT_DIAMETER_MM,
+    DEFAULT_MOTION,
     DEFAULT_PRESET,
     DEFAULT_SESSION,
     PRESETS,
@@ -24,6 +25,12 @@ DiameterMm = Annotated[
     float, Field(ge=50, le=5000, description="outer diameter of the tyre, millimetres")
 ]
 NumFrames = Annotated[int, Field(ge=1, le=64, description="frames given to the network")]
+Session = Annotated[str, Field(description="background removal, by name")]
+SessionPrecision = Annotated[
+    Precision, Field(description="arithmetic of the network; auto: bf16 where it is native")
+]
+MinArea = Annotated[float, Field(gt=0, lt=1, description="share of the frame a tyre must fill")]
+_MIN_AREA = 0.01
 
 
 class StageName(StrEnum):
@@ -74,11 +81,9 @@ class InspectConfig(StageConfig):
     """
 
     looked_at: int = Field(16, ge=3, le=64, description="frames whose background is removed")
-    session: str = Field(DEFAULT_SESSION, description="background removal, by name")
-    precision: Precision = Field(
-        "auto", description="arithmetic of the network; auto: bf16 where it is native"
-    )
-    min_area: float = Field(0.01, gt=0, lt=1, description="share of the frame a tyre must fill")
+    session: Session = DEFAULT_SESSION
+    precision: SessionPrecision = "auto"
+    min_area: MinArea = _MIN_AREA
     min_with_tyre: float = Field(
         0.75, ge=0, le=1, description="share of the frames in which a tyre must stand out"
     )
@@ -116,11 +121,9 @@ class InspectConfig(StageConfig):
 class MaskConfig(StageConfig):
     """How the tyre is separated from its background."""
 
-    session: str = Field(DEFAULT_SESSION, description="background removal, by name")
-    precision: Precision = Field(
-        "auto", description="arithmetic of the network; auto: bf16 where it is native"
-    )
-    min_area: float = Field(0.01, gt=0, lt=1, description="share of the frame a tyre must fill")
+    session: Session = DEFAULT_SESSION
+    precision: SessionPrecision = "auto"
+    min_area: MinArea = _MIN_AREA
     max_area: float = Field(0.98, gt=0, le=1, description="share above which nothing was removed")
     min_peak: float = Field(
         0.5, ge=0, le=1, description="least certainty of the network that there is a foreground"
@@ -131,7 +134,9 @@ class MaskConfig(StageConfig):
 class PoseConfig(StageConfig):
     """How cameras and the tyre's axle are estimated."""
 
-    motion: MotionHint = Field("auto", description="what moves; auto: the background decides")
+    motion: MotionHint = Field(
+        DEFAULT_MOTION, description="what moves; auto: the background decides"
+    )
     max_features: int = Field(
         2000, ge=200, le=20000, description="Image features per frame, before matching."
     )

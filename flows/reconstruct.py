@@ -16,7 +16,7 @@ from prefect.runtime import flow_run as this_run
 from prefect.states import Failed
 
 from configs.locations import as_location, level_of, metadata_of, report_of
-from configs.presets import DEFAULT_PRESET, PRESETS
+from configs.presets import DEFAULT_DEVICE, DEFAULT_PRESET, PRESETS
 from configs.request import ReconstructRequest
 from configs.settings import Settings
 from configs.stages import (
@@ -347,7 +347,7 @@ def reconstruct_tyre_3d(
         {
             "input": as_location(preprocessing_output_dir),
             "glb_path": as_location(output_glb_path),
-            "device": device or "auto",
+            "device": device or DEFAULT_DEVICE,
             "num_frames": num_frames,
             "mc_resolution": mc_resolution,
             "parameters": {StageName.EXPORT: {"compression": "none"}},

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from prefect import flow, task
 
+from configs.presets import BUNDLED_MODEL
 from configs.registry import BUNDLED
 from configs.training import TrainConfig
 from flows.support.training import CURVES, publish, train
@@ -39,7 +40,7 @@ def train_tyre_model(
     settings: TrainConfig = TrainConfig(),  # noqa: B008  it is frozen
     shards: int = 250,
     processes: int = 1,
-    model: Path = BUNDLED / "tyre-mini" / "config.yaml",
+    model: Path = BUNDLED / BUNDLED_MODEL / "config.yaml",
     start_from: Path | None = None,
     publish_to: Path | None = None,
 ) -> None:

@@ -21,7 +21,6 @@ import trimesh
 from configs.parameters import all_names, variable_of
 from configs.settings import Settings
 from deployments.api.settings import ApiSettings
-from deployments.settings_page import page
 from flows.cli.parser import build_parser
 from tasks.geometry.similarity import Similarity
 from tasks.mesh.merged import MergedMesh, load_mesh, mesh_record, save_mesh
@@ -177,17 +176,3 @@ def test_a_stage_as_contributors_are_shown_hands_on_what_the_next_one_reads(
     after = load_mesh(store.open(store.make("smooth", "k", smoothed)))
     assert mesh_record(after) == mesh_record(mesh)
     np.testing.assert_array_equal(after.vertices, mesh.vertices)
-
-
-def test_the_page_of_settings_is_of_this_code() -> None:
-    assert (ROOT / "docs/settings.md").read_text() == page(), "run: make settings"
-
-
-def test_the_page_of_settings_tells_of_each_one_what_it_means() -> None:
-    rows = [line for line in page().splitlines() if line.startswith("| `")]
-    assert len(rows) == len(all_names()) + len(Settings.model_fields) + len(
-        ApiSettings.model_fields
-    )
-    assert [row for row in rows if row.endswith("|  |")] == []
-    required = [row.split("`")[1] for row in rows if "**required**" in row]
-    assert required == ["TYRE3D_API_INPUT_ROOTS", "TYRE3D_API_OUTPUT_ROOTS"]

@@ -14,7 +14,7 @@ from uvicorn.config import LOGGING_CONFIG
 from configs.settings import Settings
 from deployments.api.app import create_app
 from deployments.api.settings import ApiSettings
-from deployments.api.timeouts import HeadsInTime
+from deployments.api.timeouts import InTime
 from flows.support.logs import log_json
 from flows.support.own_server import ask_loopback_directly, use_own_password
 
@@ -64,7 +64,7 @@ def main() -> int:
         port=settings.port,
         server_header=False,
         access_log=False,
-        http=HeadsInTime,
+        http=InTime,
         timeout_graceful_shutdown=_END_WITHIN_S,
         limit_concurrency=settings.max_connections,
         ws_max_size=settings.max_body_bytes,

@@ -20,7 +20,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from configs.settings import Settings
 from deployments.api.callbacks import Callbacks
-from deployments.api.downloads import CONDITIONS, TYPES, file_response
+from deployments.api.downloads import CONDITIONS, TYPES, Sending, file_response
 from deployments.api.errors import REQUEST_ID, ApiError, Refusal, add_handlers
 from deployments.api.job_kinds import Comparisons, Reconstructions
 from deployments.api.jobs import Jobs
@@ -66,6 +66,7 @@ _REFUSALS: _Answers = {
     404: {"model": Refusal, "description": "There is no such job"},
     408: {"model": Refusal, "description": "No more of the body came"},
     413: {"model": Refusal, "description": "The body is too large"},
+    415: {"model": Refusal, "description": "The body has a Content-Encoding"},
     422: {"model": Refusal, "description": "A field is not valid, or a path is refused"},
     429: {"model": Refusal, "description": "Too many ask or wait; see Retry-After"},
     500: {"model": Refusal, "description": "A fault of the service"},
@@ -177,10 +178,10 @@ def create_app(
     add_handlers(app)
     app.include_router(_health_routes(prefect))
     needs_token = [Depends(HTTPBearer(auto_error=False))]  # for the schema: Gate looks at it
-    listeners = Listeners(settings.max_connections // 2)
+    listeners, sending = Listeners(settings.max_connections // 2), Sending()
     for routes in (
-        _reconstruct_routes(jobs, settings, listeners),
-        _compare_routes(comparisons, settings, listeners),
+        _reconstruct_routes(jobs, settings, listeners, sending),
+        _compare_routes(comparisons, settings, listeners, sending),
     ):
         app.include_router(routes, dependencies=needs_token)
     app.include_router(_upload_routes(settings), dependencies=needs_token)
@@ -241,8 +242,10 @@ def _health_routes(prefect: PrefectRuns) -> APIRouter:
     return routes
 
 
-def _reconstruct_routes(jobs: Jobs, settings: ApiSettings, listeners: Listeners) -> APIRouter:
-    routes = _job_routes(jobs, settings, listeners)
+def _reconstruct_routes(
+    jobs: Jobs, settings: ApiSettings, listeners: Listeners, sending: Sending
+) -> APIRouter:
+    routes = _job_routes(jobs, settings, listeners, sending)
 
     @routes.post("", status_code=202, responses=_CONFLICT)
     async def start(
@@ -258,8 +261,10 @@ def _reconstruct_routes(jobs: Jobs, settings: ApiSettings, listeners: Listeners)
     return routes
 
 
-def _compare_routes(jobs: Jobs, settings: ApiSettings, listeners: Listeners) -> APIRouter:
-    routes = _job_routes(jobs, settings, listeners)
+def _compare_routes(
+    jobs: Jobs, settings: ApiSettings, listeners: Listeners, sending: Sending
+) -> APIRouter:
+    routes = _job_routes(jobs, settings, listeners, sending)
 
     @routes.post("", status_code=202, responses=_CONFLICT)
     async def start(
@@ -288,7 +293,9 @@ async def _started(
     return JobAccepted(job_id=job_id, status=status)
 
 
-def _job_routes(jobs: Jobs, settings: ApiSettings, listeners: Listeners) -> APIRouter:
+def _job_routes(
+    jobs: Jobs, settings: ApiSettings, listeners: Listeners, sending: Sending
+) -> APIRouter:
     """What is asked of jobs of either kind once they are there."""
     routes = APIRouter(prefix=jobs.kind.path, responses=_REFUSALS)
 
@@ -342,7 +349,7 @@ def _job_routes(jobs: Jobs, settings: ApiSettings, listeners: Listeners) -> APIR
         headers = dict(request.headers)
         if request.method == "HEAD":
             headers.pop("range", None)
-        return file_response(name, content, digest, headers)
+        return file_response(name, content, digest, headers, sending)
 
     @routes.delete("/{job_id}", status_code=202)
     async def cancel(job_id: UUID, client: _Submitter) -> JobStatus:

@@ -12,12 +12,24 @@ MAX_DEPTH = 16
 """No request needs more than three levels; parsers and validators recurse."""
 
 
+def check_encoding(request: Request) -> None:
+    """Refuse a body that is compressed: what it becomes would be bounded by nothing.
+
+    Raises:
+        ApiError: 415.
+    """
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise ApiError(415, "bad-encoding", "Send the body as it is, without Content-Encoding")
+
+
 async def bounded_body(request: Request, max_bytes: int) -> bytes:
     """The body, whether or not its length was told.
 
     Raises:
-        ApiError: 413 if it is larger; 400 if it is nested too deeply, or not in UTF-8.
+        ApiError: 413 if it is larger; 415 if it is compressed; 400 if it is nested too deeply, or
+            not in UTF-8.
     """
+    check_encoding(request)
     length = request.headers.get("content-length", "")
     too_large = ApiError(413, "body-too-large", f"At most {max_bytes} bytes")
     if length.isdecimal() and int(length[:20]) > max_bytes:

@@ -208,7 +208,8 @@ class Callbacks:
         )
         job = status.model_dump(mode="json", exclude={"metadata", "eta_s"})
         body = json.dumps({"event": kind, "job": job}).encode()
-        parts, seconds = urlsplit(url), int(time.time())
+        # by the server's clock, as all times in the body: this machine's may be wrong for a while
+        parts, seconds = urlsplit(url), int(self._runs.now().timestamp())
         try:
             check_callback(url, self._settings)  # the settings may have changed meanwhile
             host, port = str(parts.hostname), parts.port or PORTS[parts.scheme]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import unicodedata
 import weakref
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -379,6 +380,10 @@ def _callback_of(run: Run) -> str | None:
 
 
 def _output_tag(kind: Kind, parameters: Mapping[str, Any]) -> str:
-    """The tag of all jobs of either kind whose files would be called alike: in one JSON first."""
+    """The tag of all jobs of either kind whose files would be called alike: in one JSON first.
+
+    To a share of Windows or of a Mac ``A`` and ``a``, and two spellings of an umlaut, are one name.
+    """
     location = inside(parent_and_name(kind.glb_of(parameters))[0], kind.stem_of(parameters))
-    return f"output:{hashlib.sha256(str(location).encode()).hexdigest()[:32]}"
+    name = unicodedata.normalize("NFC", str(location)).casefold()
+    return f"output:{hashlib.sha256(name.encode()).hexdigest()[:32]}"

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from configs.locations import has_unprintable
 from configs.registry import MODELS
-from configs.request import Location, ReconstructOptions
+from configs.request import MAX_NAME, Location, ReconstructOptions
 
 Status = Literal["queued", "processing", "completed", "failed"]
 Verdict = Literal["pass", "review", "fail", "changed", "not detectable", "cannot compare"]
@@ -148,7 +148,8 @@ class CompareBody(JobBody):
     damaged: Location = Field(description="the same tyre, used; likewise")
     output_dir: Location = Field(description="folder of the comparison's files")
     name: str = Field(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._ -]{0,99}$", description="what these files are called"
+        pattern=rf"^[A-Za-z0-9][A-Za-z0-9._ -]{{0,{MAX_NAME - 1}}}$",
+        description="what these files are called",
     )
 
 

@@ -14,16 +14,20 @@ HEAD_WITHIN_S = 30.0
 """From the start of a connection, or the last answer, to the whole head of a request."""
 BODY_PIECE_WITHIN_S = 60.0
 """Until more of a body arrives: a phone that lost its network tells nobody."""
+ANSWER_PIECE_WITHIN_S = 60.0
+"""Until what was sent has been taken: whoever does not read holds what is sent in memory."""
 
 
-class HeadsInTime(H11Protocol):
-    """The server's HTTP, which closes connections that bring no request.
+class InTime(H11Protocol):
+    """The server's HTTP, which closes connections that bring no request or take no answer.
 
     uvicorn waits for ever for the first request of a connection, and each byte of one lets it wait
-    anew; as many such connections as ``limit_concurrency`` allows keep all others out.
+    anew; likewise for whoever reads no further. As many such connections as ``limit_concurrency``
+    allows keep all others out.
     """
 
     _deadline: asyncio.TimerHandle | None = None
+    _taken_by: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait."""
@@ -43,7 +47,22 @@ class HeadsInTime(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no longer."""
         self._stop_waiting()
+        self._stop_sending()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Wait until the client has taken what was sent."""
+        super().pause_writing()
+        self._taken_by = self.loop.call_later(ANSWER_PIECE_WITHIN_S, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Send more."""
+        self._stop_sending()
+        super().resume_writing()
+
+    def _stop_sending(self) -> None:
+        if self._taken_by is not None:
+            self._taken_by.cancel()
 
     def _wait_for_head(self) -> None:
         self._stop_waiting()

@@ -20,6 +20,7 @@ from multipart import MultipartError, MultipartSegment, PushMultipartParser, par
 
 from configs.locations import VIDEO_SUFFIXES, has_unprintable, inside, parent_and_name
 from configs.settings import Settings
+from deployments.api.body_limits import check_encoding
 from deployments.api.errors import ApiError
 from deployments.api.models import UploadAddress, Uploaded, UploadWanted
 from deployments.api.settings import ApiSettings
@@ -52,9 +53,10 @@ async def receive_form(request: Request, settings: ApiSettings) -> Uploaded:
     It goes to its place as it arrives: nothing of it waits in memory or in another folder.
 
     Raises:
-        ApiError: 400 where the body is no form, 422 where it has no file or several; besides those
-            of :func:`receive_upload`.
+        ApiError: 400 where the body is no form, 415 where it is compressed, 422 where it has no
+            file or several; besides those of :func:`receive_upload`.
     """
+    check_encoding(request)
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     boundary = options.get("boundary", "")
     if kind != "multipart/form-data" or not boundary.isascii() or not 0 < len(boundary) <= 70:
@@ -118,8 +120,7 @@ async def receive_body(name: str, request: Request, settings: ApiSettings) -> Up
     _check_name(name)
     if "content-range" in request.headers:  # it would stand there as if it were the whole
         raise ApiError(400, "bad-request", "Send the whole video: Content-Range is not heeded")
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
-        raise ApiError(415, "bad-encoding", "Send the video as it is, without Content-Encoding")
+    check_encoding(request)
     _check_length(request, settings.max_upload_bytes, _too_large(settings))
     return await receive_upload(name, request.stream(), settings)
 

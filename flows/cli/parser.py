@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING, Any, NoReturn, get_args
 
 from configs.locations import as_location
 from configs.presets import (
+    BUNDLED_MODEL,
+    COMPARISON_NAME,
+    CONCURRENCY,
+    DEFAULT_DEVICE,
     DEFAULT_DIAMETER_MM,
+    DEFAULT_MOTION,
     DEFAULT_PRESET,
     DEFAULT_SESSION,
     FEATURES,
@@ -301,7 +306,8 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("new", metavar="NEW", help=f"the new tyre: {known}")
     parser.add_argument("damaged", metavar="DAMAGED", help="the same tyre, used; likewise")
     _add_out(parser, "for report, JSON, CSV and GLBs; s3:// as well")
-    parser.add_argument("--name", default="comparison", help="of the files (default: %(default)s)")
+    naming = "of the files (default: %(default)s)"
+    parser.add_argument("--name", default=COMPARISON_NAME, help=naming)
     _add_options(parser)
 
 
@@ -331,7 +337,11 @@ def _add_batch(parser: argparse.ArgumentParser) -> None:
         help="let workers make them, such as reconstruct/reconstruct (default: this process)",
     )
     parser.add_argument(
-        "--concurrency", type=int, default=4, metavar="N", help="runs of the deployment at a time"
+        "--concurrency",
+        type=int,
+        default=CONCURRENCY,
+        metavar="N",
+        help="runs of the deployment at a time",
     )
     _add_options(parser)
 
@@ -348,11 +358,14 @@ def _add_mesh(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--preset", choices=list(PRESETS), default=DEFAULT_PRESET, help=presets)
     parser.add_argument(
-        "--model", metavar="NAME|DIR", help="tyre-mini, triposr or a folder (default: best here)"
+        "--model",
+        metavar="NAME|DIR",
+        help=f"{BUNDLED_MODEL}, triposr or a folder (default: best here)",
     )
     parser.add_argument("--num-frames", type=int, metavar="N", help="frames for the network")
     parser.add_argument("--mc-resolution", type=int, metavar="N", help="resolution of the mesh")
-    parser.add_argument("--device", choices=get_args(Device), default="auto", help="default: auto")
+    device = "default: %(default)s"
+    parser.add_argument("--device", choices=get_args(Device), default=DEFAULT_DEVICE, help=device)
     parser.add_argument(
         "--diameter-mm",
         type=float,
@@ -363,7 +376,7 @@ def _add_mesh(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--motion",
         choices=get_args(MotionHint),
-        default="auto",
+        default=DEFAULT_MOTION,
         help="what moves: the camera (orbit, free), a turntable, or the tyre on its axle (spin)",
     )
     parser.add_argument(

@@ -12,14 +12,19 @@ UPLOADED = "tyre3d.uploaded"
 """The event that the deployment ``incoming`` is triggered by."""
 STAGE_FINISHED = "tyre3d.stage.finished"
 FIRST_WORD = "tyre3d.first-word"
+_LONGEST = 100
+"""Characters of a name that a key shows."""
 
 
 def slug(name: str) -> str:
-    """A name as Prefect wants it in keys, ``[a-z0-9-]``, another for every other name."""
+    """A name as Prefect wants it in keys, ``[a-z0-9-]``, another for every other name.
+
+    It has 109 characters at most.
+    """
     plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "tyre"
-    if plain == name:
+    if plain == name and len(name) <= _LONGEST:
         return plain
-    return f"{plain[:100]}-{hashlib.sha256(name.encode(errors='replace')).hexdigest()[:8]}"
+    return f"{plain[:_LONGEST]}-{hashlib.sha256(name.encode(errors='replace')).hexdigest()[:8]}"
 
 
 def emit_stage_event(tyre: str, stage: str, state: str, seconds: float, uri: str) -> None:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from configs.registry import SEGMENTER
+from configs.presets import SEGMENTER
 from configs.stages import Precision, StageName
 from tasks.core.errors import ModelError
 from tasks.matting.matte import Matte, MatteSession

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from configs.locations import own_path
-from configs.presets import FEATURES
+from configs.presets import BUNDLED_MODEL, FEATURES
 from configs.registry import BUNDLED, MODELS, ModelEntry
 from tasks.core.digests import sha256_of
 from tasks.core.errors import ModelError
@@ -95,11 +95,11 @@ def choose_model(requested: str | None, models_dir: Path) -> ChosenModel:
         folder = find_folder(MODELS["triposr"], models_dir)
         if folder is not None:
             return _checked("triposr", folder, models_dir, "its weights are here")
-        mini = find_folder(MODELS["tyre-mini"], models_dir)
+        mini = find_folder(MODELS[BUNDLED_MODEL], models_dir)
         if mini is not None:
             reason = "bundled; the weights of triposr are not here"
-            return _checked("tyre-mini", mini, models_dir, reason)
-        raise _missing("tyre-mini")
+            return _checked(BUNDLED_MODEL, mini, models_dir, reason)
+        raise _missing(BUNDLED_MODEL)
     entry = MODELS.get(requested)
     if entry is not None and entry.kind == "reconstruction":
         folder = find_folder(entry, models_dir)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import resource
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import av
@@ -23,6 +25,11 @@ not among them."""
 
 _AUDIO_HEADS = (b"ID3", b"fLaC", b"OggS", b"\xff\xfb", b"\xff\xf3", b"\xff\xf1")
 _PLAYLIST_HEADS = (b"#EXTM3U", b"ffconcat", b"[playlist]", b"<?xml", b"<MPD", b"<ASX", b"<asx")
+_INDEX_MAY_TAKE = 2_000_000_000
+"""Bytes of memory. FFmpeg makes an index of as many pictures as a file says that it has, whether or
+not it has them: of two kilobytes one of gigabytes."""
+_BOUND = threading.RLock()
+"""The bound is of the process: a thread must not take another's for the one to go back to."""
 _NO_FILM = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 
 
@@ -38,11 +45,39 @@ def opened(path: Path) -> Iterator[InputContainer]:
     """
     options = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
     try:
-        container = av.open(f"file:{path.absolute()}", options=options, metadata_errors="replace")
+        with bounded_memory(path):
+            name = f"file:{path.absolute()}"
+            container = av.open(name, options=options, metadata_errors="replace")
     except (av.FFmpegError, ValueError) as exc:
         raise _explain(path) from exc
     with container:
         yield container
+
+
+@contextmanager
+def bounded_memory(path: Path) -> Iterator[None]:
+    """Let the index of a video take so much memory and no more, where the system knows bounds.
+
+    Raises:
+        InputError: ``video-unreadable`` where it would take more.
+    """
+    with _BOUND:
+        soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+        with suppress(FileNotFoundError):
+            pages = int(Path("/proc/self/statm").read_text().split()[0])
+            most = pages * resource.getpagesize() + _INDEX_MAY_TAKE
+            bounds = [bound for bound in (soft, hard, most) if bound != resource.RLIM_INFINITY]
+            resource.setrlimit(resource.RLIMIT_AS, (min(bounds), hard))
+        try:
+            yield
+        except MemoryError as exc:
+            raise bad_input(
+                "video-unreadable",
+                f"{path.name} says that it holds more pictures than memory has room for",
+                "Copy or export the video again",
+            ) from exc
+        finally:
+            resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 def films(container: InputContainer) -> list[VideoStream]:

@@ -15,7 +15,8 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from tasks.video.container import films, no_picture, opened
+from tasks.storage.inputs import bad_input
+from tasks.video.container import bounded_memory, films, no_picture, opened
 
 _JUMP_S = 10.0
 """A clock that jumps ahead by more, in a format whose clocks may be joined, was joined.
@@ -24,6 +25,9 @@ _BACK_S = 0.5
 """Decoding times never fall; those that Matroska leaves to the reader may by a few frames."""
 _JOINED_FORMATS = ("mpeg", "mpegts")
 _DEFAULT_RATE = 30.0
+_MOST_PACKETS = 1_000_000
+"""Four hours at 60 pictures a second. A small file can say that each of its bytes is a picture, and
+that many times over; each takes memory before anything is decoded."""
 _LASTING = 0.5
 """Share of the longest stream that another must last to be the film."""
 
@@ -68,23 +72,32 @@ def read_packets(container: InputContainer, *streams: VideoStream) -> Iterator[P
     """The packets of streams as far as they can be read; not empty ones, which repeat pictures."""
     packets = container.demux(streams)
     with suppress(av.FFmpegError):
-        for packet in packets:
-            if packet.size:
-                yield packet
+        try:
+            for packet in packets:
+                if packet.size:
+                    yield packet
+        except av.MemoryError as exc:  # which is one of FFmpeg's errors, too
+            raise MemoryError(*exc.args) from exc
 
 
 def read_timeline(path: Path) -> Timeline:
     """Read all packets of a video, choose the stream that is the film, and straighten its clock.
 
     Raises:
-        InputError: If the file cannot be opened or holds no film.
+        InputError: If the file cannot be opened, holds no film, or one without end.
     """
-    with opened(path) as container:
+    with bounded_memory(path), opened(path) as container:
         streams = films(container)
         if not streams:
             raise no_picture(path)
         packets = {stream.index: _Packets() for stream in streams}
-        for packet in read_packets(container, *streams):
+        for number, packet in enumerate(read_packets(container, *streams)):
+            if number == _MOST_PACKETS:
+                raise bad_input(
+                    "video-too-long",
+                    f"{path.name} has more than {_MOST_PACKETS:,} pictures",
+                    "Cut it to the way round the tyre",
+                )
             mine = packets[packet.stream_index]
             mine.pts.append(packet.pts)
             mine.dts.append(packet.dts)

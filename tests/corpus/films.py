@@ -15,11 +15,13 @@ import numpy as np
 
 from tests.corpus.case import MADE, Case, extract
 from tests.corpus.seeds import CONTAINERS, film, picture
+from tests.tasks.video.films import claiming, pictures, repeating, write_film
 from tests.tasks.video.films import picture as pattern
-from tests.tasks.video.films import pictures, write_film
 
 Change = Callable[[bytes], bytes]
 CUT, DAMAGED, UNREADABLE = "video-truncated", "video-damaged", "video-unreadable"
+CLAIMING = "a fragment of a kilobyte that claims 200 million pictures"
+REPEATING = "a film that shows its bytes as a million pictures"
 NO_PICTURE, FEW = "video-no-picture", "too-few-frames"
 
 
@@ -143,13 +145,15 @@ def others() -> Iterator[Case]:
         # what the pictures themselves say counts
         "a film whose header claims absurd sides": (lambda: _claims(60_000), (MADE,)),
         "a film whose header claims no sides": (lambda: _claims(0), (MADE,)),
+        CLAIMING: (lambda: claiming(film("mp4"), 20_000_000, 10), (UNREADABLE,)),
+        REPEATING: (lambda: repeating(film("mp4"), 1001), ("video-too-long",)),
     }
     for name, (content, expected) in files.items():
 
         def run(folder: Path, content: Callable[[], bytes] = content) -> object:
             return _written("film.mp4", content(), folder)
 
-        yield Case("no film", name, expected, run)
+        yield Case("no film", name, expected, run, slow=name in (CLAIMING, REPEATING))
 
 
 def _filmed(images: list[np.ndarray], folder: Path) -> object:

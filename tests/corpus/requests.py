@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
@@ -78,6 +79,14 @@ async def _put(name: str, content: bytes, api: httpx.AsyncClient, *_: Any) -> ht
 
 async def _form(options: dict[str, Any], api: httpx.AsyncClient, *_: Any) -> httpx.Response:
     return await api.post("/uploads", **options)
+
+
+async def _compressed(path: str, api: httpx.AsyncClient, _: Prefect, body: Any) -> httpx.Response:
+    """A megabyte of a kilobyte."""
+    content = gzip.compress(json.dumps(body).encode() + b" " * 1_000_000)
+    method = "PUT" if path.startswith("/uploads/") else "POST"
+    headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
+    return await api.request(method, path, content=content, headers=headers)
 
 
 async def _behind(
@@ -156,6 +165,9 @@ def cases() -> Iterator[Case]:
         "an upload of a program": ("a.sh", b"x", "path-refused"),
         "an upload that climbs": ("..%2Fa.mp4", b"x", "not-found"),
         "an upload that hides": (".a.mp4", b"x", "path-refused"),
+        # what they hold is looked at where they are read: films, folders
+        "an upload of an archive": ("a.zip", b"PK\3\4", "path-refused"),
+        "an upload of a picture": ("a.png", b"\x89PNG", "path-refused"),
     }
     for name, (file, content, code) in uploads.items():
         yield Case("API", name, (code,), partial(_asked, partial(_put, file, content)))
@@ -181,6 +193,13 @@ def cases() -> Iterator[Case]:
             "bad-request",
         ),
     }
+    for name, path in {
+        "upload": "/uploads/a.mp4",
+        "form": "/uploads",
+        "job": "/reconstruct",
+    }.items():
+        run = partial(_asked, partial(_compressed, path))
+        yield Case("API", f"a compressed {name}", ("bad-encoding",), run)
     for name, (options, code) in forms.items():
         yield Case("API", name, (code,), partial(_asked, partial(_form, options)))
     for name, token in {

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,18 @@ from typing import Any
 import cv2
 import pytest
 
+from deployments.api.callbacks import DELIVERY, SIGNATURE
 from flows.cli.commands import REFUSED
 from flows.support.events import UPLOADED
+from tests.deployments.api.backend import SECRET as BACKEND_SECRET
+from tests.deployments.api.backend import Backend, documented_check
 from tests.deployments.jobs import asked
 from tests.deployments.stack import (
     PATIENCE_S,
     ROOT,
     TOKEN,
     Stack,
+    free_port,
     is_whole,
     parent_of,
     process_of,
@@ -59,7 +64,13 @@ def s3() -> Iterator[S3Server]:
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory, s3: S3Server) -> Iterator[Stack]:
+def shop() -> int:
+    """The port of a backend that is told of the end of its job; nobody listens there as yet."""
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory, s3: S3Server, shop: int) -> Iterator[Stack]:
     storage = {
         "TYRE3D_STORAGE": "s3://tyres/artifacts",
         "TYRE3D_S3_ENDPOINT_URL": s3.endpoint,
@@ -68,7 +79,13 @@ def stack(tmp_path_factory: pytest.TempPathFactory, s3: S3Server) -> Iterator[St
         "TYRE3D_S3_REGION": REGION,
         "TYRE3D_INFER_DEPLOYMENT": "infer/infer",
     }
-    stack = Stack(tmp_path_factory.mktemp("stack"), **storage)
+    telling = {
+        "TYRE3D_API_CALLBACK_HOSTS": f'["127.0.0.1:{shop}"]',
+        "TYRE3D_API_CALLBACK_SECRET": BACKEND_SECRET,
+        "TYRE3D_API_CALLBACK_PRIVATE": "true",
+        "TYRE3D_API_CALLBACK_EVERY_S": "1",
+    }
+    stack = Stack(tmp_path_factory.mktemp("stack"), **storage, **telling)
     try:
         stack.start_server()
         stack.deploy()
@@ -173,13 +190,17 @@ def test_an_upload_that_is_announced_starts_the_batch_of_what_came_in(stack: Sta
     assert stack.request("DELETE", f"flow_runs/{run['id']}").status_code == 204
 
 
-def test_a_job_over_the_api_survives_its_restart(stack: Stack) -> None:
+def test_a_job_over_the_api_survives_its_restart_and_its_end_is_told(
+    stack: Stack, shop: int
+) -> None:
     video = stack.folder / "in" / "single.mp4"
-    shutil.copy(stack.folder / "in" / "first.mp4", video)
+    _shrink(video, 320)  # as the batch's first: what it made is found
     body = {
         "video": str(video),
         "output_glb_path": str(stack.folder / "out" / "single.glb"),
         "preset": "fast",
+        "reference": "17",
+        "callback_url": f"http://127.0.0.1:{shop}/told",
     }
     job = posted(stack, "/reconstruct", body, "order-1")
     stack.stop("api")
@@ -198,6 +219,33 @@ def test_a_job_over_the_api_survives_its_restart(stack: Stack) -> None:
         written = stack.folder / "out" / f"single.{ending.removeprefix('.')}"
         answer = asked(stack, "GET", f"/reconstruct/{job}/{name}")
         assert (answer.status_code, answer.content) == (200, written.read_bytes()), name
+    _is_told(stack, shop, job)
+
+
+def _is_told(stack: Stack, shop: int, job: str) -> None:
+    """The end of a job to a backend that is away, then out of order, then well."""
+    path = f"/reconstruct/status/{job}"
+    until("a refused connection", lambda: "could not be told (ConnectError)" in stack.log("api"))
+    assert asked(stack, "GET", path).json()["callback"] == "pending"
+    backend = Backend(shop)
+    backend.answers = [503]
+    try:
+        until("the end to be told", lambda: len(backend.got) == 2)
+        until("the note of it", lambda: asked(stack, "GET", path).json()["callback"] == "delivered")
+        stack.stop("api")
+        stack.start_api()
+        time.sleep(5.0)  # several looks
+    finally:
+        backend.stop()
+    assert len(backend.got) == 2, "what was heard is told again"
+    is_genuine = documented_check()
+    for where, headers, content in backend.got:
+        assert (where, headers[DELIVERY]) == ("/told", job)
+        assert is_genuine(content, headers[SIGNATURE], BACKEND_SECRET)
+        assert not is_genuine(content, headers[SIGNATURE], BACKEND_SECRET + "x")
+        told = json.loads(content)
+        assert (told["event"], told["job"]["reference"]) == ("job.completed", "17")
+    assert BACKEND_SECRET not in stack.log("api")
 
 
 def test_a_comparison_over_the_api(stack: Stack) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -63,3 +64,21 @@ def test_the_image_for_a_gpu_takes_the_cuda_that_the_locked_torch_is_built_for()
     for name in ("docker/Dockerfile", "docker/compose.yaml"):
         used = set(re.findall(r"whl/cu(\d+)", (FOLDER / name).read_text()))
         assert used == {f"{of_torch}0"}, name
+
+
+def test_what_the_image_copies_is_there_and_reaches_the_build() -> None:
+    """All packages that are shipped are copied: one that is forgotten fails at its first import."""
+    copied: set[str] = set()
+    for line in (FOLDER / "docker" / "Dockerfile").read_text().splitlines():
+        if line.startswith("COPY ") and "--from" not in line:
+            copied.update(line.split()[1:-1])
+    let_through = {
+        line[1:]
+        for line in (FOLDER.parent / ".dockerignore").read_text().splitlines()
+        if line.startswith("!")
+    }
+    assert copied == let_through
+    assert [name for name in copied if not (FOLDER.parent / name).exists()] == []
+    told = tomllib.loads((FOLDER.parent / "pyproject.toml").read_text())
+    packages = told["tool"]["setuptools"]["packages"]["find"]["include"]
+    assert {name.partition(".")[0].rstrip("*") for name in packages} | {"deployments"} <= copied

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from configs.presets import Motion
+from configs.presets import BUNDLED_MODEL, Motion
 from configs.settings import Settings
 from configs.stages import InferConfig, MergeConfig, SelectConfig
 from tasks.core.errors import Tyre3dError
@@ -212,7 +212,7 @@ def main() -> None:
         return
     torch.set_num_threads(1)
     settings = Settings()
-    chosen = choose_model("tyre-mini", settings.models_dir)
+    chosen = choose_model(BUNDLED_MODEL, settings.models_dir)
     model = load_model(chosen.folder, chosen.weight_name, chosen.digest, "cpu")
     session = open_session("u2netp", background_weights("u2netp", settings.models_dir))
     for seed in missing:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from configs.presets import BUNDLED_MODEL
 from configs.registry import BUNDLED
 from configs.training import TrainConfig
 from tasks.training.command import train_from_command
@@ -22,7 +23,7 @@ def main() -> None:
     parser.add_argument(
         "--model",
         type=Path,
-        default=BUNDLED / "tyre-mini" / "config.yaml",
+        default=BUNDLED / BUNDLED_MODEL / "config.yaml",
         help="the network's configuration (default: the bundled model's)",
     )
     parser.add_argument("--data", type=Path, required=True, help="folder of the shards")

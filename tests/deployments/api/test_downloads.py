@@ -10,7 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
+from fastapi import Response
 
+from deployments.api.downloads import Sending, file_response
+from deployments.api.errors import ApiError
 from tests.deployments.api.service import Use, write_result_of
 from tests.deployments.api.stand_in import Prefect
 
@@ -166,3 +170,20 @@ def test_metadata_that_were_damaged_are_no_fault_of_the_service(
             assert (await api.get(f"/reconstruct/{job}/mesh.glb")).status_code in (200, 410), odd
 
     use(test)
+
+
+def test_files_that_are_not_taken_are_bounded() -> None:
+    sending, file = Sending(most=250), bytes(100)
+
+    def answer(asked: dict[str, str]) -> Response:
+        return file_response("a.glb", file, "0" * 64, asked, sending)
+
+    with sending.counted(100), sending.counted(100):
+        assert answer({"range": "bytes=0-49"}).status_code == 206
+        assert answer({"if-none-match": "*"}).status_code == 304
+        with pytest.raises(ApiError) as caught:
+            answer({})
+        error = caught.value
+        assert (error.status, error.code, error.retry_after_s) == (429, "busy", 10)
+    assert answer({}).status_code == 200
+    assert file_response("a.glb", bytes(300), "0" * 64, {}, sending).status_code == 200, "alone"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from deployments.api.settings import ApiSettings
 from tests.deployments.api.service import Use, client_of
@@ -29,6 +30,18 @@ def test_one_job_at_a_time_writes_to_a_place(
             assert again.json()["job_id"] == first
         prefect.set(first, "COMPLETED")
         assert (await api.post("/reconstruct", json=body)).status_code == 202
+
+    use(test)
+
+
+@pytest.mark.parametrize(("one", "other"), [("Reifen", "REIFEN"), ("r\u00e4der", "ra\u0308der")])
+def test_names_that_a_share_takes_for_one_are_one_place(
+    use: Callable[[Use], None], body: dict[str, Any], tmp_path: Path, one: str, other: str
+) -> None:
+    async def test(api: httpx.AsyncClient) -> None:
+        for name, status in ((one, 202), (other, 409), (f"{other}2", 202)):
+            place = {"output_glb_path": str(tmp_path / "out" / f"{name}.glb")}
+            assert (await api.post("/reconstruct", json=body | place)).status_code == status
 
     use(test)
 

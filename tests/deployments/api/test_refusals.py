@@ -14,7 +14,6 @@ from hypothesis import given
 from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
 
-from deployments.api.body_limits import depth_of
 from deployments.api.jobs import Jobs
 from deployments.api.settings import ApiSettings
 from tests.deployments.api.service import JSON, TOKEN, Use, client_of
@@ -163,22 +162,6 @@ def test_bodies_of_any_kind_are_refused_in_one_shape(
     assert not prefect.runs
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32-le"])
-def test_brackets_cannot_hide_from_the_bound_of_depth(
-    use: Callable[[Use], None], body: dict[str, Any], encoding: str
-) -> None:
-    """A byte of U+2200 is that of a quote: after it all seemed to stand in a text."""
-    deep = '{"reference": ["\u2200", ' + "[" * 400 + "]" * 400 + "]}"
-
-    async def test(api: httpx.AsyncClient) -> None:
-        for text in (deep, json.dumps(body)):
-            answer = await api.post("/reconstruct", content=text.encode(encoding), headers=JSON)
-            assert answer.status_code == 400, answer.text
-            assert "UTF-8" in answer.json()["message"]
-
-    use(test)
-
-
 @pytest.mark.parametrize("path", ["/reconstruct", "/compare"])
 @pytest.mark.parametrize("reference", ["%00", "a%00b", "%0a", "%1b[2J", "%E2%80%AE"])
 def test_a_reference_that_no_job_can_have_is_not_asked_for(
@@ -238,9 +221,3 @@ def test_no_body_is_a_fault_of_the_service(plain: Any) -> None:
                 assert answer.status_code < 500, (sent, answer.text)
 
     asyncio.run(ask())
-
-
-def test_depth_is_counted_outside_of_texts() -> None:
-    assert depth_of(b'{"a": [1, {"b": "]]{{[[\\"[["}]}') == 3
-    assert depth_of(b'"[[["') == depth_of(b"7") == depth_of(b"") == 0
-    assert depth_of(b"[" * 100_000) == 100_000

@@ -15,7 +15,8 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from deployments.api import timeouts
-from deployments.api.timeouts import HeadsInTime
+from deployments.api.downloads import InPieces, Sending
+from deployments.api.timeouts import InTime
 from tests.deployments.api.service import Use
 
 MOST = 3
@@ -26,7 +27,7 @@ async def served(app: Any) -> AsyncIterator[tuple[str, int]]:
     """The address of a real server that lets in fewer than :data:`MOST` connections."""
     listening = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
-        app, http=HeadsInTime, limit_concurrency=MOST, lifespan="off", log_level="critical"
+        app, http=InTime, limit_concurrency=MOST, lifespan="off", log_level="critical"
     )
     server = uvicorn.Server(config)
     running = asyncio.create_task(server.serve(sockets=[listening]))
@@ -69,6 +70,35 @@ def test_connections_without_a_request_are_closed(
 
     monkeypatch.setattr(timeouts, "HEAD_WITHIN_S", 0.2)
     asyncio.run(test())
+
+
+@pytest.mark.parametrize("reads", [0, 4_000_000])
+def test_who_takes_no_more_of_an_answer_is_left(
+    monkeypatch: pytest.MonkeyPatch, reads: int
+) -> None:
+    """Each would hold a file in memory, and a connection, for as long as it likes."""
+    file, sending = bytes(30_000_000), Sending()
+    ends: list[int] = []
+
+    async def download(scope: Scope, receive: Receive, send: Send) -> None:
+        await InPieces(sending, file)(scope, receive, send)
+        ends.append(sending.now)
+
+    async def test() -> None:
+        async with served(download) as address, asyncio.timeout(60):
+            reader, writer = await asyncio.open_connection(*address, limit=1000)
+            writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            await reader.readexactly(reads)
+            while not ends:
+                await asyncio.sleep(0.05)
+            writer.close()
+            async with httpx.AsyncClient() as client:
+                reply = await client.get(f"http://{address[0]}:{address[1]}/")
+            assert reply.content == file
+
+    monkeypatch.setattr(timeouts, "ANSWER_PIECE_WITHIN_S", 0.5)
+    asyncio.run(test())
+    assert ends == [0, 0]
 
 
 def test_a_body_that_nobody_reads_does_not_hold_a_connection(

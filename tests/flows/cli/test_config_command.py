@@ -8,12 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from configs.comparison import ComparisonStage
-from configs.parameters import CONFIGS, all_names, variable_of
-from configs.request import MeshOptions
-from configs.stages import JudgeConfig, MergeConfig, SelectConfig, StageName
+from configs.parameters import all_names
 from flows.cli.main import main
-from tasks.batch.manifest import fingerprint
 
 
 @pytest.fixture(autouse=True)
@@ -114,27 +110,3 @@ def test_a_variable_that_names_nothing_is_told(
     line = capsys.readouterr().err
     assert "TYRE3D_MERGE__SMOOTHING: there is no such setting" in line
     assert "TYRE3D_MERGE__SMOOTHING_ROUNDS" in line
-
-
-def test_parameters_reach_the_stages_and_the_identity_of_a_result() -> None:
-    plain = MeshOptions(diameter_mm=650)
-    parameters = {"merge": {"smoothing_rounds": 5, "weighted": {"boundary_weight": 3}}}
-    options = MeshOptions(diameter_mm=650, parameters=parameters)
-    merge = options.config(MergeConfig)
-    assert (merge.smoothing_rounds, merge.diameter_mm) == (5, 650)
-    assert merge.weighted.boundary_weight == 3.0
-    assert merge.weighted.network_weight == MergeConfig().weighted.network_weight
-    judge = MeshOptions(parameters={"judge": {"silhouette_iou": {"review": 0.9}}})
-    assert judge.config(JudgeConfig).silhouette_iou.fail == JudgeConfig().silhouette_iou.fail
-    assert options.config(SelectConfig) == plain.config(SelectConfig)
-    assert fingerprint("d", options) != fingerprint("d", plain)
-
-
-def test_without_settings_every_stage_has_its_defaults() -> None:
-    assert list(CONFIGS) == [*StageName, *ComparisonStage]
-    for kind in CONFIGS.values():
-        assert MeshOptions().config(kind) == kind()
-
-
-def test_variables_of_parameters_are_told_apart() -> None:
-    assert len({variable_of(name) for name in all_names()}) == len(all_names())

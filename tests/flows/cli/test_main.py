@@ -16,7 +16,6 @@ from configs.settings import Settings
 from flows.cli.commands import _ready
 from flows.cli.local_server import LocalServer
 from flows.cli.main import main
-from flows.cli.parser import build_parser
 from tasks.core.errors import InputError
 from tests.conftest import write_video
 
@@ -188,25 +187,6 @@ def test_models_fetch_unknown(capsys: pytest.CaptureFixture[str]) -> None:
     code, line = fails(capsys, "models", "fetch", "nosuch")
     assert code == 3
     assert "[unknown-model]" in line
-
-
-def test_the_documented_options_exist() -> None:
-    text = (
-        "reconstruct v.mp4 --out d --preset high --model triposr --num-frames 3 --device cpu"
-        " --mc-resolution 64 --diameter-mm 680 --motion spin --verbose"
-    )
-    options = build_parser().parse_args(text.split())
-    assert options.command == "reconstruct"
-    assert options.diameter_mm == 680
-
-
-def test_help_imports_nothing_heavy() -> None:
-    code = (
-        "import sys; from flows.cli.parser import build_parser; build_parser().format_help(); "
-        "bad = {'torch', 'prefect', 'cv2', 'numpy', 'pydantic'} & set(sys.modules); "
-        "sys.exit(str(bad) if bad else 0)"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=600)
 
 
 def test_a_crash_is_one_line_unless_verbose(

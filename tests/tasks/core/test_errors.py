@@ -87,6 +87,7 @@ PERMANENT = frozenset(
         "video-damaged",
         "video-empty",
         "video-no-picture",
+        "video-too-long",
         "video-truncated",
         "video-unreadable",
         "weights-digest",

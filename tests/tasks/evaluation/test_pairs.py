@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from dataclasses import replace
 from typing import Any
@@ -10,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tasks.evaluation.pair_report import card, summarise_pairs
 from tasks.evaluation.pairs import Stand, score_comparison, stand_of
 from tasks.geometry.camera import Camera, look_at
 from tasks.synthetic.tyres.pair_truth import PairTruth, truth_of_pair
@@ -211,35 +209,3 @@ def test_a_mesh_stands_where_its_cameras_say() -> None:
     assert stand.flipped
     with pytest.raises(ValueError, match="2 cameras"):
         stand_of({0: true[0], 1: true[1]}, true)
-
-
-def test_the_card_counts_failures_as_missed() -> None:
-    stands = STANDS["as generated"]
-    results: list[dict[str, Any]] = []
-    for kind in ("null", "even", "flat-spots", "zones"):
-        truth = truth_of(kind)
-        scores = score_comparison(perfect(truth, *stands), truth, *stands)
-        results.append({"name": kind, **scores})
-    bad = copy.deepcopy(results[0])
-    bad["cells_significant"] = 0.3
-    bad["false_findings"] = [{"kind": "visual"}]
-    results += [bad, {"name": "gone", "kind": "null", "error": "too few frames"}]
-    results.append({**results[3], "verdict": "cannot-compare"})
-    figures = summarise_pairs(results)
-    assert figures["pairs"] == 7
-    assert figures["failed"] == 1
-    assert figures["null_without_finding"] == [1, 3]
-    assert figures["null_cells_within_5_percent"] == [1, 3]
-    assert figures["even_within_0.5_mm"] == [1, 1]
-    assert figures["zones_within_0.5_mm"] == [1, 2]
-    assert figures["verdicts_right"] == [5, 7]
-    spots = [f for f in truth_of("flat-spots").findings]
-    assert figures["flat-spot_found"] == [len(spots), len(spots)]
-    assert figures["intervals_hold"] == [30, 30]
-    assert figures["false_findings"] == 1
-    text = card(results, figures)
-    assert "| gone | failed: too few frames |" in text
-    assert "cannot-compare (not changed)" in text
-    assert "| null_without_finding | 1 of 3 | 9 of 10 |" in text
-    assert "| flat-spot | tread |" in text
-    assert summarise_pairs([])["pairs"] == 0

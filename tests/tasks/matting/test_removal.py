@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from configs.settings import default_home
 from configs.stages import ExtractConfig, MaskConfig
 from tasks.core.errors import InputError, ModelError
-from tasks.geometry.crop import CROP_FILL, Crop
+from tasks.geometry.crop import Crop
 from tasks.imaging.images import read_mask
 from tasks.matting.matte import Matte
 from tasks.matting.quality import Mask, Masks, clean_alpha, masks_record
@@ -41,55 +41,6 @@ class Threshold:
             Matte(np.where(p.mean(axis=2) < 200, 255, 0).astype(np.uint8), self.peak)
             for p in images
         ]
-
-
-def disc(
-    size: int = 200, centre: tuple[int, int] = (100, 100), radius: int = 50
-) -> NDArray[np.uint8]:
-    alpha = np.zeros((size, size), np.uint8)
-    cv2.circle(alpha, centre, radius, 255, -1)
-    return alpha
-
-
-def test_a_disc_is_measured() -> None:
-    cleaned, figures = clean_alpha(disc())
-    np.testing.assert_array_equal(cleaned, disc())
-    assert figures["area"] == pytest.approx(np.pi * 50**2 / 200**2, rel=0.03)
-    assert figures["solidity"] > 0.97
-    assert figures["fragments"] == 1
-    assert not figures["touches_border"]
-    crop = figures["crop"]
-    assert (crop.cx, crop.cy) == (100.5, 100.5)
-    assert crop.side == pytest.approx(101 / CROP_FILL)
-
-
-def test_specks_and_smaller_bodies_go() -> None:
-    alpha = disc()
-    alpha[5:9, 5:9] = 255
-    alpha[180:196, 10:60] = 255
-    cleaned, figures = clean_alpha(alpha)
-    np.testing.assert_array_equal(cleaned, disc())
-    assert figures["fragments"] == 2
-    assert figures["crop"] == clean_alpha(disc())[1]["crop"]
-
-
-def test_the_soft_edge_stays_and_the_opening_too() -> None:
-    alpha = cv2.GaussianBlur(disc(), (0, 0), 1.0)
-    cv2.circle(alpha, (100, 100), 20, 0, -1)
-    cleaned, figures = clean_alpha(np.asarray(alpha, np.uint8))
-    assert ((cleaned > 20) & (cleaned < 127)).sum() > 100
-    assert cleaned[100, 100] == 0
-    assert figures["solidity"] > 0.97
-
-
-def test_what_reaches_the_edge_is_flagged() -> None:
-    assert clean_alpha(disc(centre=(160, 100)))[1]["touches_border"]
-
-
-def test_nothing_gives_an_empty_mask() -> None:
-    cleaned, figures = clean_alpha(np.full((50, 50), 90, np.uint8))
-    assert cleaned.max() == 0
-    assert figures["crop"] is None
 
 
 class Distracted(Threshold):

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -24,7 +23,6 @@ from tasks.matting.segmenter import (
     matte_of,
     tyre_box,
 )
-from tasks.matting.tyre_net import TyreNet, folded, load_tyre_net, normalised, unfolded
 
 GROUND, DARK, BRIGHT = 128, 20, 230
 
@@ -161,23 +159,6 @@ def test_the_box_is_that_of_the_largest_body_openings_included() -> None:
     assert tyre_box(np.zeros((60, 80, 2), np.float32), area) is None
 
 
-def trained_network() -> TyreNet:
-    """Random weights, and statistics of random images."""
-    torch.manual_seed(0)
-    network = TyreNet(norm=True).train()
-    with torch.no_grad():
-        for _ in range(3):
-            network(torch.randn(2, 3, 64, 64))
-    return network.eval()
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("net") / "segmenter.safetensors"
-    save_file({k: v.half() for k, v in folded(trained_network()).state_dict().items()}, path)
-    return path
-
-
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_the_number_of_threads_does_not_matter(weights: Path, precision: str) -> None:
     image, _ = wheel_image((640, 360), (300, 180), 120)
@@ -195,42 +176,3 @@ def test_the_number_of_threads_does_not_matter(weights: Path, precision: str) ->
         np.testing.assert_array_equal(found[0].alpha, other.alpha)
         np.testing.assert_array_equal(found[0].parts, other.parts)
     assert np.ptp(found[0].alpha) > 0
-
-
-def test_the_network_that_is_used_is_the_one_that_was_trained() -> None:
-    network = trained_network()
-    images = torch.randn(2, 3, 64, 96)
-    with torch.no_grad():
-        expected = network(images)
-        torch.testing.assert_close(folded(network)(images), expected, rtol=1e-4, atol=1e-4)
-        assert expected.std() > 0.05
-    TyreNet().load_state_dict(folded(network).state_dict())
-
-
-def test_training_goes_on_from_weights_that_are_used() -> None:
-    plain = folded(trained_network())
-    images = torch.randn(4, 3, 64, 96)
-    network = unfolded(plain, images)
-    with torch.no_grad():
-        expected = plain(images)
-        torch.testing.assert_close(network.eval()(images), expected, rtol=1e-3, atol=1e-3)
-        torch.testing.assert_close(network.train()(images), expected, rtol=1e-3, atol=1e-3)
-
-
-def test_logits_come_at_half_size(weights: Path) -> None:
-    network = load_tyre_net(weights)
-    images = normalised(torch.randint(0, 255, (2, 64, 96, 3), dtype=torch.uint8))
-    assert images.shape == (2, 3, 64, 96)
-    assert network(images).shape == (2, 3, 32, 48)
-
-
-def test_another_network_is_refused(tmp_path: Path, weights: Path) -> None:
-    path = tmp_path / "segmenter.safetensors"
-    with pytest.raises(ValueError, match="No such file"):
-        load_tyre_net(path)
-    path.write_bytes(weights.read_bytes()[:1000])
-    with pytest.raises(ValueError, match="header"):
-        load_tyre_net(path)
-    save_file({"a": torch.zeros(1)}, path)
-    with pytest.raises(ValueError, match="stem"):
-        load_tyre_net(path)

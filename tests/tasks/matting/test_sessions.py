@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from configs.registry import MODELS, SEGMENTER
+from configs.presets import SEGMENTER
+from configs.registry import MODELS
 from configs.stages import Precision
 from tasks.core.errors import ModelError
 from tasks.matting.sessions import PREPARATIONS, open_session

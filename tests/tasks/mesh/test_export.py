@@ -20,8 +20,7 @@ from tasks.geometry.similarity import Similarity
 from tasks.imaging.srgb import linear_from_srgb
 from tasks.mesh.export import export_glb
 from tasks.mesh.glb import document_of
-from tasks.mesh.merged import MergedMesh, load_mesh, mesh_record, save_mesh
-from tasks.storage.artifacts import Artifact
+from tasks.mesh.merged import MergedMesh
 from tasks.storage.results import check_writable, write_result
 from tests.support.gltf import assert_valid
 from tests.tasks.atlas import scene
@@ -164,17 +163,6 @@ def test_broken_meshes_are_refused(fault: str) -> None:
     )
     with pytest.raises(ReconstructionError, match="mesh-"):
         export_glb(broken, {}, ExportConfig())
-
-
-def test_arrays_survive(tmp_path: Path) -> None:
-    mesh = torus()
-    save_mesh(tmp_path, mesh)
-    again = load_mesh(Artifact(tmp_path, mesh_record(mesh), ("mesh.npz",)))
-    for name in ("vertices", "faces", "colours", "seen_by", "disagreement", "inferred"):
-        np.testing.assert_array_equal(getattr(again, name), getattr(mesh, name))
-    assert again.warnings == mesh.warnings
-    points = np.arange(6.0).reshape(2, 3)
-    np.testing.assert_array_equal(again.from_world.apply(points), mesh.from_world.apply(points))
 
 
 def test_a_mesh_that_failed_says_so_in_its_name() -> None:

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import trimesh
 from scipy.spatial import cKDTree
-from skimage.measure import marching_cubes
 
 from configs.stages import ExportConfig
 from tasks.imaging.images import encode_image
@@ -21,14 +20,6 @@ from tasks.mesh.glb_reader import read_glb
 from tasks.mesh.levels_of_detail import Level, _steps, level_glb
 from tasks.mesh.merged import MergedMesh
 from tasks.mesh.meshopt_views import EXTENSION
-from tasks.mesh.simplification import (
-    Simplified,
-    cluster,
-    deviation,
-    edge_counts,
-    simplify,
-    unsimplified,
-)
 from tests.support.gltf import assert_valid
 from tests.tasks.mesh.test_export import torus
 
@@ -101,17 +92,6 @@ def test_what_a_coarse_level_says_of_its_vertices_is_what_the_file_holds() -> No
     assert made.num_written_vertices == len(again.vertices)
     assert made.num_vertices == len(of_faces)
     assert made.num_faces == len(again.faces)
-
-
-def test_clusters_are_as_few_as_is_asked_for() -> None:
-    mesh = fine()
-    whole = unsimplified(mesh.vertices.astype(np.float64), mesh.faces)
-    found = cluster(whole, 900)
-    assert 400 < len(found.faces) <= 900
-    off = np.linalg.norm(found.vertices[found.origin] - mesh.vertices, axis=1)
-    assert off.max() < 0.06
-    radius = np.hypot(np.hypot(*found.vertices[:, :2].T) - 0.27, found.vertices[:, 2])
-    assert radius == pytest.approx(0.09, abs=0.02)
 
 
 @pytest.mark.parametrize("max_bytes", [60_000, 150_000])
@@ -234,32 +214,6 @@ def test_charts_of_a_texture_stay_whole(tmp_path: Path) -> None:
     assert_valid(path)
 
 
-def test_distances_are_those_to_the_surface() -> None:
-    sheet = np.array([[0.0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]])
-    simple = Simplified(sheet, np.array([[0, 1, 2], [0, 2, 3]], np.int32), np.array([0, 1, 2, 0]))
-    points = np.array([[0.3, 0.4, 0.001], [0.7, 0.2, -0.002], [0.5, 0.5, 0.003], [-0.004, 0, 0]])
-    told = deviation(points, np.tile([0.0, 0, 1], (4, 1)), simple, sheet)
-    assert told.mean_mm == pytest.approx(2.5, rel=1e-4)
-    assert told.max_mm == pytest.approx(4.0), "beside the sheet its vertex is nearest"
-
-
-def test_means_are_of_what_was_merged() -> None:
-    mesh = replace(fine())
-    simple = simplify(unsimplified(mesh.vertices.astype(float), mesh.faces), 2000)
-    assert len(simple.faces) == 2000
-    ones = simple.mean_of(np.ones(len(mesh.vertices)))
-    np.testing.assert_allclose(ones, 1.0)
-    places = simple.mean_of(mesh.vertices.astype(float))
-    assert np.linalg.norm(places - simple.vertices, axis=1).max() < 0.05
-    nearest = mesh.vertices[simple.nearest(mesh.vertices.astype(float))]
-    assert np.linalg.norm(nearest - simple.vertices, axis=1).max() < 0.02
-    fewer = simplify(simple, 1000)
-    assert len(fewer.faces) == 1000
-    assert fewer.origin.shape == (len(mesh.vertices),)
-    off = np.linalg.norm(mesh.vertices - fewer.vertices[fewer.origin], axis=1)
-    assert off.max() < 0.12, "each with a vertex near by"
-
-
 def test_where_the_borders_of_charts_leave_no_room_the_charts_go() -> None:
     content = textured()
     made = preview_glb(content, 9_000)
@@ -333,18 +287,6 @@ def test_vertices_of_their_own_keep_places_of_their_own() -> None:
     assert len(np.unique(steps[:128], axis=0)) == 128
     np.testing.assert_array_equal(steps[:5], steps[128:])
     assert np.abs(0.01 * steps - near).max() <= 0.0101 + 1e-4
-
-
-def test_a_simplified_surface_stays_closed() -> None:
-    """A ball full of thin walls: plain collapsing leaves 50 edges at which four faces meet."""
-    x, y, z = np.mgrid[-1:1:48j, -1:1:48j, -1:1:48j]
-    walls = np.sin(8 * x) * np.cos(8 * y) + np.sin(8 * y) * np.cos(8 * z)
-    walls += np.sin(8 * z) * np.cos(8 * x)
-    ball = np.maximum(np.abs(walls) - 0.25, x**2 + y**2 + z**2 - 0.85)
-    points, faces, _, _ = marching_cubes(ball, 0.0)
-    simple = simplify(unsimplified(0.015 * points.astype(float), faces.astype(np.int32)), 13_800)
-    assert 13_800 <= len(simple.faces) <= 1.05 * 13_800
-    assert set(edge_counts(simple.vertices, simple.faces)[2]) == {2}
 
 
 def test_the_texture_stays_beside_what_is_known_of_vertices(tmp_path: Path) -> None:

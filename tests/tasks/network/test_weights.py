@@ -12,7 +12,8 @@ import pytest
 import configs.registry as registry
 import tasks.network.fetch as fetching
 import tasks.network.weights as models
-from configs.registry import BUNDLED, MODELS, SEGMENTER, Weights, Wheel
+from configs.presets import SEGMENTER
+from configs.registry import BUNDLED, MODELS, Wheel
 from tasks.core.errors import ModelError
 from tasks.network.fetch import fetch, inventory
 from tasks.network.weights import (
@@ -228,13 +229,6 @@ def test_features_are_optional_but_never_damaged(
     with pytest.raises(ModelError, match="weights-digest"):
         feature_weights(home / "models")
     assert fetch("xfeat", home / "models").read_bytes() == CONTENT
-
-
-def test_weights_without_any_source_are_not_registered() -> None:
-    for entry in MODELS.values():
-        weights: Weights = entry.weights
-        assert (BUNDLED / entry.name).is_dir() or weights.fetched or entry.hub
-        assert all(url.startswith("https://") for url in weights.urls)
 
 
 def test_the_bundled_weights_are_small() -> None:

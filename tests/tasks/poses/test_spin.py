@@ -22,7 +22,6 @@ from tasks.poses.record import ObjectEstimate
 from tasks.poses.sfm import Matches
 from tasks.poses.solid import Solid, Views
 from tasks.poses.spin import Turning, follow_spin, solid_about
-from tasks.poses.steady_spin import outlines_sway
 from tests.tasks.poses.measure import PoseErrors, pose_errors
 from tests.tasks.poses.test_solid import mask_of
 
@@ -154,12 +153,6 @@ def test_a_spin_is_followed_past_its_spokes(turns_deg: FloatArray, size: tuple[i
 def outlines_of(cameras: dict[int, Camera]) -> dict[int, Outline]:
     found = {i: outline_of_mask(mask_of(camera, rings())) for i, camera in cameras.items()}
     return {i: outline for i, outline in found.items() if outline is not None}
-
-
-def test_a_hand_shows_in_how_the_outline_sways() -> None:
-    turns = np.arange(12) * 15.0
-    assert outlines_sway(outlines_of(cameras_of(turns, SIZES["landscape"], 0.02)))
-    assert not outlines_sway(outlines_of(cameras_of(turns, SIZES["landscape"], 0.0)))
 
 
 def test_a_spin_before_a_camera_in_a_hand_is_followed() -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from configs.comparison import ComparisonStage
-from configs.progress import SHARES
 from configs.stages import MaskConfig, StageName
 from tasks.core.errors import StorageError
 from tasks.network.weights import BackgroundWeights
@@ -52,10 +51,8 @@ def test_a_full_disk_is_told_as_such_whoever_noticed_it(error: Exception, tmp_pa
     assert list(tmp_path.iterdir()) == []
 
 
-def test_every_name_is_a_stage_and_has_a_share_of_the_progress() -> None:
+def test_every_name_is_a_stage() -> None:
     assert [stage.name for stage in PIPELINE] == list(StageName)
-    assert list(SHARES) == list(StageName)
-    assert sum(SHARES.values()) == pytest.approx(1.0)
 
 
 def test_errors_take_the_names_of_stages_from_one_place() -> None:

@@ -12,15 +12,10 @@ import pytest
 from configs.locations import (
     FLAT_SUFFIXES,
     LEVELS,
-    as_location,
     inside,
-    metadata_of,
     names_of,
-    stem_of,
 )
-from configs.request import ReconstructRequest
 from configs.settings import Settings
-from tasks.batch.sources import find_sources
 from tasks.core.errors import InputError, StorageError
 from tasks.storage.results import Results, check_writable, write_result
 from tests.support.s3 import filesystem, s3_settings
@@ -55,34 +50,6 @@ def test_storage_that_is_away_is_no_fault_of_the_user() -> None:
     with pytest.raises(StorageError) as caught:
         check_writable("s3://bucket/a.glb", s3_settings("http://127.0.0.1:9", s3_attempts=1))
     assert caught.value.retryable
-
-
-@pytest.mark.parametrize("text", ["s3://bucket", "s3://", "s3:///a", "s3://b/../a", "s3://b//a"])
-def test_addresses_that_name_no_object_are_refused(text: str, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="s3://bucket/key"):
-        ReconstructRequest.model_validate({"input": text, "glb_path": tmp_path / "a.glb"})
-
-
-def test_locations_keep_their_kind() -> None:
-    fields = {"input": "s3://b/in/a.mp4", "glb_path": Path("/out/a.glb")}
-    request = ReconstructRequest.model_validate(fields)
-    assert request.input == "s3://b/in/a.mp4"
-    assert ReconstructRequest.model_validate(request.model_dump(mode="json")) == request
-    assert as_location("s3://b/in/") == "s3://b/in"
-    assert metadata_of("s3://b/a.x.glb") == "s3://b/a.x.json"
-    assert metadata_of(Path("/o/a.glb")) == Path("/o/a.json")
-    assert stem_of("s3://b/in/a.mp4") == "a"
-
-
-def test_only_a_tilde_by_itself_is_the_home(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert (as_location("~"), as_location("~/a.mp4")) == (tmp_path, tmp_path / "a.mp4")
-    monkeypatch.chdir(tmp_path)
-    assert as_location("~film.mp4") == as_location("./~film.mp4") == tmp_path / "~film.mp4"
-    assert as_location("./~") == tmp_path / "~"
-    assert [s.name for s in find_sources(["~film.mp4"], Settings())] == ["~film"]
 
 
 def _hold(folder: Path, held: multiprocessing.synchronize.Event) -> None:
@@ -163,19 +130,3 @@ def test_what_nobody_named_is_not_replaced(
     results.write({"a.medium.glb": b'{"asset":{"generator":"Tyre3D 0.1.0"', "a.preview.glb": b""})
     results.write({"a.atlas.json": b'{"pictures": []}'})
     check_writable(glb, where.settings, atlas=atlas)
-
-
-@pytest.mark.parametrize(
-    ("name", "stem"),
-    [
-        ("25x8.00-12", "25x8.00-12"),
-        ("/in/25x8.00-14", "25x8.00-14"),
-        ("clip.MP4", "clip"),
-        ("a.b.mov", "a.b"),
-        ("25x8.00-12.glb", "25x8.00-12"),
-        ("s3://b/in/25x8.00-12", "25x8.00-12"),
-        ("s3://b/in/a.x.mp4", "a.x"),
-    ],
-)
-def test_only_suffixes_of_videos_are_cut_off(name: str, stem: str) -> None:
-    assert stem_of(name) == stem

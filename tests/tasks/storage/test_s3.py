@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from unittest import mock
 
 import pytest
 
@@ -19,8 +18,6 @@ from tasks.core.errors import StorageError
 from tasks.storage import s3 as module
 from tasks.storage.s3 import S3Storage
 from tests.support.s3 import (
-    KEY,
-    REGION,
     SECRET,
     FaultyProxy,
     S3Server,
@@ -199,61 +196,3 @@ def test_what_may_not_be_deleted_is_told(server: S3Server) -> None:
     storage.delete("a")
     assert storage.keys("b") == ["b"]
     assert storage.keys("a") == []
-
-
-def test_rights_that_deployments_state_suffice_and_reach_no_further(tmp_path: Path) -> None:
-    """The policies of deployments/s3, enforced; moto does not know them for deleting several."""
-    from moto import settings as of_moto
-    from moto.core.responses import ActionAuthenticatorMixin
-
-    root = Path(__file__).parents[3] / "deployments" / "s3"
-    big = tmp_path / "big"
-    big.write_bytes(b"x" * 60_000_000)  # goes up in parts
-    with s3_server("tyre3d") as s3:
-        filesystem(s3.endpoint).pipe({f"tyre3d/{n}/a": b"x" for n in ("incoming", "other")})
-        keys = {name: _user(s3.endpoint, name, root / f"{name}.json") for name in ("worker", "api")}
-        with mock.patch.object(of_moto, "INITIAL_NO_AUTH_ACTION_COUNT", 0):
-            ActionAuthenticatorMixin.request_count = 0
-
-            def place(who: str, prefix: str) -> S3Storage:
-                return S3Storage(f"s3://tyre3d/{prefix}", s3_settings(s3.endpoint, **keys[who]))
-
-            artifacts = place("worker", "artifacts")
-            assert artifacts.put_new("cas/x", b"1")
-            artifacts.put("cas/big", big)
-            assert (artifacts.get("cas/x"), artifacts.get("cas/none")) == (b"1", None)
-            assert artifacts.keys("cas") == ["cas/big", "cas/x"]
-            assert artifacts.abort_uploads(time.time()) == 0
-            artifacts._fs.call_s3("delete_object", Bucket="tyre3d", Key="artifacts/cas/x")
-            assert place("worker", "incoming").get("a") == b"x"
-            place("worker", "meshes").write({"a.glb": b"1"})
-            assert place("api", "meshes").get("a.glb") == b"1"
-            assert place("api", "meshes").get("none") is None
-            place("api", "incoming/uploads/1").put("a.mp4", big)
-            refused: list[Callable[[], object]] = [
-                lambda: place("worker", "incoming").write({"a": b"1"}),
-                lambda: place("worker", "other").get("a"),
-                lambda: place("api", "meshes").write({"a.glb": b"1"}),
-                lambda: place("api", "incoming").get("a"),
-                lambda: place("api", "artifacts").get("cas/big"),
-            ]
-            for ask in refused:
-                with pytest.raises(StorageError, match="storage-denied"):
-                    ask()
-
-
-def _user(endpoint: str, name: str, policy: Path) -> dict[str, str]:
-    """The settings of a user who has the rights of a policy."""
-    import boto3
-
-    iam = boto3.client(
-        "iam",
-        endpoint_url=endpoint,
-        region_name=REGION,
-        aws_access_key_id=KEY,
-        aws_secret_access_key=SECRET,
-    )
-    iam.create_user(UserName=name)
-    iam.put_user_policy(UserName=name, PolicyName=name, PolicyDocument=policy.read_text())
-    made = iam.create_access_key(UserName=name)["AccessKey"]
-    return {"s3_access_key": made["AccessKeyId"], "s3_secret_key": made["SecretAccessKey"]}

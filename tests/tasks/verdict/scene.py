@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -12,7 +11,7 @@ import trimesh
 
 from tasks.geometry.camera import Camera, look_at
 from tasks.geometry.ray_caster import RayCaster
-from tasks.geometry.similarity import Similarity
+from tasks.geometry.similarity import Similarity, camera_moved
 from tasks.mesh.merged import MergedMesh
 from tasks.poses.record import ObjectEstimate, PoseEstimate
 from tasks.verdict.photos import predict
@@ -70,9 +69,7 @@ def orbit(count: int, *, arc_deg: float = 360.0, elevation: float = 0.3) -> list
 
 def in_world(camera: Camera) -> Camera:
     """A camera of the mesh's frame, posed in the world."""
-    rotation = camera.rotation @ TO_WORLD.rotation.T
-    centre = TO_WORLD.apply(camera.centre[None])[0]
-    return replace(camera, rotation=rotation, translation=-rotation @ centre)
+    return camera_moved(camera, TO_WORLD)
 
 
 def estimate(cameras: list[Camera], method: str = "sfm", motion: str = "orbit") -> PoseEstimate:

@@ -14,7 +14,6 @@ import trimesh
 from configs.stages import JudgeConfig
 from tasks.mesh.merged import MergedMesh
 from tasks.poses.record import PoseEstimate
-from tasks.verdict.coverage import way_of
 from tasks.verdict.decide import judge
 from tasks.verdict.evidence import Evidence, count_bodies, gather_evidence
 from tasks.verdict.record import Judgement, Reason
@@ -193,21 +192,6 @@ def test_a_short_arc_fails_and_the_card_names_the_rest(tmp_path: Path) -> None:
     assert evidence.figures["seen_arc_deg"] == pytest.approx(56.25, abs=0.1)
     assert "arc-short" in {r.code for r in judgement.reasons if r.level == "fail"}
     assert judgement.retake[0].startswith("film again between 55° and 360° round the tyre")
-
-
-@pytest.mark.parametrize("sense", [1, -1])
-def test_angles_count_in_the_direction_of_the_walk(sense: int) -> None:
-    cameras = orbit(24)[::sense]
-    kept = {i: c for i, c in enumerate(cameras) if not 8 <= i <= 11}
-    poses = estimate(cameras)
-    poses = replace(poses, cameras={i: poses.cameras[i] for i in kept})
-    way = way_of(poses)
-    ((low, high),) = way.gaps(30.0)
-    assert (low, high) == pytest.approx((7 * 15, 12 * 15), abs=1.0)
-    start = "outer face"
-    assert way.faces_at(0) == start
-    assert way.faces_at(180) == "inner face"
-    assert way.faces_at(90) == way.faces_at(270) == "tread"
 
 
 def test_an_assumed_motion_never_passes(filmed: Films) -> None:

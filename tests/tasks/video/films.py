@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
@@ -145,3 +146,50 @@ def flip_bits(path: Path, target: Path, numbers: Iterable[int], share: float = 0
             content[at + int(place)] ^= 1 << int(rng.integers(8))
     target.write_bytes(content)
     return target
+
+
+def claiming(film: bytes, claimed: int, runs: int = 1) -> bytes:
+    """A fragmented film (mp4) whose last fragment says that it has many pictures, and has none.
+
+    Args:
+        film: A film in mp4.
+        claimed: Pictures that each run of the fragment has.
+        runs: Runs of the fragment.
+    """
+    run = _box(b"trun", struct.pack(">II", 0, claimed))
+    head = _box(b"tfhd", struct.pack(">IIII", 0x20018, 1, 33, 1))  # each 33 ticks and a byte
+    parts = [_box(b"mfhd", struct.pack(">II", 0, 9)), _box(b"traf", head, *[run] * runs)]
+    return film + _box(b"moof", *parts) + _box(b"mdat", bytes(1000))
+
+
+def repeating(film: bytes, times: int) -> bytes:
+    """A film (mp4) whose index names each of 1000 bytes as a picture, that many times over."""
+    at = film.index(b"mdat") + 4
+    return _with_tables(
+        film,
+        {
+            b"stts": struct.pack(">IIII", 0, 1, 1000 * times, 33),
+            b"stsc": struct.pack(">IIIII", 0, 1, 1, 1000, 1),
+            b"stsz": struct.pack(">III", 0, 1, 1000 * times),
+            b"stco": struct.pack(f">II{times}I", 0, times, *[at] * times),
+            b"ctts": struct.pack(">II", 0, 0),
+            b"stss": struct.pack(">II", 0, 0),
+        },
+    )
+
+
+def _with_tables(boxes: bytes, tables: dict[bytes, bytes]) -> bytes:
+    """Boxes of mp4 with other tables."""
+    out, at = b"", 0
+    while at < len(boxes):
+        size, kind = struct.unpack(">I4s", boxes[at : at + 8])
+        inner = tables.get(kind, boxes[at + 8 : at + size])
+        if kind in (b"moov", b"trak", b"mdia", b"minf", b"stbl"):
+            inner = _with_tables(inner, tables)
+        out, at = out + _box(kind, inner), at + size
+    return out
+
+
+def _box(kind: bytes, *content: bytes) -> bytes:
+    whole = b"".join(content)
+    return struct.pack(">I4s", 8 + len(whole), kind) + whole

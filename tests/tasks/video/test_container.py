@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import resource
 import struct
+import threading
 from pathlib import Path
 
 import av
@@ -11,8 +13,11 @@ import pytest
 
 from configs.stages import ExtractConfig
 from tasks.core.errors import InputError
-from tasks.video.container import films, opened, probe
-from tests.tasks.video.films import add_stream, encode, pictures, write_film
+from tasks.video import container
+from tasks.video.container import bounded_memory, films, opened, probe
+from tests.tasks.video.films import add_stream, claiming, encode, pictures, write_film
+
+FRAGMENTED = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
 
 
 def _refusal(path: Path) -> InputError:
@@ -92,6 +97,41 @@ def test_absurd_sizes_are_refused_before_anything_is_decoded(tmp_path: Path) -> 
     content[at + 4 : at + 12] = struct.pack("<ii", 12_000, 9_000)
     (tmp_path / "v.avi").write_bytes(content)
     assert _refusal(tmp_path / "v.avi").code == "frame-too-large"
+
+
+def test_an_index_takes_no_more_memory_than_it_may(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 240 MB here; of any size once there are many such fragments."""
+    path = tmp_path / "v.mp4"
+    whole = write_film(path, pictures(8), container_options=FRAGMENTED).read_bytes()
+    path.write_bytes(claiming(whole, 10_000_000))
+    probe(path, ExtractConfig())
+    monkeypatch.setattr(container, "_INDEX_MAY_TAKE", 50_000_000)
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    error = _refusal(path)
+    assert error.code == "video-unreadable"
+    assert "more pictures than memory has room for" in error.what
+    assert resource.getrlimit(resource.RLIMIT_AS) == before
+
+
+def test_threads_that_open_at_once_leave_the_bound_as_it_was() -> None:
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    entered, leave = threading.Event(), threading.Event()
+
+    def second() -> None:
+        with bounded_memory(Path("b.mp4")):
+            entered.set()
+            leave.wait()
+
+    thread = threading.Thread(target=second)
+    with bounded_memory(Path("a.mp4")):
+        thread.start()
+        assert not entered.wait(0.1)
+    assert entered.wait()
+    leave.set()
+    thread.join()
+    assert resource.getrlimit(resource.RLIMIT_AS) == before
 
 
 def test_metadata_in_another_encoding(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from tasks.storage.inputs import check_input, input_digest, pictures_in
 from tasks.video.convert import image_of
 from tasks.video.decode import Decoding
 from tasks.video.extraction import extract_frames
-from tasks.video.frames import Frames, evenly
+from tasks.video.frames import Frames
 from tasks.video.timeline import read_timeline
 from tests.conftest import disc_picture, write_video
 from tests.tasks.video.films import flip_bits, pictures, write_film
@@ -406,12 +406,6 @@ def test_digest_is_of_the_content(video: Path, tmp_path: Path) -> None:
     assert input_digest(folder) == first
     (folder / "a.png").write_bytes(b"2")
     assert input_digest(folder) != first
-
-
-def test_evenly() -> None:
-    assert evenly(3, 5) == [0, 1, 2]
-    assert evenly(10, 5) == [1, 3, 5, 7, 9]
-    assert len(set(evenly(49, 48))) == 48
 
 
 def test_the_digest_of_what_is_missing_is_an_error_of_the_input(tmp_path: Path) -> None:

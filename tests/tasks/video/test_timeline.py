@@ -12,8 +12,9 @@ from av.packet import Packet
 from av.stream import Disposition
 
 from tasks.core.errors import InputError
+from tasks.video import timeline
 from tasks.video.timeline import evenly_in_time, read_timeline, straightened
-from tests.tasks.video.films import add_stream, encode, pictures, remux, write_film
+from tests.tasks.video.films import add_stream, encode, pictures, remux, repeating, write_film
 
 
 def _shifted(seconds: float, path: Path, target: Path, **options: str) -> Path:
@@ -27,6 +28,15 @@ def _shifted(seconds: float, path: Path, target: Path, **options: str) -> Path:
         return packet
 
     return remux(path, target, shift, options)
+
+
+def test_a_film_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_film(tmp_path / "v.mp4", pictures(16))
+    path.write_bytes(repeating(path.read_bytes(), 3))
+    assert len(read_timeline(path).times_s) == 3000
+    monkeypatch.setattr(timeline, "_MOST_PACKETS", 2999)
+    with pytest.raises(InputError, match=r"\[video-too-long\].*more than 2,999 pictures"):
+        read_timeline(path)
 
 
 @pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
