@@ -30,6 +30,7 @@ from tasks.comparison.polar import (
 from tasks.comparison.scan import Scan
 from tasks.comparison.spin import INNER, OUTER, Faces, Spin, find_spin, other_face
 from tasks.geometry.similarity import Similarity
+from tasks.surface.robust import random_effects_sd
 
 FloatArray = NDArray[np.float64]
 Anchor = Literal["sidewall-markings", "diameter"]
@@ -39,6 +40,8 @@ _TURN_OVER = np.diag([-1.0, 1.0, -1.0])
 _MARGIN_M = 0.004
 """Rows of pictures this close to bead and shoulder are left out."""
 _MIN_MARKS = 60
+_MIN_SECTOR_MARKS, _MIN_SECTORS = 15, 4
+"""Marks of a sector, and sectors of a face, from which on they tell a radius."""
 _ALONG_AXLE = 0.3
 """Weight of marks along the axle, where only the surfaces' depth tells."""
 _ROBUST_M = 0.0008
@@ -191,7 +194,7 @@ def _by_marks(
         return None
     placement, residuals = _fit(sets, _start(faces, columns), scale)
     reach = float(np.mean([np.hypot(s.new[:, 0], s.new[:, 1]).mean() for s in sets]))
-    spread = _uncertainty(_sector_means(sets, residuals))
+    spread = random_effects_sd(_sector_means(sets, residuals))
     flat = np.concatenate([r[~s.ring, :2] for s, r in zip(sets, residuals, strict=True)])
     axle = placement.rotation @ np.array([0.0, 0.0, 1.0 if faces == "same" else -1.0])
     base = np.eye(3) if faces == "same" else _TURN_OVER
@@ -288,30 +291,22 @@ def _fit(
 
 
 def _sector_means(sets: list[_Found], residuals: list[FloatArray]) -> list[FloatArray]:
-    """Radial part of what remains, its median in every sector of each face, metres."""
+    """Radial part of what remains, its median in every sector of each face, metres.
+
+    Where few marks were followed in a sector, false ones outweigh the true. Sectors of a face share
+    its errors.
+    """
     faces = []
     for found, rest in zip(sets, residuals, strict=True):
         radial = (rest[:, :2] * found.outwards).sum(axis=1)
         sector = (found.angle / (2 * math.pi) * _SECTORS).astype(int) % _SECTORS
         means = []
         for k in range(_SECTORS):
-            kinds = (radial[(sector == k) & here] for here in (found.ring, ~found.ring))
+            rings, marks = (radial[(sector == k) & here] for here in (found.ring, ~found.ring))
+            kinds = [rings] if len(marks) < _MIN_SECTOR_MARKS else [rings, marks]
             medians = [float(np.median(v)) for v in kinds if len(v)]
             if medians:
                 means.append(float(np.mean(medians)))
-        if means:
+        if len(means) >= _MIN_SECTORS:
             faces.append(np.array(means))
     return faces
-
-
-def _uncertainty(faces: list[FloatArray]) -> float:
-    """Standard deviation of the radius of the marks, metres.
-
-    Sectors of a face share its errors, so that faces that disagree tell more than all sectors.
-    """
-    within = np.std(np.concatenate([f - f.mean() for f in faces]))
-    within /= math.sqrt(max(sum(map(len, faces)) - 1, 1))
-    between = 0.0
-    if len(faces) > 1:
-        between = float(np.std([f.mean() for f in faces], ddof=1)) / math.sqrt(len(faces))
-    return math.hypot(float(within), between)
