@@ -95,7 +95,7 @@ def read_timeline(path: Path) -> Timeline:
             if number == _MOST_PACKETS:
                 raise bad_input(
                     "video-too-long",
-                    f"{path.name} has more than {_MOST_PACKETS:,} pictures",
+                    f"{path.name} has more pictures than {_MOST_PACKETS:,}",
                     "Cut it to the way round the tyre",
                 )
             mine = packets[packet.stream_index]

@@ -35,7 +35,7 @@ def test_a_film_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.Monke
     path.write_bytes(repeating(path.read_bytes(), 3))
     assert len(read_timeline(path).times_s) == 3000
     monkeypatch.setattr(timeline, "_MOST_PACKETS", 2999)
-    with pytest.raises(InputError, match=r"\[video-too-long\].*more than 2,999 pictures"):
+    with pytest.raises(InputError, match=r"\[video-too-long\].*more pictures than 2,999"):
         read_timeline(path)
 
 
