@@ -26,14 +26,14 @@ from tasks.synthetic.scenes import props
 from tasks.synthetic.scenes.film_set import FilmSet, LabelImage, Placed
 from tasks.synthetic.scenes.labels import part_labels
 from tasks.synthetic.scenes.layouts import LAYOUT_SHARES, LAYOUTS, Layout, Measures, spun
-from tasks.synthetic.scenes.lighting import sample_look, vector_of
+from tasks.synthetic.scenes.lighting import Vector, sample_look, vector_of
 from tasks.synthetic.scenes.phone import metered, photographed, sample_effects
 from tasks.synthetic.scenes.raycast import RenderableCaster
 from tasks.synthetic.scenes.solids import Solids
 from tasks.synthetic.scenes.surroundings import floor_light, surroundings
-from tasks.synthetic.tyres.random_wheels import build_random_wheel, random_look
+from tasks.synthetic.tyres.random_wheels import build_varied_tyre, random_look
 from tasks.synthetic.tyres.spec import LookSpec, Part
-from tasks.synthetic.tyres.tyre import Tyre, build_tyre, sample_spec
+from tasks.synthetic.tyres.tyre import Tyre
 
 GROUP = 4
 """So many neighbouring seeds share their tyres: a process that takes them in turn builds few."""
@@ -46,6 +46,8 @@ _LEAST_AREA = 0.015
 _LEAST_UNHIDDEN = 0.6
 _ATTEMPTS = 12
 _WITHOUT_RUBBER = 0.04
+_PLAIN_ROOMS = 0.25
+"""Share of the views of all layouts in a room of one colour."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,11 @@ def _attempt(seed: int, rng: Rng, size: tuple[int, int]) -> LabelledView | None:
     if dark:
         look = replace(look, sky=vector_of(0.3 * np.array(look.sky)))
     camera = _camera(rng, layout, tyre, size)
-    around, floor = surroundings(rng, layout, measures, camera, plain=kind == "product")
+    plain = None
+    if kind == "product" or rng.random() < _PLAIN_ROOMS:
+        assert isinstance(target.renderable, Tyre)
+        plain = _plain_colour(rng, target.renderable.spec.look)
+    around, floor = surroundings(rng, layout, measures, camera, plain=plain)
     items += _other_wheels(rng, seed, layout, tyre)
     if not _in_the_middle(camera, items):
         return None
@@ -115,6 +121,22 @@ def _attempt(seed: int, rng: Rng, size: tuple[int, int]) -> LabelledView | None:
     return LabelledView(image, seen.parts)
 
 
+def _plain_colour(rng: Rng, look: LookSpec) -> Vector:
+    """A plain room's colour: white, any grey or beige, or about the rim's.
+
+    A wall of the rim's colour is what is most easily taken for the barrel behind the spokes.
+    """
+    style = rng.random()
+    tint = 1 + rng.normal(0, 0.04) * np.array([1.0, 0.0, -1.0])
+    if style < 0.35:
+        colour = rng.uniform(0.6, 0.95) * tint
+    elif style < 0.7:
+        colour = rng.uniform(0.03, 0.9) * tint
+    else:
+        colour = np.array(look.rim) * np.exp(rng.normal(0.1, 0.35)) * tint
+    return vector_of(np.clip(colour, 0.02, 0.95))
+
+
 def _distortion(rng: Rng, camera: Camera) -> float:
     """A lens' k1, for half of the views none, such that the corners are still seen once only."""
     if rng.random() < 0.5:
@@ -135,18 +157,10 @@ def _in_the_middle(camera: Camera, items: list[Placed]) -> bool:
 
 @functools.lru_cache(maxsize=12)
 def _wheel(seed: int) -> RenderableCaster:
-    """The wheel of a seed, half of them with a rim of no known kind; a rim alone is seldom."""
+    """The wheel of a seed; a rim alone is seldom."""
     rng = np.random.default_rng([seed, 22])
-    spec = sample_spec(seed)
-    if rng.random() < 0.5:
-        tyre = build_tyre(spec, detail=_DETAIL)
-    else:
-        tyre = build_tyre(
-            replace(spec, look=random_look(spec.look, rng)),
-            detail=_DETAIL,
-            rim=functools.partial(build_random_wheel, rng),
-        )
-    if spec.rim is not None and rng.random() < _WITHOUT_RUBBER:
+    tyre = build_varied_tyre(seed, rng, _DETAIL)
+    if tyre.spec.rim is not None and rng.random() < _WITHOUT_RUBBER:
         kept = tyre.part >= Part.RIM
         tyre = replace(tyre, faces=tyre.faces[kept], part=tyre.part[kept])
     return RenderableCaster(tyre, _OCCLUSION_RAYS)

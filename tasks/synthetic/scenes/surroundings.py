@@ -9,7 +9,7 @@ import numpy as np
 from tasks.geometry.camera import Camera, FloatArray
 from tasks.synthetic.scenes import props
 from tasks.synthetic.scenes.layouts import Layout, Measures
-from tasks.synthetic.scenes.lighting import Look, vector_of
+from tasks.synthetic.scenes.lighting import Look, Vector, vector_of
 from tasks.synthetic.scenes.solids import Solid, Surface, sheet
 
 Rng = np.random.Generator
@@ -29,7 +29,7 @@ FLOORS = (
 
 
 def surroundings(
-    rng: Rng, layout: Layout, tyre: Measures, camera: Camera, *, plain: bool
+    rng: Rng, layout: Layout, tyre: Measures, camera: Camera, *, plain: Vector | None
 ) -> tuple[list[Solid], Solid]:
     """Walls, things and people about the target, and the floor.
 
@@ -38,15 +38,16 @@ def surroundings(
         layout: Where the target is.
         tyre: The target.
         camera: Who looks at it.
-        plain: A seller's picture: one light colour, nothing about.
+        plain: Linear RGB of floor and walls of a room with nothing about; None for other places.
     """
     reach = 0.6 * tyre.diameter + 0.35
     gaze = camera.rotation[2] * np.array([1.0, 0.0, 1.0])
     yaw = math.atan2(gaze[0], gaze[2])
-    white = float(rng.uniform(0.6, 0.95))
-    blank = Surface((white,) * 3, None, roughness=0.8)
-    if plain:
-        floor = floor_of(blank)
+    blank: Surface | None = None
+    if plain is not None:
+        floor = floor_of(Surface(plain, None, roughness=0.8))
+        darker = rng.uniform(0.65, 1.05)
+        blank = Surface(vector_of(darker * np.array(plain)), None, roughness=0.8)
     else:
         kind = str(rng.choice([*FLOORS]))
         tone = float(rng.uniform(0.06, 0.3) if rng.random() < 0.15 else rng.uniform(0.35, 1.1))
@@ -54,8 +55,8 @@ def surroundings(
         floor = floor_of(props.surface(rng, kind, (2.5, 2.5), albedo=(tone,) * 3, roughness=gloss))
     solids: list[Solid] = []
     if not layout.wall and rng.random() < 0.75:
-        solids += _walls(rng, yaw, reach, blank if plain else None)
-    if not plain:
+        solids += _walls(rng, yaw, reach, blank)
+    if plain is None:
         solids += _things(rng, layout, tyre, reach, yaw)
     return solids, floor
 

@@ -1,4 +1,4 @@
-"""Wheels of no known kind: random turned faces with random repeated parts.
+"""Wheels of no known kind: random turned faces with random repeated parts; and wide open ones.
 
 The bundled network does not know them, as it does not know wheels that others modelled: what it
 says of them is wrong, and whoever is trained on them learns to believe the photos instead.
@@ -6,6 +6,7 @@ says of them is wrong, and whoever is trained on them learns to believe the phot
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import replace
 
@@ -14,12 +15,64 @@ import numpy as np
 from tasks.synthetic.tyres.profile import FloatArray, Section
 from tasks.synthetic.tyres.rim import barrel, lip_plane
 from tasks.synthetic.tyres.shapes import Body, Lathe, Prisms, Spokes
-from tasks.synthetic.tyres.spec import LookSpec, Part, RimSpec
+from tasks.synthetic.tyres.spec import LookSpec, Part, ProfileSpec, RimSpec
+from tasks.synthetic.tyres.tyre import Tyre, build_tyre, sample_spec
 
 Rng = np.random.Generator
 
 FILLED = 0.3
 """Share of wheels that are one body without a hollow."""
+
+
+def build_varied_tyre(seed: int, rng: Rng, detail: float) -> Tyre:
+    """The tyre of a seed on a wheel of its own, a wide open one, or one of no known kind.
+
+    Args:
+        seed: Seed of the tyre.
+        rng: Source of the wheel.
+        detail: As of a tyre's mesh.
+    """
+    spec = sample_spec(seed)
+    kind = rng.random()
+    if spec.rim is None or kind < 0.3:
+        return build_tyre(spec, detail=detail)
+    if kind < 0.65:
+        rim = open_rim(rng, spec.rim, spec.profile)
+        look = spec.look if rng.random() < 0.4 else replace(spec.look, rim=spec.look.face)
+        return build_tyre(replace(spec, rim=rim, look=look), detail=detail)
+    return build_tyre(
+        replace(spec, look=random_look(spec.look, rng)),
+        detail=detail,
+        rim=functools.partial(build_random_wheel, rng),
+    )
+
+
+def open_rim(rng: Rng, spec: RimSpec, profile: ProfileSpec) -> RimSpec:
+    """The wheel with thin spokes at any depth and nothing behind them.
+
+    One sees the barrel's inside and, beside it, what stands behind the wheel.
+    """
+    radius, half = profile.rim_diameter / 2, profile.width / 2
+    hub = float(rng.uniform(0.14, 0.32)) * radius
+    spokes = int(rng.choice([3, 4, 5, 5, 6, 6, 7, 8, 9, 10, 12, 15]))
+    room = 2 * math.pi * (hub + 0.55 * (radius - hub)) / spokes
+    kind = str(rng.choice(["straight", "twisted", "split", "double"], p=[0.5, 0.2, 0.15, 0.15]))
+    edge = float(rng.uniform(0.012, max(0.013, 0.9 * half)))
+    thickness = float(rng.uniform(0.010, 0.030))
+    return replace(
+        spec,
+        kind=kind,
+        spokes=spokes,
+        spoke_width=float(np.clip(rng.uniform(0.08, 0.35) * room, 0.010, 0.07)),
+        twist=float(rng.normal(0.0, 0.4)) if kind == "twisted" else 0.0,
+        edge_depth=edge,
+        hub_depth=float(np.clip(edge + rng.normal(0.01, 0.03), 0.002, 1.3 * half)),
+        thickness=thickness,
+        hub_thickness=thickness + float(rng.uniform(0.002, 0.03)),
+        hub_radius=hub,
+        rivets=0,
+        back="open",
+    )
 
 
 def build_random_wheel(rng: Rng, spec: RimSpec, section: Section) -> list[Body]:

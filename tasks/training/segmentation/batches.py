@@ -27,6 +27,10 @@ COARSE_SIZES = {True: ((160, 160), (192, 192)), False: ((96, 160), (128, 160), (
 
 _VALIDATION_SIDE = 256
 
+_PHOTOGRAPHED_AGAIN = 0.6
+"""Share of rendered views, which went through a phone when they were made, that do so once more:
+edges that are blurred twice are seen in no film."""
+
 
 class SegmentData:
     """Shards of a folder: those for training, and those that are kept for validation.
@@ -113,7 +117,9 @@ class SegmentData:
         part = np.asarray(cv2.resize(part, (width, height), interpolation=cv2.INTER_NEAREST_EXACT))
         if rng.random() < 0.5:
             image, part = image[:, ::-1], part[:, ::-1]
-        return photographed(image, rng), np.ascontiguousarray(part)
+        if rng.random() < _PHOTOGRAPHED_AGAIN:
+            image = photographed(image, rng)
+        return np.ascontiguousarray(image), np.ascontiguousarray(part)
 
     def validation_pairs(self) -> list[tuple[Image, Image]]:
         """Images of held-out tyres, always the same for the same shards: crops, none from training.

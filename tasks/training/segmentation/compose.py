@@ -26,6 +26,13 @@ Rng = np.random.Generator
 _POSTS_BEHIND, _POSTS_BEFORE = 0.2, 0.3
 """Share of the images with uprights of a stand behind and before the tyre."""
 
+_LIKE_THE_RIM = 0.2
+"""Share of the images before one colour, about the rim's: what is easily taken for its barrel."""
+
+Layers = tuple[Image, Image, Image]
+"""A tyre of the scene's size: its image times alpha, its alpha, and its parts, which are of no
+meaning off the tyre."""
+
 
 @dataclass(frozen=True)
 class Library:
@@ -78,8 +85,11 @@ def compose(
         span = min(height, width) * rng.uniform(0.35, 1.0)
         offset = rng.uniform(-0.5, 0.5, 2) * np.maximum((width - span, height - span), 0.1 * span)
     centre = np.array([width / 2, height / 2]) + offset
+    tyre = scene.tyre_at(centre, span)
+    if rng.random() < _LIKE_THE_RIM:
+        scene.paint_ground_like_rim(tyre)
     scene.stand_things_behind(centre, span)
-    scene.place_tyre(centre, span)
+    scene.place_tyre(tyre, span)
     scene.stand_things_before(centre, span)
     return photographed(scene.image, rng), scene.parts
 
@@ -98,17 +108,26 @@ class _Scene:
 
     def _ground(self) -> Float32Array:
         """A room, a single colour that may fade to another, or blots."""
-        rng, (width, height) = self.rng, self.size
+        rng = self.rng
         kind = rng.random()
         if kind < 0.75:
             return self._texture().astype(np.float32)
-        level = rng.choice([rng.uniform(225, 255), rng.uniform(0, 255)])
-        ends = np.clip(level + rng.normal(0, 12, (2, 2, 3)) * rng.integers(1, 3), 0, 255)
-        cells = 2 if kind < 0.9 else int(rng.integers(3, 24))
-        if cells > 2:
-            ends = rng.uniform(0, 255, (cells, cells, 1)) + rng.normal(0, 25, (cells, cells, 3))
+        if kind < 0.9:
+            level = rng.choice([rng.uniform(225, 255), rng.uniform(0, 255)])
+            return self._fading(np.full(3, level))
+        cells = int(rng.integers(3, 24))
+        blots = rng.uniform(0, 255, (cells, cells, 1)) + rng.normal(0, 25, (cells, cells, 3))
+        return self._smooth(blots)
+
+    def _fading(self, colour: NDArray[np.floating]) -> Float32Array:
+        """A colour, 0 to 255, that fades to others near it."""
+        off = self.rng.normal(0, 12, (2, 2, 3)) * self.rng.integers(1, 3)
+        return self._smooth(np.clip(colour + off, 0, 255))
+
+    def _smooth(self, cells: NDArray[np.floating]) -> Float32Array:
+        """Colours of cells ``(N, N, 3)`` at the scene's size, the change between them smooth."""
         return np.asarray(
-            cv2.resize(ends.astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
+            cv2.resize(cells.astype(np.float32), self.size, interpolation=cv2.INTER_CUBIC)
         ).clip(0, 255)
 
     def _texture(self) -> Image:
@@ -236,14 +255,22 @@ class _Scene:
         angle = self.rng.uniform(0, 2 * math.pi)
         at = centre + np.array([math.cos(angle), math.sin(angle)]) * span * away
         size = span * self.rng.uniform(0.4, self.largest_other)
-        image, alpha, _ = self._warped(at, size)
+        image, alpha, _ = self.tyre_at(at, size)
         self._cover(alpha, image)
         self.parts[alpha > 127] = BACKGROUND
 
-    def place_tyre(self, centre: NDArray[np.float64], span: float) -> None:
+    def paint_ground_like_rim(self, tyre: Layers) -> None:
+        """One colour, about the rim's, that fades to another, instead of the ground."""
+        image, alpha, parts = tyre
+        on_rim = (parts == RIM) & (alpha == 255)
+        if on_rim.any():
+            shown = np.exp(self.rng.normal(0, 0.25)) * np.median(image[on_rim], axis=0)
+            self.image = self._fading(shown)
+
+    def place_tyre(self, tyre: Layers, span: float) -> None:
         """The tyre that is meant, its shadow, and what light there is behind its openings."""
         rng = self.rng
-        image, alpha, parts = self._warped(centre, span)
+        image, alpha, parts = tyre
         if rng.random() < 0.6:
             self._shadow(alpha, span)
         if rng.random() < 0.5:
@@ -278,12 +305,8 @@ class _Scene:
         strength = np.float32(rng.uniform(0.2, 0.9) / 255)
         self.image *= 1 - strength * blurred[..., None].astype(np.float32)
 
-    def _warped(self, centre: NDArray[np.float64], span: float) -> tuple[Image, Image, Image]:
-        """A tyre turned, scaled and painted anew, of the scene's size.
-
-        Returns:
-            Its image times alpha, its alpha, and its parts, which are of no meaning off the tyre.
-        """
+    def tyre_at(self, centre: NDArray[np.float64], span: float) -> Layers:
+        """A tyre turned, scaled and painted anew."""
         rng = self.rng
         rgba, parts = self.library.tyre(rng)
         side = len(parts)

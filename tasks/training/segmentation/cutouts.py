@@ -28,9 +28,9 @@ from tasks.synthetic.datasets.shards import make_missing_shards, publish_shard
 from tasks.synthetic.scenes import textures
 from tasks.synthetic.scenes.raycast import RenderableCaster
 from tasks.synthetic.scenes.render import render_view, sample_look
+from tasks.synthetic.tyres.random_wheels import build_varied_tyre
 from tasks.synthetic.tyres.spec import TRAIN_SEEDS, Part
 from tasks.synthetic.tyres.tyre import Tyre
-from tasks.training.fusion.subjects import build_subject
 
 FIRST_SEED = TRAIN_SEEDS[800_000]
 """Neither of the other two networks was trained on these tyres."""
@@ -151,7 +151,7 @@ def write_shard(folder: Path, seeds: Sequence[int], views: int = VIEWS, rooms: i
     def make() -> dict[str, Image]:
         made = []
         for seed in seeds:
-            tyre = build_subject(seed, detail=_DETAIL)
+            tyre = build_varied_tyre(seed, np.random.default_rng([seed, 11]), _DETAIL)
             caster = RenderableCaster(tyre, occlusion_rays=_OCCLUSION_RAYS)
             rng = np.random.default_rng([seed, 21])
             made += [cut_out(tyre, caster, rng) for _ in range(views)]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import trimesh
 
 from tasks.synthetic.tyres import random_wheels as odd_wheels
-from tasks.synthetic.tyres.random_wheels import build_random_wheel
+from tasks.synthetic.tyres.random_wheels import build_random_wheel, open_rim
 from tasks.synthetic.tyres.tyre import Tyre, build_tyre, sample_spec, tyre_mesh
 
 
@@ -57,3 +58,19 @@ def test_filled_wheels_have_no_hollow() -> None:
         z = np.linspace(-0.02, 0.02, 9)
         for radius in (0.0, 0.5 * tyre.rubber.section.bead_radius):
             assert tyre.contains(np.stack([0 * z + radius, 0 * z, z], axis=1)).all()
+
+
+def test_one_sees_through_most_of_an_open_wheel() -> None:
+    """Half way out, along the axle, more than half of the rays meet nothing."""
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        spec = next(s for k in range(100) if (s := sample_spec(100 * seed + k)).rim is not None)
+        assert spec.rim is not None
+        rim = open_rim(rng, spec.rim, spec.profile)
+        tyre = build_tyre(replace(spec, rim=rim), detail=0.3)
+        angle = np.linspace(0, 2 * np.pi, 200, endpoint=False)
+        radius = 0.5 * (rim.hub_radius + tyre.rubber.section.bead_radius)
+        z = np.linspace(-0.5, 0.5, 120) * tyre.width
+        x, y = (np.repeat(radius * f(angle), len(z)) for f in (np.cos, np.sin))
+        inside = tyre.contains(np.stack([x, y, np.tile(z, len(angle))], axis=1))
+        assert inside.reshape(len(angle), -1).any(axis=1).mean() < 0.5

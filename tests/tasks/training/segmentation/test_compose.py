@@ -61,6 +61,16 @@ def test_parts_lie_where_the_tyre_is_seen(
         assert parts[middle] == BACKGROUND
 
 
+def test_the_ground_may_have_the_colour_of_the_rim(library: Library) -> None:
+    for seed in range(8):
+        scene = composing._Scene(library, np.random.default_rng(seed), 96, 96, largest_other=0.8)
+        tyre = image, _, parts = scene.tyre_at(np.array([48.0, 48.0]), 70.0)
+        scene.paint_ground_like_rim(tyre)
+        shown = np.median(image[(parts == RIM) & (tyre[1] == 255)], axis=0)
+        ground = np.median(scene.image, axis=(0, 1))
+        assert (np.abs(ground - shown) < 0.6 * shown + 40).all()
+
+
 def test_what_covers_the_tyre_is_background(
     library: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -69,7 +79,7 @@ def test_what_covers_the_tyre_is_background(
     for seed in range(30):
         scene = composing._Scene(library, np.random.default_rng(seed), 96, 96, largest_other=0.8)
         centre = np.array([48.0, 48.0])
-        scene.place_tyre(centre, 70.0)
+        scene.place_tyre(scene.tyre_at(centre, 70.0), 70.0)
         before, image = scene.parts.copy(), scene.image.copy()
         scene.stand_things_before(centre, 70.0)
         changed = before != scene.parts

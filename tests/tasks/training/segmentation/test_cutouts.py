@@ -52,7 +52,7 @@ def test_a_shard_appears_complete_and_is_not_made_twice(
     write_shard(folder, [FIRST_SEED], views=1, rooms=1)
     assert {p.name for p in folder.iterdir()} == {"rgba.npy", "parts.npy", "rooms.npy"}
     before = (folder / "rgba.npy").stat().st_mtime_ns
-    monkeypatch.setattr(cutouts, "build_subject", lambda *_, **__: pytest.fail("made again"))
+    monkeypatch.setattr(cutouts, "build_varied_tyre", lambda *_, **__: pytest.fail("made again"))
     write_shard(folder, [FIRST_SEED])
     assert (folder / "rgba.npy").stat().st_mtime_ns == before
     assert [p.name for p in tmp_path.iterdir()] == ["cutouts-00000"]
