@@ -25,6 +25,8 @@ Image = NDArray[np.uint8]
 
 _EXIF, _FOCAL_LENGTH_IN_35_MM = 0x8769, 0xA405
 _DIAGONAL_MM = math.hypot(36.0, 24.0)
+_PARSING = (ValueError, TypeError, ArithmeticError, LookupError, SyntaxError, struct.error)
+"""What Pillow's parsers raise where data are damaged."""
 
 
 def read_image(path: Path) -> Image:
@@ -85,7 +87,7 @@ def read_source_image(path: Path, check_size: Callable[[int, int], None]) -> Ima
                     header.load()
     except PIL.Image.DecompressionBombError as exc:
         raise _unusable("frame-too-large", f"{path.name} is absurdly large") from exc
-    except (PIL.UnidentifiedImageError, SyntaxError) as exc:
+    except (PIL.UnidentifiedImageError, *_PARSING) as exc:
         raise _unusable("image-unreadable", f"{path.name} is not an image") from exc
     except OSError as exc:
         if exc.errno is not None:  # of the disk, not of the content
@@ -125,7 +127,7 @@ def fov_by_exif(path: Path) -> float | None:
             width, height = header.size
             try:
                 focal_mm = float(header.getexif().get_ifd(_EXIF).get(_FOCAL_LENGTH_IN_35_MM) or 0)
-            except (ValueError, TypeError, ArithmeticError, LookupError, SyntaxError, struct.error):
+            except _PARSING:
                 return None
     if not 1 <= focal_mm <= 2000:
         return None

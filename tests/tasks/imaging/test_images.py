@@ -231,7 +231,10 @@ def _any_size(width: int, height: int) -> None:
     """Accept every size."""
 
 
-@pytest.mark.parametrize("content", [b"", b"no image", None])
+SHORT_HEADER = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 5) + b"IHDR" + bytes(9)
+
+
+@pytest.mark.parametrize("content", [b"", b"no image", SHORT_HEADER, None])
 def test_an_image_of_the_user_that_cannot_be_decoded_is_an_unusable_input(
     tmp_path: Path, content: bytes | None
 ) -> None:
