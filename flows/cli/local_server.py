@@ -35,14 +35,18 @@ from flows.support.own_server import (
     own_password,
     own_server,
     prefect_home,
+    same_server,
     use_own_password,
 )
 from tasks.core.errors import ResourceError
 from tasks.core.processes import start_child
 
 _READY_WITHIN_S = 300.0
+_SOCKET_TIMEOUT_S = 10.0
 _ANSWERS_WITHIN_S = 10.0
 """For a server that is said to run; one that is just starting is waited for."""
+_OWN_ANSWERS_WITHIN_S = 60.0
+"""It tells where it is as it begins, and answers once its database is looked through."""
 _ANNOUNCED_WITHIN_S = 30.0
 """It tells its address before it imports anything that takes long."""
 _LOOK_S = 1.0
@@ -108,7 +112,8 @@ def check_server(within_s: float | None = None) -> None:
     """Make sure that the server that is configured answers and takes our credentials.
 
     Args:
-        within_s: How long one that is just starting is waited for; default: ten seconds.
+        within_s: How long one that is just starting is waited for; default: ten seconds, or a
+            minute where it is this user's own and its process lives.
 
     Raises:
         ResourceError: ``no-server``, ``server-away`` or ``server-denied``.
@@ -121,13 +126,14 @@ def check_server(within_s: float | None = None) -> None:
             what="no Prefect server is named, and none of your own was started by: tyre3d ui",
             advice="Start one, or set PREFECT_API_URL",
         )
-    end = time.monotonic() + (_ANSWERS_WITHIN_S if within_s is None else within_s)
+    begun = time.monotonic()
     while True:
         try:
             _look_at(url)
             return
         except OSError as exc:
-            if time.monotonic() > end:
+            usual = _OWN_ANSWERS_WITHIN_S if _is_own(url) else _ANSWERS_WITHIN_S
+            if time.monotonic() - begun > (usual if within_s is None else within_s):
                 raise ResourceError(
                     "server-away",
                     stage="start",
@@ -135,6 +141,12 @@ def check_server(within_s: float | None = None) -> None:
                     advice="Start it, or mend or unset PREFECT_API_URL",
                 ) from exc
         time.sleep(_LOOK_S)
+
+
+def _is_own(url: str) -> bool:
+    """Whether a server is this user's own, whose process lives."""
+    own = own_server(alive=True)
+    return own is not None and same_server(own, url)
 
 
 def _look_at(url: str) -> None:
@@ -148,7 +160,7 @@ def _look_at(url: str) -> None:
     if (password := os.environ.get("PREFECT_API_AUTH_STRING")) is not None:
         headers["Authorization"] = "Basic " + base64.b64encode(password.encode()).decode()
     try:
-        with _open(f"{url.rstrip('/')}/admin/version", _ANSWERS_WITHIN_S, headers) as answer:
+        with _open(f"{url.rstrip('/')}/admin/version", _SOCKET_TIMEOUT_S, headers) as answer:
             is_prefect = isinstance(json.load(answer), str)
     except urllib.error.HTTPError as exc:
         if "PREFECT_API_KEY" in os.environ:
@@ -246,7 +258,7 @@ class LocalServer:
 
     def _is_usable(self, url: str) -> bool:
         """Whether a server that was found answers; one that just starts is waited for later."""
-        return self._process is not None or _answers(url, _ANSWERS_WITHIN_S)
+        return self._process is not None or _answers(url, _SOCKET_TIMEOUT_S)
 
     def _start_kept(self, password: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "flows.cli.server_process"]

@@ -157,12 +157,12 @@ def use_own_password() -> None:
     if os.environ.get("PREFECT_API_AUTH_STRING") or os.environ.get("PREFECT_API_KEY"):
         return
     named, own = os.environ.get("PREFECT_API_URL"), own_server(alive=False)
-    if own is not None and (not named or _same(named, own)):
+    if own is not None and (not named or same_server(named, own)):
         os.environ["PREFECT_API_URL"] = named or own
         os.environ["PREFECT_API_AUTH_STRING"] = own_password()
 
 
-def _same(one: str, other: str) -> bool:
+def same_server(one: str, other: str) -> bool:
     """Whether two addresses name one server: the machine's names for itself are alike."""
     if not (is_loopback(one) and is_loopback(other)):
         return one.rstrip("/") == other.rstrip("/")

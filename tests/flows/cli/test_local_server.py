@@ -27,10 +27,12 @@ PASSWORD = "tyre3d:of the tests"
 class _Prefect(http.server.BaseHTTPRequestHandler):
     """Answers as a Prefect server with a password does."""
 
+    status = 200
+
     def do_GET(self) -> None:
         sent = self.headers.get("Authorization", "")
         wanted = "Basic " + base64.b64encode(PASSWORD.encode()).decode()
-        status = 200 if self.path.endswith("/ready") or sent == wanted else 401
+        status = self.status if self.path.endswith("/ready") or sent == wanted else 401
         is_version = self.path.endswith("/admin/version")
         body = json.dumps("3.0.0" if is_version else {"message": "OK"}).encode()
         self.send_response(status)
@@ -114,6 +116,23 @@ def test_a_server_that_is_away_is_told_in_one_line(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
     with pytest.raises(ResourceError, match=r"\[server-away\].*127.0.0.1:9.*PREFECT_API_URL"):
         LocalServer().start()
+
+
+def test_the_users_own_server_that_has_just_begun_is_waited_for_longer(
+    server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``tyre3d ui`` tells the address before it answers: the next command is typed at once."""
+    monkeypatch.setattr(local_server, "_ANSWERS_WITHIN_S", 0.0)
+    monkeypatch.setenv("PREFECT_API_URL", server)
+    monkeypatch.setenv("PREFECT_API_AUTH_STRING", PASSWORD)
+    with monkeypatch.context() as starting:
+        statuses = iter([503] * 4)
+        starting.setattr(_Prefect, "status", property(lambda _: next(statuses, 200)))
+        with pytest.raises(ResourceError, match=r"\[server-away\].*503"):  # a stranger's
+            check_server()
+        with server_lock(server):
+            check_server()
+        assert next(statuses, None) is None
 
 
 def test_a_wrong_password_is_told(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
