@@ -54,6 +54,17 @@ def test_the_arc_of_a_standing_camera_is_none() -> None:
     assert arc_from_aspects([0.8]) == 0.0
 
 
+@pytest.mark.parametrize("warmer", [(-4, 0, 4), (5, 5, 5), (0, 3, -3)])
+def test_a_grey_wall_whose_colour_drifts_at_once_is_no_cut(warmer: tuple[int, int, int]) -> None:
+    """White balance and exposure drift, and a compressed film shows it from one frame to the next.
+
+    The hue of grey is any, and a wall of one colour may lie on the border of two bins.
+    """
+    wall = np.full((54, 96, 3), 126, np.int64) + np.arange(96)[None, :, None] // 32
+    frames = [np.asarray(wall + (np.array(warmer) if k > 5 else 0), np.uint8) for k in range(12)]
+    assert movement_of(frames).cut == 0.0
+
+
 @pytest.mark.parametrize("at", [(70, 120), (160, 71)])
 def test_a_tyre_at_the_edge_is_cut_off(at: tuple[int, int]) -> None:
     image, alpha = np.full((240, 320, 3), 90, np.uint8), np.zeros((240, 320), np.uint8)
