@@ -132,7 +132,9 @@ class MeanPicture:
                 break
         rough = [self.refined(camera, *start, blur=_COARSE) for start in starts]
         fine = [self.refined(camera, c.axle, c.face) for c in rough]
-        return max(fine, key=lambda c: c.sharpness)
+        # seen along its edge a face is a line, on which any edges lie
+        seen = [c for c in fine if -c.axle @ c.face > np.cos(_MOST_SLANT) * np.linalg.norm(c.face)]
+        return max(seen, key=lambda c: c.sharpness, default=Circles(*starts[0], sharpness=0.0))
 
     def refined(
         self, camera: Camera, axle: FloatArray, face: FloatArray, *, blur: float = _FINE

@@ -22,6 +22,9 @@ _BIN = np.radians(0.5)
 _LARGEST_TURN = np.radians(75.0)
 """Largest turn from one frame to the next that is looked for."""
 
+_USUAL_STEP = np.radians(30.0)
+"""Frames of which one matches the next are apart by about so much; by twice that seldom."""
+
 _UNEVEN = np.radians(0.7)
 """Typical change of the turn from one frame to the next, of a wheel that is spun by hand."""
 
@@ -94,16 +97,32 @@ class Votes:
         apart = angles[..., self.second] - angles[..., self.first]
         return np.asarray(self._near[np.arange(len(self.first)), self._cell(apart)].sum(axis=-1))
 
+    def share(self, angles: FloatArray) -> float:
+        """The support of one sequence ``(N,)`` as a share of all matches; 0 without any."""
+        return float(self.support(angles)) / max(self.total, 1)
+
+
+def plausibility(angles: FloatArray) -> FloatArray:
+    """How likely it is that a face turns by so much from frame to frame, 1 where it rests.
+
+    Where a face repeats, some spokes more in each frame look as right: the slower turn is.
+
+    Args:
+        angles: ``(..., N)`` how far it has turned in each frame, radians.
+    """
+    step = np.median(np.abs(np.diff(angles, axis=-1)), axis=-1)
+    return np.asarray(np.exp(-0.5 * (step / _USUAL_STEP) ** 2))
+
 
 def steady_angles(votes: Votes, phase: FloatArray) -> FloatArray | None:
-    """Angles at the steady rate that the matches of all pairs support most."""
+    """Angles at the steady rate that the matches of all pairs support most, a plausible one."""
     if votes.total < MIN_ON_FACE * len(phase):
         return None
     time = phase * (len(phase) - 1)
     bins = round(5 * _LARGEST_TURN / _BIN)
     rates = _BIN / 5 * np.arange(-bins, bins + 1)
     angles = rates[:, None] * time
-    return np.asarray(angles[votes.support(angles).argmax()])
+    return np.asarray(angles[(votes.support(angles) * plausibility(angles)).argmax()])
 
 
 def followed_angles(turns: Turns, phase: FloatArray) -> FloatArray | None:

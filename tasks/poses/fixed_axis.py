@@ -44,6 +44,7 @@ MOST_BENT = float(np.log(2.0))
 """A logarithm of the focal length that is farther from what was assumed is no camera's: seen from
 the wrong side, a body turns as the right one does before a lens of endless length."""
 
+_STIFF = 1e6
 _COARSE = 1e-5
 """Relative gain of a step that is not worth another one while outliers are being left out."""
 
@@ -360,6 +361,7 @@ class _System:
             @ self.mixed.transpose(0, 2, 1).reshape(3 * m, size)
         )
         left[np.diag_indices(size)] += damping * np.diag(self.cameras) + 1e-9
+        left[3:_GLOBALS, 3:_GLOBALS] += self._gauge()
         right = self.right - np.einsum("msi,mi->s", eliminated, self.right_points)
         move = np.zeros(size)
         free = self.free
@@ -368,6 +370,17 @@ class _System:
             "mij,mj->mi", inverse, self.right_points - np.einsum("msi,s->mi", self.mixed, move)
         )
         return _moved(self.model, move, shift, shaking=self.shaking)
+
+    def _gauge(self) -> FloatArray:
+        """What keeps the centre ``(2, 2)`` from sliding along the axis.
+
+        Any point of the axis would do, but the scale is set by its depth: the farther it is beyond
+        the body, the larger motions of the hand look likely.
+        """
+        model = self.model
+        along = model.axis[:2] - model.centre[:2] * model.axis[2]
+        stiff = _STIFF * float(np.trace(self.cameras[3:_GLOBALS, 3:_GLOBALS]))
+        return np.asarray(stiff * np.outer(along, along))
 
 
 def _moved(model: FixedAxis, move: FloatArray, shift: FloatArray, *, shaking: bool) -> FixedAxis:

@@ -4,15 +4,15 @@ How matches move tells the plane of the face, and with it the axle, from either 
 the face, unrolled about it, tell the angle between frames. Spokes repeat, so that a picture may be
 some spokes off: the angles are the smoothest sequence that most pairs support (Viterbi). Bundle
 adjustment of one fixed axis does the rest, and the outlines tell how large the solid about that
-axis is. Where matches tell no plane the outline does, and where pictures tell no angles matches do.
-Where features match too little, patches of the pictures are followed. Before a camera at rest the
-pictures' average shows circles about the axle: points that put it elsewhere are held to these.
+axis is. Where features match too little, patches of the pictures are followed. The pictures'
+average shows circles about the axle: they tell it where matches tell no plane, and points that put
+it elsewhere are held to them, if the outlines agree.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -25,7 +25,7 @@ from tasks.geometry.angles import wrapped
 from tasks.geometry.camera import Camera
 from tasks.geometry.sphere import tangents
 from tasks.imaging.images import read_grey
-from tasks.poses.face_circles import MeanPicture
+from tasks.poses.face_circles import Circles, MeanPicture
 from tasks.poses.face_images import AROUND, RINGS, turns_of, unrolled
 from tasks.poses.face_patches import PATCH_RINGS, follow_patches
 from tasks.poses.face_turns import (
@@ -36,6 +36,7 @@ from tasks.poses.face_turns import (
     evened,
     followed_angles,
     in_pace,
+    plausibility,
     refined_angles,
     steady_angles,
 )
@@ -86,6 +87,9 @@ _OUTERMOST = 0.9
 _NEAR_SHOWN = np.radians(1.5)
 """Pictures of a face tell its turn so well: a match that turns otherwise is of what does not."""
 
+_FAINT = 0.002
+"""Share of what one source tells that counts for angles that it tells nothing of."""
+
 _ENOUGH = 80
 """Points of a frame, those followed longest, that are enough where each camera moves, too: more
 take a minute."""
@@ -103,16 +107,16 @@ _CLEAR = 0.3
 _AS_SHARP = 0.8
 """Circles near the axle found are the tyre's if they are so sharp, as a share of the sharpest."""
 
-_CONTRADICTED = np.radians(3.0)
+_CONTRADICTED = np.radians(1.0)
 """Circles that put the axle farther off contradict the points that were followed."""
 
 _HELD_SHARE = 0.7
 """Least share of the observations that must agree with the axle of the circles, too, for it to be
 taken: about a wrong one most do not."""
 
-_AS_OUTLINED = 0.75
-"""Outlines agree with the right solid by this share, at least, of the most that they agree with
-any: on a wrong side, by 0.2 to 0.4 where the right one has 0.84; where both do, points decide."""
+_OUTLINED = 0.75
+"""Outlines that follow the solid's less tell that matches were followed wrongly: right ones have
+0.8 to 0.9, wrong ones 0.2 to 0.7."""
 
 _ROUNDS = 8
 """At most so often is the face followed, each time with the axle that was found before."""
@@ -125,6 +129,7 @@ class Turning:
     Args:
         cameras: Cameras by frame index, in the world of the tyre.
         solid: The tyre.
+        agreement: How far the outlines follow the solid's, 0 to 1.
         error_px: Median reprojection error.
         points: Number of points followed.
         support: Number of their observations that agree.
@@ -135,6 +140,7 @@ class Turning:
 
     cameras: dict[int, Camera]
     solid: Solid
+    agreement: float
     error_px: float
     points: int
     support: int
@@ -175,6 +181,17 @@ class _Film:
         return {index: k for k, index in enumerate(self.order)}
 
     @cached_property
+    def typical(self) -> Outline:
+        """What a camera at rest would see of the outline."""
+        steady = self.steadying.outline
+        return median_outline([steady(k, outline) for k, outline in enumerate(self.outlines)])
+
+    @cached_property
+    def mean_picture(self) -> MeanPicture:
+        """What it would see on average."""
+        return MeanPicture(self.images, self.steadying, self.typical)
+
+    @cached_property
     def steady_matches(self) -> list[Matches]:
         """The matches as a camera at rest would see them."""
         at, steady = self.position, self.steadying.pixels
@@ -212,26 +229,28 @@ def follow_spin(
     images = [] if frame_paths is None else [read_grey(frame_paths[i]) for i in order]
     film = _Film(order, phase, shown, images, matches, steadying, shaking)
     guesses = _first_guesses(film, fov_deg)
-    found = [fit for guess in guesses if (fit := _followed(guess, film))]
-    if not found:
-        found = [fit for guess in guesses if (fit := _followed_by_patches(guess, film))]
-    if not found:
+    found = _likeliest(_followed, guesses, film)
+    if found is None or found[1].agreement < _OUTLINED:
+        others = [f for f in (found, _likeliest(_followed_by_patches, guesses, film)) if f]
+        found = max(others, key=lambda each: each[1].agreement, default=None)
+    if found is None:
         return None
-    fit = max(_as_outlined(found, film), key=lambda f: len(f.seen.frame))
-    if shaking or not images:  # the average of what a hand films is blurred
-        return _turning(fit, film)
-    return _held_to_circles(fit, film, guesses[0].focal)
+    fit, turning = found
+    if not images:
+        return turning
+    return _held_to_circles(fit, turning, film, guesses[0].focal)
 
 
-def _as_outlined(found: Sequence[_Fit], film: _Film) -> list[_Fit]:
-    """Those whose solid has the film's outlines; about an axle on the wrong side none has."""
-    if len(found) == 1:
-        return list(found)
-    agreed = [_agreement(_turning(fit, film), film) for fit in found]
-    return [f for f, a in zip(found, agreed, strict=True) if a >= _AS_OUTLINED * max(agreed)]
+def _likeliest(
+    follow: Callable[[_Guess, _Film], _Fit | None], guesses: Sequence[_Guess], film: _Film
+) -> tuple[_Fit, Turning] | None:
+    """What is found from the guesses; about an axle on the wrong side points may agree as well."""
+    fits = [fit for guess in guesses if (fit := follow(guess, film))]
+    found = [(fit, _turning(fit, film)) for fit in fits]
+    return max(found, key=lambda each: each[1].agreement * each[1].support, default=None)
 
 
-def _held_to_circles(fit: _Fit, film: _Film, focal: float) -> Turning:
+def _held_to_circles(fit: _Fit, free: Turning, film: _Film, focal: float) -> Turning:
     """The fit, or one about the axle of the circles that the pictures' average shows.
 
     Points that cover one side of a tyre alone fit axles that are 12 degrees off, and its outline
@@ -239,11 +258,11 @@ def _held_to_circles(fit: _Fit, film: _Film, focal: float) -> Turning:
 
     Args:
         fit: What the points tell.
+        free: Its cameras and solid.
         film: What is known of the film.
         focal: The assumed focal length.
     """
-    free = _turning(fit, film)
-    mean = MeanPicture(film.images, film.steadying, median_outline(film.outlines))
+    mean = film.mean_picture
     camera = replace(fit.guess(), focal=focal).camera(film.outlines[0])
     face = fit.face()
     towards = -(np.sign(fit.model.centre @ fit.model.axis) or 1.0) * fit.model.axis
@@ -253,25 +272,16 @@ def _held_to_circles(fit: _Fit, film: _Film, focal: float) -> Turning:
     if best.sharpness < _CLEAR:
         return free
     apart = math.acos(min(1.0, abs(float(best.axle @ fit.model.axis))))
-    free = replace(free, axle_apart_deg=math.degrees(apart))
+    if not film.shaking:  # what a hand films is blurred on average: it may help, and tells nothing
+        free = replace(free, axle_apart_deg=math.degrees(apart))
     if apart <= _CONTRADICTED:
         return free
-    radius = 0.5 * film.size / focal
-    guess = _Guess(focal, fit.model.principal, _flat(best.face, best.axle, radius))
+    guess = _guess_about(best, focal, fit.model.principal, film)
     from_face = _followed(guess, film, hold_axle=True)
     if from_face is None or len(from_face.seen.frame) < _HELD_SHARE * len(fit.seen.frame):
         return free
     found = replace(_turning(from_face, film), axle_apart_deg=free.axle_apart_deg)
-    return found if _agreement(found, film) >= _agreement(free, film) else free
-
-
-def _agreement(turning: Turning, film: _Film) -> float:
-    """How far the outlines follow the solid's."""
-    cameras = turning.cameras
-    if not cameras:
-        return 0.0
-    views = Views(list(cameras.values()), [film.outlines[film.position[i]] for i in cameras])
-    return float(views.agreement(turning.solid).score.mean())
+    return found if found.agreement >= free.agreement else free
 
 
 def _first_guesses(film: _Film, fov_deg: float) -> list[_Guess]:
@@ -279,9 +289,12 @@ def _first_guesses(film: _Film, fov_deg: float) -> list[_Guess]:
     plane = find_turning_plane(film.steady_matches, film.position, film.size)
     if plane is not None:
         return [_guess_on(plane, film, fov_deg, side) for side in (-1.0, 1.0)]
-    steadied = [film.steadying.outline(k, outline) for k, outline in enumerate(film.outlines)]
-    typical = median_outline(steadied)
-    return [_guess_of(*view_from(side, typical, fov_deg)) for side in (-1.0, 1.0)]
+    guesses = [_guess_of(*view_from(side, film.typical, fov_deg)) for side in (-1.0, 1.0)]
+    if film.images:
+        circles = film.mean_picture.best(guesses[0].camera(film.outlines[0]))
+        if circles.sharpness >= _CLEAR:
+            guesses.append(_guess_about(circles, guesses[0].focal, guesses[0].principal, film))
+    return guesses
 
 
 @dataclass(frozen=True)
@@ -325,6 +338,11 @@ def _guess_on(plane: TurningPlane, film: _Film, fov_deg: float, side: float) -> 
     across = side * math.sin(plane.slant) * plane.tilt
     axle = towards.apply(np.append(across, -math.cos(plane.slant)))
     return _Guess(focal, principal, _flat(face, axle, 0.5 * film.size / focal))
+
+
+def _guess_about(circles: Circles, focal: float, principal: FloatArray, film: _Film) -> _Guess:
+    """The axle of circles, and a tyre as large as its outline."""
+    return _Guess(focal, principal, _flat(circles.face, circles.axle, 0.5 * film.size / focal))
 
 
 def _flat(face: FloatArray, axle: FloatArray, radius: float) -> Solid:
@@ -421,7 +439,7 @@ def _followed_by_patches(guess: _Guess, film: _Film) -> _Fit | None:
     With a first guess neighbours alone look alike; with what they tell all frames do. About a wrong
     axle patches are found, too, but pictures unrolled about it tell other angles.
     """
-    angles = _angles_from_turns(_turns_shown(guess, film), film, None)
+    angles = _angles_from_turns([_turns_shown(guess, film)], film, None)
     prior, least = guess.focal, MIN_ON_FACE * len(film.order)
     fit: _Fit | None = None
     for reach in (_NEIGHBOURS, _NEIGHBOURS, len(film.order), len(film.order)):
@@ -446,7 +464,7 @@ def _followed_by_patches(guess: _Guess, film: _Film) -> _Fit | None:
         angles, guess = evened(fit.model.angles, film.phase), fit.guess()
     assert fit is not None
     angles, shown = fit.model.angles, _turns_shown(guess, film)
-    votes, best = Votes(shown), _angles_from_turns(shown, film, None)
+    votes, best = Votes(shown), _angles_from_turns([shown], film, None)
     if best is None or votes.support(best) <= votes.support(angles):
         return fit
     return None if np.median(np.abs(best - angles)) > _NEAR_SHOWN else fit
@@ -460,9 +478,11 @@ def _turning(fit: _Fit, film: _Film) -> Turning:
     width, height = outlines[0].width, outlines[0].height
     cameras = {order[k]: model.camera(k, width, height) for k in known}
     views = Views(list(cameras.values()), [outlines[k] for k in known])
+    solid = solid_about(model.axis, model.centre, fit.face(), views)
     return Turning(
         cameras,
-        solid_about(model.axis, model.centre, fit.face(), views),
+        solid,
+        float(views.agreement(solid).score.mean()),
         float(np.median(residuals_px(model, seen))),
         len(model.points),
         len(seen.frame),
@@ -481,26 +501,43 @@ def _angles_on(
         of_matches: By how much matches on the face turn.
         known: The angles that were found before.
     """
-    for turns, near in ((_turns_shown(guess, film), _NEAR_SHOWN), (of_matches, NEAR)):
-        angles = _angles_from_turns(turns, film, known)
-        if angles is not None:
-            return angles, near
-    return None, NEAR
+    shown = _turns_shown(guess, film)
+    angles = _angles_from_turns([shown, of_matches], film, known)
+    tells = angles is not None and Votes(shown).share(angles) > 0.0
+    return angles, _NEAR_SHOWN if tells else NEAR
 
 
-def _angles_from_turns(turns: Turns, film: _Film, known: FloatArray | None) -> FloatArray | None:
-    """How far the face has turned, as turns of pairs of frames tell; None where they do not."""
-    votes = Votes(turns)
-    candidates = [steady_angles(votes, film.phase), followed_angles(turns, film.phase)]
-    if all(angles is None for angles in candidates):
+def _angles_from_turns(
+    sources: Sequence[Turns], film: _Film, known: FloatArray | None
+) -> FloatArray | None:
+    """How far the face has turned, as turns of pairs of frames tell; None where they do not.
+
+    What repeats around a face supports wrong angles, and edges that stay do: pictures others than
+    matches. The angles are those that all sources support; of some spokes more and less, the less.
+
+    Args:
+        sources: Turns of pairs of frames, by pictures and by matches.
+        film: What is known of the film.
+        known: The angles that were found before.
+    """
+    telling = [(turns, Votes(turns)) for turns in sources]
+    telling = [(t, v) for t, v in telling if v.total >= MIN_ON_FACE * len(film.order)]
+    if not telling:
         return None
+    found = [known]
+    for turns, votes in telling:
+        found += [steady_angles(votes, film.phase), followed_angles(turns, film.phase)]
     refined = [
-        refined_angles(angles, film.phase, turns)
-        for angles in (known, *candidates)
-        if angles is not None
+        refined_angles(angles, film.phase, telling[0][0]) for angles in found if angles is not None
     ]
+
+    def support(angles: FloatArray) -> float:
+        return float(plausibility(angles)) * math.prod(
+            max(votes.share(angles), _FAINT) for _, votes in telling
+        )
+
     turned = [angles for angles in refined if abs(angles[-1]) > _LEAST_SWEEP]
-    return max(turned, key=lambda angles: float(votes.support(angles)), default=None)
+    return max(turned, key=support, default=None)
 
 
 def _turns_shown(guess: _Guess, film: _Film) -> Turns:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from tasks.geometry.camera import Camera
-from tasks.poses.face_circles import MeanPicture
+from tasks.poses.face_circles import Circles, MeanPicture
 from tasks.poses.outline import outline_of_mask
 from tasks.poses.stabilisation import Steadying
 from tests.tasks.poses.test_solid import mask_of
@@ -47,3 +47,27 @@ def test_about_an_axle_ten_degrees_off_circles_are_waves(
     tilt = Rotation.from_rotvec(np.radians(10.0) * across / np.linalg.norm(across))
     for turn in (tilt, tilt.inv()):
         assert mean.sharpness(rest, turn.apply(axle), found.face) < 0.5 * found.sharpness
+
+
+def test_a_face_seen_along_its_edge_is_none(
+    seen: tuple[MeanPicture, Camera, FloatArray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its circles are lines, on which any edges lie: refined from afar it must not win."""
+    mean, rest, axle = seen
+    refined = mean.refined
+
+    def escaping(
+        camera: Camera, start: FloatArray, face: FloatArray, *, blur: float = 0.007
+    ) -> Circles:
+        found = refined(camera, start, face, blur=blur)
+        if found.axle @ axle > np.cos(np.radians(5.0)):
+            return found
+        across = np.cross(face, [0.0, 1.0, 0.0])
+        sight = -face / np.linalg.norm(face)
+        edge = 0.15 * sight + across / np.linalg.norm(across)
+        return Circles(edge / np.linalg.norm(edge), face, 1.0)
+
+    monkeypatch.setattr(mean, "refined", escaping)
+    found = mean.best(rest)
+    assert found.axle @ axle > np.cos(np.radians(1.0))
+    assert found.sharpness < 1.0

@@ -131,6 +131,20 @@ def test_a_hand_that_moves_is_followed(axis: FloatArray) -> None:
     assert residuals_px(found, seen).max() < 0.2
 
 
+def test_the_centre_does_not_slide_along_the_axis_to_make_a_hands_motion_likely() -> None:
+    """Its depth is the unit of what a hand moves: from far beyond the body all of it is small."""
+    truth = body(SPIN, frames=20, turn_deg=340.0)
+    rng = np.random.default_rng(3)
+    truth = replace(truth, shake=rng.normal(0, 1, (20, 6)) * np.repeat([0.01, 0.03], 3))
+    seen = observed(truth, length=10)
+    noisy = Observations(seen.frame, seen.point, seen.pixel + rng.normal(0, 0.5, seen.pixel.shape))
+    start = replace(truth, shake=np.zeros((20, 6)))
+    found = adjust(start, noisy, scale_px=1.0, focal_prior=truth.focal, shaking=True)
+    heights = found.points @ found.axis
+    assert abs(float(np.median(heights))) < 0.06, "of a body 0.12 thick about its centre"
+    assert axis_error_deg(found, truth) < 1.5
+
+
 def test_the_same_observations_give_the_same_bits() -> None:
     truth = body(SPIN, frames=12, turn_deg=200.0)
     seen = observed(truth, length=6)
