@@ -257,8 +257,26 @@ def main() -> int:
             raise
         _log.error("Prefect's server went away meanwhile (%s): run this again", type(exc).__name__)
         return 1
+    return _make_deployments()
+
+
+def _make_deployments() -> int:
+    """Make the deployments by Prefect's own command; returns its exit code.
+
+    What it says is shown where it fails. Otherwise it advises to start workers of Prefect's own,
+    who would not finish their runs when they are stopped.
+    """
     command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
-    return subprocess.run(command, cwd=ROOT, check=False).returncode
+    done = subprocess.run(
+        command, cwd=ROOT, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    if done.returncode != 0:
+        _log.error("%s", done.stdout)
+    else:
+        made = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
+        names = [each["name"] for each in made]
+        _log.info("deployments: made, or brought up to date: %s", ", ".join(names))
+    return done.returncode
 
 
 def _make(options: argparse.Namespace) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import subprocess
 import sys
 from datetime import timedelta
 from types import SimpleNamespace
@@ -120,3 +121,25 @@ def test_a_server_that_starts_is_waited_for_and_one_that_goes_away_is_told_of(
     assert waits == [0.0, 7.0]
     assert "waited for" in caplog.messages[0]
     assert "run this again" in caplog.messages[-1]
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_of_what_prefects_command_says_only_a_failure_is_shown(
+    code: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where it succeeds it advises to start workers of its own, who lose the runs at hand."""
+    said = "start a worker: prefect worker start --pool 'gpu'"
+    monkeypatch.setattr(deploy, "check_server", lambda _: None)
+    monkeypatch.setattr(deploy, "_make", lambda _: None)
+    for name in ("ask_loopback_directly", "use_own_password", "refresh_global_settings_context"):
+        monkeypatch.setattr(deploy, name, lambda: None)
+    monkeypatch.setattr(sys, "argv", ["deploy"])
+    done = subprocess.CompletedProcess([], code, stdout=said)
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: done)
+    with caplog.at_level(logging.INFO, logger="tyre3d.deploy"):
+        assert deploy.main() == code
+    (line,) = caplog.messages
+    if code:
+        assert line == said
+    else:
+        assert line.endswith("compare, history, infer, batch, incoming, prune, train")
