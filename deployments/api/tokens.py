@@ -104,7 +104,7 @@ class Tokens:
         self._seen: tuple[int, ...] = ()
         if path is not None:
             self._seen = self._look(path)
-            self._listed = parse_tokens(path.read_text())
+            self._listed = parse_tokens(path.read_text(encoding="utf-8-sig"))
 
     def client_of(self, token: str) -> Client | None:
         """Whose token it is, None if it is nobody's."""
@@ -128,7 +128,7 @@ class Tokens:
             seen = self._look(self._path)
             if seen != self._seen:
                 self._seen = seen
-                self._listed = parse_tokens(self._path.read_text())
+                self._listed = parse_tokens(self._path.read_text(encoding="utf-8-sig"))
                 _log.info("file of tokens: read again, %s", counted(len(self._listed), "token"))
         except (OSError, ValueError) as exc:
             _log.error("file of tokens: %s; the tokens that were read before stay valid", exc)

@@ -158,6 +158,15 @@ def test_what_is_no_line_of_the_file(text: str) -> None:
         parse_tokens(f"# tokens\n{text}\n")
 
 
+def test_a_file_that_an_editor_of_windows_wrote_is_read(tmp_path: Path) -> None:
+    """Such an editor puts a mark of the encoding before the first line."""
+    path = tmp_path / "tokens"
+    text = "# tokens\n" + line("shop", "read", SHOP)
+    for each in (text, line("shop", "read", SHOP)):
+        path.write_bytes(b"\xef\xbb\xbf" + each.replace("\n", "\r\n").encode())
+        assert Tokens([], path).client_of(SHOP) is not None
+
+
 def test_all_tokens_are_compared_in_constant_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
