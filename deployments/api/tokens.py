@@ -7,6 +7,7 @@ line that the file of tokens takes.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import hmac
 import logging
@@ -124,8 +125,10 @@ class Tokens:
         """Read the file again where it was changed; one that is damaged changes nothing."""
         if self._path is None:
             return
+        seen: tuple[int, ...] = ()  # as long as it is away; told once, not at every request
         try:
-            seen = self._look(self._path)
+            with contextlib.suppress(FileNotFoundError):
+                seen = self._look(self._path)
             if seen != self._seen:
                 self._seen = seen
                 self._listed = parse_tokens(self._path.read_text(encoding="utf-8-sig"))
