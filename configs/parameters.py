@@ -185,7 +185,7 @@ def from_file(path: Path) -> list[Setting]:
         ValueError: It is no such file.
     """
     try:
-        tables = tomllib.loads(path.read_text())
+        tables = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
         raise ValueError(f"{path}: {exc}") from exc
     for stage, table in tables.items():

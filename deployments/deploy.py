@@ -10,6 +10,8 @@ import copy
 import logging
 import subprocess
 import sys
+import tempfile
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,8 @@ import yaml
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
 from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.responses import DeploymentResponse
+from prefect.client.schemas.schedules import CronSchedule
 from prefect.context import refresh_global_settings_context
 from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
@@ -43,6 +47,8 @@ _START_WITHIN_S = 900.0
 _STARTS_WITHIN_S = 300.0
 """The server may have a database to bring up to date, beside all else that a machine starts."""
 _QUEUE_AGE_S = 1800.0
+_AUTOMATIONS = 200
+"""That are read at once: the most that Prefect's server gives."""
 _OF_RUNS = ("name", "labels")
 """Variables of a job that a run may set: what it is called."""
 
@@ -249,6 +255,7 @@ def main() -> int:
         check_server(options.within_s)
         refresh_global_settings_context()  # Prefect read the environment when it was imported
         _make(options)
+        return _make_deployments()
     except Tyre3dError as exc:
         _log.error("%s", exc)
         return exc.exit_code
@@ -257,8 +264,69 @@ def main() -> int:
             raise
         _log.error("Prefect's server went away meanwhile (%s): run this again", type(exc).__name__)
         return 1
-    command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
-    return subprocess.run(command, cwd=ROOT, check=False).returncode
+
+
+def as_switched(
+    document: dict[str, Any], there: Sequence[DeploymentResponse], switched: Mapping[str, bool]
+) -> dict[str, Any]:
+    """What ``prefect.yaml`` says, with schedules and triggers on or off as they are on the server.
+
+    Prefect's command makes them anew, as the file says: what was switched on would be off again
+    after every upgrade.
+
+    Args:
+        document: The content of the file.
+        there: The deployments of the server.
+        switched: By name: whether an automation of the server is on.
+    """
+    changed = copy.deepcopy(document)
+    for deployment in changed["deployments"]:
+        name = deployment["name"]
+        active = {
+            (each.schedule.cron, each.schedule.timezone): each.active
+            for known in there
+            if known.name == name
+            for each in known.schedules
+            if isinstance(each.schedule, CronSchedule)
+        }
+        for schedule in deployment.get("schedules", []):
+            key = (schedule["cron"], schedule["timezone"])
+            schedule["active"] = active.get(key, schedule["active"])
+        for number, trigger in enumerate(deployment.get("triggers", []), start=1):
+            automation = f"{name}__automation_{number}"  # as Prefect calls it
+            trigger["enabled"] = switched.get(automation, trigger["enabled"])
+    return changed
+
+
+def _make_deployments() -> int:
+    """Make the deployments by Prefect's own command; returns its exit code.
+
+    What it says is shown where it fails. Otherwise it advises to start workers of Prefect's own,
+    which do not let their runs end when they are stopped.
+    """
+    document = yaml.safe_load((ROOT / "prefect.yaml").read_text())
+    with get_client(sync_client=True) as client:
+        automations = client.read_automations(limit=_AUTOMATIONS)
+        switched = {each.name: each.enabled for each in automations}
+        document = as_switched(document, client.read_deployments(), switched)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "prefect.yaml"
+        file.write_text(yaml.safe_dump(document))
+        command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
+        done = subprocess.run(
+            [*command, "--prefect-file", str(file)],
+            cwd=ROOT,
+            check=False,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+    if done.returncode != 0:
+        _log.error("%s", done.stdout)
+    else:
+        names = [each["name"] for each in document["deployments"]]
+        _log.info("deployments: made, or brought up to date: %s", ", ".join(names))
+    return done.returncode
 
 
 def _make(options: argparse.Namespace) -> None:

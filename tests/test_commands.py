@@ -34,7 +34,7 @@ NOT_TYPED = {
     r"sudo (useradd|install -d -(o tyre3d|m 750)|cp|systemctl)": "changes users and services",
     r"as_tyre3d": "is done as the user that systemd's units have",
     r"kubectl ": "needs a cluster: its files have tests of their own",
-    r"psql |pg_dump |pg_restore |export PREFECT_API_DATABASE_CONNECTION_URL=": "needs Postgres",
+    r"(sudo -u postgres psql|pg_dump|pg_restore|export PREFECT_API_DATABASE)": "needs Postgres",
     r"rm ~/.prefect/": "the server is stopped for it",
     r"make test\b": "these tests",
     r"make deploy ALERT=": "needs a Slack",

@@ -71,7 +71,7 @@ _REFUSALS: _Answers = {
     429: {"model": Refusal, "description": "Too many ask or wait; see Retry-After"},
     500: {"model": Refusal, "description": "A fault of the service"},
     502: {"model": Refusal, "description": "Prefect's server refuses what it should take"},
-    503: {"model": Refusal, "description": "Prefect's server does not answer; see Retry-After"},
+    503: {"model": Refusal, "description": "Prefect's server or storage is away; see Retry-After"},
 }
 _CONFLICT: _Answers = {409: {"model": Refusal, "description": "Another job or file is in the way"}}
 _NO_SPACE: _Answers = {507: {"model": Refusal, "description": "The disk of uploads is full"}}

@@ -168,7 +168,9 @@ class Callbacks:
             status = await self._jobs.status(UUID(job), None)
             if status.status not in ENDED:
                 return False  # it is about to be started again
-            why, heard = await self._send(address, status)
+            why, heard = await self._unreachable(status), True
+            if why is None:
+                why, heard = await self._send(address, status)
             if not heard:
                 silent.add(urlsplit(address).netloc)
             if why is None:
@@ -188,6 +190,17 @@ class Callbacks:
                 self._tries.pop(job, None)
                 _log.error("job %s: its end is not told any more", job, extra=about)
         return False
+
+    async def _unreachable(self, status: JobStatus) -> str | None:
+        """Why nothing can be told of what a job made, its verdict among it; None where it can."""
+        if status.status == "completed" and not status.result_is_there:
+            try:
+                await self._jobs.check_reach(status.job_id)
+            except ApiError as exc:
+                if exc.status == 503:
+                    return exc.message
+                raise
+        return None
 
     @contextmanager
     def _at_it(self, job: str) -> Iterator[None]:

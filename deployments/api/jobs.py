@@ -250,13 +250,22 @@ class Jobs:
 
         Raises:
             ApiError: 404 if it made no such file, 409 if it has not been completed, 410 if what
-                lies there is no longer what it made.
+                lies there is no longer what it made, 503 if that cannot be told now.
         """
         status = await self.status(job_id, owner)
         if status.status != "completed":
             raise ApiError(409, "not-completed", f"The job is {status.status}")
         job = await self._job(await self._runs.find(job_id))
         return await asyncio.to_thread(self._results.file, job.attempts, name)
+
+    async def check_reach(self, job_id: UUID) -> None:
+        """Make sure that what lies where a job wrote can be looked at.
+
+        Raises:
+            ApiError: 503 where a disk, a share or S3 is away.
+        """
+        job = await self._job(await self._runs.find(job_id))
+        await asyncio.to_thread(self._results.check_reach, job.attempts)
 
     async def make_again(self) -> int:
         """Start jobs again whose process died, as often as the settings allow.

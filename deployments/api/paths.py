@@ -16,6 +16,8 @@ from configs.locations import (
 from deployments.api.errors import ApiError
 from tasks.core.phrasing import counted
 
+RETRY_STORAGE_S = 30
+"""When disks, shares and S3 that are away are to be asked for again."""
 _MAX_NAME_BYTES = 255
 _MAX_PATH_BYTES = 4000
 _BESIDE = (*LEVELS, "atlas", "change", "placed", "new", "damaged")
@@ -34,17 +36,30 @@ def below(location: Path | str, roots: tuple[Path | str, ...], field: str) -> Pa
         field: The field of the request that holds the location, for the message.
 
     Raises:
-        ApiError: 422 if it does not; the message does not reveal what lies elsewhere.
+        ApiError: 422 if it does not; the message does not reveal what lies elsewhere. 503 where
+            the root is away.
     """
     if not has_unprintable(str(location)):
         if isinstance(location, str):
             if any(isinstance(root, str) and location.startswith(f"{root}/") for root in roots):
                 return location
         elif (real := _resolved(location)) is not None:
-            folders = [root.resolve() for root in roots if isinstance(root, Path)]
-            if any(real.is_relative_to(folder) and real != folder for folder in folders):
-                return real
+            for root in (each for each in roots if isinstance(each, Path)):
+                if real.is_relative_to(root.resolve()) and real != root.resolve():
+                    check_root(root)
+                    return real
     raise ApiError(422, "path-refused", f"{field} must be an absolute path below a configured root")
+
+
+def check_root(root: Path) -> None:
+    """Make sure that a root is there: the folder of a share that is away may come back.
+
+    Raises:
+        ApiError: 503.
+    """
+    if not root.is_dir():
+        message = f"The folder {root} is not there: its disk or share is away"
+        raise ApiError(503, "storage-failed", message, retry_after_s=RETRY_STORAGE_S)
 
 
 def _resolved(path: Path) -> Path | None:
@@ -97,11 +112,13 @@ def folder_below(location: Path | str, roots: tuple[Path | str, ...], field: str
         field: The field of the request that holds it, for the message.
 
     Raises:
-        ApiError: 422.
+        ApiError: 422, or 503 as of :func:`below`.
     """
     real = _resolved(location) if isinstance(location, Path) else location
     folders = [root.resolve() if isinstance(root, Path) else root for root in roots]
     if real in folders and not has_unprintable(str(real)):
+        if isinstance(real, Path):
+            check_root(real)
         return location if isinstance(location, str) else Path(str(real))
     folder = below(location, roots, field)
     if isinstance(folder, Path) and folder.exists() and not folder.is_dir():

@@ -19,7 +19,7 @@ from deployments.api.attempts import Run
 from deployments.api.errors import ApiError
 from deployments.api.job_kinds import Kind, Parameters
 from deployments.api.models import Judgement
-from deployments.api.paths import below
+from deployments.api.paths import RETRY_STORAGE_S, below
 from tasks.core.errors import Tyre3dError
 from tasks.storage.results import Results
 
@@ -116,7 +116,8 @@ class JobResults:
             name: As the job's status lists it.
 
         Raises:
-            ApiError: 404 if it made no such file, 410 if what lies there is no longer what it made.
+            ApiError: 404 if it made no such file, 410 if what lies there is no longer what it made,
+                503 if that cannot be told now.
         """
         result = self._found(attempts)
         if result is not None and name not in result.files:
@@ -124,9 +125,33 @@ class JobResults:
             raise ApiError(404, "file-unknown", f"This job made no file of that name; {made}")
         file = result.read(name) if result is not None else None
         if file is None:
+            self.check_reach(attempts)
             message = "What lies there is no longer what this job made, or cannot be read here"
             raise ApiError(410, "result-replaced", message)
         return file
+
+    def check_reach(self, attempts: Sequence[Run]) -> None:
+        """Make sure that what lies where a job wrote can be looked at, whatever it is.
+
+        Args:
+            attempts: The job's runs.
+
+        Raises:
+            ApiError: 503 where a disk, a share or S3 is away.
+        """
+        parameters = attempts[0]["parameters"]
+        settings = Settings().model_copy(update={"s3_patience_s": 0.0})
+        try:
+            location = below(self._kind.glb_of(parameters), self._roots, "the result")
+            folder = Results(parent_and_name(location)[0], settings)
+            folder.read(f"{self._kind.stem_of(parameters)}.json")
+        except Tyre3dError as exc:
+            if exc.retryable:
+                message = f"{exc.what}. {exc.advice}"
+                raise ApiError(503, exc.code, message, retry_after_s=RETRY_STORAGE_S) from exc
+        except ApiError as exc:
+            if exc.status == 503:
+                raise
 
     def run_there(self, parameters: Parameters) -> UUID | None:
         """The run that wrote the result which lies where a job is to write, if one says so.

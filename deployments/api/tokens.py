@@ -7,6 +7,7 @@ line that the file of tokens takes.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import hmac
 import logging
@@ -104,7 +105,7 @@ class Tokens:
         self._seen: tuple[int, ...] = ()
         if path is not None:
             self._seen = self._look(path)
-            self._listed = parse_tokens(path.read_text())
+            self._listed = parse_tokens(path.read_text(encoding="utf-8-sig"))
 
     def client_of(self, token: str) -> Client | None:
         """Whose token it is, None if it is nobody's."""
@@ -124,11 +125,13 @@ class Tokens:
         """Read the file again where it was changed; one that is damaged changes nothing."""
         if self._path is None:
             return
+        seen: tuple[int, ...] = ()  # as long as it is away; told once, not at every request
         try:
-            seen = self._look(self._path)
+            with contextlib.suppress(FileNotFoundError):
+                seen = self._look(self._path)
             if seen != self._seen:
                 self._seen = seen
-                self._listed = parse_tokens(self._path.read_text())
+                self._listed = parse_tokens(self._path.read_text(encoding="utf-8-sig"))
                 _log.info("file of tokens: read again, %s", counted(len(self._listed), "token"))
         except (OSError, ValueError) as exc:
             _log.error("file of tokens: %s; the tokens that were read before stay valid", exc)

@@ -23,6 +23,7 @@ from configs.settings import Settings
 from deployments.api.body_limits import check_encoding
 from deployments.api.errors import ApiError
 from deployments.api.models import UploadAddress, Uploaded, UploadWanted
+from deployments.api.paths import check_root
 from deployments.api.settings import ApiSettings
 from tasks.core.errors import Tyre3dError
 from tasks.storage.base import as_storage_error
@@ -134,9 +135,11 @@ async def receive_upload(
     its name and nothing is replaced; a part of it is never seen.
 
     Raises:
-        ApiError: 413, 422, 502 or 507.
+        ApiError: 413, 422, 502, 503 or 507.
     """
     target, root = _location_of(name, settings), settings.input_roots[0]
+    if isinstance(root, Path):
+        check_root(root)
     digest, size = hashlib.sha256(), 0
     try:
         with tempfile.NamedTemporaryFile(prefix=_PART, dir=_beside(root)) as part:

@@ -258,7 +258,9 @@ def _add_service(commands: argparse._SubParsersAction[_Parser]) -> None:
     )
     worker = commands.add_parser("worker", help="take runs of a pool; SIGTERM lets them finish")
     worker.add_argument("pool", metavar="POOL", help="cpu, batch or gpu")
-    worker.add_argument("--limit", type=_runs, default=1, metavar="N", help="runs at a time (1)")
+    worker.add_argument(
+        "--limit", type=_runs, metavar="N", help="runs at a time (as many as the pool; else 1)"
+    )
     worker.add_argument("--name", metavar="NAME", help="name of the worker")
     worker.add_argument("--healthcheck", action="store_true", help="answer /health on port 8080")
     worker.add_argument(

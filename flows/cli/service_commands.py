@@ -54,7 +54,7 @@ def ui(options: argparse.Namespace) -> int:
             )
         _check_port(options.host, options.port)
         make_own_database()
-        for name, value in {**closed(password, origin), **_RETENTION}.items():
+        for name, value in {**closed(password, origin), **_RETENTION, **_pages()}.items():
             os.environ.setdefault(name, value)
         os.environ["PREFECT_API_URL"] = f"{origin}/api"
         os.environ["PREFECT_API_AUTH_STRING"] = password
@@ -67,6 +67,16 @@ def ui(options: argparse.Namespace) -> int:
         address = ["--host", options.host, "--port", str(options.port)]
         command = [sys.executable, "-m", "flows.cli.prefect_process", "server", "start"]
         os.execv(sys.executable, [*command, *address])
+
+
+def _pages() -> dict[str, str]:
+    """Where Prefect unpacks the pages of its UI: by itself it writes into its own installation.
+
+    That is of another user where the server is a service, or on a file system that is read-only.
+    """
+    if "PREFECT_UI_STATIC_DIRECTORY" in os.environ:  # its former name, which the other one hides
+        return {}
+    return {"PREFECT_SERVER_UI_STATIC_DIRECTORY": str(prefect_home() / "ui")}
 
 
 def _check_port(host: str, port: int) -> None:
@@ -134,7 +144,7 @@ def worker(options: argparse.Namespace) -> int:
     from flows.support.machine import locations_of
     from flows.support.worker import SILENCE_S, serve
 
-    check_pool(options.pool)
+    limit = check_pool(options.pool)
 
     if settings.log_json:
         log_json()
@@ -142,7 +152,7 @@ def worker(options: argparse.Namespace) -> int:
     return asyncio.run(
         serve(
             options.pool,
-            options.limit,
+            options.limit or limit or 1,
             options.name,
             healthcheck=options.healthcheck,
             silence_s=options.silence_s or SILENCE_S,

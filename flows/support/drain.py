@@ -57,15 +57,18 @@ def resume_pool(pool: str) -> None:
         _pause(client, pool, paused=False)
 
 
-def check_pool(pool: str) -> None:
+def check_pool(pool: str) -> int | None:
     """Make sure that a pool is there: a worker makes one that is not, open to whatever runs bring.
+
+    Returns:
+        How many of its runs go at a time on all machines; None: as many as come.
 
     Raises:
         InputError: ``unknown-pool``.
     """
     with get_client(sync_client=True) as client:
         try:
-            client.read_work_pool(pool)
+            return client.read_work_pool(pool).concurrency_limit
         except ObjectNotFound as exc:
             raise _unknown(pool) from exc
 

@@ -256,7 +256,7 @@ def _expected(entry: ModelEntry | None, folder: Path, file: str) -> str:
         return entry.weights.digest
     sums = folder / _SUMS
     if sums.is_file():
-        for line in sums.read_text().splitlines():
+        for line in sums.read_text(encoding="utf-8-sig").splitlines():
             digest, _, name = line.partition(" ")
             if name.strip().removeprefix("*") == file:
                 return digest

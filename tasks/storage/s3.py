@@ -221,7 +221,14 @@ class S3Storage:
 
     def _info(self, key: str) -> dict[str, Any] | None:
         path = self._path(key)
-        info = self._unless_missing(key, lambda: dict(self._fs.info(path)))
+
+        def ask() -> dict[str, Any]:
+            info = dict(self._fs.info(path))
+            if info["type"] == "file" and not info["LastModified"]:
+                raise OSError("what answers there is not S3: its object has no time")
+            return info
+
+        info = self._unless_missing(key, ask)
         return info if info is not None and info["type"] == "file" else None
 
     def keys(self, prefix: str) -> list[str]:

@@ -86,6 +86,12 @@ def test_variables_of_others_and_of_the_installation_are_none_of_parameters(
         from_environment({f"TYRE3D_MERGE__{'X' * 5000}": "1"})
 
 
+def test_a_file_that_an_editor_of_windows_wrote_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "c.toml"
+    path.write_bytes(b"\xef\xbb\xbf[merge]\r\nsmoothing_rounds = 4\r\n")
+    assert [(s.name, s.value) for s in from_file(path)] == [("merge.smoothing_rounds", 4)]
+
+
 def test_the_later_place_counts_field_by_field(tmp_path: Path) -> None:
     path = tmp_path / "c.toml"
     path.write_text(

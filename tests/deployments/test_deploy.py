@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import subprocess
 import sys
+from contextlib import nullcontext
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any, cast
@@ -11,8 +13,12 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
+import yaml
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
+from prefect.client.schemas.objects import DeploymentSchedule
+from prefect.client.schemas.responses import DeploymentResponse
+from prefect.client.schemas.schedules import CronSchedule
 from prefect.events.schemas.automations import Automation, AutomationCore
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 
@@ -120,3 +126,55 @@ def test_a_server_that_starts_is_waited_for_and_one_that_goes_away_is_told_of(
     assert waits == [0.0, 7.0]
     assert "waited for" in caplog.messages[0]
     assert "run this again" in caplog.messages[-1]
+
+
+class EmptyServer:
+    """Of which nothing has been asked yet."""
+
+    def read_automations(self, **_: Any) -> list[Any]:
+        return []
+
+    read_deployments = read_automations
+
+
+@pytest.mark.parametrize("on", [True, False])
+def test_what_was_switched_on_the_server_stays_so(on: bool) -> None:
+    """Of uploads nothing would be made after an upgrade, and nobody told."""
+    document = yaml.safe_load((deploy.ROOT / "prefect.yaml").read_text())
+    assert deploy.as_switched(document, [], {}) == document
+    schedules = [
+        DeploymentSchedule(schedule=CronSchedule(cron="0 2 * * *", timezone="UTC"), active=on),
+        DeploymentSchedule(schedule=CronSchedule(cron="9 9 * * *", timezone="UTC"), active=True),
+    ]
+    there = DeploymentResponse(id=uuid4(), name="incoming", flow_id=uuid4(), schedules=schedules)
+    switched = {"incoming__automation_1": on, "another": not on}
+    changed = {
+        each["name"]: each
+        for each in deploy.as_switched(document, [there], switched)["deployments"]
+    }
+    assert [each["active"] for each in changed["incoming"]["schedules"]] == [on]
+    assert [each["enabled"] for each in changed["incoming"]["triggers"]] == [on]
+    assert [each["active"] for each in changed["prune"]["schedules"]] == [True]
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_of_what_prefects_command_says_only_a_failure_is_shown(
+    code: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where it succeeds it advises to start workers of its own, who lose the runs at hand."""
+    said = "start a worker: prefect worker start --pool 'gpu'"
+    monkeypatch.setattr(deploy, "check_server", lambda _: None)
+    monkeypatch.setattr(deploy, "_make", lambda _: None)
+    for name in ("ask_loopback_directly", "use_own_password", "refresh_global_settings_context"):
+        monkeypatch.setattr(deploy, name, lambda: None)
+    monkeypatch.setattr(sys, "argv", ["deploy"])
+    done = subprocess.CompletedProcess([], code, stdout=said)
+    monkeypatch.setattr(deploy, "get_client", lambda **_: nullcontext(EmptyServer()))
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: done)
+    with caplog.at_level(logging.INFO, logger="tyre3d.deploy"):
+        assert deploy.main() == code
+    (line,) = caplog.messages
+    if code:
+        assert line == said
+    else:
+        assert line.endswith("compare, history, infer, batch, incoming, prune, train")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
@@ -15,6 +16,7 @@ from configs.settings import Settings
 from deployments.api.settings import ApiSettings
 from tests.deployments.kubernetes import FOLDER, containers_of, kustomization_of, pod_of
 from tests.deployments.kubernetes import resources_of as files_of
+from tests.deployments.stack import ROOT
 from tests.deployments.test_configuration import _names
 
 VERSIONS = ("1.31", "1.37")
@@ -62,6 +64,27 @@ def test_kustomize_builds_what_the_files_say(name: str) -> None:
     if name == "gpu":
         (settings,) = (r["data"] for r in made if _title(r) == "ConfigMap-tyre3d")
         assert settings["TYRE3D_INFER_DEPLOYMENT"] == "infer/infer"
+
+
+def test_the_overlay_of_the_page_is_built(tmp_path: Path) -> None:
+    """Of a patch that begins with a bracket kustomize expects JSON, and takes no YAML."""
+    page = (ROOT / "docs" / "operations.md").read_text()
+    (patches,) = re.findall(r"```yaml\n(patches:\n.*?)```", page, re.DOTALL)
+    for each in yaml.safe_load(patches)["patches"]:
+        assert each["patch"].startswith("- ")
+    if shutil.which("kubectl") is None:
+        pytest.skip("needs kubectl")
+    shutil.copytree(FOLDER, tmp_path / "kubernetes")
+    overlay = tmp_path / "overlay" / "kustomization.yaml"
+    overlay.parent.mkdir()
+    overlay.write_text(f"resources: [../kubernetes/base]\n{patches}")
+    command = ["kubectl", "kustomize", str(overlay.parent)]
+    built = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    (clients,) = (
+        r for r in yaml.safe_load_all(built) if _title(r) == "NetworkPolicy-tyre3d-clients"
+    )
+    assert clients["spec"]["egress"][-1] == {"ports": [{"protocol": "TCP", "port": 9000}]}
+    kubernetes_validate.validate(clients, VERSIONS[-1], strict=True)
 
 
 @pytest.mark.parametrize("resource", WITH_PODS, ids=_title)

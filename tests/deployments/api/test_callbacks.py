@@ -25,7 +25,7 @@ from deployments.api.job_kinds import Reconstructions
 from deployments.api.jobs import Jobs
 from deployments.api.settings import ApiSettings
 from tests.deployments.api.backend import DOCUMENT, SECRET, Backend, documented_check
-from tests.deployments.api.service import TOKEN, client_of, runs_on
+from tests.deployments.api.service import TOKEN, client_of, runs_on, write_result_of
 from tests.deployments.api.stand_in import Prefect
 
 
@@ -103,6 +103,33 @@ def test_the_end_of_a_job_is_told_once_and_signed(
             seconds, value = re.fullmatch(r"t=(\d+),v1=(\w+)", headers[SIGNATURE]).groups()
             text = seconds.encode() + b"." + content
             assert value == hmac.new(SECRET.encode(), text, hashlib.sha256).hexdigest()
+
+    asyncio.run(ask())
+
+
+def test_of_a_mesh_that_is_out_of_reach_nothing_is_told_yet(
+    settings: ApiSettings, body: dict[str, Any], backend: Backend, tmp_path: Path
+) -> None:
+    """It would be told once, without the verdict."""
+    prefect = Prefect()
+    now = [1000.0]
+
+    async def ask() -> None:
+        async for api in client_of(prefect, settings):
+            job = (await api.post("/reconstruct", json=body)).json()["job_id"]
+            prefect.set(job, "COMPLETED")
+            verdict = {"verdict": "pass", "reasons": [], "retake": []}
+            write_result_of(job, tmp_path, verdict=verdict)
+            (tmp_path / "out").rename(tmp_path / "unmounted")
+            tells = await teller(prefect, settings, clock=lambda: now[0])
+            assert await tells.tell() == 0
+            assert backend.got == []
+            (tmp_path / "unmounted").rename(tmp_path / "out")
+            now[0] += 5.1
+            await asyncio.sleep(0.06)
+            assert await tells.tell() == 1
+            ((_, _, content),) = backend.got
+            assert json.loads(content)["job"]["verdict"] == "pass"
 
     asyncio.run(ask())
 

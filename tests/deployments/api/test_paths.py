@@ -81,6 +81,22 @@ def test_what_lies_elsewhere_or_cannot_be_looked_at_is_refused_alike(root: Path,
     assert caught.value.message == "the input must be an absolute path below a configured root"
 
 
+def test_a_root_that_is_away_may_come_back(root: Path) -> None:
+    """As of a share that is not mounted: nothing is wrong with the request."""
+    root.resolve().rename(root.with_name("unmounted"))
+    for look in (
+        lambda: below(root / "a.mp4", (S3, root), "x"),
+        lambda: input_below(root / "a.mp4", (root,), is_video=True),
+        lambda: output_below(root / "a.glb", (root,), beside=["a.glb"]),
+        lambda: folder_below(root / "new", (root,), "output_dir"),
+        lambda: folder_below(root, (root,), "output_dir"),
+    ):
+        with pytest.raises(ApiError) as caught:
+            look()
+        assert (caught.value.status, caught.value.code) == (503, "storage-failed")
+        assert caught.value.retry_after_s is not None
+
+
 def test_a_name_beside_a_root_is_not_below_it(root: Path, tmp_path: Path) -> None:
     for path in (Path("a.mp4"), tmp_path / "rooted" / "a.mp4", Path(f"{root}2"), Path("/")):
         with refused():

@@ -15,6 +15,8 @@ import pytest
 from deployments.api.job_kinds import Comparisons, Kind, Reconstructions
 from deployments.api.models import Judgement
 from deployments.api.results import JobResults
+from tasks.storage.base import storage_error
+from tasks.storage.results import Results
 from tests.deployments.api.service import Use, write_result_of
 from tests.deployments.api.stand_in import Prefect
 
@@ -43,6 +45,38 @@ def test_a_job_never_tells_the_figures_of_another(
         # the JSON of one run, the GLB of another
         (tmp_path / "out" / "tyre.glb").write_bytes(b"glTF of a third")
         assert (await api.get(f"/reconstruct/{second}/mesh.glb")).status_code == 410
+
+    use(test)
+
+
+def test_a_result_that_is_out_of_reach_is_not_called_replaced(
+    use: Callable[[Use], None],
+    prefect: Prefect,
+    body: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is told to be gone for good nobody asks for again."""
+
+    def away(*_: Any) -> None:
+        raise storage_error("storage-failed", "S3 does not answer", "Try again")
+
+    async def test(api: httpx.AsyncClient) -> None:
+        job = (await api.post("/reconstruct", json=body)).json()["job_id"]
+        prefect.set(job, "COMPLETED")
+        write_result_of(job, tmp_path)
+        path = f"/reconstruct/{job}/mesh.glb"
+        (tmp_path / "out").rename(tmp_path / "unmounted")
+        answer = await api.get(path)
+        assert (answer.status_code, answer.json()["code"]) == (503, "storage-failed")
+        assert int(answer.headers["Retry-After"]) > 0
+        (tmp_path / "unmounted").rename(tmp_path / "out")
+        assert (await api.get(path)).status_code == 200
+        with monkeypatch.context() as patched:
+            patched.setattr(Results, "read", away)
+            assert (await api.get(path)).status_code == 503
+        (tmp_path / "out" / "tyre.glb").unlink()
+        assert (await api.get(path)).status_code == 410
 
     use(test)
 

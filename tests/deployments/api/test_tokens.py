@@ -118,7 +118,7 @@ def test_clients_do_not_see_each_others_jobs(settings: ApiSettings, body: dict[s
 
 
 def test_a_file_that_changes_is_read_again_and_a_damaged_one_changes_nothing(
-    tmp_path: Path,
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "tokens"
     path.write_text(line("shop", "read", SHOP))
@@ -135,8 +135,16 @@ def test_a_file_that_changes_is_read_again_and_a_damaged_one_changes_nothing(
         found = {t for t in (SHOP, "the-next-token", "no-token") if known.client_of(t)}
         assert found == valid
         assert known.client_of(TOKEN) is not None
+    path.write_text(line("shop", "read", SHOP))
+    assert known.client_of(SHOP) is not None
     path.unlink()
-    assert known.client_of(TOKEN) is not None
+    caplog.clear()
+    for _ in range(3):  # told once: requests are many
+        assert known.client_of(TOKEN) is not None
+        assert known.client_of(SHOP) is not None
+    assert len(caplog.messages) == 1
+    path.write_text(line("watch", "read", WATCH))
+    assert known.client_of(WATCH) is not None
 
 
 @pytest.mark.parametrize(
@@ -156,6 +164,15 @@ def test_a_file_that_changes_is_read_again_and_a_damaged_one_changes_nothing(
 def test_what_is_no_line_of_the_file(text: str) -> None:
     with pytest.raises(ValueError, match="line 2: "):
         parse_tokens(f"# tokens\n{text}\n")
+
+
+def test_a_file_that_an_editor_of_windows_wrote_is_read(tmp_path: Path) -> None:
+    """Such an editor puts a mark of the encoding before the first line."""
+    path = tmp_path / "tokens"
+    text = "# tokens\n" + line("shop", "read", SHOP)
+    for each in (text, line("shop", "read", SHOP)):
+        path.write_bytes(b"\xef\xbb\xbf" + each.replace("\n", "\r\n").encode())
+        assert Tokens([], path).client_of(SHOP) is not None
 
 
 def test_all_tokens_are_compared_in_constant_time(

@@ -93,6 +93,19 @@ def test_a_disk_that_takes_no_video_is_told_for_what_it_is(
     use(test)
 
 
+def test_where_the_folder_of_uploads_is_away_it_is_to_be_sent_again(
+    use: Callable[[Use], None], tmp_path: Path
+) -> None:
+    async def test(api: httpx.AsyncClient) -> None:
+        (tmp_path / "in").rename(tmp_path / "unmounted")
+        answer = await api.put("/uploads/a.mp4", content=b"x")
+        assert (answer.status_code, answer.json()["code"]) == (503, "storage-failed")
+        assert int(answer.headers["Retry-After"]) > 0
+        assert not (tmp_path / "in").exists()
+
+    use(test)
+
+
 def test_uploads_do_not_fill_the_disk_that_others_write_to(
     use: Callable[[Use], None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

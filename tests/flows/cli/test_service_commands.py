@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from flows.cli import commands
+from flows.cli import commands, service_commands
 from flows.cli.main import main
 from flows.cli.server_process import free_port
+from flows.support import drain
 from tasks.core.errors import ResourceError
 
 STOPPED = ResourceError("server-start", stage="start", what="far enough", advice="Stop")
@@ -71,6 +72,7 @@ from flows.support.own_server import prefect_home
 def become(program, command):
     assert command[1:5] == ["-m", "flows.cli.prefect_process", "server", "start"]
     print((prefect_home() / "prefect.db").exists(), repr(what_is_wrong(prefect_home())))
+    print(os.environ["PREFECT_SERVER_UI_STATIC_DIRECTORY"])
     sys.exit(0)
 
 service_commands.os.execv = become
@@ -96,4 +98,32 @@ def test_the_ui_of_a_new_home_finds_its_database(tmp_path: Path) -> None:
         timeout=300,
         check=True,
     )
-    assert told.stdout.split() == ["True", "''"]
+    # its pages, too, lie there: the installation may be another user's, or read-only
+    assert told.stdout.split() == ["True", "''", str(tmp_path / "prefect/ui")]
+
+
+@pytest.mark.filterwarnings("ignore:Type 'DrainingWorker'")
+@pytest.mark.parametrize(
+    ("said", "of_pool", "limit"),
+    [([], 20, 20), ([], None, 1), ([], 0, 1), (["--limit", "3"], 20, 3)],
+)
+def test_a_worker_takes_as_many_runs_as_its_pool_unless_told(
+    said: list[str],
+    of_pool: int | None,
+    limit: int,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """A unit of systemd names its pool alone, and one batch would have all others wait."""
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "prefect"))
+    monkeypatch.setattr(service_commands, "check_server", lambda: None)
+    monkeypatch.setattr(drain, "check_pool", lambda _: of_pool)
+    limits = []
+
+    async def serve(pool: str, limit: int, *_: object, **__: object) -> int:
+        limits.append(limit)
+        return 0
+
+    monkeypatch.setattr("flows.support.worker.serve", serve)
+    assert main(["worker", "batch", *said]) == 0
+    assert limits == [limit]

@@ -110,6 +110,14 @@ def test_wrong_digests_are_refused(home: Path) -> None:
         choose_model(str(home / "mine"), home / "models")
 
 
+def test_a_list_of_digests_that_an_editor_of_windows_wrote_is_heeded(home: Path) -> None:
+    put_model(home / "mine", "model.safetensors")
+    digest = hashlib.sha256((home / "mine/model.safetensors").read_bytes()).hexdigest()
+    line = f"{digest}  model.safetensors\r\n".encode()
+    (home / "mine/SHA256SUMS").write_bytes(b"\xef\xbb\xbf" + line)
+    assert choose_model(str(home / "mine"), home / "models").folder == home / "mine"
+
+
 def test_digests_follow_the_weights_and_the_configuration(home: Path) -> None:
     put_model(home / "mine", "model.safetensors")
     first = choose_model(str(home / "mine"), home / "models")

@@ -96,6 +96,16 @@ def test_credentials_that_will_not_do_are_told_at_once(faulty: Open, name: str) 
     assert proxy.asked <= 4
 
 
+@pytest.mark.parametrize("ask", ["size", "mark"])
+def test_a_page_in_the_place_of_s3_is_no_object(faulty: Open, ask: str) -> None:
+    """As of a proxy that wants somebody to log in: the page would be taken for a film."""
+    storage, _ = faulty(*[200] * 100, s3_patience_s=0)
+    with pytest.raises(StorageError, match=r"storage-failed.*is not S3") as caught:
+        getattr(storage, ask)("a")
+    assert caught.value.retryable
+    storage.touch("a")
+
+
 def test_keys_that_are_incomplete_or_missing_are_told_as_that(
     server: S3Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
