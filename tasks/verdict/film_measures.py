@@ -24,7 +24,7 @@ _THUMB_PX = 96
 
 _BINS = 32
 _SMOOTH_BINS = 3.0
-_AB = (64, 191)
+_AB = (64, 192)
 """Colours are counted in bins of 8 levels of L and 4 of a and b, between these levels."""
 
 
@@ -177,9 +177,9 @@ def _histogram(thumb: NDArray[np.uint8]) -> NDArray[np.float32]:
 
     In L*a*b*, where greys are neighbours: their hue is noise.
     """
-    lab = np.clip(cv2.cvtColor(thumb, cv2.COLOR_BGR2LAB), [0, *_AB[:1] * 2], [255, *_AB[1:] * 2])
-    ranges = [0, 256, _AB[0], _AB[1] + 1, _AB[0], _AB[1] + 1]
-    counts = cv2.calcHist([lab.astype(np.uint8)], [0, 1, 2], None, [_BINS] * 3, ranges)
+    lab = cv2.cvtColor(thumb, cv2.COLOR_BGR2LAB)
+    lab[..., 1:] = lab[..., 1:].clip(_AB[0], _AB[1] - 1)
+    counts = cv2.calcHist([lab], [0, 1, 2], None, [_BINS] * 3, [0, 256, *_AB, *_AB])
     smooth = gaussian_filter(counts, _SMOOTH_BINS, mode="nearest")
     return np.asarray(smooth / max(float(smooth.sum()), 1e-9), np.float32)
 
