@@ -8,7 +8,7 @@ from pathlib import Path
 
 from deployments.api.errors import _CODES
 from tasks.core.errors import TRANSIENT_CODES
-from tests.tasks.core.test_errors import PERMANENT
+from tests.tasks.core.test_errors import raised_codes
 
 ROOT = Path(__file__).parents[1]
 RUNBOOK = (ROOT / "docs" / "runbook.md").read_text()
@@ -41,14 +41,13 @@ def test_every_code_is_told_of_once() -> None:
         r"`([a-z0-9-]+)`", "".join(x.split("|")[1] for x in RUNBOOK.splitlines() if x[:3] == "| `")
     )
     assert len(told) == len(set(told))
-    of_training = {code for code in PERMANENT if code.startswith("training-")}  # no service trains
+    of_training = {c for c in raised_codes() if c.startswith("training-")}  # no service trains
     api = _codes_of_the_api()
     assert {"busy", "not-permitted", "path-refused", "invalid", "prefect-away"} <= api
-    assert set(told) == (PERMANENT - of_training) | TRANSIENT_CODES | api
+    assert set(told) == (raised_codes() - of_training) | api
 
 
 def test_it_says_rightly_whether_another_try_can_help() -> None:
-    ours = PERMANENT | TRANSIENT_CODES
-    said = {code: again == "yes" for code, again in _rows().items() if code in ours}
+    said = {code: again == "yes" for code, again in _rows().items() if code in raised_codes()}
     assert said
     assert {code for code, again in said.items() if again} == TRANSIENT_CODES
