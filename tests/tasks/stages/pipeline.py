@@ -1,29 +1,16 @@
-"""All stages, in their order."""
+"""All stages of a reconstruction, in their order: those of the modules in ``tasks/stages``."""
 
-from tasks.stages.estimate_poses import ESTIMATE_POSES
-from tasks.stages.export_glb import EXPORT
-from tasks.stages.extract_frames import EXTRACT
-from tasks.stages.infer_codes import INFER
-from tasks.stages.inspect_frames import INSPECT
-from tasks.stages.judge_mesh import JUDGE
-from tasks.stages.make_report import REPORT
-from tasks.stages.merge_fields import MERGE
-from tasks.stages.rectify_views import RECTIFY
-from tasks.stages.remove_backgrounds import REMOVE_BACKGROUNDS
-from tasks.stages.select_frames import SELECT
-from tasks.stages.unroll_atlas import ATLAS
+from importlib import import_module
+from pkgutil import iter_modules
 
-PIPELINE = (
-    EXTRACT,
-    INSPECT,
-    REMOVE_BACKGROUNDS,
-    ESTIMATE_POSES,
-    RECTIFY,
-    SELECT,
-    INFER,
-    MERGE,
-    JUDGE,
-    ATLAS,
-    EXPORT,
-    REPORT,
-)
+import tasks.stages
+from configs.stages import StageName
+from tasks.stages.stage import Stage
+
+_MODULES = [
+    import_module(f"tasks.stages.{each.name}") for each in iter_modules(tasks.stages.__path__)
+]
+_FOUND = [
+    value for module in _MODULES for value in vars(module).values() if isinstance(value, Stage)
+]
+PIPELINE = tuple(stage for name in StageName for stage in _FOUND if stage.name == name)
