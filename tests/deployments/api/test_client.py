@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import get_args
 
 import pytest
+
+from configs.presets import Device, MotionHint, PresetName
 
 ROOT = Path(__file__).parents[3]
 TSC = ROOT / "node_modules" / ".bin" / "tsc"
@@ -26,6 +30,15 @@ const { status } = await client.wait("job");
 const failed = await client.wait("job").catch((error) => error);
 console.log(status, pauses.join(), failed instanceof Tyre3dError, failed.code);
 """
+
+
+@pytest.mark.parametrize(
+    ("option", "choices"), [("preset", PresetName), ("device", Device), ("motion", MotionHint)]
+)
+def test_an_option_has_the_choices_of_the_service(option: str, choices: object) -> None:
+    source = (ROOT / "deployments" / "api" / "client" / "tyre3d.ts").read_text()
+    [told] = re.findall(rf"^  {option}\?: (.*);$", source, re.MULTILINE)
+    assert re.findall(r'"([a-z]+)"', told) == list(get_args(choices))
 
 
 @pytest.mark.slow

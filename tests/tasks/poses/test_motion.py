@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import cv2
 import numpy as np
@@ -81,6 +82,12 @@ def test_a_path_is_named_among_what_is_possible(
     cameras: list[Camera], among: tuple[Motion, ...], name: Motion
 ) -> None:
     assert name_motion(cameras, np.zeros(3), AXLE, UP, among=among) == name
+
+
+@pytest.mark.parametrize("motion", get_args(Motion))
+def test_a_motion_that_is_sure_is_named_whatever_the_path(motion: Motion) -> None:
+    for cameras in (around(), wandering()):
+        assert name_motion(cameras, np.zeros(3), AXLE, UP, among=(motion,)) == motion
 
 
 def frames_of(
