@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from configs.locations import is_address, split_address
 from configs.settings import Settings
 from tasks.core.errors import StorageError
 from tasks.storage.base import Storage
+
+
+def _s3(address: str, settings: Settings) -> Storage:
+    from tasks.storage.s3 import S3Storage
+
+    return S3Storage(address, settings)
+
+
+MAKERS: dict[str, Callable[[str, Settings], Storage]] = {"s3": _s3}
+"""What makes the storage at an address, by scheme."""
 
 
 def open_storage(location: Path | str, settings: Settings) -> Storage:
@@ -22,7 +33,7 @@ def open_storage(location: Path | str, settings: Settings) -> Storage:
     """
     if isinstance(location, str) and is_address(location):
         try:
-            split_address(location)
+            scheme, _, _ = split_address(location)
         except ValueError as exc:
             raise StorageError(
                 "storage-address",
@@ -30,9 +41,7 @@ def open_storage(location: Path | str, settings: Settings) -> Storage:
                 what=f"{location} cannot be used: {exc}",
                 advice="Mend the address (TYRE3D_STORAGE, inputs or outputs)",
             ) from exc
-        from tasks.storage.s3 import S3Storage
-
-        return S3Storage(location, settings)
+        return MAKERS[scheme](location, settings)
     from tasks.storage.local import LocalStorage
 
     return LocalStorage(Path(location))

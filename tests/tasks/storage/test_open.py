@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from configs.locations import SCHEMES
 from configs.request import ReconstructRequest
 from configs.settings import Settings
 from tasks.batch.sources import find_sources
 from tasks.core.errors import InputError, StorageError
 from tasks.storage.local import LocalStorage
-from tasks.storage.open import open_storage
+from tasks.storage.open import MAKERS, open_storage
 from tasks.storage.s3 import S3Storage
 
 
@@ -21,6 +22,10 @@ def test_a_folder_and_a_bucket_are_told_apart(tmp_path: Path) -> None:
     assert isinstance(open_storage(str(tmp_path), Settings()), LocalStorage)
     assert isinstance(open_storage("s3://bucket", Settings()), S3Storage)
     assert isinstance(open_storage("s3://bucket/a/b", Settings()), S3Storage)
+
+
+def test_every_scheme_has_its_storage() -> None:
+    assert set(MAKERS) == set(SCHEMES)
 
 
 @pytest.mark.parametrize("address", ["gs://bucket/x", "S3://bucket/x", "s3:///x", "s3://b/../x"])

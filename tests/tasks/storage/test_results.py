@@ -14,11 +14,13 @@ from configs.locations import (
     LEVELS,
     inside,
     names_of,
+    parent_and_name,
 )
 from configs.settings import Settings
 from tasks.core.errors import InputError, StorageError
+from tasks.storage.open import open_storage
 from tasks.storage.results import Results, check_writable, write_result
-from tests.support.s3 import filesystem, s3_settings
+from tests.support.s3 import s3_settings
 from tests.tasks.storage.conftest import Where
 
 
@@ -37,8 +39,9 @@ def test_a_result_is_written_beside_its_metadata(where: Where) -> None:
     if isinstance(where.location, Path):
         assert sorted(p.name for p in where.location.iterdir()) == ["a.glb", "a.json"]
     else:
-        files = filesystem(where.settings.s3_endpoint_url or "").find(where.location)
-        assert sorted(f.rpartition("/")[2] for f in files) == ["a.glb", "a.json"]
+        parent, name = parent_and_name(where.location)
+        keys = open_storage(parent, where.settings).keys(name)
+        assert keys == [f"{name}/a.glb", f"{name}/a.json"]
 
 
 def test_a_bucket_that_is_missing_is_an_output_that_cannot_be_written(endpoint: str) -> None:
