@@ -228,7 +228,8 @@ def _written(
     if request.plain:
         levels["plain"] = PLAIN_FILE
     beside = {f".{name}.glb": (written.folder / file).read_bytes() for name, file in levels.items()}
-    page = page_of(request.stem, metadata, made.content, beside[".preview.glb"])
+    shown = {name: beside[f".{name}.glb"] for name in ("medium", "preview")}
+    page = page_of(request.stem, metadata, made.content, shown)
     check_output_root(request.glb_path, request.output_roots)
     metadata["files"] = write_result(
         request.glb_path, glb, metadata, settings, page, {**flattened, **beside}

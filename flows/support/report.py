@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from tasks.core.errors import Tyre3dError
@@ -40,7 +40,7 @@ def reported(make: Callable[[], ArtifactRef], store: ArtifactStore) -> dict[str,
 
 
 def page_of(
-    name: str, metadata: dict[str, Any], content: dict[str, Any] | None, preview: bytes
+    name: str, metadata: dict[str, Any], content: dict[str, Any] | None, levels: Mapping[str, bytes]
 ) -> str | None:
     """The report's page, None where there is none.
 
@@ -48,12 +48,12 @@ def page_of(
         name: Name of the tyre.
         metadata: What lies beside the GLB.
         content: From :func:`reported`.
-        preview: The preview GLB.
+        levels: As of :func:`tasks.report.page.report_page`.
     """
     if content is None:
         return None
     try:
-        return report_page(name, metadata, content, preview)
+        return report_page(name, metadata, content, levels)
     except Exception as exc:  # noqa: BLE001  likewise
         _tell(exc)
         return None

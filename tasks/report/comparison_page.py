@@ -72,7 +72,7 @@ def comparison_page(
         picture=content.get("picture", ""),
         limits=_limits(record),
         origin=_origin(record),
-        data={"name": name, "cameras": [], "palette": PALETTE},
+        data={"name": name, "cameras": [], "palette": PALETTE, "level": "preview"},
         mesh=base64.b64encode(preview).decode(),
         tyres=[base64.b64encode(each).decode() for each in tyres],
         script_name="viewer.js",

@@ -33,6 +33,8 @@ SENTENCES = {
     "review": "A person should look at the mesh before it is used.",
     "fail": "The mesh must not be used.",
 }
+_MESH_BYTES = 2_000_000
+"""A level with more bytes is not shown where there is one with fewer: pages are mailed (5 MB)."""
 _PARTS = (
     ("outer_face_seen", "outer face"),
     ("inner_face_seen", "inner face"),
@@ -44,7 +46,7 @@ def report_page(
     name: str,
     metadata: Mapping[str, Any],
     content: Mapping[str, Any],
-    preview: bytes,
+    levels: Mapping[str, bytes],
 ) -> str:
     """The page.
 
@@ -54,8 +56,10 @@ def report_page(
         content: From :func:`tasks.report.content.gather_content`; besides, if there are any,
             ``picture``: a ``data:`` address of the mesh from three sides, and ``flattened``:
             pictures of the unrolled tyre with ``title``, ``caption`` and ``picture``.
-        preview: The preview GLB.
+        levels: GLBs of the tyre by the name of their level of detail, the fullest first; the first
+            that is small enough is shown.
     """
+    level = next((each for each in levels if len(levels[each]) <= _MESH_BYTES), [*levels][-1])
     frames = [_labelled(frame, film=content["is_film"]) for frame in content["frames"]]
     kinds = {k: [f for f in frames if f["kind"] == k] for k in ("chosen", "held-out", "other")}
     coverage = content["coverage"]
@@ -85,11 +89,11 @@ def report_page(
         rows=rows_of(metadata),
         stages=_stages(metadata),
         seconds=metadata["seconds"],
-        origin=_origin(metadata, len(preview)),
+        origin=_origin(metadata, level),
         parameters=list(_parameters(metadata["parameters"])),
         versions=sorted(metadata["code"]["stages"].items()),
-        data={"name": name, "cameras": content["cameras"], "palette": PALETTE},
-        mesh=base64.b64encode(preview).decode(),
+        data={"name": name, "cameras": content["cameras"], "palette": PALETTE, "level": level},
+        mesh=base64.b64encode(levels[level]).decode(),
         script_name="viewer.js",
         footer=f"Made {metadata['made_at']} by Tyre3D {metadata['code']['tyre3d']}. "
         "This file holds all that it shows; it loads nothing.",
@@ -190,13 +194,13 @@ def _stages(metadata: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _origin(metadata: Mapping[str, Any], preview_bytes: int) -> list[tuple[str, Any]]:
+def _origin(metadata: Mapping[str, Any], level: str) -> list[tuple[str, Any]]:
     """Labels and values, where the full files are linked by their names."""
-    preview = metadata["levels"]["preview"]
+    shown = metadata["levels"][level]
     lost = (
-        f"{preview['num_faces']} faces, {preview_bytes / 1e6:.2f} MB; the full mesh is "
-        f"{preview['error_mean_mm']:.2f} mm from it in the mean, {preview['error_p99_mm']:.2f} mm "
-        f"at the 99th percentile, {preview['error_max_mm']:.2f} mm at most"
+        f"{level}: {shown['num_faces']} faces, {shown['bytes'] / 1e6:.2f} MB; the full mesh is "
+        f"{shown['error_mean_mm']:.2f} mm from it in the mean, {shown['error_p99_mm']:.2f} mm "
+        f"at the 99th percentile, {shown['error_max_mm']:.2f} mm at most"
     )
     return [
         ("input", f"{printable(metadata['input']['name'])}, sha256 {metadata['input']['sha256']}"),

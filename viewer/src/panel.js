@@ -66,7 +66,7 @@ export function connect(stage, place, bytes, data) {
     save(await stage.picture(), `${data.name}.png`);
   });
   document.getElementById('save-mesh').addEventListener('click', () => {
-    save(new Blob([bytes], { type: 'model/gltf-binary' }), `${data.name}.preview.glb`);
+    save(new Blob([bytes], { type: 'model/gltf-binary' }), `${data.name}.${data.level}.glb`);
   });
 
   const eyes = new Map(data.cameras.map((camera) => [String(camera.index), camera.eye]));

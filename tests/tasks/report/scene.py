@@ -105,7 +105,13 @@ def metadata_of(name: str, made: Level, verdict: str = "review") -> dict[str, An
     }
 
 
-def report_of(folder: Path, name: str, max_bytes: int = 120_000) -> str:
-    """The page of the report on the drum."""
+def report_of(
+    folder: Path, name: str, max_bytes: int = 120_000, fuller: bytes | None = None
+) -> str:
+    """The page of the report on the drum, which may have a fuller level than its preview."""
     made = level_glb(read_glb(glb()), max_bytes, compressed=True)
-    return report_page(name, metadata_of(name, made), content_of(folder), made.content)
+    metadata, levels = metadata_of(name, made), {"preview": made.content}
+    if fuller is not None:
+        metadata["levels"]["medium"] = made.figures()
+        levels = {"medium": fuller, **levels}
+    return report_page(name, metadata, content_of(folder), levels)

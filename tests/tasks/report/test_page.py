@@ -114,6 +114,17 @@ def test_the_page_is_whole(page: str) -> None:
     assert len(page) < 5_000_000
 
 
+@pytest.mark.parametrize(("size", "shown"), [(1000, "medium"), (3_000_000, "preview")])
+def test_the_fullest_mesh_is_shown_that_can_be_mailed(
+    size: int, shown: str, tmp_path: Path
+) -> None:
+    page = report_of(tmp_path, "tyre", fuller=b"\0" * size)
+    assert (base64.b64encode(bytes(size)).decode() in page) == (shown == "medium")
+    assert f'"level": "{shown}"' in page
+    assert f"<dd>{shown}: " in page
+    assert len(page) < 5_000_000
+
+
 def test_a_diameter_that_may_be_assumed_is_not_called_given(page: str) -> None:
     assert "720 mm diameter (as where none is given)" in page
 
