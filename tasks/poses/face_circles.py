@@ -50,6 +50,9 @@ _COARSE, _FINE = 0.02, 0.007
 _TILT, _SHIFT = np.radians(4.0), 0.03
 """First steps of the search: of the axle, and of the place of the face, in radii."""
 
+CLEAR = 0.3
+"""From this sharpness on circles on the pictures' average tell the axle; right ones have 0.4."""
+
 
 @dataclass(frozen=True)
 class Circles:

@@ -14,7 +14,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -23,22 +22,14 @@ from scipy.spatial.transform import Rotation
 
 from tasks.geometry.angles import wrapped
 from tasks.geometry.camera import Camera
-from tasks.geometry.sphere import tangents
-from tasks.imaging.images import read_grey
-from tasks.poses.face_circles import Circles, MeanPicture
-from tasks.poses.face_images import AROUND, RINGS, turns_of, unrolled
+from tasks.poses.face_circles import CLEAR
+from tasks.poses.face_images import unrolled
 from tasks.poses.face_patches import PATCH_RINGS, follow_patches
 from tasks.poses.face_turns import (
     MIN_ON_FACE,
-    NEAR,
-    Turns,
     Votes,
     evened,
-    followed_angles,
     in_pace,
-    plausibility,
-    refined_angles,
-    steady_angles,
 )
 from tasks.poses.fit_solid import HALF_WIDTHS, refine_solid
 from tasks.poses.fixed_axis import (
@@ -52,25 +43,21 @@ from tasks.poses.observations import Observations
 from tasks.poses.outline import Outline
 from tasks.poses.sfm import Matches
 from tasks.poses.solid import TYPICAL_FALLS, Solid, Views
+from tasks.poses.spin_angles import (
+    LEAST_SWEEP,
+    NEAR_SHOWN,
+    angles_from_turns,
+    angles_on,
+    face_places,
+    turns_matched,
+    turns_shown,
+)
+from tasks.poses.spin_film import SpinFilm
+from tasks.poses.spin_guess import Guess, first_guesses, flat_tyre, guess_about
 from tasks.poses.stabilisation import Steadying
-from tasks.poses.steady_orbit import phases
-from tasks.poses.steady_spin import median_outline, on_face, view_from
 from tasks.poses.tracks import join_matches
-from tasks.poses.turning_plane import TurningPlane, find_turning_plane
 
 FloatArray = NDArray[np.float64]
-
-_SAME_RADIUS = 0.06
-"""A point keeps its distance from the axle up to this, in radii of the tyre."""
-
-_MOVED = 0.012
-"""A match that moves by less, as a share of the tyre's size, may be a reflection, which stays."""
-
-_AT_REST = np.radians(5.0)
-"""So is one that turns by less; where the tyre turns slowly, frames farther apart tell."""
-
-_LEAST_SWEEP = np.radians(60.0)
-"""What turns by less over the film is what stands still, matched badly: no spin."""
 
 _GROWN = 1.02
 """By so much more must be followed for another round to be worth it."""
@@ -84,12 +71,6 @@ _BULGE = 0.8
 _OUTERMOST = 0.9
 """Radius of the outermost points of a face that are followed, in radii of the tyre."""
 
-_NEAR_SHOWN = np.radians(1.5)
-"""Pictures of a face tell its turn so well: a match that turns otherwise is of what does not."""
-
-_FAINT = 0.002
-"""Share of what one source tells that counts for angles that it tells nothing of."""
-
 _ENOUGH = 80
 """Points of a frame, those followed longest, that are enough where each camera moves, too: more
 take a minute."""
@@ -100,9 +81,6 @@ _NEIGHBOURS = 3
 _LEAST_SHARE = 0.5
 """Least share of the patches found that must agree with one axis: they are looked for farther off
 than they may err, so that few of those agree that find something by chance."""
-
-_CLEAR = 0.3
-"""From this sharpness on circles on the pictures' average tell the axle; right ones have 0.4."""
 
 _AS_SHARP = 0.8
 """Circles near the axle found are the tyre's if they are so sharp, as a share of the sharpest."""
@@ -148,59 +126,6 @@ class Turning:
     axle_apart_deg: float = math.nan
 
 
-@dataclass(frozen=True)
-class _Film:
-    """What is known of a film.
-
-    Args:
-        order: Indices of the frames in the order of time.
-        phase: ``(N,)`` their times, 0 to 1.
-        outlines: Their outlines.
-        images: Grey images of them; none where the matches alone count.
-        matches: Matches between them.
-        steadying: To where a camera at rest would see the same.
-        shaking: Whether the camera moves a little by itself.
-    """
-
-    order: Sequence[int]
-    phase: FloatArray
-    outlines: Sequence[Outline]
-    images: Sequence[NDArray[np.uint8]]
-    matches: Sequence[Matches]
-    steadying: Steadying
-    shaking: bool
-
-    @property
-    def size(self) -> float:
-        """Of the tyre, pixels."""
-        return float(np.median([o.size for o in self.outlines]))
-
-    @cached_property
-    def position(self) -> dict[int, int]:
-        """Of the frames in their order."""
-        return {index: k for k, index in enumerate(self.order)}
-
-    @cached_property
-    def typical(self) -> Outline:
-        """What a camera at rest would see of the outline."""
-        steady = self.steadying.outline
-        return median_outline([steady(k, outline) for k, outline in enumerate(self.outlines)])
-
-    @cached_property
-    def mean_picture(self) -> MeanPicture:
-        """What it would see on average."""
-        return MeanPicture(self.images, self.steadying, self.typical)
-
-    @cached_property
-    def steady_matches(self) -> list[Matches]:
-        """The matches as a camera at rest would see them."""
-        at, steady = self.position, self.steadying.pixels
-        return [
-            Matches(m.first, m.second, steady(at[m.first], m.a), steady(at[m.second], m.b))
-            for m in self.matches
-        ]
-
-
 def follow_spin(
     outlines: Mapping[int, Outline],
     times_s: Mapping[int, float],
@@ -223,12 +148,8 @@ def follow_spin(
     Returns:
         None where too few matches follow the face.
     """
-    order, phase = phases(outlines, times_s)
-    shown = [outlines[i] for i in order]
-    steadying = Steadying.of(shown, shaking=shaking)
-    images = [] if frame_paths is None else [read_grey(frame_paths[i]) for i in order]
-    film = _Film(order, phase, shown, images, matches, steadying, shaking)
-    guesses = _first_guesses(film, fov_deg)
+    film = SpinFilm.of(outlines, times_s, matches, frame_paths, shaking=shaking)
+    guesses = first_guesses(film, fov_deg)
     found = _likeliest(_followed, guesses, film)
     if found is None or found[1].agreement < _OUTLINED:
         others = [f for f in (found, _likeliest(_followed_by_patches, guesses, film)) if f]
@@ -236,13 +157,13 @@ def follow_spin(
     if found is None:
         return None
     fit, turning = found
-    if not images:
+    if not film.images:
         return turning
     return _held_to_circles(fit, turning, film, guesses[0].focal)
 
 
 def _likeliest(
-    follow: Callable[[_Guess, _Film], _Fit | None], guesses: Sequence[_Guess], film: _Film
+    follow: Callable[[Guess, SpinFilm], _Fit | None], guesses: Sequence[Guess], film: SpinFilm
 ) -> tuple[_Fit, Turning] | None:
     """What is found from the guesses; about an axle on the wrong side points may agree as well."""
     fits = [fit for guess in guesses if (fit := follow(guess, film))]
@@ -250,7 +171,7 @@ def _likeliest(
     return max(found, key=lambda each: each[1].agreement * each[1].support, default=None)
 
 
-def _held_to_circles(fit: _Fit, free: Turning, film: _Film, focal: float) -> Turning:
+def _held_to_circles(fit: _Fit, free: Turning, film: SpinFilm, focal: float) -> Turning:
     """The fit, or one about the axle of the circles that the pictures' average shows.
 
     Points that cover one side of a tyre alone fit axles that are 12 degrees off, and its outline
@@ -269,91 +190,19 @@ def _held_to_circles(fit: _Fit, free: Turning, film: _Film, focal: float) -> Tur
     near, best = mean.refined(camera, towards, face / face[2]), mean.best(camera)
     if near.sharpness >= _AS_SHARP * best.sharpness:
         best = near
-    if best.sharpness < _CLEAR:
+    if best.sharpness < CLEAR:
         return free
     apart = math.acos(min(1.0, abs(float(best.axle @ fit.model.axis))))
     if not film.shaking:  # what a hand films is blurred on average: it may help, and tells nothing
         free = replace(free, axle_apart_deg=math.degrees(apart))
     if apart <= _CONTRADICTED:
         return free
-    guess = _guess_about(best, focal, fit.model.principal, film)
+    guess = guess_about(best, focal, fit.model.principal, film)
     from_face = _followed(guess, film, hold_axle=True)
     if from_face is None or len(from_face.seen.frame) < _HELD_SHARE * len(fit.seen.frame):
         return free
     found = replace(_turning(from_face, film), axle_apart_deg=free.axle_apart_deg)
     return found if found.agreement >= free.agreement else free
-
-
-def _first_guesses(film: _Film, fov_deg: float) -> list[_Guess]:
-    """From afar, neither turning points nor outlines tell from which side a face is seen."""
-    plane = find_turning_plane(film.steady_matches, film.position, film.size)
-    if plane is not None:
-        return [_guess_on(plane, film, fov_deg, side) for side in (-1.0, 1.0)]
-    guesses = [_guess_of(*view_from(side, film.typical, fov_deg)) for side in (-1.0, 1.0)]
-    if film.images:
-        circles = film.mean_picture.best(guesses[0].camera(film.outlines[0]))
-        if circles.sharpness >= _CLEAR:
-            guesses.append(_guess_about(circles, guesses[0].focal, guesses[0].principal, film))
-    return guesses
-
-
-@dataclass(frozen=True)
-class _Guess:
-    """What is thought of the camera at rest and of the tyre before it, in its coordinates."""
-
-    focal: float
-    principal: FloatArray
-    solid: Solid
-
-    def camera(self, outline: Outline) -> Camera:
-        """The camera at rest."""
-        u, v = self.principal
-        return Camera(
-            self.focal, self.focal, u, v, outline.width, outline.height, np.eye(3), np.zeros(3)
-        )
-
-
-def _guess_of(camera: Camera, solid: Solid) -> _Guess:
-    """The same in the camera's coordinates, the tyre's centre at depth 1."""
-    middle = camera.rotation @ solid.centre + camera.translation
-    depth = float(middle[2])
-    moved = Solid(
-        middle / depth,
-        camera.rotation @ solid.axle,
-        solid.radius / depth,
-        solid.half_width / depth,
-        solid.falls,
-    )
-    return _Guess(camera.fx, np.array([camera.cx, camera.cy]), moved)
-
-
-def _guess_on(plane: TurningPlane, film: _Film, fov_deg: float, side: float) -> _Guess:
-    """The axle across a plane that turns, and a tyre as large as its outline."""
-    outline = film.outlines[0]
-    focal = 0.5 * max(outline.width, outline.height) / math.tan(math.radians(fov_deg) / 2.0)
-    principal = np.array([outline.width / 2.0, outline.height / 2.0])
-    face = np.append((plane.pivot - principal) / focal, 1.0)
-    ahead = np.array([0.0, 0.0, 1.0])
-    towards, _ = Rotation.align_vectors(face[None] / np.linalg.norm(face), ahead[None])
-    across = side * math.sin(plane.slant) * plane.tilt
-    axle = towards.apply(np.append(across, -math.cos(plane.slant)))
-    return _Guess(focal, principal, _flat(face, axle, 0.5 * film.size / focal))
-
-
-def _guess_about(circles: Circles, focal: float, principal: FloatArray, film: _Film) -> _Guess:
-    """The axle of circles, and a tyre as large as its outline."""
-    return _Guess(focal, principal, _flat(circles.face, circles.axle, 0.5 * film.size / focal))
-
-
-def _flat(face: FloatArray, axle: FloatArray, radius: float) -> Solid:
-    """A tyre whose face towards the camera goes through a point of the axis, its centre at depth 1.
-
-    Any width does: the face alone counts.
-    """
-    side = -np.sign(face @ axle) or 1.0
-    middle = face - side * 0.4 * radius * axle
-    depth, flat = float(middle[2]), np.zeros((2, len(TYPICAL_FALLS)))
-    return Solid(middle / depth, axle, radius / depth, 0.4 * radius / depth, flat)
 
 
 @dataclass(frozen=True)
@@ -363,13 +212,13 @@ class _Fit:
     model: FixedAxis
     seen: Observations
 
-    def guess(self) -> _Guess:
+    def guess(self) -> Guess:
         """The model, its face the plane that most of its points lie near."""
         model = self.model
         heights = model.points @ model.axis
         radius = float(np.quantile(self._radii(), 0.97)) / _OUTERMOST
         face = model.centre + float(np.median(heights[self.seen.point])) * model.axis
-        return _Guess(model.focal, model.principal, _flat(face, model.axis, radius))
+        return Guess(model.focal, model.principal, flat_tyre(face, model.axis, radius))
 
     def face(self) -> FloatArray:
         """``(3,)`` a point of the axis in the plane that the sidewall bulges to."""
@@ -384,7 +233,7 @@ class _Fit:
         return np.asarray(np.linalg.norm(np.cross(self.model.points, self.model.axis), axis=1))
 
 
-def _followed(guess: _Guess, film: _Film, *, hold_axle: bool = False) -> _Fit | None:
+def _followed(guess: Guess, film: SpinFilm, *, hold_axle: bool = False) -> _Fit | None:
     """Follow the face, adjust, and follow it again with what was found.
 
     Args:
@@ -397,8 +246,8 @@ def _followed(guess: _Guess, film: _Film, *, hold_axle: bool = False) -> _Fit | 
     best: _Fit | None = None
     free = False  # a few points on wrong spokes bend the focal length as suits them, as a hand does
     for _ in range(_ROUNDS):
-        turns, candidates = _turns(guess, film)
-        angles, near = _angles_on(guess, film, turns, angles)
+        turns, candidates = turns_matched(guess, film)
+        angles, near = angles_on(guess, film, turns, angles)
         if angles is None:
             return best
         believed = []
@@ -418,7 +267,7 @@ def _followed(guess: _Guess, film: _Film, *, hold_axle: bool = False) -> _Fit | 
         )
         fit = _Fit(*adjusted)
         bent = abs(float(np.log(fit.model.focal / prior))) > MOST_BENT
-        rests = abs(float(fit.model.angles[-1])) < _LEAST_SWEEP
+        rests = abs(float(fit.model.angles[-1])) < LEAST_SWEEP
         if len(fit.seen.frame) < MIN_ON_FACE * len(film.order) or bent or rests:
             return best
         grown = best is None or len(fit.seen.frame) > _GROWN * len(best.seen.frame)
@@ -433,19 +282,19 @@ def _followed(guess: _Guess, film: _Film, *, hold_axle: bool = False) -> _Fit | 
     return best
 
 
-def _followed_by_patches(guess: _Guess, film: _Film) -> _Fit | None:
+def _followed_by_patches(guess: Guess, film: SpinFilm) -> _Fit | None:
     """The same where features match too little, by patches of the face's pictures.
 
     With a first guess neighbours alone look alike; with what they tell all frames do. About a wrong
     axle patches are found, too, but pictures unrolled about it tell other angles.
     """
-    angles = _angles_from_turns([_turns_shown(guess, film)], film, None)
+    angles = angles_from_turns([turns_shown(guess, film)], film, None)
     prior, least = guess.focal, MIN_ON_FACE * len(film.order)
     fit: _Fit | None = None
     for reach in (_NEIGHBOURS, _NEIGHBOURS, len(film.order), len(film.order)):
         if angles is None:
             return None
-        places = _places(guess, film, PATCH_RINGS)
+        places = face_places(guess, film, PATCH_RINGS)
         found = follow_patches(unrolled(film.images, places), places, angles, reach)
         _, seen = found.of_longest_tracks(_ENOUGH).renumbered()
         if len(seen.frame) < least:
@@ -457,20 +306,20 @@ def _followed_by_patches(guess: _Guess, film: _Film) -> _Fit | None:
         fixed = film.shaking or not many
         fit = _Fit(*adjust_robustly(start, seen, prior, shaking=film.shaking, fix_focal=fixed))
         bent = abs(float(np.log(fit.model.focal / prior))) > MOST_BENT
-        rests = abs(float(fit.model.angles[-1])) < _LEAST_SWEEP
+        rests = abs(float(fit.model.angles[-1])) < LEAST_SWEEP
         few = len(fit.seen.frame) < max(least, _LEAST_SHARE * len(seen.frame))
         if few or bent or rests:
             return None
         angles, guess = evened(fit.model.angles, film.phase), fit.guess()
     assert fit is not None
-    angles, shown = fit.model.angles, _turns_shown(guess, film)
-    votes, best = Votes(shown), _angles_from_turns([shown], film, None)
+    angles, shown = fit.model.angles, turns_shown(guess, film)
+    votes, best = Votes(shown), angles_from_turns([shown], film, None)
     if best is None or votes.support(best) <= votes.support(angles):
         return fit
-    return None if np.median(np.abs(best - angles)) > _NEAR_SHOWN else fit
+    return None if np.median(np.abs(best - angles)) > NEAR_SHOWN else fit
 
 
-def _turning(fit: _Fit, film: _Film) -> Turning:
+def _turning(fit: _Fit, film: SpinFilm) -> Turning:
     """Cameras of the frames in which points were followed in pace, and the solid they show."""
     model, seen, order, outlines = fit.model, fit.seen, film.order, film.outlines
     enough = np.bincount(seen.frame, minlength=len(order)) >= MIN_ON_FACE
@@ -490,95 +339,8 @@ def _turning(fit: _Fit, film: _Film) -> Turning:
     )
 
 
-def _angles_on(
-    guess: _Guess, film: _Film, of_matches: Turns, known: FloatArray | None
-) -> tuple[FloatArray | None, float]:
-    """How far the face has turned, and within which limit matches are believed; None if unknown.
-
-    Args:
-        guess: Where the face lies.
-        film: What is known of the film.
-        of_matches: By how much matches on the face turn.
-        known: The angles that were found before.
-    """
-    shown = _turns_shown(guess, film)
-    angles = _angles_from_turns([shown, of_matches], film, known)
-    tells = angles is not None and Votes(shown).share(angles) > 0.0
-    return angles, _NEAR_SHOWN if tells else NEAR
-
-
-def _angles_from_turns(
-    sources: Sequence[Turns], film: _Film, known: FloatArray | None
-) -> FloatArray | None:
-    """How far the face has turned, as turns of pairs of frames tell; None where they do not.
-
-    What repeats around a face supports wrong angles, and edges that stay do: pictures others than
-    matches. The angles are those that all sources support; of some spokes more and less, the less.
-
-    Args:
-        sources: Turns of pairs of frames, by pictures and by matches.
-        film: What is known of the film.
-        known: The angles that were found before.
-    """
-    telling = [(turns, Votes(turns)) for turns in sources]
-    telling = [(t, v) for t, v in telling if v.total >= MIN_ON_FACE * len(film.order)]
-    if not telling:
-        return None
-    found = [known]
-    for turns, votes in telling:
-        found += [steady_angles(votes, film.phase), followed_angles(turns, film.phase)]
-    refined = [
-        refined_angles(angles, film.phase, telling[0][0]) for angles in found if angles is not None
-    ]
-
-    def support(angles: FloatArray) -> float:
-        return float(plausibility(angles)) * math.prod(
-            max(votes.share(angles), _FAINT) for _, votes in telling
-        )
-
-    turned = [angles for angles in refined if abs(angles[-1]) > _LEAST_SWEEP]
-    return max(turned, key=support, default=None)
-
-
-def _turns_shown(guess: _Guess, film: _Film) -> Turns:
-    """By how much pictures of the face turn about the axle."""
-    if not film.images:
-        return []
-    return turns_of(unrolled(film.images, _places(guess, film, RINGS)))
-
-
-def _places(guess: _Guess, film: _Film, rings: FloatArray) -> list[FloatArray]:
-    """For each frame ``(R, A, 2)``, the pixels of rings of the face (radii of the tyre)."""
-    solid, (first, second) = guess.solid, tangents(guess.solid.axle)
-    around = 2.0 * np.pi * np.arange(AROUND) / AROUND
-    circle = np.cos(around)[:, None] * first + np.sin(around)[:, None] * second
-    side = -np.sign(solid.centre @ solid.axle) or 1.0
-    face = solid.centre + side * solid.half_width * solid.axle
-    points = face + solid.radius * rings[:, None, None] * circle
-    at = guess.camera(film.outlines[0]).project(points.reshape(-1, 3))[:, :2]
-    shape = len(rings), AROUND, 2
-    return [film.steadying.shaken(k, at).reshape(shape) for k in range(len(film.order))]
-
-
-def _turns(guess: _Guess, film: _Film) -> tuple[Turns, list[Matches]]:
-    """By how much the matches on the face turn about the axle, and these matches."""
-    camera = guess.camera(film.outlines[0])
-    turns, chosen = [], []
-    for m, steady in zip(film.matches, film.steady_matches, strict=True):
-        a = on_face(steady.a, camera, guess.solid) @ np.array([1, 1j])
-        b = on_face(steady.b, camera, guess.solid) @ np.array([1, 1j])
-        good = np.isfinite(a) & np.isfinite(b) & (np.abs(a) > 0.2)
-        good &= np.abs(np.abs(a) - np.abs(b)) < _SAME_RADIUS
-        good &= np.linalg.norm(steady.b - steady.a, axis=1) > _MOVED * film.size
-        good[good] = np.abs(np.angle(b[good] / a[good])) > _AT_REST
-        at = film.position[m.first], film.position[m.second]
-        turns.append((*at, np.angle(b[good] / a[good])))
-        chosen.append(Matches(m.first, m.second, m.a[good], m.b[good]))
-    return turns, chosen
-
-
 def _model_of(
-    guess: _Guess, angles: FloatArray, seen: Observations, steadying: Steadying
+    guess: Guess, angles: FloatArray, seen: Observations, steadying: Steadying
 ) -> FixedAxis:
     """The fixed axis of a guess, its points on the face."""
     solid, principal = guess.solid, guess.principal

@@ -13,18 +13,17 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from scipy.spatial.transform import Rotation
 
-from tasks.geometry.angles import wrapped
 from tasks.geometry.camera import Camera, look_at
 from tasks.imaging.images import write_image
-from tasks.poses import spin
-from tasks.poses.face_turns import Turns
+from tasks.poses import spin, spin_guess
 from tasks.poses.observations import Observations
 from tasks.poses.outline import Outline, outline_of_mask
 from tasks.poses.record import ObjectEstimate
 from tasks.poses.sfm import Matches
 from tasks.poses.solid import Solid, Views
 from tasks.poses.spin import Turning, follow_spin, solid_about
-from tasks.poses.stabilisation import Steadying
+from tasks.poses.spin_film import SpinFilm
+from tasks.poses.spin_guess import Guess
 from tests.tasks.poses.measure import PoseErrors, pose_errors
 from tests.tasks.poses.test_solid import mask_of
 
@@ -228,7 +227,7 @@ def test_matches_that_were_followed_wrongly_give_way_to_patches(
     outlines, times = outlines_of(cameras), {i: float(i) for i in cameras}
     follow = spin._followed
 
-    def misled(guess: spin._Guess, film: spin._Film, **options: Any) -> spin._Fit | None:
+    def misled(guess: Guess, film: SpinFilm, **options: Any) -> spin._Fit | None:
         fit = follow(guess, film, **options)
         return None if fit is None else tilted(fit, 50.0)
 
@@ -246,50 +245,19 @@ def test_where_neither_matches_nor_the_outline_tell_the_plane_circles_do(
     paths = {i: tmp_path / f"{i}.png" for i in cameras}
     for i, camera in cameras.items():
         write_image(paths[i], photographed(camera, face_with_rim()))
-    view_from = spin.view_from
+    view_from = spin_guess.view_from
 
     def misled(side: float, typical: Outline, fov_deg: float) -> tuple[Camera, Solid]:
         camera, solid = view_from(side, typical, fov_deg)
         tilt = Rotation.from_euler("x", 40, degrees=True)
         return camera, replace(solid, axle=tilt.apply(solid.axle))
 
-    monkeypatch.setattr(spin, "find_turning_plane", lambda *_: None)
-    monkeypatch.setattr(spin, "view_from", misled)
+    monkeypatch.setattr(spin_guess, "find_turning_plane", lambda *_: None)
+    monkeypatch.setattr(spin_guess, "view_from", misled)
     outlines, times = outlines_of(cameras), {i: float(i) for i in cameras}
     found = follow_spin(outlines, times, matches_of(cameras), 60.0, frame_paths=paths)
     assert found is not None
     assert errors_of(found, cameras).rotation_deg < 0.3
-
-
-@pytest.mark.parametrize("spokes", [6, 7])
-def test_angles_that_pictures_support_by_spokes_and_matches_do_not_are_not_taken(
-    spokes: int,
-) -> None:
-    """Pictures of a face that repeats turn as well by some spokes more in each frame."""
-    angles = np.radians(8.0) * np.arange(24)
-    off = angles - 2 * np.pi / spokes * np.arange(24)
-    rng = np.random.default_rng(1)
-    pairs = [(i, j) for i in range(24) for j in range(i + 1, 24)]
-
-    def turns(told: dict[str, FloatArray], count: dict[str, int]) -> Turns:
-        found = []
-        for i, j in pairs:
-            each = [told[k][j] - told[k][i] + rng.normal(0, 0.01, count[k]) for k in told]
-            found.append((i, j, wrapped(np.concatenate(each))))
-        return found
-
-    told = {"right": angles, "off": off}
-    shown = turns(told, {"right": 20, "off": 25})
-    matched = turns(told, {"right": 20, "off": 16})
-    camera = cameras_of(np.zeros(1), SIZES["landscape"], 0.0)[0]
-    outline = outline_of_mask(mask_of(camera, rings()))
-    assert outline is not None
-    steadying = Steadying.of([outline] * 24, shaking=False)
-    film = spin._Film(range(24), np.linspace(0, 1, 24), [], [], [], steadying, shaking=False)
-    for sources in ([shown, matched], [shown]):  # by themselves pictures take the slower turn
-        found = spin._angles_from_turns(sources, film, None)
-        assert found is not None
-        assert np.degrees(np.abs(found - angles)).max() < 1.0
 
 
 def test_patches_that_turn_otherwise_than_the_pictures_are_refused(
@@ -377,9 +345,7 @@ def test_an_axle_that_the_average_contradicts_is_held_to_its_circles_or_told(
         write_image(paths[i], photographed(camera, texture))
     follow = spin._followed
 
-    def misled(
-        guess: spin._Guess, film: spin._Film, *, hold_axle: bool = False
-    ) -> spin._Fit | None:
+    def misled(guess: Guess, film: SpinFilm, *, hold_axle: bool = False) -> spin._Fit | None:
         if hold_axle:
             return follow(guess, film, hold_axle=True) if found_again else None
         fit = follow(guess, film)
