@@ -20,10 +20,17 @@ from tasks.geometry.angles import wrapped
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-_ROUNDS = 6
-"""Rounds in which a face may take the side of its neighbours: fewer and larger charts."""
-_OWN = 1.2
-"""Weight of a face's own side among its three neighbours', times the cosine to it."""
+_EVENED = 20
+"""Rounds in which what a side sees of a face is averaged with its neighbours: charts with even
+borders, of which a level of detail must keep every vertex."""
+_VOTES = 10
+"""Rounds in which a face may then take the side of its neighbours: fewer and larger charts."""
+_OWN = 0.6
+"""Weight of a face's own side among its three neighbours'."""
+_LEAST = 0.3
+"""Cosine to its side that a face has at least: the texture is not drawn out farther."""
+_SMALL, _JOINED = 60, 4
+"""Charts of fewer faces join a neighbour, in so many rounds, if its side sees all of them."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +69,10 @@ def cut_into_charts(
         texel_m: Side of a pixel, metres.
         gutter_px: Pixels between two charts.
     """
-    side = _sides(vertices, faces)
-    chart = _connected(faces, side + 6 * _quarters(vertices, faces, side))
+    quarter, beside = _quarters(vertices, faces), _beside(faces)
+    seen = _cosines(vertices, faces)
+    side = _joined(_sides(seen, beside), seen, beside, quarter)
+    chart = _connected(side, beside, quarter)
     keys, written = np.unique(
         chart[:, None] * len(vertices) + faces.astype(np.int64), return_inverse=True
     )
@@ -90,36 +99,61 @@ def _frames(points: FloatArray) -> tuple[FloatArray, FloatArray]:
     return out, around
 
 
-def _sides(
-    vertices: NDArray[np.floating[Any]], faces: NDArray[np.integer[Any]]
-) -> NDArray[np.int64]:
-    """The side ``(F,)`` that sees a face best: 0, 1 along the axle, 2, 3 the radius, 4, 5 around.
+def _cosines(vertices: NDArray[np.floating[Any]], faces: NDArray[np.integer[Any]]) -> FloatArray:
+    """Cosines ``(F, 6)`` of faces to six sides: 0, 1 along the axle, 2, 3 the radius, 4, 5 around.
 
-    Even numbers look against the direction, odd ones along it.
+    Even sides look against the direction, odd ones along it.
     """
     corners = vertices[faces].astype(np.float64)
     normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-30)
     out, around = _frames(corners.mean(axis=1))
     cosines = [normal[:, 2], (normal * out).sum(axis=1), (normal * around).sum(axis=1)]
-    fits = np.stack([s * c for c in cosines for s in (1.0, -1.0)], axis=1)
-    beside = _beside(faces)
-    side = fits.argmax(axis=1)
-    for _ in range(_ROUNDS):
-        votes = beside @ np.eye(6)[side]
-        votes = np.where(fits > 0.2, votes + _OWN * fits, -1.0)  # never nearly edge on
-        side = votes.argmax(axis=1)
+    return np.stack([s * c for c in cosines for s in (1.0, -1.0)], axis=1)
+
+
+def _sides(seen: FloatArray, beside: csr_matrix) -> IntArray:
+    """The side ``(F,)`` that sees a face and those about it best, never nearly edge on.
+
+    Args:
+        seen: ``(F, 6)`` cosines of the faces to the sides.
+        beside: ``(F, F)`` which faces share an edge.
+    """
+    count = np.maximum(np.asarray(beside.sum(axis=1)), 1.0)
+    even = seen
+    for _ in range(_EVENED):
+        even = 0.5 * (even + beside @ even / count)
+    possible = seen > _LEAST  # of three directions across each other one is nearer than 55 degrees
+    side = np.where(possible, even, -2.0).argmax(axis=1)
+    for _ in range(_VOTES):
+        votes = beside @ np.eye(6)[side] + _OWN * even
+        side = np.where(possible, votes, -2.0).argmax(axis=1)
     return np.asarray(side, np.int64)
 
 
-def _quarters(
-    vertices: NDArray[np.floating[Any]], faces: NDArray[np.integer[Any]], side: IntArray
-) -> IntArray:
-    """The quarter ``(F,)`` of a turn that a face lies in, where its side unrolls: rings are cut."""
+def _joined(side: IntArray, seen: FloatArray, beside: csr_matrix, quarter: IntArray) -> IntArray:
+    """The sides ``(F,)`` after small charts took that of a larger one beside them."""
+    pairs = beside.tocoo()
+    for _ in range(_JOINED):
+        chart = _connected(side, beside, quarter)
+        size = np.bincount(chart)
+        across = chart[pairs.row] != chart[pairs.col]
+        own, other = chart[pairs.row[across]], pairs.col[across]
+        votes = np.zeros((len(size), 6))
+        np.add.at(votes, (own, side[other]), np.sqrt(size[chart[other]]))
+        least = np.full((len(size), 6), np.inf)
+        np.minimum.at(least, chart, seen)
+        votes[least <= 0.0] = 0.0
+        joins = ((size < _SMALL) & (votes.max(axis=1) > 0.0))[chart]
+        side = np.where(joins, votes.argmax(axis=1)[chart], side)
+    return side
+
+
+def _quarters(vertices: NDArray[np.floating[Any]], faces: NDArray[np.integer[Any]]) -> IntArray:
+    """The quarter ``(F,)`` of a turn that a face lies in, from 0."""
     middle = vertices[faces].mean(axis=1)
     angle = np.arctan2(middle[:, 1], middle[:, 0])
-    quarter = np.floor(angle / (math.pi / 2)).astype(np.int64) + 2
-    return np.where(side // 2 == 1, quarter, 0)
+    return np.asarray(np.floor(angle / (math.pi / 2)).astype(np.int64) + 2)
 
 
 def _beside(faces: NDArray[np.integer[Any]]) -> csr_matrix:
@@ -133,13 +167,15 @@ def _beside(faces: NDArray[np.integer[Any]]) -> csr_matrix:
     return coo_matrix((np.ones(2 * len(a)), both), shape=(len(faces), len(faces))).tocsr()
 
 
-def _connected(faces: NDArray[np.integer[Any]], side: IntArray) -> IntArray:
-    """The chart ``(F,)`` of each face: those that share edges and a label."""
-    beside = _beside(faces).tocoo()
-    kept = side[beside.row] == side[beside.col]
-    graph = coo_matrix(
-        (beside.data[kept], (beside.row[kept], beside.col[kept])), shape=beside.shape
-    )
+def _connected(side: IntArray, beside: csr_matrix, quarter: IntArray) -> IntArray:
+    """The chart ``(F,)`` of each face: those that share edges and a side.
+
+    Where the side is along the radius, rings are cut into quarters.
+    """
+    label = side + 6 * np.where(side // 2 == 1, quarter, 0)
+    pairs = beside.tocoo()
+    kept = label[pairs.row] == label[pairs.col]
+    graph = coo_matrix((pairs.data[kept], (pairs.row[kept], pairs.col[kept])), shape=beside.shape)
     _, labels = connected_components(graph, directed=False)
     return np.asarray(labels, np.int64)
 

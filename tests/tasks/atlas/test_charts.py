@@ -75,3 +75,19 @@ def test_what_is_too_wide_is_made_smaller_as_a_whole() -> None:
     widest = max(boxes(charts), key=lambda box: np.ptp(box[:, 1]))
     assert np.ptp(widest[:, 0]) == pytest.approx(150 - GUTTER - 1)
     assert np.ptp(widest[:, 1]) == pytest.approx(150 - GUTTER - 1, rel=0.01)
+
+
+def test_a_rough_surface_has_few_charts_and_short_seams() -> None:
+    """As a rim has it where its surface is uncertain; levels of detail keep all of a seam."""
+    ring = trimesh.creation.torus(0.3, 0.1, major_sections=200, minor_sections=80)
+    rough = np.random.default_rng(0).normal(0.0, 0.0012, ring.vertices.shape)
+    charts = cut_into_charts(
+        np.asarray(ring.vertices + rough, np.float32),
+        np.asarray(ring.faces, np.int32),
+        width=2000,
+        texel_m=TEXEL_M,
+        gutter_px=GUTTER,
+    )
+    assert charts.count < 25
+    assert len(charts.uv) - len(ring.vertices) < 0.12 * len(ring.vertices)
+    assert (areas(charts) < 0).all()
