@@ -50,6 +50,10 @@ class StageName(StrEnum):
     REPORT = "report"
 
 
+MESH_STAGE = StageName.MERGE
+"""The stage whose artifact is the tyre's mesh to those who look it up after a run."""
+
+
 class StageConfig(BaseModel):
     """Base of all stage parameters: frozen, unknown keys refused."""
 

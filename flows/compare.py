@@ -19,7 +19,7 @@ from configs.locations import inside, level_of, parent_and_name
 from configs.presets import DEFAULT_DIAMETER_MM
 from configs.request import BoundRequest, CompareRequest, ReconstructRequest
 from configs.settings import Settings
-from configs.stages import StageName
+from configs.stages import MESH_STAGE, StageName
 from flows.reconstruct import reconstruct
 from flows.support.comparison_summary import publish_comparison
 from flows.support.logs import logged_run, plain_logs
@@ -243,7 +243,7 @@ def _artifacts(found: FoundResult, store: ArtifactStore) -> Reconstructed:
     return Reconstructed(
         ref(StageName.RECTIFY),
         ref(StageName.ESTIMATE_POSES),
-        ref(StageName.MERGE),
+        ref(MESH_STAGE),
         ref(StageName.ATLAS),
     )
 

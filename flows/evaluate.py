@@ -23,7 +23,7 @@ from configs.evaluation import EvaluationRequest
 from configs.options import add_options, parse_options
 from configs.request import ReconstructRequest
 from configs.settings import Settings
-from configs.stages import StageName
+from configs.stages import MESH_STAGE, StageName
 from flows.reconstruct import reconstruct
 from tasks.core.digests import canonical, sha256_of
 from tasks.core.errors import Tyre3dError
@@ -80,7 +80,7 @@ def score(
     if known is not None:
         return known
     store = open_store(settings)
-    merged = run.artifact_of(store, metadata, StageName.MERGE)
+    merged = run.artifact_of(store, metadata, MESH_STAGE)
     portrait(subject.name, merged, run.artifact_of(store, metadata, StageName.EXTRACT), request.out)
     wheel = subject.build()
     filmed = run.Filmed(wheel, truth_of(wheel), video, read_truth(video))

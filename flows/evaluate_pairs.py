@@ -20,7 +20,7 @@ from configs.evaluation import PairsRequest
 from configs.options import add_options, parse_options
 from configs.request import CompareRequest
 from configs.settings import Settings
-from configs.stages import StageName
+from configs.stages import MESH_STAGE, StageName
 from flows.compare import compare
 from tasks.core.errors import Tyre3dError
 from tasks.evaluation import pair_films
@@ -76,7 +76,7 @@ def evaluate_pair(pair: Pair, request: PairsRequest) -> dict[str, Any]:
 def _stand(metadata_file: Path, video: Path, store: ArtifactStore) -> Stand:
     """Where the mesh of a film stands in the frame of the tyre that was filmed."""
     metadata = json.loads(metadata_file.read_text())
-    from_world = load_mesh(artifact_of(store, metadata, StageName.MERGE)).from_world
+    from_world = load_mesh(artifact_of(store, metadata, MESH_STAGE)).from_world
     poses = PoseEstimate.read(artifact_of(store, metadata, StageName.ESTIMATE_POSES))
     frames = artifact_of(store, metadata, StageName.EXTRACT).record["frames"]
     cameras = {i: camera_moved(c, from_world) for i, c in poses.cameras.items()}

@@ -14,7 +14,7 @@ import numpy as np
 import trimesh
 from numpy.typing import NDArray
 
-from configs.stages import StageName
+from configs.stages import MESH_STAGE, StageName
 from tasks.atlas.record import load_atlas
 from tasks.evaluation.appearance import score_appearance
 from tasks.evaluation.masks import MaskScores, film_scores, score_mask, true_labels
@@ -156,7 +156,7 @@ def _appearance(
     views = artifact_of(store, metadata, StageName.RECTIFY)
     alphas = Masks.read(views).paths()
     return score_appearance(
-        load_mesh(artifact_of(store, metadata, StageName.MERGE)),
+        load_mesh(artifact_of(store, metadata, MESH_STAGE)),
         load_atlas(artifact_of(store, metadata, StageName.ATLAS)),
         poses.cameras,
         Frames.read(views).paths(alphas),

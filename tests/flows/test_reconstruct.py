@@ -5,6 +5,7 @@ Poses and merge are stood in for by quick fakes here; they have tests of their o
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import math
@@ -33,7 +34,7 @@ import tasks.fusion.merge
 import tasks.poses.isolated_estimate
 import tasks.selection.choose
 from configs.request import ReconstructRequest
-from configs.stages import StageName
+from configs.stages import MESH_STAGE, StageName
 from flows.reconstruct import reconstruct, reconstruct_tyre_3d
 from flows.support.stage_times import remembered
 from tasks.core.errors import InputError, ReconstructionError, ResourceError, StorageError
@@ -453,3 +454,16 @@ def test_a_stage_that_takes_too_long_is_told_as_such(
     with pytest.raises(ResourceError, match=r"too-slow\] select: .* after 0.3 s") as caught:
         run(cut_out_folder, tmp_path, tiny_model)
     assert not caught.value.retryable
+
+
+def test_who_looks_a_mesh_up_after_a_run_finds_the_one_that_was_exported() -> None:
+    calls = [
+        node.value.args[0].id
+        for node in ast.walk(ast.parse(Path(flows.reconstruct.__file__).read_text()))
+        if isinstance(node, ast.Assign)
+        and isinstance(node.targets[0], ast.Name)
+        and node.targets[0].id == "mesh"
+        and isinstance(node.value, ast.Call)
+        and isinstance(node.value.args[0], ast.Name)
+    ]
+    assert vars(flows.reconstruct)[calls[-1]].name == MESH_STAGE
