@@ -358,7 +358,13 @@ def _add_mesh(parser: argparse.ArgumentParser) -> None:
     presets = "; ".join(
         f"{k}: {p.num_frames} frames at {p.mc_resolution}" for k, p in PRESETS.items()
     )
-    parser.add_argument("--preset", choices=list(PRESETS), default=DEFAULT_PRESET, help=presets)
+    presets += " (default: %(default)s)"
+    parser.add_argument(
+        "--preset",
+        choices=list(PRESETS),
+        default=DEFAULT_PRESET,
+        help=f"{presets} (default: %(default)s)",
+    )
     parser.add_argument(
         "--model",
         metavar="NAME|DIR",
@@ -379,7 +385,8 @@ def _add_mesh(parser: argparse.ArgumentParser) -> None:
         "--motion",
         choices=get_args(MotionHint),
         default=DEFAULT_MOTION,
-        help="what moves: the camera (orbit, free), a turntable, or the tyre on its axle (spin)",
+        help="what moves: the camera (orbit, free), a turntable, or the tyre on its axle (spin); "
+        "default: %(default)s",
     )
     parser.add_argument(
         "--session",

@@ -22,7 +22,7 @@ from markupsafe import Markup
 
 from configs.locations import parent_and_name, printable
 from configs.presets import DEFAULT_DIAMETER_MM
-from tasks.core.phrasing import counted
+from tasks.core.phrasing import bearing, counted, moment
 from tasks.mesh.palette import PALETTE
 from tasks.report.charts import coverage_chart, sharpness_chart
 from tasks.report.figures import rows_of
@@ -91,7 +91,7 @@ def report_page(
         data={"name": name, "cameras": content["cameras"], "palette": PALETTE},
         mesh=base64.b64encode(preview).decode(),
         script_name="viewer.js",
-        footer=f"Made {metadata['made_at']} by Tyre3D {metadata['code']['tyre3d']}. "
+        footer=f"Made {moment(metadata['made_at'])} by Tyre3D {metadata['code']['tyre3d']}. "
         "This file holds all that it shows; it loads nothing.",
     )
 
@@ -146,22 +146,28 @@ def _card(frame: Mapping[str, Any]) -> Markup:
 
 
 def _labelled(frame: Mapping[str, Any], *, film: bool) -> dict[str, Any]:
-    moment = f"{frame['time_s']:.1f} s" if film else printable(frame["source"])
+    time = f"{frame['time_s']:.1f}\N{NO-BREAK SPACE}s" if film else printable(frame["source"])
     angle = frame["angle_deg"]
-    return {**frame, "place": moment if angle is None else f"{moment}, {angle % 360:.0f}°"}
+    place = time if angle is None else f"{time}, {bearing(angle)}"
+    # why it was kept aside stands above all of them
+    return {**frame, "place": place, "why": "" if frame["kind"] == "held-out" else frame["reason"]}
 
 
 def _facts(metadata: Mapping[str, Any]) -> list[str]:
     low, high = metadata["bounds_m"]
     width, diameter = 1000 * (high[2] - low[2]), metadata["scale"]["nominal_diameter_mm"]
-    whence = "as where none is given" if diameter == DEFAULT_DIAMETER_MM else "given"
+    whence = "the default" if diameter == DEFAULT_DIAMETER_MM else "given"
     return [
         f"{diameter:.0f} mm diameter ({whence}), {width:.0f} mm wide",
-        f"{metadata['num_faces']:,} faces".replace(",", " "),
+        f"{_grouped(metadata['num_faces'])} faces",
         f"{counted(metadata['num_frames'], 'frame')}, {metadata['poses']['motion']}",
         f"model {printable(metadata['model']['name'])}",
         f"preset {metadata['preset']}",
     ]
+
+
+def _grouped(number: int) -> str:
+    return f"{number:,}".replace(",", "\N{NO-BREAK SPACE}")
 
 
 def _parts(metadata: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -194,7 +200,7 @@ def _origin(metadata: Mapping[str, Any], preview_bytes: int) -> list[tuple[str, 
     """Labels and values, where the full files are linked by their names."""
     preview = metadata["levels"]["preview"]
     lost = (
-        f"{preview['num_faces']} faces, {preview_bytes / 1e6:.2f} MB; the full mesh is "
+        f"{_grouped(preview['num_faces'])} faces, {preview_bytes / 1e6:.2f} MB; the full mesh is "
         f"{preview['error_mean_mm']:.2f} mm from it in the mean, {preview['error_p99_mm']:.2f} mm "
         f"at the 99th percentile, {preview['error_max_mm']:.2f} mm at most"
     )
@@ -210,7 +216,7 @@ def _origin(metadata: Mapping[str, Any], preview_bytes: int) -> list[tuple[str, 
         ("its sha256", metadata["glb_sha256"]),
         ("metadata", _link(metadata["metadata_path"])),
         ("mesh on this page", lost),
-        ("poses", f"{metadata['poses']['method']}, {metadata['poses']['motion']}"),
+        ("cameras", f"by {metadata['poses']['method']}, {metadata['poses']['motion']}"),
         ("device", f"{metadata['device']}, Python {metadata['python']}"),
         ("run", metadata["run_id"] or "–"),
     ]

@@ -101,7 +101,8 @@ def test_the_page_is_whole(page: str) -> None:
         "no <tyre> & more",
         "Coverage by angle",
         "Sharpness over time",
-        "review at 200.0°, fail at 75.0°",
+        "review below 200° fail below 75°",
+        "2026-01-01 00:00 UTC",
         "novel",
         "ab" * 32,
         "a-run",
@@ -115,7 +116,7 @@ def test_the_page_is_whole(page: str) -> None:
 
 
 def test_a_diameter_that_may_be_assumed_is_not_called_given(page: str) -> None:
-    assert "720 mm diameter (as where none is given)" in page
+    assert "720 mm diameter (the default)" in page
 
 
 def test_nothing_is_loaded_from_elsewhere(page: str) -> None:
