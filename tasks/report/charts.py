@@ -148,5 +148,5 @@ def _height(share: float) -> float:
 def _ceiling(value: float) -> float:
     """The next number above that a scale likes to end at."""
     power = 10.0 ** math.floor(math.log10(value))
-    steps: Sequence[float] = (1, 2, 3, 4, 5, 6, 8, 10)
+    steps: Sequence[float] = (1, 1.5, 2, 3, 4, 5, 6, 8, 10)
     return next(float(step * power) for step in steps if step * power >= value * (1 - 1e-9))

@@ -13,6 +13,7 @@ from tasks.comparison.findings import depth_of, place_of
 from tasks.core.phrasing import moment, percent, signed
 from tasks.mesh.palette import PALETTE
 from tasks.report.comparison_charts import crown_chart, map_chart, roundness_chart, zones_chart
+from tasks.report.figures import with_units
 from tasks.report.page import render
 
 _SENTENCES = {
@@ -95,12 +96,12 @@ def _worn(zones: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
 
 def _finding(number: int, finding: Mapping[str, Any]) -> dict[str, Any]:
     size = f"{finding['length_mm']:.0f} × {finding['width_mm']:.0f} mm"
+    radius = f"radius {finding['radius_mm']:.0f} mm" if finding["part"] != "tread" else ""
     return {
         "number": number,
         "kind": _KINDS.get(finding["kind"], finding["kind"]),
-        "place": place_of(finding)
-        + (f", radius {finding['radius_mm']:.0f} mm" if finding["part"] != "tread" else ""),
-        "size": ", ".join(filter(None, (size, depth_of(finding)))),
+        "place": with_units(", ".join(filter(None, (place_of(finding), radius)))),
+        "size": with_units(", ".join(filter(None, (size, depth_of(finding))))),
         "certainty": percent(finding["certainty"]),
     }
 

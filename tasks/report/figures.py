@@ -250,7 +250,7 @@ def _row(
         meaning.label,
         "–" if value is None else meaning.formatted(value),
         meaning.meaning,
-        tuple(_with_units(limit.in_words(meaning.formatted)) for limit in limits),
+        tuple(with_units(limit.in_words(meaning.formatted)) for limit in limits),
         passed[-1] if passed else "",
     )
 
@@ -279,6 +279,6 @@ def _short(text: str) -> str:
     return re.sub(r"\.(\d*?)0+(?!\d)", lambda found: f".{found[1]}" if found[1] else "", text)
 
 
-def _with_units(text: str) -> str:
+def with_units(text: str) -> str:
     """Text whose units stay on the line of their numbers."""
     return re.sub(r"(?<=\d) (?=\S)", "\N{NO-BREAK SPACE}", text)
