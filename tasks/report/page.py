@@ -11,7 +11,7 @@ import functools
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version as package_version
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,7 @@ def report_page(
         facts=_facts(metadata),
         reasons=metadata["reasons"],
         retake=metadata["retake"],
+        retake_note=_retake_note(metadata["retake"]),
         warnings=[printable(text) for text in metadata["warnings"]],
         parts=_parts(metadata),
         picture=content.get("picture", ""),
@@ -164,6 +165,16 @@ def _facts(metadata: Mapping[str, Any]) -> list[str]:
         f"model {printable(metadata['model']['name'])}",
         f"preset {metadata['preset']}",
     ]
+
+
+def _retake_note(lines: Sequence[str]) -> str:
+    """What degrees and hours mean, where the card has some."""
+    text, notes = " ".join(lines), []
+    if "°" in text:
+        notes.append("degrees count round the tyre from the first frame, in the walk's direction")
+    if "o'clock" in text:
+        notes.append("hours are those of a clock, 12 at the top of the picture")
+    return f"{notes[0][0].upper()}{'; '.join(notes)[1:]}." if notes else ""
 
 
 def _grouped(number: int) -> str:

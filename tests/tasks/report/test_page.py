@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tasks.report.page import _retake_note
 from tasks.storage.results import PAGE_MARK
 from tests.tasks.report.scene import CHOSEN, COUNT, report_of
 
@@ -117,6 +118,21 @@ def test_the_page_is_whole(page: str) -> None:
 
 def test_a_diameter_that_may_be_assumed_is_not_called_given(page: str) -> None:
     assert "720 mm diameter (the default)" in page
+
+
+@pytest.mark.parametrize(
+    ("lines", "note"),
+    [
+        (["switch on light"], ""),
+        (["film again between 5° and 90°"], "Degrees count round the tyre from the first frame"),
+        (["move what is at 7 o'clock"], "Hours are those of a clock"),
+        (["5° to 9°", "at 7 o'clock"], "in the walk's direction; hours are those of a clock"),
+    ],
+)
+def test_the_retake_card_explains_what_it_uses(lines: list[str], note: str) -> None:
+    told = _retake_note(lines)
+    assert note in told
+    assert bool(told) == bool(note)
 
 
 def test_nothing_is_loaded_from_elsewhere(page: str) -> None:
