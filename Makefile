@@ -112,6 +112,9 @@ check: setup ## Lint, type-check, and look whether the installed packages suit e
 	$(BIN)/mypy
 	$(BIN)/pip check
 
+pictures: demo ## Make the documents' pictures of the sample's mesh and report anew (needs chromium, npm ci)
+	$(BIN)/python -m tests.support.pictures tests/data/sample_tyre.mp4 out/sample_tyre
+
 settings: setup ## Write docs/settings.md anew, of the code
 	$(BIN)/python -m deployments.settings_page
 
@@ -121,4 +124,4 @@ lock: setup ## Write the locks anew, with hashes; versions that are locked stay
 sbom: setup ## Write a bill of what is shipped, with licences: work/sbom.cdx.json (CycloneDX)
 	$(BIN)/python -m deployments.sbom work/sbom.cdx.json
 
-.PHONY: help setup demo ui test test-busy test-browser viewer e2e recovery fuzz load kills endurance deploy api bench eval eval-pairs train train-fuser train-segmenter check settings lock sbom
+.PHONY: help setup demo ui test test-busy test-browser viewer e2e recovery fuzz load kills endurance deploy api bench eval eval-pairs train train-fuser train-segmenter check pictures settings lock sbom

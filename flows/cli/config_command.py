@@ -25,7 +25,7 @@ from configs.parameters import (
 from configs.request import MeshOptions, ReconstructOptions
 from configs.settings import Settings
 from flows.cli.output import table
-from flows.support.settings import load_settings, validated
+from flows.support.settings import ALL_PARAMETERS, load_settings, setting_variable, validated
 from tasks.core.errors import InputError
 
 FILE = "config.toml"
@@ -62,7 +62,7 @@ def stage_settings(options: argparse.Namespace, settings: Settings) -> list[Sett
             "bad-option",
             stage="start",
             what=f"--set {exc}",
-            advice="All parameters are listed by: tyre3d config show",
+            advice=ALL_PARAMETERS,
         ) from exc
 
 
@@ -90,8 +90,8 @@ def config(options: argparse.Namespace) -> int:
 
 def _of_installation(settings: Settings) -> list[Setting]:
     rows = []
-    for name, field in Settings.model_fields.items():
-        variable = str(field.validation_alias or f"TYRE3D_{name.upper()}")
+    for name in Settings.model_fields:
+        variable = setting_variable(name)
         value = getattr(settings, name)
         if isinstance(value, SecretStr):
             value = "(set)"

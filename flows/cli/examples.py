@@ -43,7 +43,8 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
 }
 EXIT_CODES = """exit codes:
   0    done; the verdict on the mesh is not "fail"
-  1    a fault of Tyre3D itself; of a batch or history: not every tyre has a result
+  1    a fault of Tyre3D itself; of batch and history: not every tyre has a result;
+       of doctor: something will fail; of drain: runs are left; of view: no browser
   2    the input, an option or a setting cannot be used
   3    weights are missing, damaged or unknown
   4    the data do not suffice for a mesh
@@ -55,6 +56,7 @@ EXIT_CODES = """exit codes:
 """
 
 
-def examples_of(command: str) -> str:
-    """The examples of a command, as its help shows them."""
-    return "examples:\n" + "".join(f"  {line}\n" for line in EXAMPLES[command])
+def examples_of(command: str, action: str = "") -> str:
+    """The examples of a command, or of an action of it, as its help shows them."""
+    lines = [line for line in EXAMPLES[command] if action in line]
+    return "examples:\n" + "".join(f"  {line}\n" for line in lines)

@@ -118,6 +118,10 @@ def build_parser() -> argparse.ArgumentParser:
         sub.description = listed.help
         if listed.dest in EXAMPLES:
             sub.epilog = examples_of(listed.dest)
+    for command, kinds_of_it in (("models", actions), ("config", kinds)):
+        for listed in kinds_of_it._choices_actions:
+            sub = kinds_of_it.choices[listed.dest]
+            sub.description, sub.epilog = listed.help, examples_of(command, listed.dest)
     return parser
 
 
@@ -299,7 +303,7 @@ def _add_reconstruct(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "input", metavar="INPUT", help="a video, or a folder of PNG/JPEG frames; s3:// as well"
     )
-    _add_out(parser, "for GLB and JSON; s3:// as well")
+    _add_out(parser, "for GLB, JSON and report; s3:// as well")
     _add_options(parser)
 
 
@@ -332,7 +336,7 @@ def _add_batch(parser: argparse.ArgumentParser) -> None:
         metavar="INPUT",
         help="videos, folders of videos or of frames, s3://bucket/prefix",
     )
-    _add_out(parser, "for GLBs, JSON and batch.json")
+    _add_out(parser, "for GLBs, JSON, reports, batch.json and batch.html; s3:// as well")
     parser.add_argument(
         "--deployment",
         metavar="FLOW/NAME",
@@ -358,7 +362,12 @@ def _add_mesh(parser: argparse.ArgumentParser) -> None:
     presets = "; ".join(
         f"{k}: {p.num_frames} frames at {p.mc_resolution}" for k, p in PRESETS.items()
     )
-    parser.add_argument("--preset", choices=list(PRESETS), default=DEFAULT_PRESET, help=presets)
+    parser.add_argument(
+        "--preset",
+        choices=list(PRESETS),
+        default=DEFAULT_PRESET,
+        help=f"{presets} (default: %(default)s)",
+    )
     parser.add_argument(
         "--model",
         metavar="NAME|DIR",
@@ -379,7 +388,8 @@ def _add_mesh(parser: argparse.ArgumentParser) -> None:
         "--motion",
         choices=get_args(MotionHint),
         default=DEFAULT_MOTION,
-        help="what moves: the camera (orbit, free), a turntable, or the tyre on its axle (spin)",
+        help="what moves: the camera (orbit, free), a turntable, or the tyre on its axle (spin); "
+        "default: %(default)s",
     )
     parser.add_argument(
         "--session",

@@ -17,6 +17,7 @@ from tasks.core.progress import Listener, listening
 
 _REDRAWN_EVERY_S = 0.5
 _USUAL_COLUMNS, _USUAL_ROWS = 80, 24
+_WORDS = len("estimate-poses, way 2")
 _FORMAT = "{desc} {bar:30} {percentage:3.0f} % {elapsed}{postfix}"
 
 
@@ -75,7 +76,7 @@ class Bar:
             file=out,
             leave=False,
             bar_format=_FORMAT,
-            desc=f"{'start':<19}",
+            desc=f"{'start':<{_WORDS}}",
             **_size(out),
         )
         self._clock = threading.Thread(target=self._tick, daemon=True)
@@ -112,7 +113,7 @@ class Bar:
         left = self._pace.left_s(now)
         self._bar.n = max(self._bar.n, self._pace.share(now))  # it never goes back
         if self._stage:
-            self._bar.set_description_str(f"{self._doing:<19}", refresh=False)
+            self._bar.set_description_str(f"{self._doing:<{_WORDS}}", refresh=False)
         self._bar.set_postfix_str("" if left is None else f"{in_words(left)} left", refresh=False)
         self._bar.refresh()
 

@@ -65,8 +65,9 @@ def ui(options: argparse.Namespace) -> int:
         links = [sys.executable, "-m", "flows.cli.links_process", str(settings.links_port)]
         subprocess.Popen([*links, str(os.getpid())], stdin=subprocess.DEVNULL)
         address = ["--host", options.host, "--port", str(options.port)]
-        command = [sys.executable, "-m", "flows.cli.prefect_process", "server", "start"]
-        os.execv(sys.executable, [*command, *address])
+        command = [sys.executable, "-m", "flows.cli.prefect_process"]
+        # on a terminal Prefect would ask which of its profiles to change before it starts
+        os.execv(sys.executable, [*command, "--no-prompt", "server", "start", *address])
 
 
 def _pages() -> dict[str, str]:

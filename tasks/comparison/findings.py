@@ -17,6 +17,7 @@ from tasks.comparison.flat_spots import FlatSpot
 from tasks.comparison.marks import VisualMark
 from tasks.comparison.part_pairs import TREAD
 from tasks.comparison.surface_samples import Measured
+from tasks.core.phrasing import bearing
 from tasks.surface.robust import robust_sd
 
 FloatArray = NDArray[np.float64]
@@ -74,7 +75,7 @@ def place_of(finding: Mapping[str, Any]) -> str:
     """Where a finding of a record is, for people: part and angle."""
     angle = finding["angle_deg"]
     part = str(finding["part"]).replace("-", " ")
-    return f"{part}, {'all round' if angle is None else f'{round(angle) % 360}°'}"
+    return f"{part}, {'all round' if angle is None else bearing(angle)}"
 
 
 def depth_of(finding: Mapping[str, Any]) -> str:

@@ -260,8 +260,8 @@ def _finish(
         warnings.append(
             counted(
                 len(fit.outliers),
-                "mask lacks a part of the tyre and was left out",
-                "masks lack a part of the tyre and were left out",
+                "outline lacks a part of the tyre and was left out",
+                "outlines lack a part of the tyre and were left out",
             )
         )
     vertices = surface.vertices

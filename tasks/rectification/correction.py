@@ -141,13 +141,13 @@ def warnings_of(faults: Collection[MaskErrors], config: RectifyConfig) -> list[s
         side = _most(more)
         likely = "a stand or a shadow" if side == "below" else "a post or a neighbour"
         warnings.append(
-            f"masks of {len(more)} of {len(faults)} frames held more than the tyre, mostly "
-            f"{_side_in_words(side)} (probably {likely}); they were cut to the fitted solid"
+            f"in {len(more)} of {len(faults)} frames more than the tyre was taken for it, mostly "
+            f"{_side_in_words(side)} (probably {likely}); it was cut off"
         )
     if less:
         warnings.append(
-            f"masks of {len(less)} of {len(faults)} frames lacked a part of the tyre, mostly "
-            f"{_side_in_words(_most(less))}; it was filled by the fitted solid"
+            f"in {len(less)} of {len(faults)} frames a part of the tyre was missed, mostly "
+            f"{_side_in_words(_most(less))}; it was filled in"
         )
     return warnings
 

@@ -79,7 +79,7 @@ def rectify_views(
         judged = [replace(m, refused=o.refused) for m, o in zip(judged, masks.masks, strict=True)]
     warnings = warnings_of(faults.values(), config)
     if solid is None and outlines:
-        warnings = ["the masks agree too little with the fitted solid to be corrected by it"]
+        warnings = ["what was taken for the tyre looks too little like one to be mended"]
     return RectifiedViews(
         Frames(folder, tuple(frames.candidates)),
         Masks(folder, tuple(judged)),

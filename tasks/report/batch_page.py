@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from configs.locations import parent_and_name, printable
 from tasks.batch.manifest import Entry
+from tasks.core.phrasing import moment
 from tasks.report.page import render
 
 _ORDER = {"failed": 0, "fail": 1, "review": 2, "pending": 3, "pass": 4}
@@ -57,7 +58,7 @@ def batch_page(
         name=printable(name),
         rows=rows,
         counts=[(outcome, outcomes[outcome]) for outcome in _ORDER if outcomes[outcome]],
-        made_at=made_at,
+        made_at=moment(made_at),
         script_name="batch.js",
     )
 

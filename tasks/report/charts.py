@@ -9,12 +9,12 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from tasks.core.phrasing import counted
+from tasks.core.phrasing import bearing, counted
 
 _SIZE = 320.0
-_RING = 104.0
+_RING = 96.0
 _PART_CLASS = {"outer face": "outer", "inner face": "inner", "tread": "tread"}
-_WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP, _RIGHT = 720.0, 240.0, 46.0, 36.0, 14.0, 12.0
+_WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP, _RIGHT = 720.0, 248.0, 46.0, 44.0, 14.0, 12.0
 
 
 def coverage_chart(content: Mapping[str, Any]) -> str:
@@ -41,7 +41,7 @@ def coverage_chart(content: Mapping[str, Any]) -> str:
     for low, high in coverage["gaps_deg"]:
         lines.append(f'<path class="gap" d="{_arc(_RING + 20, sign, low, high)}"/>')
     for angle in range(0, 360, 45):
-        x, y = _on(_RING + 42, sign * angle)
+        x, y = _on(_RING + 44, sign * angle)
         lines.append(f'<text class="tick" x="{x:.1f}" y="{y + 4:.1f}">{angle}°</text>')
     order = {"other": 0, "held-out": 1, "chosen": 2}
     for frame in sorted(content["frames"], key=lambda f: order[f["kind"]]):
@@ -50,7 +50,7 @@ def coverage_chart(content: Mapping[str, Any]) -> str:
             size = 6 if frame["kind"] == "chosen" else 4
             lines.append(
                 f'<circle class="dot {frame["kind"]}" cx="{x:.1f}" cy="{y:.1f}" r="{size}">'
-                f"<title>frame {frame['index']}, {frame['angle_deg'] % 360:.0f}°</title></circle>"
+                f"<title>frame {frame['index']}, {bearing(frame['angle_deg'])}</title></circle>"
             )
     seen = coverage["seen_deg"]
     lines += [
@@ -63,7 +63,9 @@ def coverage_chart(content: Mapping[str, Any]) -> str:
 
 def _coverage_in_words(content: Mapping[str, Any]) -> str:
     coverage = content["coverage"]
-    gaps = ", ".join(f"{low:.0f}° to {high:.0f}°" for low, high in coverage["gaps_deg"])
+    gaps = ", ".join(
+        f"{bearing(low)} to {bearing(high, ends=True)}" for low, high in coverage["gaps_deg"]
+    )
     posed = sum(frame["angle_deg"] is not None for frame in content["frames"])
     return (
         f"{counted(posed, 'frame')} round the tyre, "
@@ -135,7 +137,7 @@ def _axes(start: float, end: float, top: float, *, film: bool) -> Iterable[str]:
         anchor = "end" if share == 1.0 else "middle"
         yield (
             f'<text class="tick" style="text-anchor:{anchor}" x="{x:.1f}" '
-            f'y="{_HEIGHT - 14}">{label}</text>'
+            f'y="{_HEIGHT - 10}">{label}</text>'
         )
 
 
@@ -146,5 +148,5 @@ def _height(share: float) -> float:
 def _ceiling(value: float) -> float:
     """The next number above that a scale likes to end at."""
     power = 10.0 ** math.floor(math.log10(value))
-    steps: Sequence[float] = (1, 2, 3, 4, 5, 6, 8, 10)
+    steps: Sequence[float] = (1, 1.5, 2, 3, 4, 5, 6, 8, 10)
     return next(float(step * power) for step in steps if step * power >= value * (1 - 1e-9))

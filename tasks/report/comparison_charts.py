@@ -243,7 +243,7 @@ def crown_chart(crown: Mapping[str, Any]) -> str:
     axes = _Axes(
         "crown-chart", "Crown profiles of both tyres", (across[0], across[-1]), (low, high + 1)
     )
-    axes.scale_y([low, (low + high) / 2, high], "")
+    axes.scale_y([low, (low + high) / 2, high], " mm")
     axes.scale_x([round(across[0]), 0, round(across[-1])], " mm")
     axes.line(across, new, "first")
     axes.line(across, damaged, "second")

@@ -10,9 +10,10 @@ from markupsafe import Markup
 
 from configs.locations import printable
 from tasks.comparison.findings import depth_of, place_of
-from tasks.core.phrasing import signed
+from tasks.core.phrasing import moment, percent, signed
 from tasks.mesh.palette import PALETTE
 from tasks.report.comparison_charts import crown_chart, map_chart, roundness_chart, zones_chart
+from tasks.report.figures import with_units
 from tasks.report.page import render
 
 _SENTENCES = {
@@ -58,7 +59,7 @@ def comparison_page(
         kind=_CLASSES[verdict],
         sentence=_SENTENCES[verdict],
         worn=_worn(record["zones"]),
-        doubtful=0 if verdict == "cannot compare" else len(record["doubtful"]),
+        doubtful=_doubtful(record, len(content["findings"])),
         reasons=record["reasons"],
         facts=[f"{side}: {printable(record[side]['name'])}" for side in ("new", "damaged")],
         findings=[_finding(n, f) for n, f in enumerate(content["findings"], 1)],
@@ -76,7 +77,7 @@ def comparison_page(
         mesh=base64.b64encode(preview).decode(),
         tyres=[base64.b64encode(each).decode() for each in tyres],
         script_name="viewer.js",
-        footer=f"Made {record['made_at']} by Tyre3D {record['tyre3d']}. "
+        footer=f"Made {moment(record['made_at'])} by Tyre3D {record['tyre3d']}. "
         "This file holds all that it shows; it loads nothing.",
     )
 
@@ -95,14 +96,21 @@ def _worn(zones: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
 
 def _finding(number: int, finding: Mapping[str, Any]) -> dict[str, Any]:
     size = f"{finding['length_mm']:.0f} × {finding['width_mm']:.0f} mm"
+    radius = f"radius {finding['radius_mm']:.0f} mm" if finding["part"] != "tread" else ""
     return {
         "number": number,
         "kind": _KINDS.get(finding["kind"], finding["kind"]),
-        "place": place_of(finding)
-        + (f", radius {finding['radius_mm']:.0f} mm" if finding["part"] != "tread" else ""),
-        "size": ", ".join(filter(None, (size, depth_of(finding)))),
-        "certainty": f"{finding['certainty']:.0%}",
+        "place": with_units(", ".join(filter(None, (place_of(finding), radius)))),
+        "size": with_units(", ".join(filter(None, (size, depth_of(finding))))),
+        "certainty": percent(finding["certainty"]),
     }
+
+
+def _doubtful(record: Mapping[str, Any], found: int) -> list[dict[str, Any]]:
+    """What is not certain, numbered after the findings; the drawings do not show it."""
+    if record["verdict"] == "cannot compare":
+        return []
+    return [_finding(n, f) for n, f in enumerate(record["doubtful"], found + 1)]
 
 
 def _alignment(record: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -130,7 +138,7 @@ def _limits(record: Mapping[str, Any]) -> list[str]:
     cells, run_out = record["cells"], record["run_out"]
     spot = run_out["least_flat_spot_mm"]
     seen = (
-        f"{cells['measured']:.0%} of the outer surface were seen in both films; what is "
+        f"{percent(cells['measured'])} of the outer surface were seen in both films; what is "
         "hatched was not."
     )
     pixel = f"A pixel of the coarser film covers {_mm(record['pixel_mm'])}"

@@ -13,6 +13,7 @@ import numpy as np
 from configs.stages import ReportConfig
 from tasks.atlas.flattened import FlatPart
 from tasks.atlas.record import Provenance
+from tasks.core.phrasing import percent
 from tasks.geometry.camera import Camera
 from tasks.geometry.similarity import Similarity
 from tasks.imaging.images import Image, encode_image, read_image, read_mask
@@ -153,7 +154,7 @@ def flattened_of(parts: Sequence[FlatPart], config: ReportConfig) -> list[dict[s
             "title": part.name.replace("-", " ").capitalize(),
             "caption": f"360° from left to right, "
             f"{'clockwise' if part.clockwise else 'anticlockwise'} as the outer face is seen; "
-            f"{np.mean(part.provenance == Provenance.MEASURED):.0%} seen by frames",
+            f"{percent(float(np.mean(part.provenance == Provenance.MEASURED)))} seen by frames",
             "picture": data_uri(
                 bounded(np.ascontiguousarray(part.colours[..., ::-1]), config.flattened_px),
                 config.jpeg_quality,

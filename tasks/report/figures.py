@@ -27,13 +27,47 @@ class Meaning:
 
 @dataclass(frozen=True)
 class Row:
-    """A figure as the report tells it; ``limits`` is empty where none is set."""
+    """A figure as the report tells it.
+
+    Args:
+        name: Its name in the metadata.
+        label: Its name in words.
+        value: With its unit.
+        meaning: What it says.
+        limits: From where on it counts, a line each; none where no limit is set.
+        level: ``review`` or ``fail`` where it is beyond one.
+    """
 
     name: str
     label: str
     value: str
     meaning: str
-    limits: str = ""
+    limits: tuple[str, ...] = ()
+    level: str = ""
+
+
+@dataclass(frozen=True)
+class Limit:
+    """From where on a figure counts.
+
+    Args:
+        level: ``review`` or ``fail``.
+        bound: The value.
+        low_is_bad: Whether values below it count, not those above.
+    """
+
+    level: str
+    bound: float
+    low_is_bad: bool
+
+    def passed_by(self, value: float) -> bool:
+        """Whether a value counts."""
+        return value <= self.bound if self.low_is_bad else value >= self.bound
+
+    def in_words(self, formatted: Format) -> str:
+        """As the report tells it."""
+        side = "below" if self.low_is_bad else "above"
+        return f"{self.level} {side} {_short(formatted(self.bound))}"
 
 
 def _percent(value: float) -> str:
@@ -60,22 +94,21 @@ MEANINGS: Mapping[str, Meaning] = {
     "silhouette_iou_worst": Meaning("Overlap, worst frame", "likewise, in the worst frame", _plain),
     "masks_beyond_mesh": Meaning(
         "Beside the mesh",
-        "area that the pictures' outlines hold and the mesh does not: a stand, a hand",
+        "area that was taken for tyre in the pictures and is no part of the mesh: a stand, a hand",
         _percent,
     ),
     "mesh_beyond_masks": Meaning(
-        "Beyond the outlines", "area of the mesh that the pictures' outlines lack", _percent
+        "Beyond the outlines", "area of the mesh that the pictures do not show as tyre", _percent
     ),
     "masks_cut": Meaning(
-        "Cut from the outlines", "area that was no part of a solid of revolution, median", _percent
+        "Cut from the outlines", "area that no round tyre has, median; it was cut off", _percent
     ),
     "masks_filled": Meaning(
-        "Filled in the outlines", "area that they lacked of the solid, median", _percent
+        "Filled in the outlines", "area that a round tyre has and they lacked, median", _percent
     ),
     "outlines_off_percent": Meaning(
         "Edges off the mesh",
-        "how far the tyre's edges in the frames lie off the mesh, of the diameter; a pixel is told "
-        "below",
+        "how far the tyre's edges in the frames lie off the mesh, of the diameter",
         _of_size,
     ),
     "pixel_percent": Meaning("A pixel", "what it covers of the diameter", _of_size),
@@ -152,17 +185,17 @@ MEANINGS: Mapping[str, Meaning] = {
     ),
     "outline_residual_px": Meaning(
         "Residual of the outlines",
-        "of the fitted solid, in pixels of the masks",
+        "how far the fitted round tyre lies off them, in pixels",
         _unit("{:.2f} px"),
     ),
-    "frames_fused": Meaning("Frames fused", "whose fields the network gave", _count),
-    "outlier_masks": Meaning("Masks left out", "that agreed with no others", _count),
+    "frames_fused": Meaning("Frames fused", "whose surfaces were merged", _count),
+    "outlier_masks": Meaning("Outlines left out", "that agreed with no others", _count),
     "symmetry_order": Meaning(
         "Order of symmetry", "how often the rim's pattern repeats round the axle", _count
     ),
     "symmetry_kept": Meaning(
-        "Kept of what does not repeat",
-        "share of what differs round the axle that was kept",
+        "Kept of what differs",
+        "share kept of what does not repeat round the axle",
         _percent,
     ),
 }
@@ -177,6 +210,8 @@ _NONE_ASIDE: Mapping[str, str] = {
 """What figures mean where no frame was kept from the merge."""
 
 _JUDGED = {"outer_face_seen": "face_seen", "inner_face_seen": "face_seen"}
+_LOW_IS_BAD = {"face_seen", "tread_seen"}
+"""Of the limits that are one number, those below which a figure counts."""
 _ONLY_COUNTS = {"faces", "vertices"}
 
 
@@ -187,39 +222,63 @@ def rows_of(metadata: Mapping[str, Any]) -> list[Row]:
     figures |= dict(metadata["evidence"])  # where both have one, the one that was judged
     known = [name for name in MEANINGS if name in figures]
     others = sorted(set(figures) - set(MEANINGS) - _ONLY_COUNTS)
-    meanings = {**MEANINGS, **_of_this_run(figures, judged)}
-    return [_row(name, figures[name], judged, meanings.get(name)) for name in (*known, *others)]
+    meanings = {**MEANINGS, **_of_this_run(figures)}
+    pixel = figures.get("pixel_percent") or 0.0
+    names = (*known, *others)
+    return [_row(name, figures[name], judged, meanings.get(name), pixel) for name in names]
 
 
-def _of_this_run(
-    figures: Mapping[str, float | None], judged: Mapping[str, Any]
-) -> dict[str, Meaning]:
-    """What means something else by the frames of a run, or by its limits."""
-    meanings = dict(_NONE_ASIDE) if figures.get("held_out_frames") == 0 else {}
-    if {"min_width_ratio", "max_width_ratio"} <= set(judged):
-        meanings["width_ratio"] = (
-            f"tyres have {judged['min_width_ratio']:g} to {judged['max_width_ratio']:g}"
-        )
+def _of_this_run(figures: Mapping[str, float | None]) -> dict[str, Meaning]:
+    """What means something else by the frames of a run."""
+    meanings = _NONE_ASIDE if figures.get("held_out_frames") == 0 else {}
     return {name: replace(MEANINGS[name], meaning=meaning) for name, meaning in meanings.items()}
 
 
-def _row(name: str, value: float | None, judged: Mapping[str, Any], meaning: Meaning | None) -> Row:
+def _row(
+    name: str,
+    value: float | None,
+    judged: Mapping[str, Any],
+    meaning: Meaning | None,
+    pixel: float,
+) -> Row:
     if meaning is None:
         return Row(name, name, "–" if value is None else f"{value:.4g}", "")
-    text = "–" if value is None else meaning.formatted(value)
-    return Row(name, meaning.label, text, meaning.meaning, _limits(name, judged, meaning))
+    limits = _limits(name, judged, pixel)
+    passed = [] if value is None else [limit.level for limit in limits if limit.passed_by(value)]
+    return Row(
+        name,
+        meaning.label,
+        "–" if value is None else meaning.formatted(value),
+        meaning.meaning,
+        tuple(with_units(limit.in_words(meaning.formatted)) for limit in limits),
+        passed[-1] if passed else "",
+    )
 
 
-def _limits(name: str, judged: Mapping[str, Any], meaning: Meaning) -> str:
-    limits = judged.get(_JUDGED.get(name, name))
+def _limits(name: str, judged: Mapping[str, Any], pixel: float) -> list[Limit]:
+    """The limits of a figure, the mildest first; ``pixel`` is a percentage of the diameter."""
+    if name == "width_ratio" and {"min_width_ratio", "max_width_ratio"} <= set(judged):
+        return [
+            Limit("fail", judged["min_width_ratio"], low_is_bad=True),
+            Limit("fail", judged["max_width_ratio"], low_is_bad=False),
+        ]
+    key = _JUDGED.get(name, name)
+    limits = judged.get(key)
     if limits is None:
-        return ""
+        return []
     if isinstance(limits, Mapping):
-        review, fail = (meaning.formatted(limits[level]) for level in ("review", "fail"))
-        return _with_units(f"review at {review}, fail at {fail}")
-    return _with_units(f"review at {meaning.formatted(limits)}")
+        low_is_bad = limits["fail"] < limits["review"]
+        return [Limit(level, limits[level], low_is_bad) for level in ("review", "fail")]
+    if name == "outlines_off_percent":  # less than so many pixels does not count
+        limits = max(limits, judged.get("outlines_off_px", 0.0) * pixel)
+    return [Limit("review", limits, key in _LOW_IS_BAD)]
 
 
-def _with_units(text: str) -> str:
+def _short(text: str) -> str:
+    """A number without zeros that tell nothing: ``0.940`` is 0.94, ``200.0°`` is 200°."""
+    return re.sub(r"\.(\d*?)0+(?!\d)", lambda found: f".{found[1]}" if found[1] else "", text)
+
+
+def with_units(text: str) -> str:
     """Text whose units stay on the line of their numbers."""
     return re.sub(r"(?<=\d) (?=\S)", "\N{NO-BREAK SPACE}", text)

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from configs.locations import printable
 from tasks.comparison.gauge import GaugeStudy
 from tasks.comparison.over_time import Comparison
-from tasks.core.phrasing import signed
+from tasks.core.phrasing import moment, signed
 from tasks.report.comparison_charts import zones_over_films
 from tasks.report.page import render
 
@@ -66,7 +66,7 @@ def history_page(
             for number, (tyre, films) in enumerate(by_tyre.items())
         ],
         gauge=_gauge(study, comparisons),
-        made_at=made_at,
+        made_at=moment(made_at),
         script_name="batch.js",
     )
 

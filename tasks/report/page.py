@@ -11,7 +11,7 @@ import functools
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version as package_version
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from markupsafe import Markup
 
 from configs.locations import parent_and_name, printable
 from configs.presets import DEFAULT_DIAMETER_MM
-from tasks.core.phrasing import counted
+from tasks.core.phrasing import bearing, counted, moment
 from tasks.mesh.palette import PALETTE
 from tasks.report.charts import coverage_chart, sharpness_chart
 from tasks.report.figures import rows_of
@@ -72,6 +72,7 @@ def report_page(
         facts=_facts(metadata),
         reasons=metadata["reasons"],
         retake=metadata["retake"],
+        retake_note=_retake_note(metadata["retake"]),
         warnings=[printable(text) for text in metadata["warnings"]],
         parts=_parts(metadata),
         picture=content.get("picture", ""),
@@ -95,7 +96,7 @@ def report_page(
         data={"name": name, "cameras": content["cameras"], "palette": PALETTE, "level": level},
         mesh=base64.b64encode(levels[level]).decode(),
         script_name="viewer.js",
-        footer=f"Made {metadata['made_at']} by Tyre3D {metadata['code']['tyre3d']}. "
+        footer=f"Made {moment(metadata['made_at'])} by Tyre3D {metadata['code']['tyre3d']}. "
         "This file holds all that it shows; it loads nothing.",
     )
 
@@ -150,22 +151,38 @@ def _card(frame: Mapping[str, Any]) -> Markup:
 
 
 def _labelled(frame: Mapping[str, Any], *, film: bool) -> dict[str, Any]:
-    moment = f"{frame['time_s']:.1f} s" if film else printable(frame["source"])
+    time = f"{frame['time_s']:.1f}\N{NO-BREAK SPACE}s" if film else printable(frame["source"])
     angle = frame["angle_deg"]
-    return {**frame, "place": moment if angle is None else f"{moment}, {angle % 360:.0f}°"}
+    place = time if angle is None else f"{time}, {bearing(angle)}"
+    # why it was kept aside stands above all of them
+    return {**frame, "place": place, "why": "" if frame["kind"] == "held-out" else frame["reason"]}
 
 
 def _facts(metadata: Mapping[str, Any]) -> list[str]:
     low, high = metadata["bounds_m"]
     width, diameter = 1000 * (high[2] - low[2]), metadata["scale"]["nominal_diameter_mm"]
-    whence = "as where none is given" if diameter == DEFAULT_DIAMETER_MM else "given"
+    whence = "the default" if diameter == DEFAULT_DIAMETER_MM else "given"
     return [
         f"{diameter:.0f} mm diameter ({whence}), {width:.0f} mm wide",
-        f"{metadata['num_faces']:,} faces".replace(",", " "),
+        f"{_grouped(metadata['num_faces'])} faces",
         f"{counted(metadata['num_frames'], 'frame')}, {metadata['poses']['motion']}",
         f"model {printable(metadata['model']['name'])}",
         f"preset {metadata['preset']}",
     ]
+
+
+def _retake_note(lines: Sequence[str]) -> str:
+    """What degrees and hours mean, where the card has some."""
+    text, notes = " ".join(lines), []
+    if "°" in text:
+        notes.append("degrees count round the tyre from the first frame, in the walk's direction")
+    if "o'clock" in text:
+        notes.append("hours are those of a clock, 12 at the top of the picture")
+    return f"{notes[0][0].upper()}{'; '.join(notes)[1:]}." if notes else ""
+
+
+def _grouped(number: int) -> str:
+    return f"{number:,}".replace(",", "\N{NO-BREAK SPACE}")
 
 
 def _parts(metadata: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -198,9 +215,9 @@ def _origin(metadata: Mapping[str, Any], level: str) -> list[tuple[str, Any]]:
     """Labels and values, where the full files are linked by their names."""
     shown = metadata["levels"][level]
     lost = (
-        f"{level}: {shown['num_faces']} faces, {shown['bytes'] / 1e6:.2f} MB; the full mesh is "
-        f"{shown['error_mean_mm']:.2f} mm from it in the mean, {shown['error_p99_mm']:.2f} mm "
-        f"at the 99th percentile, {shown['error_max_mm']:.2f} mm at most"
+        f"{level}: {_grouped(shown['num_faces'])} faces, {shown['bytes'] / 1e6:.2f} MB; the full "
+        f"mesh is {shown['error_mean_mm']:.2f} mm from it in the mean, "
+        f"{shown['error_p99_mm']:.2f} mm at the 99th percentile, {shown['error_max_mm']:.2f} mm at most"
     )
     return [
         ("input", f"{printable(metadata['input']['name'])}, sha256 {metadata['input']['sha256']}"),
@@ -214,7 +231,7 @@ def _origin(metadata: Mapping[str, Any], level: str) -> list[tuple[str, Any]]:
         ("its sha256", metadata["glb_sha256"]),
         ("metadata", _link(metadata["metadata_path"])),
         ("mesh on this page", lost),
-        ("poses", f"{metadata['poses']['method']}, {metadata['poses']['motion']}"),
+        ("cameras", f"by {metadata['poses']['method']}, {metadata['poses']['motion']}"),
         ("device", f"{metadata['device']}, Python {metadata['python']}"),
         ("run", metadata["run_id"] or "–"),
     ]

@@ -112,7 +112,8 @@ def find_page(text: str, settings: Settings) -> tuple[str, Page]:
     if content is None or PAGE_MARK not in content[:4096]:
         raise _missing(
             f"there is no report {location}",
-            "Run the same command again: finished stages are not repeated, and a report is made",
+            "Name a report, a GLB beside one, or their folder; where a GLB has none, make it again "
+            "(tyre3d reconstruct: finished stages are not repeated)",
         )
     return name, Page(content, location if isinstance(location, Path) else None)
 

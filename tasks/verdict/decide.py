@@ -51,8 +51,9 @@ def judge(
     given_up = codes if poses.method.startswith(_STEADY) else codes | GUESSES
     if _seen_to_turn(evidence, poses, codes):
         given_up |= {"film-no-motion"}
-    found += [reason for reason in first_word if reason.code not in given_up]
-    reasons = worst_first(found)
+    # what the film lacks is why the rest is wrong: of one level it comes first
+    of_the_film = [reason for reason in first_word if reason.code not in given_up]
+    reasons = worst_first([*of_the_film, *found])
     known = {k: v for k, v in evidence.figures.items() if math.isfinite(v)}
     card = retake_card(evidence, poses, reasons, config) if reasons else ()
     return Judgement(reasons, known, card)

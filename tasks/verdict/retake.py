@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from configs.stages import JudgeConfig
+from tasks.core.phrasing import bearing
 from tasks.poses.record import PoseEstimate
 from tasks.verdict.coverage import PARTS
 from tasks.verdict.evidence import Evidence
@@ -56,9 +57,10 @@ def gap_line(low_deg: float, high_deg: float, part: str, *, spins: bool) -> str:
         spins: Whether the tyre turns about its axle rather than the camera round the tyre.
     """
     low, high = (_STEP_DEG * round(a / _STEP_DEG) for a in (low_deg, high_deg))
+    arc = f"{bearing(low)} and {bearing(high, ends=True)}"
     if spins:
-        return f"turn the tyre on between {low}° and {high}° from the first frame"
-    return f"film again between {low}° and {high}° round the tyre from the first frame: the {part}"
+        return f"turn the tyre on between {arc} from the first frame"
+    return f"film again between {arc} round the tyre from the first frame: the {part}"
 
 
 def _lower(sentence: str) -> str:

@@ -85,14 +85,18 @@ for (const mode of ['provenance', 'disagreement', 'photo']) {
   told.pressed[mode] = await page.$$eval('[data-mode][aria-pressed="true"]', (buttons) =>
     buttons.map((button) => button.dataset.mode));
 }
+const shown = (part) => page.locator(part).isVisible();
+told.notes = { before: [await shown('.cameras-key'), await shown('.section-note')] };
 for (const name of ['wireframe', 'cameras']) {
   await page.click(`[data-toggle="${name}"]`);
   await look(name);
+  told.notes[name] = await shown('.cameras-key');
   await page.click(`[data-toggle="${name}"]`);
 }
 await page.click('#reset');
 await page.selectOption('#section', 'across');
 await look('section across');
+told.notes.section = await shown('.section-note');
 await page.selectOption('#section', 'none');
 await page.click('[data-frame]:not([disabled])');
 await look('from a frame');
@@ -129,6 +133,7 @@ told.paper = {
   shades: await shades(),
   tools: await page.locator('.tools').first().isVisible(),
   mesh: await page.locator('.stand-in').isVisible(),
+  hints: await page.locator('.hint').first().isVisible(),
 };
 await page.emulateMedia({ media: null });
 told.vertices = await page.getAttribute('[data-mode="vertices"]', 'hidden');

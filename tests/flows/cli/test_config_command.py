@@ -85,6 +85,7 @@ def test_what_cannot_be_set_is_told_before_anything_runs(
         line = capsys.readouterr().err
         assert line.startswith("tyre3d: [bad-option] start: ")
         assert said in line
+        assert line.endswith(". All parameters are listed by: tyre3d config show\n")
         assert line.count("\n") == 1
 
 

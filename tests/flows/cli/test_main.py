@@ -174,7 +174,7 @@ def test_bad_settings(
     monkeypatch.setenv("TYRE3D_S3_ATTEMPTS", "lots")
     code, line = fails(capsys, "reconstruct", str(video), "--out", str(tmp_path))
     assert code == 2
-    assert "[bad-setting] start: s3-attempts" in line
+    assert "[bad-setting] start: TYRE3D_S3_ATTEMPTS: " in line
 
 
 def test_models_list(capsys: pytest.CaptureFixture[str]) -> None:

@@ -71,3 +71,13 @@ def test_lists_are_json_where_it_was_asked_for(capsys: pytest.CaptureFixture[str
     assert "triposr" in {entry["name"] for entry in json.loads(capsys.readouterr().out)}
     assert main(["prune", "--older-than", "1d", "--dry-run", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["artifacts"] == 0
+
+
+@pytest.mark.parametrize("words", ["models list", "models fetch", "config show"])
+def test_actions_have_examples_of_their_own(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main([*words.split(), "--help"])
+    _, _, below = capsys.readouterr().out.partition("examples:\n")
+    lines = below.splitlines()
+    assert lines
+    assert all(line.startswith(f"  tyre3d {words}") for line in lines)

@@ -70,7 +70,8 @@ from flows.support.database import what_is_wrong
 from flows.support.own_server import prefect_home
 
 def become(program, command):
-    assert command[1:5] == ["-m", "flows.cli.prefect_process", "server", "start"]
+    # on a terminal Prefect would ask which of its profiles to change before it starts
+    assert command[1:6] == ["-m", "flows.cli.prefect_process", "--no-prompt", "server", "start"]
     print((prefect_home() / "prefect.db").exists(), repr(what_is_wrong(prefect_home())))
     print(os.environ["PREFECT_SERVER_UI_STATIC_DIRECTORY"])
     sys.exit(0)

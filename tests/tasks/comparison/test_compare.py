@@ -260,7 +260,13 @@ def test_the_page_tells_all_and_loads_nothing(worn: Comparison) -> None:
     # the last colours are those of all that lies beyond, too
     assert len(re.findall(r"</span>[−+][\d.]+ mm and more<", page)) == 2
     assert "http://" not in page.replace("http://www.w3.org/", "")
-    record |= {"findings": [], "doubtful": [{}, {}]}
+    cut = dict(part="outer-sidewall", angle_deg=359.7, radius_mm=302.2, length_mm=41.0)
+    cut |= dict(kind="cut", width_mm=4.0, depth_mm=None, certainty=0.4)
+    record |= {"findings": [], "doubtful": [cut, cut]}
     page = comparison_page("a", record, content | {"findings": []}, b"glTF")
     assert "in any one place for certain" in page
-    assert "2 doubtful: <code>" in page
+    assert "2 doubtful: look there" in page
+    told = page.replace("\N{NO-BREAK SPACE}", " ")
+    assert told.count("<td>outer sidewall, 0°, radius 302 mm</td><td>41 × 4 mm</td>") == 2
+    record |= {"verdict": "cannot compare"}
+    assert "doubtful" not in comparison_page("a", record, content, b"glTF").partition("<script")[0]

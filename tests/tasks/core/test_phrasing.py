@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.core.phrasing import counted, signed
+from tasks.core.phrasing import bearing, counted, moment, percent, signed
 
 ROOT = Path(__file__).parents[3]
 _COUNTS = re.compile(
@@ -38,6 +38,27 @@ def test_one_is_no_plural(number: int, words: tuple[str, ...], told: str) -> Non
 )
 def test_what_rounds_to_nothing_has_no_sign(value: float, told: str) -> None:
     assert signed(value) == told
+
+
+@pytest.mark.parametrize(
+    ("angle", "told", "as_an_end"),
+    [
+        (0.2, "0°", "360°"),
+        (-0.1, "0°", "360°"),
+        (359.9, "0°", "360°"),
+        (410.0, "50°", "50°"),
+        (-90.0, "270°", "270°"),
+    ],
+)
+def test_no_direction_is_a_whole_turn(angle: float, told: str, as_an_end: str) -> None:
+    assert bearing(angle) == told
+    assert bearing(angle, ends=True) == as_an_end
+
+
+def test_times_and_shares_are_told_as_people_write_them() -> None:
+    assert moment("2026-11-30T22:19:42+01:00") == "2026-11-30 21:19 UTC"
+    assert moment("some day") == "some day"
+    assert percent(0.954) == "95\N{NO-BREAK SPACE}%"
 
 
 @pytest.mark.parametrize("package", ["flows", "tasks"])

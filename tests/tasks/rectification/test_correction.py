@@ -110,9 +110,10 @@ def test_warnings_say_which_way_masks_are_wrong_and_where() -> None:
     bitten = MaskErrors(0.0, "", 0.08, "left")
     assert warnings_of([right, right], CONFIG) == []
     (more,) = warnings_of([stood, stood, right], CONFIG)
-    assert "2 of 3 frames held more than the tyre, mostly below it (probably a stand" in more
+    assert "2 of 3 frames more than the tyre was taken for it, mostly below it (probably a" in more
     (less,) = warnings_of([bitten, right], CONFIG)
-    assert "1 of 2 frames lacked a part of the tyre, mostly on its left" in less
+    assert "1 of 2 frames a part of the tyre was missed, mostly on its left" in less
+    assert not {"mask", "solid"} & set(f"{more} {less}".replace(",", "").split())
 
 
 def test_coverage_counts_pixel_centres_at_half_integers() -> None:

@@ -61,6 +61,12 @@ def test_wireframe_cameras_section_and_frames(told: dict[str, Any]) -> None:
     assert told["views"]["cameras"]["dark"] < 0.6 * told["views"]["photo"]["dark"], "from afar"
     red, green, _ = told["views"]["section across"]["middle"]
     assert red > green + 40, "the cut is seen"
+    assert told["notes"] == {
+        "before": [False, False],
+        "wireframe": False,
+        "cameras": True,
+        "section": True,
+    }
     assert told["statuses"]["from a frame"] == "Seen from where frame 0 was filmed"
     assert apart(told, "turned by keys", "photo") > 2
 
@@ -101,6 +107,7 @@ def test_it_is_dark_where_that_is_wished_and_white_on_paper(told: dict[str, Any]
     assert told["paper"]["shades"] == [[255, 255, 255], [0, 0, 0]]
     assert not told["paper"]["tools"]
     assert told["paper"]["mesh"], "the picture stands in for the canvas"
+    assert not told["paper"]["hints"], "nobody clicks on paper"
 
 
 def test_no_page_is_wider_than_its_window(told: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tasks.report.page import _retake_note
 from tasks.storage.results import PAGE_MARK
 from tests.tasks.report.scene import CHOSEN, COUNT, report_of
 
@@ -101,7 +102,8 @@ def test_the_page_is_whole(page: str) -> None:
         "no <tyre> & more",
         "Coverage by angle",
         "Sharpness over time",
-        "review at 200.0°, fail at 75.0°",
+        "review below 200° fail below 75°",
+        "2026-01-01 00:00 UTC",
         "novel",
         "ab" * 32,
         "a-run",
@@ -126,7 +128,22 @@ def test_the_fullest_mesh_is_shown_that_can_be_mailed(
 
 
 def test_a_diameter_that_may_be_assumed_is_not_called_given(page: str) -> None:
-    assert "720 mm diameter (as where none is given)" in page
+    assert "720 mm diameter (the default)" in page
+
+
+@pytest.mark.parametrize(
+    ("lines", "note"),
+    [
+        (["switch on light"], ""),
+        (["film again between 5° and 90°"], "Degrees count round the tyre from the first frame"),
+        (["move what is at 7 o'clock"], "Hours are those of a clock"),
+        (["5° to 9°", "at 7 o'clock"], "in the walk's direction; hours are those of a clock"),
+    ],
+)
+def test_the_retake_card_explains_what_it_uses(lines: list[str], note: str) -> None:
+    told = _retake_note(lines)
+    assert note in told
+    assert bool(told) == bool(note)
 
 
 def test_nothing_is_loaded_from_elsewhere(page: str) -> None:

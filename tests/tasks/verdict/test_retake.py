@@ -67,5 +67,5 @@ def test_advice_of_the_film_follows_in_small_letters_each_once() -> None:
 
 def test_a_gap_may_run_past_the_first_frame() -> None:
     assert gap_line(342.4, 407.6, "tread", spins=False).startswith(
-        "film again between 340° and 410° round"
+        "film again between 340° and 50° round"
     )
