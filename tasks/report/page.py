@@ -217,7 +217,8 @@ def _origin(metadata: Mapping[str, Any], level: str) -> list[tuple[str, Any]]:
     lost = (
         f"{level}: {_grouped(shown['num_faces'])} faces, {shown['bytes'] / 1e6:.2f} MB; the full "
         f"mesh is {shown['error_mean_mm']:.2f} mm from it in the mean, "
-        f"{shown['error_p99_mm']:.2f} mm at the 99th percentile, {shown['error_max_mm']:.2f} mm at most"
+        f"{shown['error_p99_mm']:.2f} mm at the 99th percentile, "
+        f"{shown['error_max_mm']:.2f} mm at most"
     )
     return [
         ("input", f"{printable(metadata['input']['name'])}, sha256 {metadata['input']['sha256']}"),
