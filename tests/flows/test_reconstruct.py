@@ -124,7 +124,7 @@ def test_glb_and_metadata(cut_out_folder: Path, tmp_path: Path, tiny_model: Path
     assert extras["parameters"]["select"]["num_frames"] == 4
     first, *between, last = extras["warnings"]
     assert (first, last) == ("poses are fake", "merge is fake")
-    assert all(w.startswith("masks of ") for w in between), "the discs are not where fakes say"
+    assert all(w.startswith("in ") for w in between), "the discs are not where fakes say"
     made_by = set(STAGES) - {"report"}  # what is told of a mesh is no part of it
     assert set(extras["code"]["stages"]) == set(extras["parameters"]) == made_by
     assert set(metadata["code"]["stages"]) == set(metadata["parameters"]) == set(STAGES)

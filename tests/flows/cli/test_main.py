@@ -64,7 +64,7 @@ def test_what_does_not_fit_a_pattern_is_told_what_is_wanted(
     assert "deployment: what is wanted: flow/deployment" in line
     monkeypatch.setenv("TYRE3D_S3_ENDPOINT_URL", "localhost")
     _, line = fails(capsys, *arguments)
-    assert "s3-endpoint-url: what is wanted: S3 service other than AWS, with http" in line
+    assert "TYRE3D_S3_ENDPOINT_URL: what is wanted: S3 service other than AWS, with http" in line
     assert "pattern" not in line
 
 
