@@ -28,8 +28,6 @@ from tasks.core.errors import ResourceError
 REFUSED = 7
 """Exit code where there is a mesh and the verdict on it is ``fail``."""
 _ENVIRONMENT = {
-    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    "DO_NOT_TRACK": "1",
     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",  # as prefect.yaml has it; servers watch over runs
     "OPENCV_LOG_LEVEL": "SILENT",
     "OPENCV_FFMPEG_LOGLEVEL": "-8",

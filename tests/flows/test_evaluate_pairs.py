@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -127,3 +129,16 @@ def test_films_alone_and_unknown_kinds_by_the_command_line(
     with pytest.raises(SystemExit, match="2"):
         flow.main()
     assert "no kind of pair: rust" in capsys.readouterr().err
+
+
+def test_prefect_tells_nobody_of_a_run_whichever_program_starts_it() -> None:
+    unset = ("DO_NOT_TRACK", "PREFECT_SERVER_ANALYTICS_ENABLED")
+    kept = {k: v for k, v in os.environ.items() if k not in unset}
+    asks = (
+        "import flows.evaluate_pairs, os, prefect.settings as s; "
+        "print(s.get_current_settings().server.analytics_enabled, os.environ['DO_NOT_TRACK'])"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", asks], env=kept, check=True, capture_output=True, text=True
+    )
+    assert told.stdout.split() == ["False", "1"]
