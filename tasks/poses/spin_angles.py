@@ -97,7 +97,7 @@ def angles_from_turns(
 
 
 def turns_shown(guess: Guess, film: SpinFilm) -> Turns:
-    """By how much pictures of the face turn about the axle."""
+    """By how much pictures of the face turn about the axle, radians; nothing without pictures."""
     if not film.images:
         return []
     return turns_of(unrolled(film.images, face_places(guess, film, RINGS)))
@@ -117,7 +117,7 @@ def face_places(guess: Guess, film: SpinFilm, rings: FloatArray) -> list[FloatAr
 
 
 def turns_matched(guess: Guess, film: SpinFilm) -> tuple[Turns, list[Matches]]:
-    """By how much the matches on the face turn about the axle, and these matches."""
+    """By how much the matches on the face turn about the axle, radians, and these matches."""
     camera = guess.camera(film.outlines[0])
     turns, chosen = [], []
     for m, steady in zip(film.matches, film.steady_matches, strict=True):

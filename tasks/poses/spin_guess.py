@@ -22,7 +22,13 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Guess:
-    """What is thought of the camera at rest and of the tyre before it, in its coordinates."""
+    """What is thought of the camera at rest and of the tyre before it, in its coordinates.
+
+    Args:
+        focal: Focal length, pixels.
+        principal: ``(2,)`` principal point, pixels.
+        solid: The tyre, its centre at depth 1.
+    """
 
     focal: float
     principal: FloatArray
@@ -64,7 +70,14 @@ def _guess_on(plane: TurningPlane, film: SpinFilm, fov_deg: float, side: float) 
 
 
 def guess_about(circles: Circles, focal: float, principal: FloatArray, film: SpinFilm) -> Guess:
-    """The axle of circles, and a tyre as large as its outline."""
+    """The axle of circles, and a tyre as large as its outline.
+
+    Args:
+        circles: About the axle.
+        focal: Focal length, pixels.
+        principal: ``(2,)`` principal point, pixels.
+        film: What is known of the film.
+    """
     return Guess(focal, principal, flat_tyre(circles.face, circles.axle, 0.5 * film.size / focal))
 
 
@@ -72,6 +85,11 @@ def flat_tyre(face: FloatArray, axle: FloatArray, radius: float) -> Solid:
     """A tyre whose face towards the camera goes through a point of the axis, its centre at depth 1.
 
     Any width does: the face alone counts.
+
+    Args:
+        face: ``(3,)`` the point, in the camera's coordinates.
+        axle: ``(3,)`` unit vector.
+        radius: Outer radius, in the same unit as the point.
     """
     side = -np.sign(face @ axle) or 1.0
     middle = face - side * 0.4 * radius * axle
@@ -80,7 +98,16 @@ def flat_tyre(face: FloatArray, axle: FloatArray, radius: float) -> Solid:
 
 
 def first_guesses(film: SpinFilm, fov_deg: float) -> list[Guess]:
-    """From afar, neither turning points nor outlines tell from which side a face is seen."""
+    """Where to begin; from afar, nothing tells from which side a face is seen.
+
+    Args:
+        film: What is known of the film.
+        fov_deg: Assumed field of view of the longest side, degrees.
+
+    Returns:
+        By the plane that matches turn in, one for each side; without one by the outline, and one by
+        the circles that the pictures' average shows.
+    """
     plane = find_turning_plane(film.steady_matches, film.position, film.size)
     if plane is not None:
         return [_guess_on(plane, film, fov_deg, side) for side in (-1.0, 1.0)]
