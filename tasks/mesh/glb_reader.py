@@ -44,9 +44,10 @@ class ReadMesh:
         vertices: ``(V, 3)`` float64, metres.
         faces: ``(F, 3)`` int32.
         normals: ``(V, 3)`` float64, unit; None where it has none.
-        colours: ``(V, 4)`` float64, linear, 0..1; None where it has none.
+        colours: ``(V, 4)`` float64, linear, 0..1, what the surface looks like; None where it has none.
         uv: ``(V, 2)`` float64 texture coordinates; None where it has none.
         texture: The file of the base-colour texture; None where it has none.
+        tint: ``(V, 3)`` float64, linear, what the texture is multiplied by; None for nothing.
         attributes: ``(V,)`` float64 each, by name without the underscore, in lower case.
         extras: ``asset.extras``: where the mesh comes from.
         document: The whole JSON document, as it stands in the file.
@@ -58,6 +59,7 @@ class ReadMesh:
     colours: FloatArray | None
     uv: FloatArray | None
     texture: bytes | None
+    tint: FloatArray | None = None
     attributes: Mapping[str, FloatArray] = field(default_factory=dict)
     extras: Mapping[str, Any] = field(default_factory=dict)
     document: Mapping[str, Any] = field(default_factory=dict)
@@ -108,7 +110,11 @@ def _read(document: dict[str, Any], binary: bytes) -> ReadMesh:
         if name not in ("faces", "image") and all(name in part for part in others)
     }
     images = [part["image"] for part in parts if "image" in part]
-    colours = joined.get("COLOR_0", joined.get("_COLOR_0"))  # beside a texture they multiply it
+    texture = images[0] if images and "TEXCOORD_0" in joined else None
+    multiplier = joined.get("COLOR_0") if texture else None
+    colours = joined.get("_COLOR_0" if texture and "_COLOR_0" in joined else "COLOR_0")
+    if colours is None:
+        colours = joined.get("_COLOR_0")
     if colours is not None and colours.shape[1] == 3:
         colours = np.column_stack([colours, np.ones(len(colours))])
     own = {n[1:].lower(): v.ravel() for n, v in joined.items() if n.startswith("_")}
@@ -118,7 +124,8 @@ def _read(document: dict[str, Any], binary: bytes) -> ReadMesh:
         normals=joined.get("NORMAL"),
         colours=colours,
         uv=joined.get("TEXCOORD_0"),
-        texture=images[0] if images and "TEXCOORD_0" in joined else None,
+        texture=texture,
+        tint=None if multiplier is None else multiplier[:, :3],
         attributes={n: v for n, v in own.items() if len(v) == len(joined["POSITION"])},
         extras=document.get("asset", {}).get("extras", {}),
     )

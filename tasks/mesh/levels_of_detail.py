@@ -4,7 +4,7 @@ Positions are 16-bit steps of the largest coordinate (hundredths of a millimetre
 8-bit (KHR_mesh_quantization). Vertices that had places of their own keep such, so that a closed
 mesh stays closed. Attributes keep the names and units of the full file. Borders of a texture's
 charts stay where they are; where there are so many of them that no mesh with its texture fits,
-vertex colours take the texture's place.
+vertex colours take the texture's place, in small charts first.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from tasks.mesh.glb import BYTE, FLOAT, SHORT, UINT, USHORT, GlbBuffer, pack_glb
 from tasks.mesh.glb_reader import FloatArray, ReadMesh
 from tasks.mesh.meshopt_views import EXTENSION, in_drawing_order
 from tasks.mesh.normals import vertex_normals
+from tasks.mesh.open_charts import without_charts, without_small_charts
 from tasks.mesh.simplification import (
     Deviation,
     Simplified,
@@ -104,16 +105,19 @@ def level_glb(
     Raises:
         ValueError: The mesh says so much of its origin that nothing is left for its faces.
     """
-    image = _small_texture(full, round(_TEXTURE_SHARE * max_bytes))
     writer = _Writer(compressed, brief)
-    closed = _without_charts(full)
-    on_borders = 2 * (len(full.vertices) - len(closed.vertices))  # at least, and each stays
+    closed = without_charts(full)
     found = None
-    if full.uv is None or on_borders * writer.per_vertex(above) + len(image or b"") < max_bytes:
-        found = _fitted(full, image, max_bytes, writer, above)
-    if found is None and full.uv is not None:
-        found = _fitted(closed, None, max_bytes, writer, None)
-        found = found and replace(found, simple=None)  # its vertices are not the full mesh's
+    for form in (full, without_small_charts(full), closed):
+        if found is not None or form is None:
+            continue
+        image = _small_texture(form, round(_TEXTURE_SHARE * max_bytes))
+        on_borders = 2 * (len(form.vertices) - len(closed.vertices))  # at least, and each stays
+        own = above if form is full else None
+        if on_borders * writer.per_vertex(own) + len(image or b"") < max_bytes:
+            found = _fitted(form, image, max_bytes, writer, own)
+        if found is not None and form is not full:
+            found = replace(found, simple=None)  # its vertices are not the full mesh's
     if found is None:  # a mesh so torn that edges do not collapse
         found = _fitted(closed, None, max_bytes, writer, None, cluster)
         found = found and replace(found, simple=None)
@@ -223,25 +227,6 @@ def _level(
     )
 
 
-def _without_charts(full: ReadMesh) -> ReadMesh:
-    """The mesh without its texture, closed where charts cut it open; its vertices keep colours."""
-    vertices, first, position = np.unique(
-        full.vertices, axis=0, return_index=True, return_inverse=True
-    )
-    faces = position.reshape(-1)[full.faces]
-    whole = (faces != np.roll(faces, 1, axis=1)).all(axis=1)
-    return replace(
-        full,
-        vertices=vertices,
-        faces=faces[whole].astype(np.int32),
-        normals=None if full.normals is None else full.normals[first],
-        colours=None if full.colours is None else full.colours[first],
-        uv=None,
-        texture=None,
-        attributes={name: values[first] for name, values in full.attributes.items()},
-    )
-
-
 def _small_texture(full: ReadMesh, max_bytes: int) -> bytes | None:
     """The texture as a JPEG of bounded size; None where there is none that can be read."""
     if full.texture is None or full.uv is None:
@@ -282,8 +267,11 @@ def _encode(
         "NORMAL": buffer.add(normals, "VEC3", BYTE, normalized=True),
     }
     textured = image is not None and full.uv is not None
+    if textured and full.tint is not None:
+        tint = np.column_stack([simple.mean_of(full.tint), np.ones(len(simple.vertices))])
+        attributes["COLOR_0"] = buffer.add(_colours(tint[order]), "VEC4", USHORT, normalized=True)
     if full.colours is not None:
-        colours = np.rint(65535 * simple.mean_of(full.colours)[order]).astype("<u2")
+        colours = _colours(simple.mean_of(full.colours)[order])
         name = "_COLOR_0" if textured else "COLOR_0"
         attributes[name] = buffer.add(colours, "VEC4", USHORT, normalized=True)
     for name, values in full.attributes.items():
@@ -331,6 +319,10 @@ def _encode(
         "buffers": buffer.buffers,
     }
     return _Encoded(document, bytes(buffer.data), np.asarray(steps * scale))
+
+
+def _colours(linear: FloatArray) -> NDArray[np.uint16]:
+    return np.rint(65535 * linear).astype("<u2")
 
 
 def _steps(vertices: FloatArray, scale: float) -> NDArray[np.int16]:

@@ -89,9 +89,11 @@ class Studio:
         if mesh.uv is None:
             self._texture = None
         normals = vertex_normals(vertices, mesh.faces) if mesh.normals is None else mesh.normals
-        colours = coloured(mesh, colouring) if self._texture is None else mesh.uv
+        colours = [coloured(mesh, colouring)] if self._texture is None else [mesh.uv, mesh.tint]
         # beside each other: most of the time goes by waiting for what a corner has
-        self._corners = np.hstack([normals, np.asarray(colours)]).astype(np.float32)
+        self._corners = np.hstack(
+            [normals, *(np.asarray(values) for values in colours if values is not None)]
+        ).astype(np.float32)
         self._lens: _Lens | None = None
 
     def picture(
@@ -170,7 +172,9 @@ class Studio:
         values += v * np.take(self._corners, corners[:, 2], axis=0)
         normals, colours = values[:, :3], values[:, 3:]
         if self._texture is not None:
-            colours = _sampled(self._texture, colours)
+            tint = colours[:, 2:]
+            colours = _sampled(self._texture, colours[:, :2])
+            colours = colours * tint if tint.shape[1] else colours
         length = np.sqrt(np.einsum("ij,ij->i", normals, normals))
         light = _light(normals / np.maximum(length, 1e-9)[:, None], camera)
         lit = np.float32(self._strength) * colours * light[:, None]

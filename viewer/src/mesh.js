@@ -20,11 +20,14 @@ export async function readMesh(bytes, palette) {
   geometry.applyMatrix4(found.matrixWorld);
   geometry.computeBoundingSphere();
   // beside a texture, colours of the vertices have a name of their own, for else they multiply it
-  const photo = geometry.getAttribute('color') ?? geometry.getAttribute('_color_0');
+  const { map } = found.material;
+  const color = geometry.getAttribute('color');
+  const photo = (map && geometry.getAttribute('_color_0')) ?? color;
   return {
     geometry,
-    map: found.material.map,
+    map,
     photo: photo ? inFloats(photo).array : null,
+    tint: map && color ? inFloats(color).array : null,
     seenBy: valuesOf(geometry, '_seen_by'),
     inferred: valuesOf(geometry, '_inferred'),
     disagreement: valuesOf(geometry, '_disagreement'),

@@ -33,9 +33,10 @@ export class Tyre {
   colour(mode) {
     const textured = mode === 'photo' && this.mesh.map;
     const { colours, legend } = colouring(this.mesh, mode);
-    this.mesh.geometry.setAttribute('color', new BufferAttribute(colours, 3));
+    const shown = textured ? this.mesh.tint : colours;
+    if (shown) this.mesh.geometry.setAttribute('color', new BufferAttribute(shown, 3));
     this.material.map = textured ? this.mesh.map : null;
-    this.material.vertexColors = !textured;
+    this.material.vertexColors = Boolean(shown);
     this.material.needsUpdate = true;
     return legend;
   }

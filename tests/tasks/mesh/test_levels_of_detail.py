@@ -15,11 +15,21 @@ from scipy.spatial import cKDTree
 from configs.stages import ExportConfig
 from tasks.imaging.images import encode_image
 from tasks.mesh.export import export_glb
-from tasks.mesh.glb import FLOAT, UINT, GlbBuffer, document_of, pack_glb
+from tasks.mesh.glb import (
+    FLOAT,
+    UINT,
+    GlbBuffer,
+    GlbMesh,
+    Texture,
+    document_of,
+    encode_glb,
+    pack_glb,
+)
 from tasks.mesh.glb_reader import read_glb
 from tasks.mesh.levels_of_detail import Level, _steps, level_glb
 from tasks.mesh.merged import MergedMesh
 from tasks.mesh.meshopt_views import EXTENSION
+from tasks.mesh.rendering import Studio
 from tests.support.gltf import assert_valid
 from tests.tasks.mesh.test_export import torus
 
@@ -224,6 +234,65 @@ def test_where_the_borders_of_charts_leave_no_room_the_charts_go() -> None:
     seam = np.abs(again.vertices[:, 0] - 0.5) < 1e-4
     assert len(np.unique(again.vertices[seam][:, 1].round(4))) == seam.sum(), "each place once"
     assert made.lost.max_mm < 5.0
+
+
+def ragged() -> bytes:
+    """The sheet, red, and beside it 800 charts of two faces each, green, upon the texture's foot."""
+    sheet = read_glb(textured())
+    assert sheet.uv is not None
+    vertices, faces = [sheet.vertices], [sheet.faces]
+    uv = [np.column_stack([np.full(len(sheet.vertices), 0.25), 0.5 * sheet.uv[:, 1]])]
+    for number in range(800):
+        start = np.array([2 + number % 20 / 20, number // 20 / 40, 0])
+        square = np.array([[0, 0, 0], [1 / 20, 0, 0], [1 / 20, 1 / 40, 0], [0, 1 / 40, 0]])
+        faces.append(np.array([[0, 1, 2], [0, 2, 3]]) + sum(map(len, vertices)))
+        vertices.append(start + square)
+        uv.append(np.array([0.75, 0.9]) + 0.05 * square[:, :2])
+    image = np.zeros((256, 256, 3), np.uint8)
+    image[:140], image[140:] = (0, 0, 200), (0, 200, 0)
+    points = np.concatenate(vertices).astype(np.float32)
+    on_sheet = np.arange(len(points)) < len(sheet.vertices)
+    return encode_glb(
+        GlbMesh(
+            points,
+            np.concatenate(faces).astype(np.int32),
+            np.tile(np.float32([0, 0, 1]), (len(points), 1)),
+            np.where(on_sheet[:, None], (200, 0, 0), (0, 200, 0)).astype(np.uint8),
+            {"inferred": ~on_sheet},
+            Texture(np.concatenate(uv).astype(np.float32), encode_image(".png", image)),
+        ),
+        name="tyre",
+        generator="test",
+        extras={},
+    )
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_where_small_charts_leave_no_room_large_ones_keep_the_texture(
+    compressed: bool, tmp_path: Path
+) -> None:
+    mesh = read_glb(ragged())
+    most = 45_000 if compressed else 100_000
+    made = level_glb(mesh, most, compressed=compressed)
+    assert len(made.content) <= most
+    again = read_glb(made.content)
+    assert again.texture is not None
+    assert again.uv is not None
+    assert again.tint is not None
+    assert again.colours is not None
+    charts = again.vertices[:, 0] > 1.5
+    seen = np.unique(again.vertices[charts].round(3), axis=0)
+    assert len(seen) == charts.sum(), "charts are one surface: each place once"
+    np.testing.assert_allclose(again.tint[~charts], 1, atol=1e-4)
+    np.testing.assert_allclose(again.tint[charts], again.colours[charts, :3], atol=1e-4)
+    assert made.lost.max_mm < 5.0
+    path = tmp_path / "t.glb"
+    path.write_bytes(made.content)
+    assert_valid(path)
+    front = Studio(again).picture(0, 0, 300, 120).astype(int)
+    sheet, rim = front[48:72, 104:128], front[48:72, 172:196]
+    assert (sheet[..., 0] > 2 * sheet[..., 1]).all(), "red by the texture"
+    assert (rim[..., 1] > 2 * rim[..., 0]).all(), "green by their own colours, on white"
 
 
 @pytest.fixture(scope="module")
