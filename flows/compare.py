@@ -276,12 +276,12 @@ def _record(
         reasons.insert(0, {"code": "diameters-differ", "text": text})
     if origin["new"]["sha256"] == origin["damaged"]["sha256"]:
         reasons.append({"code": "same-film", "text": _SAME_FILM})
-    if all(o["diameter_mm"] == DEFAULT_DIAMETER_MM for o in origin.values()):
-        text = _ASSUMED.format(DEFAULT_DIAMETER_MM)
-        reasons.append({"code": "size-assumed", "text": text})
     if request.diameter_mm not in (DEFAULT_DIAMETER_MM, new_mm):
         text = _UNUSED.format(request.diameter_mm, new_mm)
         reasons.insert(0, {"code": "diameter-unused", "text": text})
+    elif all(o["diameter_mm"] == DEFAULT_DIAMETER_MM for o in origin.values()):
+        text = _ASSUMED.format(DEFAULT_DIAMETER_MM)
+        reasons.append({"code": "size-assumed", "text": text})
     return {
         "name": request.name,
         **comparison,

@@ -27,6 +27,7 @@ from configs.settings import Settings
 from flows.cli.output import table
 from flows.support.settings import ALL_PARAMETERS, load_settings, setting_variable, validated
 from tasks.core.errors import InputError
+from tasks.storage.open import scheme_of
 
 FILE = "config.toml"
 """In the installation's folder: parameters of stages for all runs."""
@@ -75,6 +76,7 @@ def mesh_options(options: argparse.Namespace, settings: Settings) -> dict[str, A
 def config(options: argparse.Namespace) -> int:
     """``tyre3d config show``."""
     settings = load_settings()
+    scheme_of(settings.storage_root)  # what is shown is what a run could use
     found = stage_settings(options, settings)
     request = validated(MeshOptions, "config show", mesh_options(options, settings))
     rows = [*_of_installation(settings), *_of_stages(request, found, options)]

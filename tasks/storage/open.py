@@ -31,17 +31,32 @@ def open_storage(location: Path | str, settings: Settings) -> Storage:
     Raises:
         StorageError: ``storage-address`` if it is an address of no known kind.
     """
-    if isinstance(location, str) and is_address(location):
-        try:
-            scheme, _, _ = split_address(location)
-        except ValueError as exc:
-            raise StorageError(
-                "storage-address",
-                stage="storage",
-                what=f"{location} cannot be used: {exc}",
-                advice="Mend the address (TYRE3D_STORAGE, inputs or outputs)",
-            ) from exc
-        return MAKERS[scheme](location, settings)
+    scheme = scheme_of(location)
+    if scheme is not None:
+        return MAKERS[scheme](str(location), settings)
     from tasks.storage.local import LocalStorage
 
     return LocalStorage(Path(location))
+
+
+def scheme_of(location: Path | str) -> str | None:
+    """The scheme of an address; None for a folder.
+
+    Args:
+        location: As of :func:`open_storage`.
+
+    Raises:
+        StorageError: ``storage-address``, likewise.
+    """
+    if not isinstance(location, str) or not is_address(location):
+        return None
+    try:
+        scheme, _, _ = split_address(location)
+    except ValueError as exc:
+        raise StorageError(
+            "storage-address",
+            stage="storage",
+            what=f"{location} cannot be used: {exc}",
+            advice="Mend the address (TYRE3D_STORAGE, inputs or outputs)",
+        ) from exc
+    return scheme

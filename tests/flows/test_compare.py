@@ -116,6 +116,7 @@ def test_results_are_compared_as_they_are(
     other = compare(_request(glb, glb, out, tiny_model, diameter_mm=650))
     assert other["reasons"][0]["code"] == "diameter-unused"
     assert "650 mm was asked for" in other["reasons"][0]["text"]
+    assert "size-assumed" not in {r["code"] for r in other["reasons"]}, "the same, in other words"
 
     # what may not be used is not compared, whatever its outlines say
     failed = tmp_path / "failed.glb"

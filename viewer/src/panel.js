@@ -50,7 +50,9 @@ export function connect(stage, place, bytes, data) {
   const depth = document.getElementById('section-place');
   const cut = () => {
     depth.disabled = section.value === 'none';
-    stage.section(section.value, Number(depth.value));
+    const where = stage.section(section.value, Number(depth.value));
+    depth.setAttribute('aria-valuetext', where);
+    say(`Section: ${section.selectedOptions[0].textContent}${where && `, ${where}`}`);
   };
   section.addEventListener('change', cut);
   depth.addEventListener('input', cut);
@@ -83,7 +85,6 @@ export function connect(stage, place, bytes, data) {
   const next = () => {
     section.selectedIndex = (section.selectedIndex + 1) % section.options.length;
     cut();
-    say(`Section: ${section.selectedOptions[0].textContent}`);
   };
   const keys = {
     ArrowLeft: () => stage.orbit(-STEP, 0),

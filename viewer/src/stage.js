@@ -124,7 +124,8 @@ export class Stage {
     this.draw();
   }
 
-  // A cut across the axle at a share of the half width, or along it at an angle in degrees.
+  // A cut across the axle at a share of the half width, or along it at one of half a turn. Returns
+  // where it is, in words.
   section(kind, place) {
     if (kind === 'across') {
       const box = this.mesh.geometry.boundingBox ?? this.box();
@@ -137,6 +138,8 @@ export class Stage {
     }
     for (const tyre of this.tyres) tyre.cut(kind === 'none' ? [] : [this.plane]);
     this.draw();
+    if (kind === 'across') return `${Math.round(1000 * this.plane.constant)} mm from the middle`;
+    return kind === 'along' ? `at ${Math.round(180 * place)}°` : '';
   }
 
   box() {

@@ -111,3 +111,12 @@ def test_a_variable_that_names_nothing_is_told(
     line = capsys.readouterr().err
     assert "TYRE3D_MERGE__SMOOTHING: there is no such setting" in line
     assert "TYRE3D_MERGE__SMOOTHING_ROUNDS" in line
+
+
+def test_an_address_of_no_known_kind_is_told_before_a_run_needs_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TYRE3D_STORAGE", "ftp://host/tyres")
+    assert main(["config", "show"]) == 5
+    line = capsys.readouterr().err
+    assert line.startswith("tyre3d: [storage-address] storage: ftp://host/tyres cannot be used")

@@ -67,6 +67,8 @@ def test_wireframe_cameras_section_and_frames(told: dict[str, Any]) -> None:
         "cameras": True,
         "section": True,
     }
+    assert told["statuses"]["section across"] == "Section: across the axle, 0 mm from the middle"
+    assert told["statuses"]["section along"] == "Section: along the axle, at 0°"
     assert told["statuses"]["from a frame"] == "Seen from where frame 0 was filmed"
     assert apart(told, "turned by keys", "photo") > 2
 
