@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from tasks.mesh.glb import BYTE, FLOAT, SHORT, UINT, USHORT, document_of
 from tasks.mesh.meshopt_views import EXTENSION, unpacked
+from tasks.mesh.texture import decoded, sampled
 
 FloatArray = NDArray[np.float64]
 
@@ -44,7 +45,7 @@ class ReadMesh:
         vertices: ``(V, 3)`` float64, metres.
         faces: ``(F, 3)`` int32.
         normals: ``(V, 3)`` float64, unit; None where it has none.
-        colours: ``(V, 4)`` float64, linear, 0..1, what the surface looks like; None where it has none.
+        colours: ``(V, 4)`` float64, linear, 0..1, as the surface looks; None where it has none.
         uv: ``(V, 2)`` float64 texture coordinates; None where it has none.
         texture: The file of the base-colour texture; None where it has none.
         tint: ``(V, 3)`` float64, linear, what the texture is multiplied by; None for nothing.
@@ -111,10 +112,11 @@ def _read(document: dict[str, Any], binary: bytes) -> ReadMesh:
     }
     images = [part["image"] for part in parts if "image" in part]
     texture = images[0] if images and "TEXCOORD_0" in joined else None
-    multiplier = joined.get("COLOR_0") if texture else None
-    colours = joined.get("_COLOR_0" if texture and "_COLOR_0" in joined else "COLOR_0")
-    if colours is None:
-        colours = joined.get("_COLOR_0")
+    tint = joined["COLOR_0"][:, :3] if texture and "COLOR_0" in joined else None
+    colours = joined.get("_COLOR_0") if texture else joined.get("COLOR_0", joined.get("_COLOR_0"))
+    if colours is None and tint is not None:
+        image = decoded(texture)
+        colours = tint if image is None else tint * sampled(image, joined["TEXCOORD_0"])
     if colours is not None and colours.shape[1] == 3:
         colours = np.column_stack([colours, np.ones(len(colours))])
     own = {n[1:].lower(): v.ravel() for n, v in joined.items() if n.startswith("_")}
@@ -125,7 +127,7 @@ def _read(document: dict[str, Any], binary: bytes) -> ReadMesh:
         colours=colours,
         uv=joined.get("TEXCOORD_0"),
         texture=texture,
-        tint=None if multiplier is None else multiplier[:, :3],
+        tint=tint,
         attributes={n: v for n, v in own.items() if len(v) == len(joined["POSITION"])},
         extras=document.get("asset", {}).get("extras", {}),
     )

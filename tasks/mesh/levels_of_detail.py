@@ -267,12 +267,11 @@ def _encode(
         "NORMAL": buffer.add(normals, "VEC3", BYTE, normalized=True),
     }
     textured = image is not None and full.uv is not None
-    if textured and full.tint is not None:
-        tint = np.column_stack([simple.mean_of(full.tint), np.ones(len(simple.vertices))])
-        attributes["COLOR_0"] = buffer.add(_colours(tint[order]), "VEC4", USHORT, normalized=True)
-    if full.colours is not None:
-        colours = _colours(simple.mean_of(full.colours)[order])
-        name = "_COLOR_0" if textured else "COLOR_0"
+    tint = full.tint if textured else None
+    shown = full.colours if tint is None else np.column_stack([tint, np.ones(len(tint))])
+    if shown is not None:
+        colours = np.rint(65535 * simple.mean_of(shown)[order]).astype("<u2")
+        name = "_COLOR_0" if textured and tint is None else "COLOR_0"
         attributes[name] = buffer.add(colours, "VEC4", USHORT, normalized=True)
     for name, values in full.attributes.items():
         kept = values[nearest][order].astype("<f4")
@@ -319,10 +318,6 @@ def _encode(
         "buffers": buffer.buffers,
     }
     return _Encoded(document, bytes(buffer.data), np.asarray(steps * scale))
-
-
-def _colours(linear: FloatArray) -> NDArray[np.uint16]:
-    return np.rint(65535 * linear).astype("<u2")
 
 
 def _steps(vertices: FloatArray, scale: float) -> NDArray[np.int16]:

@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 from tasks.core.parallel import in_threads
 from tasks.geometry.camera import Camera, look_at
 from tasks.geometry.ray_caster import RayCaster
-from tasks.imaging.images import decode_embedded
-from tasks.imaging.sampling import sample_repeating
-from tasks.imaging.srgb import linear_from_srgb, srgb_from_linear
+from tasks.imaging.srgb import srgb_from_linear
 from tasks.mesh.colouring import Colouring, coloured
 from tasks.mesh.glb_reader import ReadMesh
 from tasks.mesh.normals import vertex_normals
+from tasks.mesh.texture import decoded, sampled
 
 Float32Array = NDArray[np.float32]
 
@@ -85,7 +84,7 @@ class Studio:
         self._radius = max(float(np.linalg.norm(vertices, axis=1).max()), 1e-9)
         self._caster = RayCaster(vertices, mesh.faces, scale=1.0 / self._radius)
         self._strength = 1.0 if colouring == "photo" else _PLAIN_LIGHT
-        self._texture = _texture_of(mesh) if colouring == "photo" else None
+        self._texture = decoded(mesh.texture) if colouring == "photo" else None
         if mesh.uv is None:
             self._texture = None
         normals = vertex_normals(vertices, mesh.faces) if mesh.normals is None else mesh.normals
@@ -173,7 +172,7 @@ class Studio:
         normals, colours = values[:, :3], values[:, 3:]
         if self._texture is not None:
             tint = colours[:, 2:]
-            colours = _sampled(self._texture, colours[:, :2])
+            colours = sampled(self._texture, colours[:, :2])
             colours = colours * tint if tint.shape[1] else colours
         length = np.sqrt(np.einsum("ij,ij->i", normals, normals))
         light = _light(normals / np.maximum(length, 1e-9)[:, None], camera)
@@ -204,20 +203,3 @@ def _ground(width: int, height: int) -> NDArray[np.float64]:
     x, y = np.linspace(-1, 1, width), np.linspace(-0.8, 1.2, height)
     far = np.clip(np.hypot(x[None], y[:, None]) / 1.4, 0, 1)
     return _GROUND[0] + (_GROUND[1] - _GROUND[0]) * far
-
-
-def _texture_of(mesh: ReadMesh) -> Float32Array | None:
-    """The texture, linear RGB ``(H, W, 3)``; None where there is none that can be read."""
-    if mesh.texture is None:
-        return None
-    image = decode_embedded(mesh.texture)
-    if image is None:
-        return None
-    return linear_from_srgb(image[..., ::-1].astype(np.float64) / 255.0).astype(np.float32)
-
-
-def _sampled(texture: Float32Array, uv: Float32Array) -> Float32Array:
-    """Bilinear samples ``(N, 3)``; the texture repeats."""
-    height, width = texture.shape[:2]
-    at = uv * np.array([width, height], np.float32) - np.float32(0.5)
-    return sample_repeating(texture, at[:, 0], at[:, 1])

@@ -22,7 +22,7 @@ export async function readMesh(bytes, palette) {
   // beside a texture, colours of the vertices have a name of their own, for else they multiply it
   const { map } = found.material;
   const color = geometry.getAttribute('color');
-  const photo = (map && geometry.getAttribute('_color_0')) ?? color;
+  const photo = (map ? null : color) ?? geometry.getAttribute('_color_0');
   return {
     geometry,
     map,

@@ -237,7 +237,7 @@ def test_where_the_borders_of_charts_leave_no_room_the_charts_go() -> None:
 
 
 def ragged() -> bytes:
-    """The sheet, red, and beside it 800 charts of two faces each, green, upon the texture's foot."""
+    """The sheet, red, and beside it 800 charts of two faces each, green at the texture's foot."""
     sheet = read_glb(textured())
     assert sheet.uv is not None
     vertices, faces = [sheet.vertices], [sheet.faces]
