@@ -35,6 +35,7 @@ from tasks.mesh.simplification import (
     simplify,
     unsimplified,
 )
+from tasks.mesh.texture import uv_gradients
 
 _ROUNDS = 8
 _UNUSED, _FILLED = 0.07, 0.97
@@ -145,9 +146,16 @@ class _Writer:
             return 44.0
         return 16.8 if above is None else 19.5
 
-    def __call__(self, full: ReadMesh, simple: Simplified, image: bytes | None) -> _Encoded:
-        """The simplified mesh, encoded."""
-        return _encode(full, simple, image, compressed=self.compressed, brief=self.brief)
+    def __call__(
+        self,
+        full: ReadMesh,
+        simple: Simplified,
+        image: bytes | None,
+        gradients: FloatArray | None,
+    ) -> _Encoded:
+        """The simplified mesh, encoded; ``gradients`` are those of its texture coordinates."""
+        options = {"compressed": self.compressed, "brief": self.brief}
+        return _encode(full, simple, image, gradients, **options)
 
 
 @dataclass(frozen=True)
@@ -185,12 +193,13 @@ def _fitted(
     aside = len(image or b"") + _OF_DOCUMENT
     room, rate, simple = max(max_bytes - aside, 0), writer.per_vertex(above), start
     fewest, found = len(full.vertices) + 1, None
+    gradients = None if full.uv is None else uv_gradients(full.vertices, full.faces, full.uv)
     for _ in range(_ROUNDS):
         # a closed surface has two faces to a vertex; vertices beyond are borders, and those stay
         beyond = len(simple.vertices) - len(simple.faces) / 2
         target = int(2 * (_FILLED * room / rate - beyond))
         simple = lessen(start, min(max(target, 4), len(full.faces)))
-        made = writer(full, simple, image)
+        made = writer(full, simple, image, gradients)
         free = max_bytes - len(made.glb()) - _OF_ERROR
         if free >= 0:
             found = (simple, made)
@@ -248,6 +257,7 @@ def _encode(
     full: ReadMesh,
     simple: Simplified,
     image: bytes | None,
+    gradients: FloatArray | None,
     *,
     compressed: bool,
     brief: bool,
@@ -282,7 +292,11 @@ def _encode(
     }
     document: dict[str, Any] = {}
     if image is not None and full.uv is not None:
-        uv = full.uv[nearest][order].astype("<f4")
+        uv = full.uv[nearest]
+        if gradients is not None:  # a vertex lies beside the one that its place is taken from
+            moved = simple.vertices - full.vertices[nearest]
+            uv = uv + np.einsum("vij,vi->vj", gradients[nearest], moved)
+        uv = uv[order].astype("<f4")
         attributes["TEXCOORD_0"] = buffer.add(uv, "VEC2", FLOAT)
         document["images"] = [{"bufferView": buffer.add_file(image), "mimeType": "image/jpeg"}]
         document["textures"] = [{"source": 0}]

@@ -236,6 +236,15 @@ def test_where_the_borders_of_charts_leave_no_room_the_charts_go() -> None:
     assert made.lost.max_mm < 5.0
 
 
+def test_what_the_texture_shows_stays_where_it_is() -> None:
+    """Vertices that were merged lie between those that they stand for."""
+    made = preview_glb(textured(), 30_000)
+    again = read_glb(made.content)
+    assert again.uv is not None
+    assert 2 * made.num_faces < len(read_glb(textured()).faces)
+    np.testing.assert_allclose(again.uv[:, 1], again.vertices[:, 1], atol=1e-4)
+
+
 def ragged() -> bytes:
     """The sheet, red, and beside it 800 charts of two faces each, green at the texture's foot."""
     sheet = read_glb(textured())
