@@ -11,6 +11,7 @@ from tasks.fusion.decision.connect import connect_components
 from tasks.fusion.decision.iso_level import volume_preserving_level
 from tasks.fusion.decision.network import Fuser, log_odds
 from tasks.fusion.decision.network_inputs import evidence_channels
+from tasks.fusion.decision.openings import close_openings
 from tasks.fusion.decision.weighted.weighted import weighted_field
 from tasks.fusion.evidence.fields import PosedField
 from tasks.fusion.evidence.gather import Evidence
@@ -76,7 +77,7 @@ def fuse_learned(
         thickness=config.connection_thickness * radius,
     )
     field = np.where(connected > occupancy, np.float32(0.5 * bound), field)
-    return _cut(evidence, field, config)
+    return _cut(evidence, close_openings(grid, field, radius=radius), config)
 
 
 def fuse_weighted(evidence: Evidence, fit: ProfileFit, config: MergeConfig) -> FusedField:
