@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from tasks.mesh.glb import BYTE, FLOAT, SHORT, UINT, USHORT, document_of
 from tasks.mesh.meshopt_views import EXTENSION, unpacked
-from tasks.mesh.texture import decoded, sampled
 
 FloatArray = NDArray[np.float64]
 
@@ -115,6 +114,8 @@ def _read(document: dict[str, Any], binary: bytes) -> ReadMesh:
     tint = joined["COLOR_0"][:, :3] if texture and "COLOR_0" in joined else None
     colours = joined.get("_COLOR_0") if texture else joined.get("COLOR_0", joined.get("_COLOR_0"))
     if colours is None and tint is not None:
+        from tasks.mesh.texture import decoded, sampled  # what tells of other files needs no OpenCV
+
         image = decoded(texture)
         colours = tint if image is None else tint * sampled(image, joined["TEXCOORD_0"])
     if colours is not None and colours.shape[1] == 3:
