@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import distance_transform_edt, label
+from scipy.ndimage import distance_transform_edt
 from skimage.graph import MCP_Geometric
 
+from tasks.fusion.decision.components import label_around
 from tasks.fusion.grid import CylinderGrid, Field
 
 MIN_COMPONENT_SHARE = 0.003
@@ -75,18 +76,7 @@ def connect_components(
 
 def _components(solid: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
     """Components ``(R, T, Z)`` that are no noise, the largest first; the angle runs round."""
-    labels, count = label(solid)
-    parent = np.arange(count + 1)
-
-    def root(k: int) -> int:
-        while parent[k] != k:
-            k = int(parent[k])
-        return k
-
-    seam = (labels[:, 0] > 0) & (labels[:, -1] > 0)
-    for a, b in set(zip(labels[:, 0][seam].tolist(), labels[:, -1][seam].tolist(), strict=True)):
-        parent[root(a)] = root(b)
-    labels = np.array([root(k) for k in range(count + 1)])[labels]
+    labels = label_around(solid)
     sizes = np.bincount(labels.ravel())
     sizes[0] = 0
     least = MIN_COMPONENT_SHARE * sizes.max(initial=1)

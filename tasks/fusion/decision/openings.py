@@ -9,12 +9,12 @@ true opening matter is as likely as in a slit; a whole opening does.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_dilation, distance_transform_edt, label
+from scipy.ndimage import binary_dilation, distance_transform_edt
+from scipy.special import logit
 
+from tasks.fusion.decision.components import label_around
 from tasks.fusion.grid import CylinderGrid, Field
 
 RADII = (0.1, 0.72)
@@ -61,7 +61,7 @@ def close_openings(grid: CylinderGrid, field: Field, *, radius: float) -> Field:
     """
     low, high = RADII
     within = (grid.radii > low * radius) & (grid.radii < high * radius)
-    openings = label_around((field.max(axis=2) <= 0.0) & within[:, None])
+    openings = label_around((field.max(axis=2) <= 0.0) & within[:, None], np.ones((3, 3)))
     columns = openings.ravel()
     radii = np.broadcast_to(grid.radii[:, None], openings.shape).ravel()
     area = np.asarray(np.bincount(columns, radii)[1:], np.float64)
@@ -75,35 +75,14 @@ def close_openings(grid: CylinderGrid, field: Field, *, radius: float) -> Field:
     if large < MIN_LARGE * area.sum():
         return field
     usual = float((area * expected)[~small].sum() / large)
-    least = max(_log_odds(MIN_EXPECTED), _log_odds(usual) + MORE_THAN_LARGE)
-    closed = np.concatenate([[False], small & (_log_odds(expected) > least)])
+    least = max(logit(MIN_EXPECTED), logit(usual) + MORE_THAN_LARGE)
+    closed = np.concatenate([[False], small & (logit(expected) > least)])
     return _with_walls(field, closed[openings])
 
 
 def _median_by_area(area: NDArray[np.float64]) -> float:
     rising = np.sort(area)
     return float(rising[np.searchsorted(np.cumsum(rising), 0.5 * rising.sum())])
-
-
-def _log_odds(probability: NDArray[np.float64] | float) -> Any:
-    inside = np.clip(probability, 1e-6, 1 - 1e-6)
-    return np.log(inside / (1.0 - inside))
-
-
-def label_around(marked: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Connected components ``(R, T)`` from 1, diagonal neighbours too; the angle runs round."""
-    labels, _ = label(marked, np.ones((3, 3)))
-    joined = np.asarray(labels, np.int64)
-    last, first = joined[:, -1], joined[:, 0]
-    for shift in (-1, 0, 1):
-        beside = np.roll(first, shift)
-        if shift:
-            beside[0 if shift > 0 else -1] = 0
-        for a, b in zip(last.tolist(), beside.tolist(), strict=True):
-            if a and b and a != b:
-                joined[joined == max(a, b)] = min(a, b)
-                last, first = joined[:, -1], joined[:, 0]
-    return joined
 
 
 def _with_walls(field: Field, columns: NDArray[np.bool_]) -> Field:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tasks.fusion.decision.openings import close_openings, label_around
+from tasks.fusion.decision.openings import close_openings
 from tasks.fusion.grid import CylinderGrid, Field, make_grid
 
 RADIUS = 0.33
@@ -105,13 +105,3 @@ def test_fragments_say_nothing() -> None:
 
 def test_a_disc_has_nothing_to_close() -> None:
     np.testing.assert_array_equal(close_openings(grid(), disc(), radius=RADIUS), disc())
-
-
-def test_components_run_round() -> None:
-    marked = np.zeros((4, 6), np.bool_)
-    marked[1, [0, 5]] = marked[3, 2] = marked[2, 0] = True
-    marked[0, 4] = True  # touches the one at the seam by a corner
-    labels = label_around(marked)
-    assert len(np.unique(labels[[1, 1, 2, 0], [0, 5, 0, 4]])) == 1
-    assert labels[3, 2] not in (0, labels[1, 0])
-    assert (labels[~marked] == 0).all()
