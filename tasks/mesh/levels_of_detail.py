@@ -9,7 +9,7 @@ vertex colours take the texture's place, in small charts first.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from itertools import product
 from typing import Any
@@ -109,22 +109,33 @@ def level_glb(
     writer = _Writer(compressed, brief)
     closed = without_charts(full)
     found = None
-    for form in (full, without_small_charts(full), closed):
-        if found is not None or form is None:
-            continue
+    for form in _forms(full, closed):
         image = _small_texture(form, round(_TEXTURE_SHARE * max_bytes))
         on_borders = 2 * (len(form.vertices) - len(closed.vertices))  # at least, and each stays
         own = above if form is full else None
-        if on_borders * writer.per_vertex(own) + len(image or b"") < max_bytes:
+        if form.uv is None or on_borders * writer.per_vertex(own) + len(image or b"") < max_bytes:
             found = _fitted(form, image, max_bytes, writer, own)
-        if found is not None and form is not full:
-            found = replace(found, simple=None)  # its vertices are not the full mesh's
+        if found is not None:
+            # vertices of another form are not the full mesh's
+            found = found if form is full else replace(found, simple=None)
+            break
     if found is None:  # a mesh so torn that edges do not collapse
         found = _fitted(closed, None, max_bytes, writer, None, cluster)
         found = found and replace(found, simple=None)
     if found is None:
         raise ValueError(f"no mesh fits into {max_bytes} bytes")
     return found
+
+
+def _forms(full: ReadMesh, closed: ReadMesh) -> Iterator[ReadMesh]:
+    """The mesh with as much of its texture as can be, made when it is asked for."""
+    yield full
+    if full.uv is None:
+        return
+    partly = without_small_charts(full)
+    if partly is not None:
+        yield partly
+    yield closed
 
 
 def whole(content: bytes, mesh: ReadMesh) -> Level:

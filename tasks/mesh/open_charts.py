@@ -27,7 +27,11 @@ after the texture was made as small as may be."""
 
 
 def without_charts(full: ReadMesh) -> ReadMesh:
-    """The mesh without its texture, closed where charts cut it open; its vertices keep colours."""
+    """The mesh without its texture, closed where charts cut it open; its vertices keep colours.
+
+    Args:
+        full: A mesh as it was read.
+    """
     return _joined(full, np.zeros(len(full.vertices), np.bool_), None, None)
 
 
