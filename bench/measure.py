@@ -121,17 +121,17 @@ def matmul_peak(dtype: Any) -> float:
 
 
 def measurable_formats() -> list[str]:
-    """float32, and bfloat16 where this processor multiplies it natively."""
+    """float32, and bfloat16 where this processor is faster in it."""
     import torch
 
-    from tsr.precision import native_bfloat16
+    from tsr.precision import fast_bfloat16
 
-    return ["float32"] + ["bfloat16"] * native_bfloat16(torch.device("cpu"))
+    return ["float32"] + ["bfloat16"] * fast_bfloat16(torch.device("cpu"))
 
 
 def without_bfloat16(what: str, goal: str) -> Row:
-    """The row of a measurement in bfloat16 on a processor without it."""
-    return Row(what, goal, "not measured: this processor does not multiply bfloat16", None)
+    """The row of a measurement in bfloat16 on a processor that is not faster in it."""
+    return Row(what, goal, "not measured: this processor is not faster in bfloat16", None)
 
 
 def _installed(name: str) -> bool:

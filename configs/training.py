@@ -67,7 +67,7 @@ class LoopConfig(BaseModel):
     seed: int = Field(0, ge=0, description="seed of weights and batches")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto",
-        description="format of the products; auto: bfloat16 where the device computes it natively",
+        description="format of the products; auto: bfloat16 where the device is faster in it",
     )
     threads: Threads
     device: Device

@@ -40,6 +40,10 @@ _MODULES = {
 }
 """Where each command is, as a function of its name."""
 
+_RUNS = frozenset({"reconstruct", "batch", "compare", "history", "gauge"})
+"""Commands that a process which has imported what they need may do; looking for one takes as long
+as `tyre3d --help`."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; the exit code is 0 only if the command did its work."""
@@ -108,9 +112,11 @@ def run() -> NoReturn:
     from flows.cli.streams import keep_speaking
 
     keep_speaking()  # a socket, too, would take the number of what is closed
-    from flows.cli.warm_start import hand_over
+    code = None
+    if sys.argv[1:2] and sys.argv[1] in _RUNS:
+        from flows.cli.warm_start import hand_over
 
-    code = hand_over(sys.argv[1:])
+        code = hand_over(sys.argv[1:])
     end(main() if code is None else code)
 
 

@@ -26,7 +26,6 @@ from typing import Any
 from flows.support.kept_server import kept_server
 from flows.support.own_server import own_server, prefect_home
 
-COMMANDS = frozenset({"reconstruct", "batch", "compare", "history", "gauge"})
 ROOT = Path(__file__).parents[2]
 _PACKAGES = ("configs", "flows", "tasks", "tsr")
 _SOCKET_FILE = "tyre3d-ready.sock"
@@ -101,7 +100,7 @@ def hand_over(arguments: Sequence[str]) -> int | None:
     """Have a command run by the process that is ready for it.
 
     Args:
-        arguments: The command and its arguments.
+        arguments: A command that runs flows, and its arguments.
 
     Returns:
         Its exit code; None where it has to be run here.
@@ -116,10 +115,10 @@ def hand_over(arguments: Sequence[str]) -> int | None:
 
 
 def _can_be_handed_over(arguments: Sequence[str]) -> bool:
-    """Whether a command is one of those, and would use the local server as it was started."""
-    if sys.platform != "linux" or not arguments or arguments[0] not in COMMANDS:
+    """Whether a command would use the local server as it was started."""
+    if sys.platform != "linux" or sys.gettrace():
         return False
-    if sys.gettrace() or any(argument.startswith("--v") for argument in arguments):
+    if any(argument.startswith("--v") for argument in arguments):
         return False
     if os.environ.get("PREFECT_API_URL") or own_server(alive=True):
         return False

@@ -24,7 +24,7 @@ from tasks.imaging.masks import foreground, largest_filled
 from tasks.matting.matte import Matte
 from tasks.matting.parts import BACKGROUND, RIM, RUBBER
 from tasks.matting.tyre_net import MULTIPLE_PX, load_tyre_net, normalised
-from tsr.precision import native_bfloat16
+from tsr.precision import fast_bfloat16
 
 Image = NDArray[np.uint8]
 Float32Array = NDArray[np.float32]
@@ -57,15 +57,15 @@ class TyreSegmenter:
 
     Args:
         weights: The network's file.
-        precision: ``fp32``, ``bf16``, or ``auto``: bfloat16 where the processor multiplies it.
+        precision: ``fp32``, ``bf16``, or ``auto``: bfloat16 where it is the faster one.
 
     Raises:
         ValueError: The file cannot be read or holds another network.
     """
 
     def __init__(self, weights: Path, precision: Precision = "auto") -> None:
-        native = precision == "auto" and native_bfloat16(torch.device("cpu"))
-        self._dtype = torch.bfloat16 if native or precision == "bf16" else torch.float32
+        faster = precision == "auto" and fast_bfloat16(torch.device("cpu"))
+        self._dtype = torch.bfloat16 if faster or precision == "bf16" else torch.float32
         self._network = load_tyre_net(weights).to(self._dtype)
 
     def matte(self, images: Sequence[Image]) -> list[Matte]:

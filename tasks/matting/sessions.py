@@ -2,7 +2,7 @@
 
 The sessions of rembg that this project names, and IS-Net in half precision, run here with rembg's
 arithmetic, frames side by side and without importing rembg, whose import compiles for most of a
-minute on a fresh machine; U²-Net in bfloat16 where the processor has it. Any other session that
+minute on a fresh machine; U²-Net in bfloat16 where that is faster. Any other session that
 rembg knows is taken from rembg itself.
 """
 
@@ -170,10 +170,10 @@ def _in_bfloat16(name: str, precision: Precision) -> bool:
         return True
     import torch
 
-    from tsr.precision import native_bfloat16
+    from tsr.precision import fast_bfloat16
 
-    native = native_bfloat16(torch.device("cpu")) and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-    return native and _CUDA not in onnxruntime.get_available_providers()
+    faster = fast_bfloat16(torch.device("cpu")) and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    return faster and _CUDA not in onnxruntime.get_available_providers()
 
 
 class RembgSession:

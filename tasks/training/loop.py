@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from configs.training import LoopConfig
 from tasks.core.errors import InputError, ModelError
 from tasks.training.log import LOG, TrainingLog, append_row, repair_log
-from tsr.precision import native_bfloat16
+from tsr.precision import fast_bfloat16
 
 logger = logging.getLogger(__name__)
 
@@ -240,8 +240,8 @@ def _old_checkpoint(path: Path) -> InputError:
 
 def product_format(config: LoopConfig, device: torch.device) -> torch.dtype:
     """The number format of the products that ``precision`` means on a device."""
-    native = config.precision == "auto" and native_bfloat16(device)
-    return torch.bfloat16 if native or config.precision == "bfloat16" else torch.float32
+    faster = config.precision == "auto" and fast_bfloat16(device)
+    return torch.bfloat16 if faster or config.precision == "bfloat16" else torch.float32
 
 
 @contextmanager

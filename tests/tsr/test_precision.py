@@ -1,11 +1,11 @@
-"""Formats by name, by size and by what the device computes natively."""
+"""Formats by name, by size and by what the device is faster in."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
-from tsr.precision import LARGE_NETWORK, Precision, cached_casts, choose_dtype, native_bfloat16
+from tsr.precision import LARGE_NETWORK, Precision, cached_casts, choose_dtype, fast_bfloat16
 
 CPU = torch.device("cpu")
 
@@ -27,33 +27,45 @@ def test_a_format_by_name_is_taken_whatever_the_device(name: Precision, dtype: t
 
 
 @pytest.mark.parametrize(
-    ("parameters", "native", "dtype"),
+    ("parameters", "faster", "dtype"),
     [
         (LARGE_NETWORK, True, torch.bfloat16),
         (LARGE_NETWORK - 1, True, torch.float32),
         (LARGE_NETWORK, False, torch.float32),
     ],
 )
-def test_large_networks_are_halved_where_the_processor_does_it_natively(
-    parameters: int, native: bool, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+def test_large_networks_are_halved_where_the_processor_is_faster_so(
+    parameters: int, faster: bool, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with_capabilities(monkeypatch, *(["avx512_bf16"] if native else ["avx2"]))
+    with_capabilities(monkeypatch, *(["avx512_bf16"] if faster else ["avx2"]))
     assert choose_dtype("auto", CPU, parameters) is dtype
 
 
 @pytest.mark.parametrize("name", ["avx512_bf16", "amx_bf16", "bf16"])
-def test_processors_that_compute_it(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_processors_that_are_faster_in_it(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with_capabilities(monkeypatch, "avx2", name)
-    assert native_bfloat16(CPU)
+    assert fast_bfloat16(CPU)
     with_capabilities(monkeypatch, "avx2", "avx512_vnni")
-    assert not native_bfloat16(CPU)
-    assert not native_bfloat16(torch.device("mps"))
+    assert not fast_bfloat16(CPU)
+    assert not fast_bfloat16(torch.device("mps"))
 
 
-@pytest.mark.parametrize(("major", "native"), [(7, False), (8, True), (9, True)])
-def test_cards_that_compute_it(major: int, native: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_intel_s_processors_are_faster_in_it_by_their_tiles_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = {"avx512_bf16": True, "amx_bf16": False, "cpu_name": "Intel Xeon"}
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: found)
+    assert not fast_bfloat16(CPU)
+    assert choose_dtype("auto", CPU, LARGE_NETWORK) is torch.float32
+    found["amx_bf16"] = True
+    assert fast_bfloat16(CPU)
+    assert choose_dtype("auto", CPU, LARGE_NETWORK) is torch.bfloat16
+
+
+@pytest.mark.parametrize(("major", "faster"), [(7, False), (8, True), (9, True)])
+def test_cards_that_are_faster_in_it(major: int, faster: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (major, 0))
-    assert native_bfloat16(torch.device("cuda")) is native
+    assert fast_bfloat16(torch.device("cuda")) is faster
 
 
 def test_weights_are_cast_once_within_the_context_and_forgotten_after_it() -> None:

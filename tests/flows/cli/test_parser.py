@@ -34,6 +34,18 @@ def test_help_imports_nothing_heavy() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, timeout=600)
 
 
+def test_the_command_for_help_imports_nothing_that_only_runs_need() -> None:
+    code = (
+        "import atexit, sys; sys.argv[1:] = ['--help']; before = set(sys.modules); "
+        "of_runs = {'flows.cli.warm_start', 'secrets', 'socket', 'subprocess', 'hashlib'}; "
+        "atexit.register(lambda: sys.stderr.write(str(of_runs & set(sys.modules) - before))); "
+        "from flows.cli.main import run; run()"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=600)
+    assert (told.returncode, told.stderr) == (0, "set()")
+    assert told.stdout.startswith("usage: tyre3d")
+
+
 @pytest.mark.parametrize(
     "words",
     [

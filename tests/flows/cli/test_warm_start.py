@@ -213,7 +213,6 @@ def test_in_other_circumstances_a_command_runs_by_itself(
 @pytest.mark.parametrize(
     ("arguments", "files", "variables"),
     [
-        (["doctor"], {}, {}),
         (["batch", "--verbose"], {}, {}),
         (["batch"], {"prefect.toml": ""}, {}),
         (["batch"], {".env": "PREFECT_HOME=/tmp"}, {}),
