@@ -158,7 +158,7 @@ class TSR(nn.Module):
                 of single images of any sizes.
             device: Where to compute; the model must be there. Default: where the model is.
             precision: The number format of the layers; "auto" is bfloat16 for large networks where
-                the device computes it natively, else float32.
+                the device is faster in it, else float32.
             max_batch: Images that are encoded at once, at most: it bounds the memory. Half of it
                 is tried where it does not fit. On CPUs the images of a batch go through each layer
                 of a large network one by one.
