@@ -187,6 +187,8 @@ def as_storage_error(location: str, error: OSError) -> StorageError:
     """
     if isinstance(error, PermissionError) or error.errno in _DENIED:
         what, advice = f"access to {location} was refused", "Check rights and credentials"
+        if error.filename is not None:  # a file of this machine, not an object of S3
+            advice = "Let this user read and write there, or set TYRE3D_HOME to another folder"
         return storage_error("storage-denied", f"{what} ({error})", advice)
     if error.errno in _FULL:
         return storage_error(

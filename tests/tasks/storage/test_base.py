@@ -32,3 +32,19 @@ def test_a_full_disk_is_told_from_others(number: int, code: str, retryable: bool
     assert caught.value.__cause__ is cause
     assert os.strerror(number) in caught.value.what
     assert "/data/x" in caught.value.what
+
+
+@pytest.mark.parametrize(
+    ("cause", "advice"),
+    [
+        (PermissionError(errno.EACCES, "no", "/data/x"), "Let this user read and write there"),
+        (PermissionError("AccessDenied"), "Check rights and credentials"),  # as of S3's client
+    ],
+)
+def test_who_may_not_write_to_a_disk_is_not_sent_to_look_for_credentials(
+    cause: OSError, advice: str
+) -> None:
+    with pytest.raises(StorageError, match="storage-denied") as caught, storage_errors("/data/x"):
+        raise cause
+    assert caught.value.advice.startswith(advice)
+    assert "/data/x" in caught.value.what
