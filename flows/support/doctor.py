@@ -191,7 +191,9 @@ def check_proxies(environment: dict[str, str]) -> Iterator[Check]:
             yield Check("proxy", "problem", f"{name} has no scheme", advice)
         elif not _listens(value):
             found = f"{name}: nothing answers at {_without_password(value)}"
-            advice = f"Mend or unset {name}: weights and S3 are not reached; local runs are"
+            advice = (
+                f"Mend or unset {name}: weights and S3 are not reached; local runs need neither"
+            )
             yield Check("proxy", "warning", found, advice)
         else:
             yield Check("proxy", "ok", f"{name} is set; this machine's own servers are exempt")

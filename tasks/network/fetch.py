@@ -137,7 +137,8 @@ def _unreachable(entry: ModelEntry, tried: str) -> ModelError:
         "model-unreachable",
         stage="models",
         what=f"{entry.name} could not be fetched from {tried}",
-        advice="Check the network, or copy the file by hand (see README, Weights)",
+        advice="Check the network and any proxy (tyre3d doctor), or copy the file by hand "
+        "(see README, Weights)",
     )
 
 
