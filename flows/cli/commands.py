@@ -21,7 +21,12 @@ from flows.cli.config_command import mesh_options
 from flows.cli.local_server import LocalServer, check_server
 from flows.cli.output import models_table, stage_table
 from flows.support.database import what_is_wrong
-from flows.support.own_server import ask_loopback_directly, prefect_home, use_own_password
+from flows.support.own_server import (
+    ask_loopback_directly,
+    can_write,
+    prefect_home,
+    use_own_password,
+)
 from flows.support.settings import load_settings, validated
 from tasks.core.errors import ResourceError
 
@@ -62,7 +67,7 @@ def prepare(settings: Settings, *, verbose: bool, quiet: bool = False) -> None:
 def _move_from_unusable(settings: Settings) -> str:
     """Take a folder of our own for Prefect where the user's cannot be used; what to tell of it."""
     home, named = prefect_home(), "PREFECT_HOME" in os.environ
-    writable = _can_write(home)
+    writable = can_write(home)
     if not writable:
         wrong, mend = f"Prefect's folder {home} cannot be written", "Let this user write there"
     elif problem := what_is_wrong(home):
@@ -83,14 +88,13 @@ def _move_from_unusable(settings: Settings) -> str:
     os.environ["PREFECT_HOME"] = str(ours)
     if not (writable or named):
         return ""  # as in a container with a read-only root: nobody asked for that folder
-    return f"{wrong}: runs are recorded in {ours} (PREFECT_HOME names another folder)"
-
-
-def _can_write(folder: Path) -> bool:
-    """Whether files can be written in a folder, which may have to be made."""
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
-    return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
+    if not can_write(ours):
+        return (
+            f"{wrong}, and neither can {ours}"
+            if not writable
+            else f"{wrong}; {ours} cannot be written"
+        )
+    return f"{wrong}: runs are recorded in {ours} (to choose another folder, set PREFECT_HOME)"
 
 
 def server_lost() -> None:

@@ -29,6 +29,7 @@ from typing import Any
 from flows.cli.warm_start import leave_one_ready
 from flows.support.kept_server import LOG_FILE, Lease, kept_server, kind
 from flows.support.own_server import (
+    can_write,
     closed,
     is_loopback,
     new_password,
@@ -207,7 +208,8 @@ class LocalServer:
         """Start it and return at once.
 
         Raises:
-            ResourceError: A server is configured and cannot be used (:func:`check_server`).
+            ResourceError: A server is configured and cannot be used (:func:`check_server`), or
+                none can be started, since there is nowhere to keep its database.
         """
         if configured():
             use_own_password()
@@ -219,6 +221,13 @@ class LocalServer:
             os.environ["PREFECT_API_URL"] = own
             os.environ.setdefault("PREFECT_API_AUTH_STRING", own_password())
             return
+        if not can_write(prefect_home()):
+            raise ResourceError(
+                "server-start",
+                stage="start",
+                what=f"{prefect_home()} cannot be written, where Prefect's local server keeps runs",
+                advice="Let this user write there, or set TYRE3D_HOME to another folder",
+            )
         if self._idle_s > 0 and self._share():
             return
         self._start_private()

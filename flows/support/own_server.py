@@ -33,6 +33,13 @@ def prefect_home() -> Path:
     return Path(os.environ.get("PREFECT_HOME") or "~/.prefect").expanduser()
 
 
+def can_write(folder: Path) -> bool:
+    """Whether files can be written in a folder, which may have to be made."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
+
+
 def is_loopback(url: str) -> bool:
     """Whether an address names this machine."""
     try:

@@ -63,7 +63,9 @@ def test_intel_s_processors_are_faster_in_it_by_their_tiles_alone(
 
 
 @pytest.mark.parametrize(("major", "faster"), [(7, False), (8, True), (9, True)])
-def test_cards_that_are_faster_in_it(major: int, faster: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cards_that_are_faster_in_it(
+    major: int, faster: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (major, 0))
     assert fast_bfloat16(torch.device("cuda")) is faster
 

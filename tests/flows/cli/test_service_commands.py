@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.cli import commands, service_commands
+from flows.cli import commands, local_server, service_commands
 from flows.cli.main import main
 from flows.cli.server_process import free_port
 from flows.support import drain
@@ -32,7 +32,7 @@ def _stop(*_: object) -> None:
 def _surroundings(own_home: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "readonly"))
     # root may write wherever the rights of a folder forbid it
-    monkeypatch.setattr(commands, "_can_write", lambda folder: "readonly" not in folder.parts)
+    monkeypatch.setattr(commands, "can_write", lambda folder: "readonly" not in folder.parts)
 
 
 @pytest.mark.parametrize("command", NEXT_STEP)
@@ -49,7 +49,7 @@ def test_a_command_says_that_it_works_in_another_folder(
     assert "far enough" in stopped
     assert moved == (
         f"Prefect's folder {tmp_path / 'readonly'} cannot be written: runs are recorded in "
-        f"{tmp_path / 'home/prefect'} (PREFECT_HOME names another folder)"
+        f"{tmp_path / 'home/prefect'} (to choose another folder, set PREFECT_HOME)"
     )
 
 
@@ -61,6 +61,23 @@ def test_where_our_own_folder_cannot_be_written_there_is_no_other(
     assert main(["ui"]) == 6
     (line,) = capsys.readouterr().err.splitlines()
     assert "cannot be written. Let this user write there, or name another folder" in line
+
+
+def test_where_no_folder_can_be_written_that_is_what_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not that runs are recorded there, nor how Prefect's server fails for it."""
+    monkeypatch.setenv("TYRE3D_HOME", str(tmp_path / "home/readonly"))
+    monkeypatch.setattr(local_server, "can_write", lambda folder: "readonly" not in folder.parts)
+    film = Path(__file__).parents[2] / "data" / "sample_tyre.mp4"
+    assert main(["reconstruct", str(film), "--out", str(tmp_path / "out")]) == 6
+    moved, failed = capsys.readouterr().err.splitlines()
+    ours = tmp_path / "home/readonly/prefect"
+    assert moved == (
+        f"Prefect's folder {tmp_path / 'readonly'} cannot be written, and neither can {ours}"
+    )
+    assert f"[server-start] start: {ours} cannot be written" in failed
+    assert "set TYRE3D_HOME to another folder" in failed
 
 
 UI = """
