@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from flows.support import first_word
 from flows.support.first_word import advised_by
 from tasks.core.errors import ReconstructionError, ResourceError
 from tasks.verdict.record import Judgement, Reason
@@ -11,6 +12,8 @@ from tasks.verdict.record import Judgement, Reason
 DARK = Judgement(
     (Reason("film-dark", "fail", "the film is dark", "Add light"),), {}, ("Add light",)
 )
+
+GOOD = "light, sharpness and picture are good"
 
 
 @pytest.mark.parametrize(
@@ -33,6 +36,36 @@ def test_an_error_tells_what_was_known_before(
     with pytest.raises(ReconstructionError) as caught, advised_by(word, warnings):
         raise ReconstructionError("poses-failed", stage="x", what="none found", advice="Texture.")
     assert (caught.value.what, caught.value.advice) == (what, advice)
+
+
+@pytest.mark.parametrize(
+    ("word", "rows"),
+    [
+        (
+            Judgement((), {"about_arc_deg": 244.0}),
+            [{"verdict": "pass", "message": f"{GOOD}, seen from about 240° round it"}],
+        ),
+        (
+            DARK,
+            [
+                {
+                    "code": "film-dark",
+                    "level": "fail",
+                    "message": "the film is dark",
+                    "advice": "Add light",
+                }
+            ],
+        ),
+    ],
+)
+def test_its_table_says_that_all_is_well_too(
+    word: Judgement, rows: list[dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[list[dict[str, str]]] = []
+    monkeypatch.setattr(first_word, "create_table_artifact", lambda table, **_: shown.append(table))
+    monkeypatch.setattr(first_word, "emit_first_word", lambda *_: None)
+    first_word.tell_first_word("tyre", word)
+    assert shown == [rows]
 
 
 def test_what_is_not_the_films_fault_is_left_alone() -> None:
