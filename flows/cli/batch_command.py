@@ -87,6 +87,8 @@ def batch(options: argparse.Namespace) -> int:
         sys.stdout.write(f"{json.dumps(payload, indent=2, ensure_ascii=False)}\n")
     elif not options.quiet:
         sys.stdout.write(batch_table(entries, state.message or ""))
+        if results.read(PAGE_NAME) is not None:
+            sys.stdout.write(f"page: {results.location(PAGE_NAME)}\n")
     if not state.is_completed():
         return SOME_FAILED
     return REFUSED if any(entry.verdict == "fail" for entry in entries) else 0

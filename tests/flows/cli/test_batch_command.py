@@ -12,6 +12,7 @@ from prefect.states import Completed
 from configs.request import BatchRequest
 from configs.settings import Settings
 from flows.cli.main import main
+from flows.support.batch_page import write_page
 from tasks.batch.manifest import Entry, Manifest
 from tasks.storage.results import Results
 
@@ -40,6 +41,7 @@ def test_inputs_that_are_cleared_meanwhile_do_not_spoil_a_success(
         Manifest(results).put(Entry("earlier", "earlier.mp4", "completed"))
         Manifest(results).put(Entry("new", "new.mp4", "completed", glb="new.glb"))
         (tmp_path / "in/new.mp4").unlink()
+        write_page("out", Manifest(results), results)
         return Completed(message="1 succeeded")
 
     monkeypatch.setattr("flows.batch.batch", run)
@@ -47,7 +49,7 @@ def test_inputs_that_are_cleared_meanwhile_do_not_spoil_a_success(
     out = capsys.readouterr().out
     assert "new.glb" in out
     assert "earlier" not in out
-    assert "1 succeeded" in out
+    assert out.endswith(f"1 succeeded\npage: {tmp_path / 'out/batch.html'}\n")
 
 
 def test_a_verdict_of_fail_has_an_exit_code_of_its_own(
@@ -63,7 +65,9 @@ def test_a_verdict_of_fail_has_an_exit_code_of_its_own(
 
     monkeypatch.setattr("flows.batch.batch", run)
     assert _tyre3d_batch(tmp_path) == 7
-    assert "[not-a-tyre] it is a pot" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "[not-a-tyre] it is a pot" in out
+    assert "page:" not in out, "none was written"
 
 
 def test_a_batch_that_made_no_manifest_is_an_error(
