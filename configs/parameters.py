@@ -128,7 +128,7 @@ def _over(known: dict[str, Any], overrides: Mapping[str, Any], where: str) -> di
 
 def _near(name: str, known: Sequence[str]) -> str:
     found = difflib.get_close_matches(name, known, 1, 0.5)
-    return f"; did you mean {found[0]}" if found else f"; known are {', '.join(known)}"
+    return f"; the nearest is {found[0]}" if found else f"; known are {', '.join(known)}"
 
 
 def names(kind: type[BaseModel], before: str = "") -> Iterator[str]:

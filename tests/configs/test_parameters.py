@@ -133,9 +133,12 @@ def test_what_options_say_is_kept_and_the_rest_laid_over_it() -> None:
 @pytest.mark.parametrize(
     ("parameters", "said"),
     [
-        ({"merg": {}}, "merg: there is no such stage; did you mean merge"),
+        ({"merg": {}}, "merg: there is no such stage; the nearest is merge"),
         ({"xyz": {}}, "xyz: there is no such stage; known are extract"),
-        ({"merge": {"smoothing": 5}}, "merge.smoothing: there is no such parameter; did you mean"),
+        (
+            {"merge": {"smoothing": 5}},
+            "merge.smoothing: there is no such parameter; the nearest is",
+        ),
         ({"merge": {"weighted": {"x": 1}}}, "merge.weighted.x: there is no such parameter"),
         ({"merge": {"grid_angles": 50}}, r"merge.grid_angles: .*multiple of 4 \(given: 50\)"),
         ({"judge": {"photo_agreement": {"fail": "x"}}}, "judge.photo_agreement.fail: .*number"),

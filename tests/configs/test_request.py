@@ -56,7 +56,7 @@ def test_parameters_reach_their_stage_alone_and_the_identity_of_a_result() -> No
     assert (merge.smoothing_rounds, merge.diameter_mm) == (5, 650)
     assert options.config(SelectConfig) == plain.config(SelectConfig)
     assert fingerprint("d", options) != fingerprint("d", plain)
-    with pytest.raises(ValidationError, match="did you mean smoothing_rounds"):
+    with pytest.raises(ValidationError, match="the nearest is smoothing_rounds"):
         MeshOptions(parameters={"merge": {"smoothing_round": 5}})
 
 

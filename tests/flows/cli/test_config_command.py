@@ -64,8 +64,8 @@ def test_options_and_presets_are_named_and_secrets_are_not(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("merge.smoothing=5", "did you mean smoothing_rounds"),
-        ("merg.smoothing_rounds=5", "did you mean merge"),
+        ("merge.smoothing=5", "the nearest is smoothing_rounds"),
+        ("merg.smoothing_rounds=5", "the nearest is merge"),
         ("merge.smoothing_rounds=500", "less than or equal to 50"),
         ("merge.smoothing_rounds=many", "valid integer"),
         ("merge.overlap_power=NaN", "finite"),
