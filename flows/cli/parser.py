@@ -49,6 +49,15 @@ class _Parser(argparse.ArgumentParser):
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"formatter_class": argparse.RawDescriptionHelpFormatter, **options})
 
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse does, but what a command does not know leads to the help of that command."""
+        parsed, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            names = (self.prog, parsed.command, getattr(parsed, "action", None))
+            self.prog = " ".join(name for name in names if name)
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return parsed
+
     def error(self, message: str) -> NoReturn:
         if "--json" in sys.argv:  # nothing was parsed
             from tasks.core.failures import Failure
@@ -271,7 +280,7 @@ def _add_service(commands: argparse._SubParsersAction[_Parser]) -> None:
         "--silence-s",
         type=_waited,
         metavar="SECONDS",
-        help="how long runs may be silent that the server has lost sight of, twice (450)",
+        help="a run that is silent for twice as long is called crashed (450)",
     )
     drain = commands.add_parser("drain", help="pause a pool and wait until nothing runs there")
     drain.add_argument("pool", metavar="POOL", help="cpu, batch or gpu")

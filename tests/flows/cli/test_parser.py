@@ -69,6 +69,21 @@ def test_numbers_and_names_that_cannot_be_are_refused(
     assert "[usage]" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("words", "command"),
+    [
+        (["reconstruct", "a", "--out", "b", "--presett", "fast"], "tyre3d reconstruct"),
+        (["models", "list", "--jsno"], "tyre3d models list"),
+    ],
+)
+def test_what_a_command_does_not_know_leads_to_its_own_help(
+    words: list[str], command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        build_parser().parse_args(words)
+    assert capsys.readouterr().err.endswith(f". Run: {command} --help\n")
+
+
 def test_places_are_absolute_and_addresses_stay(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
