@@ -14,12 +14,17 @@ from tasks.core.errors import InputError, ReconstructionError
 from tasks.verdict.record import FIRST_WORD, Judgement
 
 _log = logging.getLogger("tyre3d")
+_MAY_BE_ALL_DEG = 190.0
+"""From here on an arc may be a whole turn, which the outlines take for 190 to 260."""
 
 
 def lines_of(word: Judgement) -> list[str]:
     """The first word for a terminal: one line, or one for each reason."""
     arc = word.evidence.get("about_arc_deg")
-    seen = f", seen from about {10 * round(arc / 10)}° round it" if arc is not None else ""
+    seen = ""
+    if arc is not None:
+        more = " or more" if arc >= _MAY_BE_ALL_DEG else ""
+        seen = f", seen from about {10 * round(arc / 10)}°{more} round it"
     if not word.reasons:
         return [f"first word: light, sharpness and picture are good{seen}"]
     return [f"first word: [{r.code}] {r.message}. {r.advice}" for r in word.reasons]

@@ -43,7 +43,7 @@ def test_an_error_tells_what_was_known_before(
     [
         (
             Judgement((), {"about_arc_deg": 244.0}),
-            [{"verdict": "pass", "message": f"{GOOD}, seen from about 240° round it"}],
+            [{"verdict": "pass", "message": f"{GOOD}, seen from about 240° or more round it"}],
         ),
         (
             DARK,
