@@ -91,7 +91,7 @@ def check_input(source: Path) -> None:
                 raise bad_input(
                     "folder-no-images",
                     f"{source} holds no PNG or JPEG pictures",
-                    "Give the folder in which the frames lie",
+                    "Give the folder in which the frames lie; for a folder of videos: tyre3d batch",
                 )
             return
         with source.open("rb") as file:

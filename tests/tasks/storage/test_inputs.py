@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from configs.locations import inside
 from tasks.core.errors import InputError
-from tasks.storage.inputs import input_mark, local_input
+from tasks.storage.inputs import check_input, input_mark, local_input
 from tasks.storage.scratch import sweep
 from tests.tasks.storage.conftest import Where
 
@@ -30,6 +32,12 @@ def test_frames_are_brought_here(where: Where) -> None:
     with local_input(inside(where.location, "frames"), where.settings) as folder:
         names = {p.name for p in folder.iterdir() if p.is_file()} - {"notes.txt"}
     assert names == {"1.png", "2.JPG"}
+
+
+def test_a_folder_of_videos_is_one_for_batch(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_bytes(b"x")
+    with pytest.raises(InputError, match=r"folder-no-images.*for a folder of videos: tyre3d batch"):
+        check_input(tmp_path)
 
 
 def test_what_cannot_be_an_input_is_refused(where: Where) -> None:
