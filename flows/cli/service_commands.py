@@ -59,7 +59,7 @@ def ui(options: argparse.Namespace) -> int:
         os.environ["PREFECT_API_URL"] = f"{origin}/api"
         os.environ["PREFECT_API_AUTH_STRING"] = password
         sys.stderr.write(
-            f"Prefect's UI: {origin}\n"
+            f"Prefect's UI, in some seconds: {origin}\n"
             f"It asks once for the password in {prefect_home() / PASSWORD_FILE}\n"
         )
         links = [sys.executable, "-m", "flows.cli.links_process", str(settings.links_port)]

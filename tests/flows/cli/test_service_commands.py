@@ -116,6 +116,7 @@ def test_the_ui_of_a_new_home_finds_its_database(tmp_path: Path) -> None:
         timeout=300,
         check=True,
     )
+    assert f"Prefect's UI, in some seconds: http://127.0.0.1:{number}\n" in told.stderr
     # its pages, too, lie there: the installation may be another user's, or read-only
     assert told.stdout.split() == ["True", "''", str(tmp_path / "prefect/ui")]
 
