@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tasks.core.errors import ModelError
-from tasks.fusion.decision.network_inputs import CHANNELS, FIELD_SCALE
+from tasks.fusion.decision.network_inputs import CHANNELS, FIELD_SCALE, mirror_channels
 from tasks.fusion.grid import Field
 
 _FIELD = CHANNELS.index("symmetrised")
@@ -291,6 +291,9 @@ def _unreadable(path: Path, why: str) -> ModelError:
 def log_odds(fuser: Fuser, channels: NDArray[np.float32]) -> Field:
     """Log-odds of matter at every node.
 
+    They are the mean of what the network says of the tyre and of its mirror image: it was trained
+    on both, and errs differently on each.
+
     Args:
         fuser: The network.
         channels: ``(C, R, T, Z)`` as
@@ -301,4 +304,6 @@ def log_odds(fuser: Fuser, channels: NDArray[np.float32]) -> Field:
     """
     evidence = torch.from_numpy(channels)
     found, _ = fuser(evidence, statistics_of(evidence))
-    return np.asarray(found.numpy(), np.float32)
+    mirrored = mirror_channels(evidence)
+    again, _ = fuser(mirrored, statistics_of(mirrored))
+    return np.asarray((0.5 * (found + again.flip(-1))).numpy(), np.float32)

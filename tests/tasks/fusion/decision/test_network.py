@@ -99,6 +99,16 @@ def test_angles_are_alike() -> None:
     np.testing.assert_allclose(turned, np.roll(found, 8, axis=1), atol=1e-4)
 
 
+def test_a_tyre_and_its_mirror_image_are_alike_to_the_bit() -> None:
+    torch.manual_seed(0)
+    fuser = Fuser().eval()
+    channels = np.random.default_rng(1).normal(size=(len(CHANNELS), 13, 48, 11)).astype(np.float32)
+    found = log_odds(fuser, channels)
+    mirrored = log_odds(fuser, mirror_channels(torch.from_numpy(channels)).numpy())
+    assert np.abs(found - found[..., ::-1]).max() > 0.1
+    np.testing.assert_array_equal(mirrored[..., ::-1], found)
+
+
 def test_the_section_branch_sees_the_whole_circle() -> None:
     torch.manual_seed(0)
     fuser = Fuser().eval()
