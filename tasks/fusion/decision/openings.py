@@ -20,17 +20,21 @@ from tasks.fusion.grid import CylinderGrid, Field
 RADII = (0.1, 0.72)
 """Of the outer radius: openings lie between them; within is the bore of the hub."""
 
-MIN_EXPECTED = 0.94
-"""Mean probability that there is matter along the axle from which a small opening is closed. On
-generated wheels of seeds that nothing was trained on slits had 0.89 to 1.00, openings 0.60 to
-0.95."""
+MIN_EXPECTED, SURE = 0.90, 0.94
+"""Mean probability that there is matter along the axle, below which no opening is closed, and from
+which :data:`ABOVE` is not asked for. On generated wheels of seeds that nothing was trained on slits
+had 0.89 to 1.00, openings 0.60 to 0.95."""
 
-MORE_THAN_LARGE = 0.4
+ABOVE_IF_SURE, ABOVE = 0.4, 0.8
 """By so many log-odds that probability is above that of the openings that are not small."""
 
+CLOSED_BELOW = 0.55
+"""Share of the usual opening's area below which one may be a slit: those of a wheel are alike. The
+usual one is the median by area, which slits hardly count in, nor two that hang together. A slit
+from a spoke's root to its end reached 0.51."""
+
 SMALL = 0.45
-"""Share of the usual opening's area below which one is small: those of a wheel are alike. The usual
-one is the median by area, which slits hardly count in, nor two that hang together."""
+"""The same below which it says nothing of the others."""
 
 MIN_LARGE = 0.7
 """Share of all openings' area that those have which are not small. With less the openings are in
@@ -75,8 +79,10 @@ def close_openings(grid: CylinderGrid, field: Field, *, radius: float) -> Field:
     if large < MIN_LARGE * area.sum():
         return field
     usual = float((area * expected)[~small].sum() / large)
-    least = max(logit(MIN_EXPECTED), logit(usual) + MORE_THAN_LARGE)
-    closed = np.concatenate([[False], small & (logit(expected) > least)])
+    sure = min(logit(SURE), logit(usual) + ABOVE)
+    least = max(logit(MIN_EXPECTED), logit(usual) + ABOVE_IF_SURE, sure)
+    closed = (area < CLOSED_BELOW * _median_by_area(area)) & (logit(expected) > least)
+    closed = np.concatenate([[False], closed])
     return _with_walls(field, closed[openings])
 
 
