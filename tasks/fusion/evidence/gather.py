@@ -28,6 +28,9 @@ from tasks.fusion.evidence.visual_hull import visual_hull_distance
 from tasks.fusion.grid import CylinderGrid, Field, make_grid
 from tasks.fusion.views import View
 
+_STANDS_OUT = 0.04
+"""Of the radius: by so much a rim may stand out from the widest place of the tyre."""
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -144,7 +147,9 @@ def _hull(grid: CylinderGrid, views: Sequence[View], fit: ProfileFit, config: Me
     if math.isfinite(fit.residual_px):
         r, z = np.meshgrid(grid.radii, grid.heights, indexing="ij")
         low, high = fit.profile.extent
-        box = np.minimum(np.minimum(high - z, z - low), fit.profile.radius - r)
+        # what stands out from the sidewalls, a flange or a nut, no direction of the profile knows
+        out = _STANDS_OUT * fit.profile.radius * (r < fit.profile.core)
+        box = np.minimum(np.minimum(high + out - z, z - low + out), fit.profile.radius - r)
         limit = np.where(fit.touched(r, z), fit.profile.depth(r, z), box)
         outer[:] = (limit + 0.5 * grid.step).astype(np.float32)[:, None, :]
     near = outer > -3.0 * grid.step
