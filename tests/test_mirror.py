@@ -34,7 +34,6 @@ PARTS = {
     "flows/test_train": "tasks/training/fusion: subjects",
     "tasks/comparison/test_compare": "tasks/comparison: deviation; "
     "tasks/report: comparison_content comparison_page",
-    "tasks/fusion/test_merge": "tasks/fusion/evidence: gather",
     "tasks/poses/test_sfm": "tasks/poses: film",
     "tasks/stages/test_stage": "tasks/stages: compare_scans",
     "tasks/synthetic/scenes/test_captures": "tasks/synthetic/scenes: capture_film film_set layouts "
