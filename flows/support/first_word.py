@@ -40,9 +40,7 @@ def tell_first_word(tyre: str, word: Judgement) -> None:
     for line in lines_of(word):
         _log.info("%s", line)
     try:
-        rows: list[dict[str, object]] = [asdict(reason) for reason in word.reasons]
-        if not rows:  # an empty table says nothing, not that all is well
-            rows = [{"verdict": word.verdict, "message": lines_of(word)[0].partition(": ")[2]}]
+        rows = [asdict(reason) for reason in word.reasons]  # the service reads them as reasons
         create_table_artifact(key=f"first-word-{slug(tyre)}", table=rows, description=FIRST_WORD)
         emit_first_word(tyre, word.verdict, [reason.code for reason in word.reasons])
     except Exception as exc:  # noqa: BLE001  whatever the server says, the run goes on

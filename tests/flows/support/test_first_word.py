@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from deployments.api.models import JobReason
 from flows.support import first_word
 from flows.support.first_word import advised_by
 from tasks.core.errors import ReconstructionError, ResourceError
@@ -38,34 +39,22 @@ def test_an_error_tells_what_was_known_before(
     assert (caught.value.what, caught.value.advice) == (what, advice)
 
 
-@pytest.mark.parametrize(
-    ("word", "rows"),
-    [
-        (
-            Judgement((), {"about_arc_deg": 244.0}),
-            [{"verdict": "pass", "message": f"{GOOD}, seen from about 240° or more round it"}],
-        ),
-        (
-            DARK,
-            [
-                {
-                    "code": "film-dark",
-                    "level": "fail",
-                    "message": "the film is dark",
-                    "advice": "Add light",
-                }
-            ],
-        ),
-    ],
-)
-def test_its_table_says_that_all_is_well_too(
-    word: Judgement, rows: list[dict[str, str]], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("word", [Judgement((), {"about_arc_deg": 244.0}), DARK])
+def test_its_table_holds_reasons_as_the_service_reads_them(
+    word: Judgement, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shown: list[list[dict[str, str]]] = []
     monkeypatch.setattr(first_word, "create_table_artifact", lambda table, **_: shown.append(table))
     monkeypatch.setattr(first_word, "emit_first_word", lambda *_: None)
     first_word.tell_first_word("tyre", word)
-    assert shown == [rows]
+    (rows,) = shown
+    assert [JobReason.model_validate(row).code for row in rows] == [r.code for r in word.reasons]
+
+
+@pytest.mark.parametrize(("arc_deg", "seen"), [(244.0, "240° or more"), (92.0, "90°")])
+def test_a_whole_turn_is_not_called_less(arc_deg: float, seen: str) -> None:
+    (line,) = first_word.lines_of(Judgement((), {"about_arc_deg": arc_deg}))
+    assert line.endswith(f"{GOOD}, seen from about {seen} round it")
 
 
 def test_what_is_not_the_films_fault_is_left_alone() -> None:
