@@ -89,11 +89,8 @@ def _move_from_unusable(settings: Settings) -> str:
     if not (writable or named):
         return ""  # as in a container with a read-only root: nobody asked for that folder
     if not can_write(ours):
-        return (
-            f"{wrong}, and neither can {ours}"
-            if not writable
-            else f"{wrong}; {ours} cannot be written"
-        )
+        too = f"; {ours} cannot be written" if writable else f", and neither can {ours}"
+        return f"{wrong}{too}"
     return f"{wrong}: runs are recorded in {ours} (to choose another folder, set PREFECT_HOME)"
 
 

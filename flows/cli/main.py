@@ -113,7 +113,7 @@ def run() -> NoReturn:
 
     keep_speaking()  # a socket, too, would take the number of what is closed
     code = None
-    if sys.argv[1:2] and sys.argv[1] in _RUNS:
+    if _RUNS.intersection(sys.argv[1:2]):
         from flows.cli.warm_start import hand_over
 
         code = hand_over(sys.argv[1:])
