@@ -56,7 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             stopping.watch()
         from flows.cli.parser import build_parser
 
-        return _do(build_parser().parse_args(argv))
+        words = sys.argv[1:] if argv is None else argv
+        return _do(build_parser(words).parse_args(words))
     except BaseException as exc:
         number = stopping.number_of(exc)
         if number is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, get_args
 
@@ -24,7 +24,7 @@ from configs.presets import (
     Device,
     MotionHint,
 )
-from flows.cli.examples import EXAMPLES, EXIT_CODES, examples_of
+from flows.cli.examples import EXIT_CODES, examples_of
 
 if TYPE_CHECKING:
     from tasks.core.failures import Failure
@@ -73,8 +73,13 @@ def error_json(failure: Failure, exit_code: int) -> str:
     return f"{json.dumps({'error': payload}, indent=2)}\n"
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The command line."""
+def build_parser(words: Sequence[str] | None = None) -> argparse.ArgumentParser:
+    """The command line.
+
+    Args:
+        words: What was typed: commands that are not among it get no arguments, which take several
+            milliseconds. None: all commands get theirs.
+    """
     parser = _Parser(
         prog="tyre3d",
         description="Videos of tyres in, one audited 3D mesh (GLB) per tyre out.",
@@ -82,91 +87,63 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=_Version, help="show the version")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    _add_reconstruct(commands.add_parser("reconstruct", help="make a GLB from a video"))
-    _add_batch(commands.add_parser("batch", help="make a GLB from each of many videos"))
-    _add_compare(commands.add_parser("compare", help="tell what changed between two films"))
-    history = commands.add_parser("history", help="compare the films of many tyres over time")
-    gauge = commands.add_parser("gauge", help="tell how far films of unchanged tyres lie apart")
-    _add_films(history)
-    _add_films(gauge)
-    gauge.add_argument(
-        "--tolerance-mm",
-        type=float,
-        default=1.0,
-        metavar="MM",
-        help="tolerance (full width) of a zone's change (default: %(default)s)",
-    )
-    announce = commands.add_parser(
-        "announce", help="tell a Prefect server of new videos, as its triggers expect it"
-    )
-    announce.add_argument("inputs", nargs="+", metavar="INPUT", help="a path or s3://bucket/key")
-    announce.add_argument("--verbose", action="store_true", help="log for debugging")
-    models = commands.add_parser("models", help="fetch and list weights")
-    actions = models.add_subparsers(dest="action", required=True, metavar="ACTION")
-    listing = actions.add_parser("list", help="what there is, from where, and whether it is here")
-    listing.add_argument("--json", action="store_true", help="as JSON")
-    fetch = actions.add_parser("fetch", help="download weights and check their digests")
-    default = f"default: {FEATURES}"
-    fetch.add_argument("names", nargs="*", metavar="NAME", help=default)
-    for sub in (listing, fetch):
-        sub.add_argument("--verbose", action="store_true", help="log for debugging")
-    settings = commands.add_parser("config", help="show what counts, and where it comes from")
-    kinds = settings.add_subparsers(dest="action", required=True, metavar="ACTION")
-    show = kinds.add_parser("show", help="every setting and parameter, with its value and origin")
-    _add_mesh(show)
-    show.add_argument("--json", action="store_true", help="as JSON")
-    show.add_argument("--verbose", action="store_true", help="tracebacks")
-    _add_prune(commands.add_parser("prune", help="delete artifacts that were not used for long"))
-    _add_results(commands)
-    _add_service(commands)
-    completion = commands.add_parser("completion", help="print a script that completes commands")
-    completion.add_argument("shell", choices=("bash", "zsh", "tcsh"))
-    completion.add_argument("--verbose", action="store_true", help="tracebacks")
-    for listed in commands._choices_actions:
-        sub = commands.choices[listed.dest]
-        sub.description = listed.help
-        if listed.dest in EXAMPLES:
-            sub.epilog = examples_of(listed.dest)
-    for command, kinds_of_it in (("models", actions), ("config", kinds)):
-        for listed in kinds_of_it._choices_actions:
-            sub = kinds_of_it.choices[listed.dest]
-            sub.description, sub.epilog = listed.help, examples_of(command, listed.dest)
+    for name, (told, add_arguments) in _COMMANDS.items():
+        command = commands.add_parser(name, help=told, description=told, epilog=examples_of(name))
+        if words is None or name in words:
+            add_arguments(command)
     return parser
 
 
-def _add_results(commands: argparse._SubParsersAction[_Parser]) -> None:
-    """The commands for what a run left."""
-    view = commands.add_parser("view", help="open the report on a tyre or a batch in the browser")
+def _add_actions(
+    parser: argparse.ArgumentParser, command: str, **told: str
+) -> list[argparse.ArgumentParser]:
+    """A command's actions, each with its help."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    return [
+        actions.add_parser(name, help=text, description=text, epilog=examples_of(command, name))
+        for name, text in told.items()
+    ]
+
+
+def _add_view(parser: argparse.ArgumentParser) -> None:
     serve = "serve it on 127.0.0.1 until Ctrl-C instead, for a browser that cannot reach the file"
-    view.add_argument("--serve", action="store_true", help=serve)
-    view.add_argument(
+    parser.add_argument("--serve", action="store_true", help=serve)
+    parser.add_argument(
         "--port", type=_port, default=0, help="with --serve (default: one that is free)"
     )
-    info = commands.add_parser("info", help="tell what is in a GLB")
-    info.add_argument("--json", action="store_true", help="as JSON")
-    render = commands.add_parser(
-        "render", help="make a picture or a turntable of a GLB; needs no GPU and no screen"
-    )
+    _add_result(parser)
+
+
+def _add_info(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="as JSON")
+    _add_result(parser)
+
+
+def _add_render(parser: argparse.ArgumentParser) -> None:
     out = "picture (.png, .jpg) or turntable (.mp4); s3:// as well"
-    render.add_argument("--out", required=True, type=_place, metavar="FILE", help=out)
+    parser.add_argument("--out", required=True, type=_place, metavar="FILE", help=out)
     size = "in pixels, even numbers (default: 720x720)"
-    render.add_argument("--size", type=size_of, default=(720, 720), metavar="WxH", help=size)
-    render.add_argument(
+    parser.add_argument("--size", type=size_of, default=(720, 720), metavar="WxH", help=size)
+    parser.add_argument(
         "--colours",
         choices=("photo", "provenance", "disagreement"),
         default="photo",
         help="what the colours tell (default: %(default)s)",
     )
     side = "degrees from the outer face to the right, of a picture (%(default)s)"
-    render.add_argument("--azimuth", type=_azimuth, default=37.0, metavar="DEG", help=side)
+    parser.add_argument("--azimuth", type=_azimuth, default=37.0, metavar="DEG", help=side)
     lift = "degrees above the axle (%(default)s)"
-    render.add_argument("--elevation", type=_elevation, default=17.0, metavar="DEG", help=lift)
+    parser.add_argument("--elevation", type=_elevation, default=17.0, metavar="DEG", help=lift)
     turn = "of one turn of a turntable (%(default)s)"
-    render.add_argument("--seconds", type=_seconds, default=4.0, metavar="S", help=turn)
+    parser.add_argument("--seconds", type=_seconds, default=4.0, metavar="S", help=turn)
+    _add_result(parser)
+
+
+def _add_result(parser: argparse.ArgumentParser) -> None:
+    """What a run left."""
     known = "a GLB, its JSON or report, the name of all three, or a folder; s3:// as well"
-    for sub in (view, info, render):
-        sub.add_argument("result", metavar="RESULT", help=known)
-        sub.add_argument("--verbose", action="store_true", help="tracebacks")
+    parser.add_argument("result", metavar="RESULT", help=known)
+    _add_tracebacks(parser)
 
 
 def size_of(text: str) -> tuple[int, int]:
@@ -241,7 +218,7 @@ def _add_prune(parser: argparse.ArgumentParser) -> None:
     force = "the clock is right: believe it, and take what a wrong one dated for old"
     parser.add_argument("--force", action="store_true", help=force)
     parser.add_argument("--json", action="store_true", help="as JSON")
-    parser.add_argument("--verbose", action="store_true", help="log for debugging")
+    _add_log(parser)
 
 
 def seconds_of(text: str) -> float:
@@ -262,40 +239,59 @@ def _scaled(text: str, units: Mapping[str, float]) -> float:
     return float(number) * units[unit]
 
 
-def _add_service(commands: argparse._SubParsersAction[_Parser]) -> None:
-    """The commands of an operator."""
-    ui = commands.add_parser("ui", help="start Prefect's server with its UI, behind a password")
-    ui.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
-    ui.add_argument(
+def _add_ui(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    parser.add_argument(
         "--port", type=_known_port, default=4200, help="port to listen on (%(default)s)"
     )
-    worker = commands.add_parser("worker", help="take runs of a pool; SIGTERM lets them finish")
-    worker.add_argument("pool", metavar="POOL", help="cpu, batch or gpu")
-    worker.add_argument(
+    _add_tracebacks(parser)
+
+
+def _add_worker(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("pool", metavar="POOL", help="cpu, batch or gpu")
+    parser.add_argument(
         "--limit", type=_runs, metavar="N", help="runs at a time (as many as the pool; else 1)"
     )
-    worker.add_argument("--name", metavar="NAME", help="name of the worker")
-    worker.add_argument("--healthcheck", action="store_true", help="answer /health on port 8080")
-    worker.add_argument(
+    parser.add_argument("--name", metavar="NAME", help="name of the worker")
+    parser.add_argument("--healthcheck", action="store_true", help="answer /health on port 8080")
+    parser.add_argument(
         "--silence-s",
         type=_waited,
         metavar="SECONDS",
         help="a run that is silent for twice as long is called crashed (450)",
     )
-    drain = commands.add_parser("drain", help="pause a pool and wait until nothing runs there")
-    drain.add_argument("pool", metavar="POOL", help="cpu, batch or gpu")
-    drain.add_argument(
+    _add_tracebacks(parser)
+
+
+def _add_drain(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("pool", metavar="POOL", help="cpu, batch or gpu")
+    parser.add_argument(
         "--within-s",
         type=_waited,
         default=3600.0,
         metavar="SECONDS",
         help="how long runs are waited for (%(default)s); exit code 1 if some are left",
     )
-    drain.add_argument("--resume", action="store_true", help="take runs again instead")
-    doctor = commands.add_parser("doctor", help="say what this installation lacks")
-    doctor.add_argument("--json", action="store_true", help="for programs")
-    for sub in (ui, worker, drain, doctor):
-        sub.add_argument("--verbose", action="store_true", help="tracebacks")
+    parser.add_argument("--resume", action="store_true", help="take runs again instead")
+    _add_tracebacks(parser)
+
+
+def _add_doctor(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="for programs")
+    _add_tracebacks(parser)
+
+
+def _add_completion(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("shell", choices=("bash", "zsh", "tcsh"))
+    _add_tracebacks(parser)
+
+
+def _add_tracebacks(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--verbose", action="store_true", help="tracebacks")
+
+
+def _add_log(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--verbose", action="store_true", help="log for debugging")
 
 
 def _place(text: str) -> Path | str:
@@ -336,6 +332,43 @@ def _add_films(parser: argparse.ArgumentParser) -> None:
     )
     _add_out(parser, "for the comparisons, history.html, .json and .csv; s3:// as well")
     _add_options(parser)
+
+
+def _add_gauge(parser: argparse.ArgumentParser) -> None:
+    _add_films(parser)
+    parser.add_argument(
+        "--tolerance-mm",
+        type=float,
+        default=1.0,
+        metavar="MM",
+        help="tolerance (full width) of a zone's change (default: %(default)s)",
+    )
+
+
+def _add_announce(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("inputs", nargs="+", metavar="INPUT", help="a path or s3://bucket/key")
+    _add_log(parser)
+
+
+def _add_models(parser: argparse.ArgumentParser) -> None:
+    listing, fetch = _add_actions(
+        parser,
+        "models",
+        list="what there is, from where, and whether it is here",
+        fetch="download weights and check their digests",
+    )
+    listing.add_argument("--json", action="store_true", help="as JSON")
+    fetch.add_argument("names", nargs="*", metavar="NAME", help=f"default: {FEATURES}")
+    for action in (listing, fetch):
+        _add_log(action)
+
+
+def _add_config(parser: argparse.ArgumentParser) -> None:
+    told = "every setting and parameter, with its value and origin"
+    (show,) = _add_actions(parser, "config", show=told)
+    _add_mesh(show)
+    show.add_argument("--json", action="store_true", help="as JSON")
+    _add_tracebacks(show)
 
 
 def _add_batch(parser: argparse.ArgumentParser) -> None:
@@ -440,3 +473,28 @@ def _add_speech(parser: argparse.ArgumentParser) -> None:
         "--quiet", action="store_true", help="say nothing but errors, and JSON where it is asked"
     )
     group.add_argument("--verbose", action="store_true", help="log for debugging, tracebacks")
+
+
+_COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
+    "reconstruct": ("make a GLB from a video", _add_reconstruct),
+    "batch": ("make a GLB from each of many videos", _add_batch),
+    "compare": ("tell what changed between two films", _add_compare),
+    "history": ("compare the films of many tyres over time", _add_films),
+    "gauge": ("tell how far films of unchanged tyres lie apart", _add_gauge),
+    "announce": ("tell a Prefect server of new videos, as its triggers expect it", _add_announce),
+    "models": ("fetch and list weights", _add_models),
+    "config": ("show what counts, and where it comes from", _add_config),
+    "prune": ("delete artifacts that were not used for long", _add_prune),
+    "view": ("open the report on a tyre or a batch in the browser", _add_view),
+    "info": ("tell what is in a GLB", _add_info),
+    "render": (
+        "make a picture or a turntable of a GLB; needs no GPU and no screen",
+        _add_render,
+    ),
+    "ui": ("start Prefect's server with its UI, behind a password", _add_ui),
+    "worker": ("take runs of a pool; SIGTERM lets them finish", _add_worker),
+    "drain": ("pause a pool and wait until nothing runs there", _add_drain),
+    "doctor": ("say what this installation lacks", _add_doctor),
+    "completion": ("print a script that completes commands", _add_completion),
+}
+"""Help and arguments of each command, in the order of the help."""
