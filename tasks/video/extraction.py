@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -30,6 +31,8 @@ MIN_CANDIDATES = 3
 
 _COPY_AGAIN = "Copy it from the camera again, or export it again"
 _SLACK_S = 1e-6
+_WRITERS = 2
+"""Pictures converted and written while others are decoded; each holds as much as it measures."""
 _SAME_FOV = 1.05
 """Ratio of two fields of view up to which they are of one lens; Exif rounds focal lengths."""
 _SAME_SHAPE = 0.01
@@ -150,25 +153,35 @@ class _Writer:
         self._name, self._timeline, self._folder, self._config = name, timeline, folder, config
 
     def write(self, decoding: Decoding, is_due: FrameFilter) -> list[Candidate]:
-        """Decode all pictures, write the wanted."""
+        """Decode all pictures, write the wanted beside it."""
         found: list[Candidate] = []
+        waiting: deque[Future[Candidate]] = deque()
         self.misshapen = 0
         size: tuple[int, int] | None = None
-        for before, picture, after in _with_neighbours(decoding):
-            if not is_due(picture):
-                continue
-            upright = upright_size(picture.frame, self._timeline.aspect)
-            if size is None:
-                check_size(self._name, *upright, self._config)
-                size = bounded_upright_size(
-                    picture.frame, self._timeline.aspect, self._config.max_side_px
-                )
-            if abs(upright[0] / upright[1] * size[1] / size[0] - 1) > _SAME_SHAPE:
-                self.misshapen += 1
-                continue
-            candidate = self._written(len(found), before, picture, after, size)
-            found.append(candidate)
+
+        def take() -> None:
+            found.append(waiting.popleft().result())
             report(StageName.EXTRACT, len(found), self._config.max_candidates)
+
+        with ThreadPoolExecutor(_WRITERS) as pool:
+            for before, picture, after in _with_neighbours(decoding):
+                if not is_due(picture):
+                    continue
+                upright = upright_size(picture.frame, self._timeline.aspect)
+                if size is None:
+                    check_size(self._name, *upright, self._config)
+                    size = bounded_upright_size(
+                        picture.frame, self._timeline.aspect, self._config.max_side_px
+                    )
+                if abs(upright[0] / upright[1] * size[1] / size[0] - 1) > _SAME_SHAPE:
+                    self.misshapen += 1
+                    continue
+                if len(waiting) == _WRITERS:
+                    take()
+                index = len(found) + len(waiting)
+                waiting.append(pool.submit(self._written, index, before, picture, after, size))
+            while waiting:
+                take()
         return found
 
     def _written(
