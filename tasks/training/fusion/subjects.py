@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from configs.presets import BUNDLED_MODEL, Motion
+from configs.presets import BUNDLED_MODEL, DEFAULT_SESSION, Motion
 from configs.settings import Settings
 from configs.stages import InferConfig, MergeConfig, SelectConfig
 from tasks.core.errors import Tyre3dError
@@ -214,7 +214,7 @@ def main() -> None:
     settings = Settings()
     chosen = choose_model(BUNDLED_MODEL, settings.models_dir)
     model = load_model(chosen.folder, chosen.weight_name, chosen.digest, "cpu")
-    session = open_session("u2netp", background_weights("u2netp", settings.models_dir))
+    session = open_session(DEFAULT_SESSION, background_weights(DEFAULT_SESSION, settings.models_dir))
     for seed in missing:
         done = options.folder / f"{seed}.occupancy.npy"
         started = time.perf_counter()
