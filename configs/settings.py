@@ -23,6 +23,17 @@ def default_home() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tyre3d"
 
 
+def variables_of(kind: type[BaseSettings]) -> dict[str, str]:
+    """The variable of the environment that each field of settings is taken from.
+
+    Args:
+        kind: The settings.
+    """
+    prefix = kind.model_config["env_prefix"]
+    fields = kind.model_fields.items()
+    return {name: str(f.validation_alias or f"{prefix}{name.upper()}") for name, f in fields}
+
+
 class Settings(BaseSettings):
     """Settings of this installation; secrets come from the environment only."""
 

@@ -11,14 +11,16 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings
 
-from configs.parameters import CONFIGS, OPTIONS, variable_of
-from configs.settings import Settings
+from configs.parameters import CONFIGS, OPTIONS
+from configs.settings import Settings, variables_of
 from deployments.api.settings import ApiSettings
 
 PAGE = Path(__file__).parents[1] / "docs" / "settings.md"
 _UNITS = {
     "_px": "pixels",
+    "_per_s": "per second",
     "_s": "seconds",
     "_mm": "mm",
     "_m": "m",
@@ -75,21 +77,20 @@ def _set_by(name: str, meaning: str) -> str:
 
 
 def _installation() -> str:
-    rows = []
-    for name, field in Settings.model_fields.items():
-        row = _row(name, field, field.default)
-        row[0] = f"`{field.validation_alias or variable_of(name)}`"
-        rows.append(row)
-    return f"## Installation\n\n{_table(rows)}"
+    return f"## Installation\n\n{_table(_by_variable(Settings))}"
 
 
 def _service() -> str:
-    rows = []
-    for name, field in ApiSettings.model_fields.items():
-        row = _row(name, field, field.default)
-        row[0] = f"`TYRE3D_API_{name.upper()}`"
-        rows.append(row)
-    return f"## Service\n\nSee [operations.md](operations.md).\n\n{_table(rows)}"
+    table = _table(_by_variable(ApiSettings))
+    return f"## Service\n\nSee [operations.md](operations.md).\n\n{table}"
+
+
+def _by_variable(kind: type[BaseSettings]) -> list[list[str]]:
+    variables = variables_of(kind)
+    return [
+        [f"`{variables[name]}`", *_row(name, field, field.default)[1:]]
+        for name, field in kind.model_fields.items()
+    ]
 
 
 def _fields(kind: type[BaseModel]) -> Iterator[tuple[str, FieldInfo, Any]]:

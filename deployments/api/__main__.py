@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from deployments.api.settings import ApiSettings
 from deployments.api.timeouts import InTime
 from flows.support.logs import log_json
 from flows.support.own_server import ask_loopback_directly, use_own_password
+from flows.support.settings import unknown_variables
 
 _END_WITHIN_S = 5
 """For answers that are being sent when the service is stopped; streams of events have no end."""
@@ -56,6 +58,8 @@ def main() -> int:
         return 2
     if as_json:
         log_json()
+    for line in unknown_variables(os.environ, ApiSettings):
+        logging.getLogger("tyre3d").warning("%s", line)
     logging.getLogger("uvicorn.error").addFilter(NoSockets())
     uvicorn.run(
         app,

@@ -27,7 +27,7 @@ from flows.support.own_server import (
     prefect_home,
     use_own_password,
 )
-from flows.support.settings import load_settings, validated
+from flows.support.settings import load_settings, unknown_variables, validated
 from tasks.core.errors import ResourceError
 
 REFUSED = 7
@@ -60,6 +60,8 @@ def prepare(settings: Settings, *, verbose: bool, quiet: bool = False) -> None:
     log.setLevel(logging.DEBUG if verbose else logging.ERROR if quiet else logging.INFO)
     if not verbose:  # a person sees progress and a table
         logging.getLogger("tyre3d.stages").setLevel(logging.WARNING)
+    for line in unknown_variables(os.environ):
+        log.warning("%s", line)
     if moved:
         log.warning("%s", moved)
 

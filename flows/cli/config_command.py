@@ -23,9 +23,9 @@ from configs.parameters import (
     names,
 )
 from configs.request import MeshOptions, ReconstructOptions
-from configs.settings import Settings
+from configs.settings import Settings, variables_of
 from flows.cli.output import table
-from flows.support.settings import ALL_PARAMETERS, load_settings, setting_variable, validated
+from flows.support.settings import ALL_PARAMETERS, load_settings, validated
 from tasks.core.errors import InputError
 from tasks.storage.open import scheme_of
 
@@ -92,8 +92,7 @@ def config(options: argparse.Namespace) -> int:
 
 def _of_installation(settings: Settings) -> list[Setting]:
     rows = []
-    for name in Settings.model_fields:
-        variable = setting_variable(name)
+    for name, variable in variables_of(Settings).items():
         value = getattr(settings, name)
         if isinstance(value, SecretStr):
             value = "(set)"

@@ -8,7 +8,7 @@ import shutil
 import socket
 import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, requires, version
@@ -20,6 +20,7 @@ from configs.presets import DEFAULT_SESSION, FEATURES
 from configs.settings import Settings
 from flows.support.clocks import MOST_OFF_S, in_words, seconds_ahead
 from flows.support.machine import locations_of
+from flows.support.settings import unknown_variables
 from tasks.core.errors import Tyre3dError
 from tasks.core.phrasing import counted
 
@@ -62,6 +63,7 @@ def examine(settings: Settings, ask_server: Callable[[], Iterator[Check]]) -> li
     """
     looks: list[tuple[str, Callable[[], Iterator[Check]]]] = [
         ("versions", check_versions),
+        ("settings", lambda: check_variables(os.environ)),
         ("weights", lambda: check_weights(settings)),
         ("device", lambda: check_device(settings)),
         ("storage", lambda: check_storage(settings)),
@@ -110,6 +112,16 @@ def _version(name: str) -> str | None:
         return version(name)
     except PackageNotFoundError:
         return None
+
+
+def check_variables(environment: Mapping[str, str]) -> Iterator[Check]:
+    """Variables that look like settings are settings."""
+    unknown = unknown_variables(environment)
+    for line in unknown:
+        found, _, advice = line.partition("; ")
+        yield Check("settings", "warning", found, f"{advice[0].upper()}{advice[1:]}")
+    if not unknown:
+        yield Check("settings", "ok", "all variables are known")
 
 
 def check_weights(settings: Settings) -> Iterator[Check]:

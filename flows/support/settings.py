@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pydantic_settings import BaseSettings
 
-from configs.parameters import variable_of
-from configs.settings import Settings
+from configs.settings import Settings, variables_of
 from tasks.core.errors import InputError
 
 _Request = TypeVar("_Request", bound=BaseModel)
@@ -32,14 +33,34 @@ def load_settings() -> Settings:
         ) from exc
 
 
-def setting_variable(name: str) -> str:
-    """The variable of the environment that a setting is taken from.
+def unknown_variables(
+    environment: Mapping[str, str], service: type[BaseSettings] | None = None
+) -> list[str]:
+    """What to say of each variable that looks like a setting and is none.
+
+    They are no error: Kubernetes, for one, names variables after its services. Those of stages'
+    parameters have two underscores, and are looked at with these.
 
     Args:
-        name: A field of :class:`Settings`, or its variable, as errors name it if it is an alias.
+        environment: The variables.
+        service: Settings of the service; None: it runs elsewhere, and its variables may be here.
     """
-    field = Settings.model_fields.get(name)
-    return str(field.validation_alias or variable_of(name)) if field else name
+    known = set(variables_of(Settings).values())
+    others: tuple[str, ...] = ("TYRE3D_TEST_", "TYRE3D_API_")
+    if service is not None:
+        known |= set(variables_of(service).values())
+        others = others[:1]
+    bare = {name.partition("_")[2]: name for name in known}
+    said = []
+    for name in sorted(environment):
+        if not name.startswith("TYRE3D_") or "__" in name or name in known:
+            continue
+        if name.startswith(others):
+            continue
+        near = difflib.get_close_matches(name.partition("_")[2][:100], list(bare), 1, 0.7)
+        meant = f"is {bare[near[0]]} meant?" if near else "docs/settings.md lists all"
+        said.append(f"{name} is no setting and does nothing; {meant}")
+    return said
 
 
 def first_error(exc: ValidationError, kind: type[BaseModel]) -> str:
@@ -54,7 +75,8 @@ def first_error(exc: ValidationError, kind: type[BaseModel]) -> str:
         return str(error["msg"]).removeprefix("Value error, ")
     where = "-".join(str(part) for part in error["loc"]).replace("_", "-")
     if issubclass(kind, Settings):
-        where = setting_variable(str(error["loc"][0]))
+        where = str(error["loc"][0])  # of an alias that is the variable
+        where = variables_of(kind).get(where, where)
     wrong = error["msg"].removeprefix("Value error, ")  # which pydantic puts before ours
     if error["type"] == "string_pattern_mismatch":  # a pattern tells nobody what is wanted
         wrong = f"what is wanted: {kind.model_fields[str(error['loc'][0])].description}"

@@ -21,7 +21,7 @@ from prefect.settings import get_current_settings
 from prefect.utilities.schema_tools import ValidationError, validate
 
 from configs.request import BatchRequest
-from configs.settings import Settings
+from configs.settings import Settings, variables_of
 from deployments.api.settings import ApiSettings
 from deployments.deploy import job_template, pools_on
 from flows import TAG
@@ -90,7 +90,7 @@ def test_pools_of_every_platform_have_templates(platform: str) -> None:
         assert (least["read_only"], least["init"], least["cap_drop"]) == (True, True, ["ALL"])
         env = cpu["env"]
         assert env["TYRE3D_S3_SECRET_KEY"] == "{{ prefect.blocks.secret.tyre3d-s3-secret-key }}"
-        assert {k for k in env if k.startswith("TYRE3D")} <= _names(Settings, "TYRE3D_")
+        assert {k for k in env if k.startswith("TYRE3D")} <= set(variables_of(Settings).values())
     if platform == "kubernetes":
         for job, wanted in ((gpu, 1), (cpu, None)):
             spec = job["job_manifest"]["spec"]["template"]["spec"]
@@ -141,15 +141,8 @@ def test_those_who_wait_have_a_pool_of_their_own() -> None:
     assert len({pools["batch"], pools["reconstruct"], pools["infer"]}) == 3
 
 
-def _names(model: Any, prefix: str) -> set[str]:
-    return {
-        str(field.validation_alias or f"{prefix}{name.upper()}")
-        for name, field in model.model_fields.items()
-    }
-
-
 def test_every_variable_in_compose_is_a_setting() -> None:
-    known = _names(Settings, "TYRE3D_") | _names(ApiSettings, "TYRE3D_API_")
+    known = set(variables_of(Settings).values()) | set(variables_of(ApiSettings).values())
     prefect = get_current_settings().to_environment_variables(exclude_unset=False)
     assert isinstance(get_current_settings(), PrefectSettings)
     others = {"DO_NOT_TRACK", "HOME", "PREFECT_REDIS_MESSAGING_HOST"}

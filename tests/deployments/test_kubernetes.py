@@ -12,12 +12,11 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from configs.settings import Settings
+from configs.settings import Settings, variables_of
 from deployments.api.settings import ApiSettings
 from tests.deployments.kubernetes import FOLDER, containers_of, kustomization_of, pod_of
 from tests.deployments.kubernetes import resources_of as files_of
 from tests.deployments.stack import ROOT
-from tests.deployments.test_configuration import _names
 
 VERSIONS = ("1.31", "1.37")
 RESOURCES = [*files_of("base"), *files_of("gpu")]
@@ -93,6 +92,7 @@ def test_a_pod_is_bounded_and_has_no_more_rights_than_it_needs(resource: dict[st
     pod = pod_of(resource)
     assert pod is not None
     assert pod["automountServiceAccountToken"] is False
+    assert pod["enableServiceLinks"] is False  # TYRE3D_API_PORT would be tcp://…, of the service
     assert pod["securityContext"]["runAsNonRoot"]
     assert pod["securityContext"]["runAsUser"] == 10001  # the Dockerfile's
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
@@ -118,7 +118,7 @@ def test_a_pod_is_bounded_and_has_no_more_rights_than_it_needs(resource: dict[st
 
 
 def test_every_variable_is_a_setting_and_every_map_and_secret_is_known() -> None:
-    ours = _names(Settings, "TYRE3D_") | _names(ApiSettings, "TYRE3D_API_")
+    ours = set(variables_of(Settings).values()) | set(variables_of(ApiSettings).values())
     maps = {name: r["data"] for (kind, name), r in KINDS.items() if kind == "ConfigMap"}
     for data in maps.values():
         assert {k for k in data if k.startswith("TYRE3D")} <= ours
