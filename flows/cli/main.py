@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         number = stopping.number_of(exc)
         if number is None:
             raise
-        stopping.say()
+        stopping.say(number)
         return 128 + number
 
 

@@ -15,6 +15,16 @@ import sys
 from typing import NoReturn
 
 STOPPED = "tyre3d: stopped; what is finished is kept, run again to go on\n"
+_AS_JSON = """{
+  "error": {
+    "code": "cancelled",
+    "stage": "",
+    "message": "stopped; what is finished is kept, run again to go on",
+    "retryable": false,
+    "exit_code": %d
+  }
+}
+"""
 GRACE_S = 10.0
 """How long a command has to clear up; Ctrl-C pressed again ends it at once."""
 REPEATED_AFTER_S = 0.05
@@ -111,14 +121,20 @@ def _signal_of(error: BaseException | None) -> int | None:
     return number if number in _HEEDED else None
 
 
-def say() -> None:
-    """Say that this process was stopped, once; nobody need hear it."""
+def say(number: int) -> None:
+    """Say that this process was stopped, once; nobody need hear it.
+
+    Args:
+        number: The signal that stopped it.
+    """
     with contextlib.suppress(IndexError, OSError):
         os.write(2, _unsaid.pop().encode())  # a stream may be just being written to
+        if "--json" in sys.argv:
+            os.write(1, (_AS_JSON % (128 + number)).encode())
 
 
 def _end(number: int) -> NoReturn:
-    say()
+    say(number)
     os._exit(128 + number)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 
 from flows.cli import commands, main, parser, stopping
 from tasks.core.errors import ResourceError
+from tasks.core.failures import Failure
 
 WAIT = """
 import sys, time
@@ -55,6 +57,15 @@ def test_a_command_that_is_stopped_says_so(how: signal.Signals, code: int) -> No
     _, said = process.communicate(timeout=300)
     assert process.returncode == code
     assert said == "tyre3d: stopped; what is finished is kept, run again to go on\n"
+
+
+def test_it_says_so_as_json_where_it_was_asked_for() -> None:
+    process = working(WAIT.replace('"list"]', '"list", "--json"]'))
+    process.send_signal(signal.SIGTERM)
+    told, _ = process.communicate(timeout=300)
+    known = Failure("cancelled", "", stopping.STOPPED.removeprefix("tyre3d: ").strip())
+    expected = {"error": {**known.to_dict(), "retryable": known.retryable, "exit_code": 143}}
+    assert json.loads(told) == expected
 
 
 @pytest.mark.parametrize("where", [(parser, "build_parser"), (commands, "models")])
@@ -239,6 +250,6 @@ def test_it_is_said_once_however_often(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(stopping, "_unsaid", [stopping.STOPPED])
-    stopping.say()
-    stopping.say()
+    stopping.say(signal.SIGINT)
+    stopping.say(signal.SIGINT)
     assert capfd.readouterr().err == stopping.STOPPED
