@@ -113,7 +113,7 @@ def final_state(manifest: Manifest) -> State[Any]:
         doubt = f"; the verdict on {len(refused)} is fail: {_listed(refused)}" if refused else ""
         every = "all " if total > 1 else ""
         return Completed(message=f"{every}{total} succeeded{doubt}")
-    some = "none succeeded" if len(failed) == total else f"{len(failed)} of {total} failed"
+    some = "no tyre succeeded" if len(failed) == total else f"{len(failed)} of {total} failed"
     return Failed(message=f"{some}: {_listed(failed)}")
 
 

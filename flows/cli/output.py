@@ -34,7 +34,7 @@ def stage_table(metadata: Mapping[str, Any], start_s: float) -> str:
     rows += [(s["stage"], f"{s['seconds']:7.2f}", s["state"]) for s in metadata["stages"]]
     rows.append(("all", f"{metadata['seconds'] + start_s:7.2f}", ""))
     model = metadata["model"]
-    text = "\n" + table(rows) + "\n"
+    text = table(rows) + "\n"
     text += f"model     {model['name']} ({model['chosen_because']})\n"
     text += (
         f"mesh      {metadata['num_vertices']} vertices, {metadata['num_faces']} faces, "
@@ -67,7 +67,7 @@ def batch_table(entries: Sequence[Entry], message: str) -> str:
         first, *others = lines or [""]
         rows.append((printable(entry.name), state, entry.verdict, seconds, first))
         rows += [("", "", "", "", other) for other in others]
-    return f"\n{table(rows)}\n{message}\n"
+    return f"{table(rows)}\n{message}\n"
 
 
 def pruned_in_words(pruned: Pruned, *, dry_run: bool) -> str:
@@ -121,7 +121,7 @@ def info_lines(info: Mapping[str, Any]) -> str:
         pixels = f"{texture['width_px']} × {texture['height_px']} pixels"
         rows.append(("texture", f"{pixels}, {texture['bytes'] / 1e6:.2f} MB"))
     if info["extensions"]:
-        rows.append(("extends", ", ".join(info["extensions"])))
+        rows.append(("uses", ", ".join(info["extensions"])))
     if info["share_inferred"] is not None:
         rows.append(("inferred", f"{info['share_inferred']:.1%} of the vertices"))
     if "model" in info:

@@ -25,14 +25,20 @@ def page_server(name: str, content: bytes, port: int) -> http.server.ThreadingHT
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            if self._is_found():
+                self.wfile.write(content)
+
+        def do_HEAD(self) -> None:
+            self._is_found()
+
+        def _is_found(self) -> bool:
             known = self.path.partition("?")[0] in paths and _is_own(self.headers.get("Host", ""))
             self.send_response(200 if known else 404)
             self.send_header("Content-Type", "text/html; charset=utf-8")
             self.send_header("Content-Length", str(len(content) if known else 0))
             self.send_header("X-Content-Type-Options", "nosniff")
             self.end_headers()
-            if known:
-                self.wfile.write(content)
+            return known
 
         def log_message(self, *_: Any) -> None:
             """Requests are no news."""

@@ -93,12 +93,12 @@ MEANINGS: Mapping[str, Meaning] = {
     ),
     "silhouette_iou_worst": Meaning("Overlap, worst frame", "likewise, in the worst frame", _plain),
     "masks_beyond_mesh": Meaning(
-        "Beside the mesh",
+        "Masks outside the mesh",
         "area that was taken for tyre in the pictures and is no part of the mesh: a stand, a hand",
         _percent,
     ),
     "mesh_beyond_masks": Meaning(
-        "Beyond the outlines", "area of the mesh that the pictures do not show as tyre", _percent
+        "Mesh outside the masks", "area of the mesh that the pictures do not show as tyre", _percent
     ),
     "masks_cut": Meaning(
         "Cut from the outlines", "area that no round tyre has, median; it was cut off", _percent
@@ -159,15 +159,15 @@ MEANINGS: Mapping[str, Meaning] = {
     ),
     "inner_face_cosine": Meaning("Inner face, how frontal", "likewise", _plain),
     "halves_axle_deg": Meaning(
-        "Axle, two halves apart",
+        "Axle, even against odd frames",
         "angle between the axles that even and odd frames give",
         _unit("{:.2f}°"),
     ),
     "halves_centre_percent": Meaning(
-        "Centre, two halves apart", "likewise for the centre, of the diameter", _of_size
+        "Centre, even against odd frames", "likewise for the centre, of the diameter", _of_size
     ),
     "halves_outline_percent": Meaning(
-        "Outline, two halves apart", "likewise for the outline, of the diameter", _of_size
+        "Outline, even against odd frames", "likewise for the outline, of the diameter", _of_size
     ),
     "scale_spread_percent": Meaning(
         "Spread of the scale", "how far the sizes differ that single frames give", _of_size
@@ -194,7 +194,7 @@ MEANINGS: Mapping[str, Meaning] = {
         "Order of symmetry", "how often the rim's pattern repeats round the axle", _count
     ),
     "symmetry_kept": Meaning(
-        "Kept of what differs",
+        "Asymmetry kept",
         "share kept of what does not repeat round the axle",
         _percent,
     ),

@@ -135,7 +135,7 @@ def test_names_in_a_message_break_no_line(tmp_path: Path) -> None:
     for name in ("line\nbreak", "\u202eback"):
         manifest.entries[name] = Entry(name=name, input=name, state="failed")
     told = module.final_state(manifest).message
-    assert told == "none succeeded: line\\nbreak, \\u202eback"
+    assert told == "no tyre succeeded: line\\nbreak, \\u202eback"
 
 
 def test_a_verdict_of_fail_is_told_though_all_have_a_result(tmp_path: Path) -> None:
@@ -154,8 +154,8 @@ def test_a_verdict_of_fail_is_told_though_all_have_a_result(tmp_path: Path) -> N
     refused = Entry(**entries["b"])
     assert module._row(refused, {})["why"] == r"\[not\-a\-tyre\] it is a pot"
     lines = batch_table([Entry(**e) for e in entries.values()], "end").splitlines()
-    glb = lines[3].index(refused.glb)
-    assert lines[4] == " " * glb + "[not-a-tyre] it is a pot", "below the result, not a code alone"
+    glb = lines[2].index(refused.glb)
+    assert lines[3] == " " * glb + "[not-a-tyre] it is a pot", "below the result, not a code alone"
 
 
 def test_films_of_one_name_from_two_folders_have_a_result_each(tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ def test_films_of_one_name_from_two_folders_have_a_result_each(tmp_path: Path) -
 def test_a_batch_with_nothing_to_show_says_so(videos: Path, tmp_path: Path) -> None:
     request = BatchRequest(inputs=(str(videos / "d.mp4"),), out_dir=tmp_path / "out")
     state = module.batch(request, return_state=True)
-    assert state.message == "none succeeded: d"
+    assert state.message == "no tyre succeeded: d"
 
 
 def test_two_batches_do_not_write_to_one_folder(videos: Path, tmp_path: Path) -> None:

@@ -45,8 +45,8 @@ def test_columns_lie_below_each_other_and_no_line_ends_in_blanks() -> None:
 
 def test_the_end_of_a_run_adds_up_and_says_where_all_is() -> None:
     lines = stage_table(METADATA, 0.5).splitlines()
-    assert lines[0] == ""
-    words = [line.split() for line in lines[1:]]
+    words = [line.split() for line in lines]
+    assert words[0] == ["stage", "seconds", "state"], "what `head -1` shows"
     assert ["start", "0.50"] in words
     assert ["remove-backgrounds", "12.25", "Cached"] in words
     assert ["all", "14.25"] in words
@@ -77,10 +77,10 @@ def test_reasons_of_a_batch_stand_below_the_result_and_no_name_moves_the_termina
         Entry("c", "/in/c", "completed", found_finished=True),
     ]  # fmt: skip
     lines = batch_table(entries, "the end").splitlines()
-    assert lines[2].split() == [r"a\x1b[2J", "completed", "pass", "1.3", "/o/a.glb"]
-    column = lines[3].index("/o/b.glb")
-    assert lines[4] == " " * column + "[x] it is a pot"
-    assert lines[5].split()[:3] == ["c", "finished", "before"]
+    assert lines[1].split() == [r"a\x1b[2J", "completed", "pass", "1.3", "/o/a.glb"]
+    column = lines[2].index("/o/b.glb")
+    assert lines[3] == " " * column + "[x] it is a pot"
+    assert lines[4].split()[:3] == ["c", "finished", "before"]
     assert lines[-1] == "the end"
 
 

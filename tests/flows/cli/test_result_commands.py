@@ -260,9 +260,9 @@ def test_the_page_is_served_to_this_machine_alone() -> None:
         assert host == "127.0.0.1"
         threading.Thread(target=server.serve_forever, daemon=True).start()
 
-        def asked(path: str, name: str = f"127.0.0.1:{port}") -> bytes:
+        def asked(path: str, name: str = f"127.0.0.1:{port}", method: str = "GET") -> bytes:
             request = urllib.request.Request(
-                f"http://127.0.0.1:{port}{path}", headers={"Host": name}
+                f"http://127.0.0.1:{port}{path}", headers={"Host": name}, method=method
             )
             opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
             with opener.open(request, timeout=30) as answer:
@@ -270,6 +270,7 @@ def test_the_page_is_served_to_this_machine_alone() -> None:
 
         assert asked("/") == asked("/a%20b.html") == b"<p>the page</p>"
         assert asked("/", "127.0.0.1") == b"<p>the page</p>", "of port 80 browsers name none"
+        assert asked("/", method="HEAD") == b""
         for path, name in (
             ("/../etc/passwd", f"127.0.0.1:{port}"),
             ("/", "evil.example:80"),
