@@ -214,7 +214,8 @@ def main() -> None:
     settings = Settings()
     chosen = choose_model(BUNDLED_MODEL, settings.models_dir)
     model = load_model(chosen.folder, chosen.weight_name, chosen.digest, "cpu")
-    session = open_session(DEFAULT_SESSION, background_weights(DEFAULT_SESSION, settings.models_dir))
+    weights = background_weights(DEFAULT_SESSION, settings.models_dir)
+    session = open_session(DEFAULT_SESSION, weights)
     for seed in missing:
         done = options.folder / f"{seed}.occupancy.npy"
         started = time.perf_counter()
