@@ -18,8 +18,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tasks.training.fusion", description=__doc__)
     parser.add_argument("data", type=Path, help="folder of the subjects")
     parser.add_argument("--run", type=Path, required=True, help="folder of checkpoint and log")
+    parser.add_argument("--start-from", type=Path, help="weights to begin a new run with")
     train_from_command(
-        parser, FuseConfig, lambda config, own: fusion_trainer(config, own.data, own.run)
+        parser,
+        FuseConfig,
+        lambda config, own: fusion_trainer(config, own.data, own.run, own.start_from),
     )
 
 

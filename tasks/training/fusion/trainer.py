@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 
 from configs.training import FuseConfig
@@ -22,7 +23,7 @@ from tasks.network.weights import FUSER
 from tasks.training.fusion.crops import Subject
 from tasks.training.fusion.losses import occupancy_loss
 from tasks.training.fusion.validation import validate
-from tasks.training.loop import Objective, Trainer, export_weights, product_format
+from tasks.training.loop import Objective, Trainer, export_weights, product_format, starting_from
 from tasks.training.muon import Muon
 
 _MARGIN = 6
@@ -36,12 +37,16 @@ class FusionObjective(Objective):
         config: Settings of the training.
         data: Folder of the subjects.
         run_dir: Folder of the weights.
+        start_from: Weights to begin with; None for new ones.
 
     Raises:
         InputError: There are no subjects to train on.
+        ModelError: The weights to begin with cannot be read or are of another network.
     """
 
-    def __init__(self, config: FuseConfig, data: Path, run_dir: Path) -> None:
+    def __init__(
+        self, config: FuseConfig, data: Path, run_dir: Path, start_from: Path | None = None
+    ) -> None:
         self.config = config
         self.data = data
         self.weights = run_dir / FUSER
@@ -49,6 +54,10 @@ class FusionObjective(Objective):
         self.product_format = product_format(config, self.device)
         torch.manual_seed(config.seed)
         self.network: Fuser = Fuser().to(self.device)
+        if start_from is not None:
+            with starting_from(start_from):
+                weights = {name: w.float() for name, w in load_file(start_from).items()}
+                self.network.load_state_dict(weights)
         self.average: Fuser = copy.deepcopy(self.network)
         layers = {n: p for n, p in self.network.named_parameters() if p.ndim == 4}
         matrices = [
@@ -117,6 +126,8 @@ class FusionObjective(Objective):
         return self.validate()
 
 
-def fusion_trainer(config: FuseConfig, data: Path, run_dir: Path) -> Trainer:
+def fusion_trainer(
+    config: FuseConfig, data: Path, run_dir: Path, start_from: Path | None = None
+) -> Trainer:
     """The trainer of the fusing network; arguments as of its objective."""
-    return Trainer(config, FusionObjective(config, data, run_dir), run_dir)
+    return Trainer(config, FusionObjective(config, data, run_dir, start_from), run_dir)

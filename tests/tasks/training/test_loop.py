@@ -231,7 +231,6 @@ def test_a_training_without_data_is_refused(training: Training, tmp_path: Path) 
         training.make(tmp_path / "empty", tmp_path / "run")
 
 
-@pytest.mark.parametrize("training", ["reconstruction", "segmentation"], indirect=True)
 @pytest.mark.parametrize("content", [None, b"", b"damaged", "another network"])
 def test_weights_that_cannot_be_started_from_are_told(
     training: Training, content: bytes | str | None, tmp_path: Path

@@ -100,9 +100,11 @@ def small_reconstruction(
     return reconstruction_trainer(TRAIN.model_copy(update=changes), path, data, run_dir, start_from)
 
 
-def small_fusion(data: Path, run_dir: Path, **changes: object) -> Trainer:
+def small_fusion(
+    data: Path, run_dir: Path, start_from: Path | None = None, **changes: object
+) -> Trainer:
     """The trainer of the fusing network with little to do in a step."""
-    return fusion_trainer(FUSE.model_copy(update=changes), data, run_dir)
+    return fusion_trainer(FUSE.model_copy(update=changes), data, run_dir, start_from)
 
 
 def write_cut_outs(folder: Path, shards: int = 2) -> Path:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from tasks.fusion.decision.network import load_fuser
 from tasks.network.weights import FUSER
@@ -27,6 +29,17 @@ def test_it_learns(subjects: Path, tmp_path: Path) -> None:
     held_back = [trainer.objective.validation_data[seed] for seed in (0, 4)]
     published = validate(load_fuser(run / FUSER, "it learns"), held_back)
     assert published["iou_mean"] == pytest.approx(log.final["iou_mean"], abs=0.01)
+
+
+def test_weights_to_start_from_are_those_of_the_first_step(subjects: Path, tmp_path: Path) -> None:
+    small_fusion(subjects, tmp_path / "first", steps=3).run()
+    start_from = tmp_path / "first" / FUSER
+    trainer = small_fusion(subjects, tmp_path / "run", start_from=start_from, steps=3)
+    assert isinstance(trainer.objective, FusionObjective)
+    weights = load_file(start_from)
+    for network in (trainer.objective.network, trainer.objective.average):
+        for name, value in network.state_dict().items():
+            torch.testing.assert_close(value, weights[name].to(value.dtype))
 
 
 def test_subjects_filmed_meanwhile_are_taken_up(tmp_path: Path) -> None:
