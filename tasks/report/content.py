@@ -20,12 +20,15 @@ from tasks.imaging.images import Image, encode_image, read_image, read_mask
 from tasks.imaging.masks import foreground
 from tasks.imaging.resizing import bounded
 from tasks.matting.quality import Masks
+from tasks.mesh.palette import PALETTE
 from tasks.poses.record import PoseEstimate
 from tasks.selection.choose import Selection, Verdict
 from tasks.verdict.coverage import goes_clockwise, way_of
 from tasks.video.frames import Frames, evenly
 
 _OUTLINE = (106, 200, 40)  # BGR: stands out from rubber, asphalt and skin alike
+_GUESSED = tuple(reversed(bytes.fromhex(PALETTE["inferred"][1:])))  # BGR
+_HATCH_PX = 12
 _THUMBNAIL_PX = 112
 _FAR = 0.22
 """Depth of a camera's pyramid in the view, of the tyre's radius."""
@@ -154,14 +157,25 @@ def flattened_of(parts: Sequence[FlatPart], config: ReportConfig) -> list[dict[s
             "title": part.name.replace("-", " ").capitalize(),
             "caption": f"360° from left to right, "
             f"{'clockwise' if part.clockwise else 'anticlockwise'} as the outer face is seen; "
-            f"{percent(float(np.mean(part.provenance == Provenance.MEASURED)))} seen by frames",
-            "picture": data_uri(
-                bounded(np.ascontiguousarray(part.colours[..., ::-1]), config.flattened_px),
-                config.jpeg_quality,
-            ),
+            f"{percent(float(np.mean(part.provenance == Provenance.MEASURED)))} seen by frames"
+            f"{'' if np.all(part.provenance == Provenance.MEASURED) else ', hatched: by none'}",
+            "picture": data_uri(_hatched(part, config.flattened_px), config.jpeg_quality),
         }
         for part in parts
     ]
+
+
+def _hatched(part: FlatPart, longest_px: int) -> Image:
+    """A flattened part, BGR, with lines over what no frame saw, whose colour is a guess."""
+    image = bounded(np.ascontiguousarray(part.colours[..., ::-1]), longest_px)
+    height, width = image.shape[:2]
+    seen = (part.provenance == Provenance.MEASURED).astype(np.float32)
+    guessed = cv2.resize(seen, (width, height), interpolation=cv2.INTER_AREA) < 0.5
+    rows, columns = np.indices((height, width))
+    line = guessed & ((rows + columns) % _HATCH_PX < _HATCH_PX // 6)
+    hatched = image.copy()
+    hatched[line] = _GUESSED
+    return hatched
 
 
 def data_uri(image: Image, quality: int) -> str:

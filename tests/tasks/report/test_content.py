@@ -150,8 +150,15 @@ def test_parts_laid_flat_are_shown_with_what_frames_saw_of_them() -> None:
     (told,) = flattened_of([part], ReportConfig(flattened_px=200))
     assert told["title"] == "Inner sidewall"
     assert "anticlockwise as the outer face is seen; 25\N{NO-BREAK SPACE}% seen" in told["caption"]
+    assert told["caption"].endswith("hatched: by none")
     image = decoded(told["picture"])
     assert image.shape == (15, 200, 3)
-    np.testing.assert_allclose(image[:, :90].mean(axis=(0, 1)), (30, 30, 200), atol=6)
-    assert image[:, 110:].max() < 12
+    np.testing.assert_allclose(image[:, :42].mean(axis=(0, 1)), (30, 30, 200), atol=6)
+    guessed = image[:, 110:].max(axis=2)  # a sixth of it are lines, the rest is as black as it was
+    assert 0.1 < float((guessed > 120).mean()) < 0.25
+    assert float(np.median(guessed)) < 40
+    whole = replace(part, provenance=np.full((30, 400), int(Provenance.MEASURED), np.uint8))
+    (told,) = flattened_of([whole], ReportConfig(flattened_px=200))
+    assert "hatched" not in told["caption"]
+    assert decoded(told["picture"])[:, 110:].max() < 12
     assert flattened_of([], ReportConfig()) == []
