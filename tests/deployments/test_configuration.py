@@ -101,6 +101,7 @@ def test_pools_of_every_platform_have_templates(platform: str) -> None:
             assert {"secretRef": {"name": "tyre3d"}} in container["envFrom"]
             assert container["securityContext"]["readOnlyRootFilesystem"]
             assert spec["securityContext"]["runAsNonRoot"]
+            assert spec["enableServiceLinks"] is False
             mounts = {m["name"] for m in container["volumeMounts"]}
             assert mounts == {v["name"] for v in spec["volumes"]}
     with pytest.raises(ValueError, match="no variable imgae"):
