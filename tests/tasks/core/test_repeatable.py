@@ -49,3 +49,30 @@ def test_stages_do_not_depend_on_threads_or_load(group: str, tmp_path: Path) -> 
         alone, beside = digests(one), digests(two)
     assert set(alone) == set(GROUPS[group])
     assert beside == alone
+
+
+IMPORTS = """
+import os, sys
+found = {}
+def heard(event, arguments):
+    if event == "import" and arguments[0] in ("torch", "pycolmap"):
+        found.setdefault(arguments[0], os.environ.get("GOMP_SPINCOUNT"))
+sys.addaudithook(heard)
+import importlib
+importlib.import_module(sys.argv[1])
+import torch, pycolmap
+print(found["torch"], found["pycolmap"])
+"""
+
+
+@pytest.mark.parametrize(
+    "module", ["flows.reconstruct", "flows.infer", "tasks.training.fusion.trainer", "bench.forward"]
+)
+def test_threads_know_how_long_to_wait_before_there_are_any(module: str) -> None:
+    """Beside another program they wait for minutes otherwise; libgomp reads it once."""
+    environment = {name: value for name, value in os.environ.items() if name != "GOMP_SPINCOUNT"}
+    command = [sys.executable, "-c", IMPORTS, module]
+    answer = subprocess.run(
+        command, capture_output=True, text=True, check=True, env=environment, timeout=300
+    )
+    assert answer.stdout.split() == ["2000", "2000"]
