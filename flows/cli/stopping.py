@@ -14,17 +14,19 @@ import signal
 import sys
 from typing import NoReturn
 
-STOPPED = "tyre3d: stopped; what is finished is kept, run again to go on\n"
-_AS_JSON = """{
-  "error": {
+_SENTENCE = "stopped; what is finished is kept, run again to go on"
+STOPPED = f"tyre3d: {_SENTENCE}\n"
+_AS_JSON = f"""{{
+  "error": {{
     "code": "cancelled",
     "stage": "",
-    "message": "stopped; what is finished is kept, run again to go on",
+    "message": "{_SENTENCE}",
     "retryable": false,
     "exit_code": %d
-  }
-}
+  }}
+}}
 """
+"""As other errors are told, written out: whatever is stopped has no time to import."""
 GRACE_S = 10.0
 """How long a command has to clear up; Ctrl-C pressed again ends it at once."""
 REPEATED_AFTER_S = 0.05

@@ -46,16 +46,17 @@ def unknown_variables(
         service: Settings of the service; None: it runs elsewhere, and its variables may be here.
     """
     known = set(variables_of(Settings).values())
-    others: tuple[str, ...] = ("TYRE3D_TEST_", "TYRE3D_API_")
-    if service is not None:
+    others = ["TYRE3D_TEST_"]
+    if service is None:
+        others.append("TYRE3D_API_")
+    else:
         known |= set(variables_of(service).values())
-        others = others[:1]
     bare = {name.partition("_")[2]: name for name in known}
     said = []
     for name in sorted(environment):
         if not name.startswith("TYRE3D_") or "__" in name or name in known:
             continue
-        if name.startswith(others):
+        if name.startswith(tuple(others)):
             continue
         near = difflib.get_close_matches(name.partition("_")[2][:100], list(bare), 1, 0.7)
         meant = f"is {bare[near[0]]} meant?" if near else "docs/settings.md lists all"
@@ -75,8 +76,8 @@ def first_error(exc: ValidationError, kind: type[BaseModel]) -> str:
         return str(error["msg"]).removeprefix("Value error, ")
     where = "-".join(str(part) for part in error["loc"]).replace("_", "-")
     if issubclass(kind, Settings):
-        where = str(error["loc"][0])  # of an alias that is the variable
-        where = variables_of(kind).get(where, where)
+        field = str(error["loc"][0])  # of an alias it is the variable
+        where = variables_of(kind).get(field, field)
     wrong = error["msg"].removeprefix("Value error, ")  # which pydantic puts before ours
     if error["type"] == "string_pattern_mismatch":  # a pattern tells nobody what is wanted
         wrong = f"what is wanted: {kind.model_fields[str(error['loc'][0])].description}"

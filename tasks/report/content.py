@@ -155,14 +155,22 @@ def flattened_of(parts: Sequence[FlatPart], config: ReportConfig) -> list[dict[s
     return [
         {
             "title": part.name.replace("-", " ").capitalize(),
-            "caption": f"360° from left to right, "
-            f"{'clockwise' if part.clockwise else 'anticlockwise'} as the outer face is seen; "
-            f"{percent(float(np.mean(part.provenance == Provenance.MEASURED)))} seen by frames"
-            f"{'' if np.all(part.provenance == Provenance.MEASURED) else ', hatched: by none'}",
+            "caption": _caption(part),
             "picture": data_uri(_hatched(part, config.flattened_px), config.jpeg_quality),
         }
         for part in parts
     ]
+
+
+def _caption(part: FlatPart) -> str:
+    """Which way a flattened part runs, and how much of it was seen."""
+    way = "clockwise" if part.clockwise else "anticlockwise"
+    seen = float(np.mean(part.provenance == Provenance.MEASURED))
+    hatched = ", hatched: by none" if seen < 1.0 else ""
+    return (
+        f"360° from left to right, {way} as the outer face is seen; "
+        f"{percent(seen)} seen by frames{hatched}"
+    )
 
 
 def _hatched(part: FlatPart, longest_px: int) -> Image:
