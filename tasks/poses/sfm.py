@@ -253,6 +253,8 @@ class SfmSession:
 
         Raises:
             SfmError: Where no model was found; it says why.
+            RuntimeError: Where the database or the models cannot be written or read: this says
+                nothing about the frames.
         """
         model = self._map()
         lens = lens_of(model)
@@ -312,7 +314,7 @@ class SfmSession:
         out.mkdir(exist_ok=True)
         try:
             models = pycolmap.incremental_mapping(self.database, self.images, out, options=options)
-        except (RuntimeError, ValueError) as exc:
+        except ValueError as exc:  # a check of COLMAP's own, on what these frames gave
             raise SfmError(str(exc)) from exc
         if not models:
             raise SfmError("no pair of frames to start from")

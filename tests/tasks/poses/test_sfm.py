@@ -34,15 +34,40 @@ def test_frames_without_anything_to_see_give_no_pair(session: SfmSession) -> Non
         session.reconstruct()
 
 
-def test_what_the_library_says_is_kept(
-    session: SfmSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def mapping_that(
+    error: Exception, session: SfmSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Hypothesis:
     def failing(*_: object, **__: object) -> None:
-        raise RuntimeError("database or disk is full")
+        raise error
 
     monkeypatch.setattr(pycolmap, "incremental_mapping", failing)
-    hypothesis = reconstructed("sfm", session, Film({}, {}, {}, {}, PoseConfig(), tmp_path))
-    assert hypothesis.refused == "sfm: database or disk is full"
+    return reconstructed("sfm", session, Film({}, {}, {}, {}, PoseConfig(), tmp_path))
+
+
+def test_what_the_library_says_of_the_frames_is_kept(
+    session: SfmSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = ValueError("[x.cc:7] Check failed: enough points")
+    hypothesis = mapping_that(error, session, tmp_path, monkeypatch)
+    assert hypothesis.refused == "sfm: [x.cc:7] Check failed: enough points"
+
+
+@pytest.mark.parametrize("words", ["database or disk is full", "something of the machine"])
+def test_what_says_nothing_of_the_frames_refuses_no_method(
+    words: str, session: SfmSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else another method's cameras would be kept under this film's key for good."""
+    with pytest.raises(RuntimeError, match=words):
+        mapping_that(RuntimeError(words), session, tmp_path, monkeypatch)
+
+
+def test_a_folder_that_cannot_be_made_refuses_no_method(
+    session: SfmSession, tmp_path: Path
+) -> None:
+    """As the library itself raises it."""
+    (session.folder / "models").symlink_to(tmp_path / "nowhere")
+    with pytest.raises((RuntimeError, OSError)):
+        reconstructed("sfm", session, Film({}, {}, {}, {}, PoseConfig(), tmp_path))
 
 
 def test_several_kinds_of_features_are_matched_each_with_its_own(tmp_path: Path) -> None:
