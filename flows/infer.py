@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, cast
 
-from prefect import State, flow, task
+from prefect import State, flow
+from prefect import task as prefect_task
 from prefect.client.schemas.objects import FlowRun
 from prefect.runtime import flow_run as this_flow
 from prefect.runtime import task_run as this_task
@@ -16,7 +17,7 @@ from configs.settings import Settings
 from configs.stages import InferConfig, StageName
 from flows.support.clocks import time_of
 from flows.support.settings import load_settings
-from tasks.core.errors import ModelError, ResourceError, StorageError
+from tasks.core.errors import ModelError, StorageError, kind_of
 from tasks.core.failures import failure_of_state
 from tasks.network.device import pick_device
 from tasks.network.weights import choose_model
@@ -93,9 +94,18 @@ def remote_tasks(settings: Settings) -> dict[StageName, StageTask]:
 
 
 def _by_deployment(deployment: str) -> StageTask:
-    """A task that lets a deployment of :func:`infer` do the work."""
+    """A task that lets a deployment of :func:`infer` do the work.
 
-    @task(name=StageName.INFER.value, task_run_name="infer-{tyre}", retries=2, **CACHED)
+    It has no time-out: the stage's own holds where the work is done, and a queue may be long.
+    """
+    options = prefect_task(
+        **CACHED,
+        name=INFER.name.value,
+        task_run_name=f"{INFER.name}-{{tyre}}",
+        retries=INFER.retries,
+    )
+
+    @options
     def infer_remotely(
         key: str,
         tyre: str,
@@ -110,7 +120,7 @@ def _by_deployment(deployment: str) -> StageTask:
             return asdict(found)
         try:
             _run_deployment(deployment, key, tyre, config, inputs)
-        except ResourceError as exc:
+        except StorageError as exc:
             if exc.code == "artifact-damaged":
                 # copies here may have hidden it: read anew, it is seen, and made again, next time
                 for name in _ARTIFACTS:
@@ -135,7 +145,7 @@ def _run_deployment(
     """Run a deployment of :func:`infer` to its end.
 
     Raises:
-        ResourceError: With the code of what went wrong there.
+        Tyre3dError: What went wrong there, with its code and of its kind.
     """
     from prefect.client.orchestration import get_client
     from prefect.deployments import run_deployment
@@ -163,9 +173,9 @@ def _run_deployment(
     if run.state is None or not run.state.is_completed():
         message = run.state.message if run.state is not None else None
         failure = failure_of_state(run.state.type.value if run.state is not None else "", message)
-        raise ResourceError(
+        raise kind_of(failure.code)(
             failure.code,
-            stage=StageName.INFER,
+            stage=failure.stage or StageName.INFER,
             what=failure.message,
             advice=f"See flow run {run.name}",
         )

@@ -9,10 +9,12 @@ Tyre3dError
 
 Each error names the stage, the input, what was wrong and what to do, and has a stable code. Whether
 a retry can help follows from the code alone, so that it is the same where the error was raised, in
-another process, and in a state message that Prefect kept.
+another process, and in a state message that Prefect kept. So does the kind of error.
 """
 
 from __future__ import annotations
+
+from typing import ClassVar
 
 TRANSIENT_CODES = frozenset(
     {
@@ -58,6 +60,8 @@ class Tyre3dError(Exception):
     """
 
     exit_code = 1
+    codes: ClassVar[frozenset[str]] = frozenset()
+    """The codes of this kind of error, each of one kind only."""
 
     def __init__(self, code: str, *, stage: str, what: str, advice: str) -> None:
         super().__init__(f"[{code}] {stage}: {what}. {advice}")
@@ -84,27 +88,132 @@ class InputError(Tyre3dError):
     """The user's input cannot be used."""
 
     exit_code = 2
+    codes = frozenset(
+        {
+            "artifacts-missing",
+            "bad-option",
+            "bad-setting",
+            "batch-address",
+            "batch-empty",
+            "batch-prefix",
+            "batch-running",
+            "films-names",
+            "films-single",
+            "films-table",
+            "folder-no-images",
+            "frame-too-large",
+            "frame-too-small",
+            "gauge-films",
+            "glb-unreadable",
+            "image-unreadable",
+            "input-missing",
+            "input-name",
+            "input-unreadable",
+            "no-tyre",
+            "not-deployed",
+            "output-foreign",
+            "output-unwritable",
+            "result-incomplete",
+            "result-missing",
+            "server-running",
+            "too-few-frames",
+            "training-no-data",
+            "training-old-checkpoint",
+            "training-old-data",
+            "training-other-network",
+            "training-refused",
+            "unknown-pool",
+            "video-damaged",
+            "video-empty",
+            "video-no-picture",
+            "video-too-long",
+            "video-truncated",
+            "video-unreadable",
+        }
+    )
 
 
 class ModelError(Tyre3dError):
     """Weights are missing, damaged or unknown."""
 
     exit_code = 3
+    codes = frozenset(
+        {
+            "model-differs",
+            "model-missing",
+            "model-unreachable",
+            "model-unreadable",
+            "release-differs",
+            "unknown-model",
+            "unknown-session",
+            "weights-digest",
+            "weights-unreadable",
+        }
+    )
 
 
 class ReconstructionError(Tyre3dError):
     """The data do not suffice for a mesh."""
 
     exit_code = 4
+    codes = frozenset(
+        {
+            "glb-broken",
+            "glb-too-large",
+            "merge-empty",
+            "merge-no-pose",
+            "mesh-broken",
+            "mesh-empty",
+            "no-good-frame",
+            "not-round",
+            "poses-failed",
+            "poses-no-tyre",
+        }
+    )
 
 
 class StorageError(Tyre3dError):
     """Reading or writing artifacts failed."""
 
     exit_code = 5
+    codes = frozenset(
+        {
+            "artifact-damaged",
+            "disk-full",
+            "storage-address",
+            "storage-denied",
+            "storage-failed",
+            "storage-key",
+            "storage-missing",
+            "storage-not-shared",
+            "storage-path",
+        }
+    )
 
 
 class ResourceError(Tyre3dError):
     """Memory or a device ran out."""
 
     exit_code = 6
+    codes = frozenset(
+        {
+            "crashed",
+            "device-missing",
+            "no-server",
+            "out-of-memory",
+            "port-taken",
+            "server-away",
+            "server-denied",
+            "server-lost",
+            "server-start",
+            "too-slow",
+        }
+    )
+
+
+_KINDS = (InputError, ModelError, ReconstructionError, StorageError, ResourceError)
+
+
+def kind_of(code: str) -> type[Tyre3dError]:
+    """The kind of error that a code stands for; the base of all for ``internal`` and the like."""
+    return next((kind for kind in _KINDS if code in kind.codes), Tyre3dError)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
+from prefect.client.schemas.objects import State, StateType
 
 import flows.infer
 from configs.settings import Settings
 from configs.stages import InferConfig, StageName
 from flows.infer import infer, remote_tasks
-from tasks.core.errors import ResourceError
+from tasks.core.errors import ModelError, ResourceError, StorageError, Tyre3dError
 from tasks.network.weights import choose_model
 from tasks.stages.infer_codes import INFER
 from tasks.storage.artifacts import ArtifactRef, ArtifactStore
@@ -47,7 +51,7 @@ def test_damage_that_only_the_machine_of_the_network_sees_is_made_again(
 
     def damaged(*_: object) -> None:
         what = "the artifact cannot be used"
-        raise ResourceError("artifact-damaged", stage=StageName.INFER, what=what, advice="")
+        raise StorageError("artifact-damaged", stage=StageName.INFER, what=what, advice="")
 
     storage = MemoryStorage()
     store = ArtifactStore(storage, tmp_path)
@@ -59,7 +63,39 @@ def test_damage_that_only_the_machine_of_the_network_sees_is_made_again(
     monkeypatch.setattr(flows.infer, "_run_deployment", damaged)
     infer_remotely = remote_tasks(Settings(infer_deployment="infer/infer"))[StageName.INFER]
     inputs = dict.fromkeys(("frames", "masks", "selection"), frames)
-    with pytest.raises(ResourceError, match="artifact-damaged"):
+    with pytest.raises(StorageError, match="artifact-damaged"):
         infer_remotely.fn("key", "tyre", InferConfig(), inputs, "cpu", store)
     assert store.make("rectify", "k", produce) == frames
     assert storage.content[key] == b"whole"
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("weights-digest", ModelError),
+        ("disk-full", StorageError),
+        ("too-slow", ResourceError),
+        ("internal", Tyre3dError),
+    ],
+)
+def test_what_went_wrong_elsewhere_is_the_same_error_here(
+    code: str, kind: type[Tyre3dError], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With its exit code and its stage, as though the work had been done in this process."""
+    there = kind(code, stage="models", what="that", advice="Do this")
+    state = State(type=StateType.FAILED, message=str(there))
+    run = SimpleNamespace(state=state, name="infer-tyre")
+    monkeypatch.setattr("prefect.deployments.run_deployment", lambda *_, **__: run)
+    monkeypatch.setattr("prefect.client.orchestration.get_client", lambda **_: nullcontext(Mock()))
+    monkeypatch.setattr(flows.infer, "time_of", lambda _: None)
+    monkeypatch.setattr(flows.infer, "this_flow", Mock())
+    monkeypatch.setattr(flows.infer, "this_task", Mock())
+    inputs = dict.fromkeys(("frames", "masks", "selection"), ArtifactRef("a", "b", 1))
+    model = choose_model("tyre-mini", tmp_path)
+    with pytest.raises(Tyre3dError) as caught:
+        flows.infer._run_deployment(
+            "infer/infer", "key", "tyre", InferConfig(), {**inputs, "model": model}
+        )
+    assert type(caught.value) is kind
+    assert (caught.value.code, caught.value.stage) == (code, "models")
+    assert caught.value.what == "that. Do this"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tasks.core import errors
-from tasks.core.errors import TRANSIENT_CODES, Tyre3dError, is_transient
+from tasks.core.errors import TRANSIENT_CODES, Tyre3dError, is_transient, kind_of
 from tasks.core.failures import Failure, failure_of_error, failure_of_state
 
 ROOT = Path(__file__).parents[3]
@@ -31,31 +31,45 @@ def _takes_code(maker: ast.FunctionDef) -> bool:
 @cache
 def raised_codes() -> frozenset[str]:
     """Codes given to the error classes, to what makes errors of them, and to failures."""
-    return frozenset(code for code in _codes_in_calls() if re.fullmatch(CODE, code))
+    return frozenset(code for _, code in _codes_in_calls() if re.fullmatch(CODE, code))
 
 
-def _codes_in_calls() -> Iterator[str]:
+def _codes_in_calls() -> Iterator[tuple[str, str]]:
+    """The kinds of errors and failures that are made in the source, with their codes."""
     trees = [
         ast.parse(path.read_text())
         for folder in ("tasks", "flows", "deployments", "configs")
         for path in sorted((ROOT / folder).rglob("*.py"))
     ]
-    makers = {*KINDS, "Tyre3dError", "Failure"}
+    makers = {kind: kind for kind in (*KINDS, "Tyre3dError", "Failure")}
     for tree in trees:
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef) and _takes_code(node):
-                makers.add(node.name)
+                made = {_name(n.func) for n in ast.walk(node) if isinstance(n, ast.Call)}
+                makers.update((node.name, kind) for kind in made & set(KINDS))
     for tree in trees:
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and _name(node.func) in makers and node.args:
                 for part in ast.walk(node.args[0]):
                     if isinstance(part, ast.Constant) and isinstance(part.value, str):
-                        yield part.value
+                        yield makers[_name(node.func)], part.value
 
 
 def test_the_codes_of_the_source_are_found_and_those_that_may_pass_are_among_them() -> None:
     assert {"disk-full", "video-empty", "mesh-broken", "crashed"} <= raised_codes()
     assert raised_codes() >= TRANSIENT_CODES
+
+
+def test_a_code_is_of_the_kind_that_is_raised_with_it() -> None:
+    """From a state message the code alone is known; the exit code follows from the kind."""
+    raised = {
+        (kind, code)
+        for kind, code in _codes_in_calls()
+        if kind in KINDS and re.fullmatch(CODE, code)
+    }
+    assert {(kind_of(code).__name__, code) for _, code in raised} == raised
+    assert {code for kind in KINDS.values() for code in kind.codes} == {code for _, code in raised}
+    assert kind_of("internal") is Tyre3dError
 
 
 def test_codes_that_the_readme_names_are_in_the_source() -> None:
