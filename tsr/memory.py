@@ -17,12 +17,16 @@ from tsr.errors import OutOfMemoryError
 logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
+_SHORTAGES = ("can't allocate memory", "cannot allocate memory")
+"""What PyTorch says of a full main memory, of its own and by the system, in lower case."""
+
 
 def is_shortage(error: BaseException) -> bool:
     """Whether an exception means a lack of memory."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError | OutOfMemoryError):
         return True
-    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    said = str(error).lower()
+    return isinstance(error, RuntimeError) and any(words in said for words in _SHORTAGES)
 
 
 def halve_once(work: Callable[[int], Result], size: int, what: str) -> Result:

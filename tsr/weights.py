@@ -6,10 +6,13 @@ import pickle
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor
 
 from tsr import hub
 from tsr.errors import DownloadError, WeightsError
+from tsr.memory import is_shortage
 
 
 def locate(name: str, config_name: str, weight_name: str) -> tuple[Path, Path]:
@@ -46,20 +49,20 @@ def read(path: Path) -> dict[str, Tensor]:
         path: ``.safetensors``, or a pickled state dict (read with ``weights_only``).
 
     Raises:
-        WeightsError: The file is no such thing.
+        WeightsError: There is no such file, or it is no state dict.
+        OSError: The machine refuses: access denied, too many open files, a failing disk.
     """
     try:
+        path.open("rb").close()  # safetensors says of any file that it cannot open: no such file
         if path.suffix == ".safetensors":
-            from safetensors import SafetensorError
-            from safetensors.torch import load_file
-
-            try:
-                state = load_file(path)
-            except SafetensorError as exc:
-                raise WeightsError(f"{path}: no readable safetensors file: {exc}") from exc
+            state = load_file(path)
         else:
             state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except (OSError, RuntimeError, pickle.UnpicklingError, EOFError) as exc:
+    except (FileNotFoundError, IsADirectoryError) as exc:
+        raise WeightsError(f"{path}: no readable weights: {exc.strerror}") from exc
+    except (EOFError, RuntimeError, SafetensorError, pickle.UnpicklingError) as exc:
+        if is_shortage(exc):
+            raise
         raise WeightsError(f"{path}: no readable weights: {exc}") from exc
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
         raise WeightsError(f"{path}: expected a plain state dict, names to tensors")

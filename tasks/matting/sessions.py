@@ -22,7 +22,9 @@ from PIL import Image
 from configs.presets import SEGMENTER
 from configs.stages import Precision, StageName
 from tasks.core.errors import ModelError
+from tasks.core.repeatable import compute_repeatably
 from tasks.matting.matte import Matte, MatteSession
+from tsr.errors import WeightsError
 
 
 class _Preparation(NamedTuple):
@@ -70,7 +72,8 @@ class KnownSession:
 
     def matte(self, images: Sequence[NDArray[np.uint8]]) -> list[Matte]:
         """Mattes of BGR images, each at its own size."""
-        with ThreadPoolExecutor(max(self._workers, _PREFETCH)) as pool:
+        threads = max(self._workers, _PREFETCH)
+        with ThreadPoolExecutor(threads, initializer=compute_repeatably) as pool:
             if self._workers > 1:
                 return list(
                     pool.map(lambda p: self._finish(self._run(self._prepare(p)), p), images)
@@ -107,7 +110,11 @@ class KnownSession:
 
 
 def _onnx_session(name: str, weights: Path) -> KnownSession:
-    """A network run by onnxruntime on the CPU or a CUDA device."""
+    """A network run by onnxruntime on the CPU or a CUDA device.
+
+    Raises:
+        ModelError: ``weights-unreadable``.
+    """
     import onnxruntime
     from onnxruntime.capi import onnxruntime_pybind11_state as raised
 
@@ -130,7 +137,6 @@ def _onnx_session(name: str, weights: Path) -> KnownSession:
         raised.InvalidGraph,
         raised.InvalidProtobuf,
         raised.NoModel,
-        raised.NoSuchFile,
     ) as exc:
         raise _unreadable(name, weights, exc) from exc
     input_name = session.get_inputs()[0].name
@@ -138,14 +144,18 @@ def _onnx_session(name: str, weights: Path) -> KnownSession:
 
 
 def _torch_session(name: str, weights: Path) -> KnownSession:
-    """U²-Net run by PyTorch in bfloat16 on the CPU, one frame after the other on all cores."""
+    """U²-Net run by PyTorch in bfloat16 on the CPU, one frame after the other on all cores.
+
+    Raises:
+        ModelError: ``weights-unreadable``.
+    """
     import torch
 
     from tasks.matting.u2net import U2Net
 
     try:
         network = U2Net(weights, torch.bfloat16)
-    except (OSError, ValueError) as exc:
+    except ValueError as exc:
         raise _unreadable(name, weights, exc) from exc
     return KnownSession(name, lambda x: network(torch.from_numpy(x))[:, None].numpy(), 1)
 
@@ -156,7 +166,7 @@ def _segmenter(weights: Path, precision: Precision) -> MatteSession:
 
     try:
         return TyreSegmenter(weights, precision)
-    except ValueError as exc:
+    except WeightsError as exc:
         raise _unreadable(SEGMENTER, weights, exc) from exc
 
 
@@ -181,15 +191,23 @@ class RembgSession:
 
     def __init__(self, name: str) -> None:
         import rembg
+        from rembg.sessions import sessions_names
 
-        try:
-            self._session: Any = rembg.new_session(name)
-        except ValueError as exc:
+        if name not in sessions_names:
             raise ModelError(
                 "unknown-session",
                 stage=StageName.REMOVE_BACKGROUNDS,
                 what=f"there is no background removal called {name!r}",
                 advice=f"Choose one of {', '.join((SEGMENTER, *PREPARATIONS))}",
+            )
+        try:
+            self._session: Any = rembg.new_session(name)
+        except ValueError as exc:
+            raise ModelError(
+                "weights-unreadable",
+                stage=StageName.REMOVE_BACKGROUNDS,
+                what=f"rembg cannot open {name} ({exc})",
+                advice="Delete what it fetched of it, in ~/.u2net or U2NET_HOME, and run again",
             ) from exc
 
     def matte(self, images: Sequence[NDArray[np.uint8]]) -> list[Matte]:
@@ -212,12 +230,18 @@ def open_session(name: str, weights: Path | None, precision: Precision = "auto")
             does best.
 
     Raises:
-        ModelError: The weights cannot be read, or there is no such session.
+        ModelError: ``weights-unreadable`` where its file is missing or holds something else,
+            ``unknown-session`` where there is none of this name.
+        OSError: The machine refuses to read the file.
     """
-    if weights is not None and name == SEGMENTER:
-        return _segmenter(weights, precision)
-    if weights is None or name not in PREPARATIONS:
+    if weights is None or name not in (SEGMENTER, *PREPARATIONS):
         return RembgSession(name)
+    try:
+        weights.open("rb").close()  # onnxruntime says of any file that it cannot open: none
+    except (FileNotFoundError, IsADirectoryError) as exc:
+        raise _unreadable(name, weights, exc) from exc
+    if name == SEGMENTER:
+        return _segmenter(weights, precision)
     return (_torch_session if _in_bfloat16(name, precision) else _onnx_session)(name, weights)
 
 

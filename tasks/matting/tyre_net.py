@@ -13,13 +13,13 @@ import functools
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from tasks.matting.parts import CLASSES
+from tsr.errors import WeightsError
+from tsr.weights import read
 
 MULTIPLE_PX = 32
 """Sides of an image that the network reads are multiples of this."""
@@ -173,13 +173,14 @@ def load_tyre_net(path: Path) -> TyreNet:
     """The network with the weights of a file.
 
     Raises:
-        ValueError: The file cannot be read or holds another network.
+        WeightsError: The file is not there, holds no weights, or those of another network.
     """
+    network = TyreNet()
+    state = read(path)
     try:
-        network = TyreNet()
-        network.load_state_dict({k: v.float() for k, v in load_file(path).items()})
-    except (OSError, SafetensorError, RuntimeError) as exc:  # RuntimeError: names or shapes differ
-        raise ValueError(str(exc)) from exc
+        network.load_state_dict(state)
+    except RuntimeError as exc:  # names or shapes differ
+        raise WeightsError(f"{path} holds another network: {exc}") from exc
     return channels_last(network.eval())
 
 

@@ -21,13 +21,13 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from configs.training import LoopConfig
 from tasks.core.errors import InputError, ModelError
 from tasks.training.log import LOG, TrainingLog, append_row, repair_log
+from tsr.errors import WeightsError
 from tsr.precision import fast_bfloat16
 
 logger = logging.getLogger(__name__)
@@ -254,7 +254,7 @@ def starting_from(weights: Path) -> Iterator[None]:
     """
     try:
         yield
-    except (FileNotFoundError, IsADirectoryError, ValueError, SafetensorError, RuntimeError) as exc:
+    except (WeightsError, RuntimeError) as exc:  # RuntimeError: names or shapes differ
         raise ModelError(
             "weights-unreadable",
             stage="train",

@@ -20,7 +20,7 @@ def test_weights_that_do_not_fit_are_refused(tiny_dir: Path, tmp_path: Path) -> 
     with pytest.raises(WeightsError, match="no readable weights"):
         TSR.from_pretrained(str(tmp_path))
     (tmp_path / "model.safetensors").write_bytes(b"not a checkpoint")
-    with pytest.raises(WeightsError, match="no readable safetensors"):
+    with pytest.raises(WeightsError, match="no readable weights"):
         TSR.from_pretrained(str(tmp_path), weight_name="model.safetensors")
     state = load_file(tiny_dir / "model.safetensors")
     state["surplus"] = torch.zeros(1)

@@ -18,14 +18,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
 from tasks.core.errors import ModelError
 from tasks.fusion.decision.network_inputs import CHANNELS, FIELD_SCALE, mirror_channels
 from tasks.fusion.grid import Field
+from tsr.errors import WeightsError
+from tsr.weights import read
 
 _FIELD = CHANNELS.index("symmetrised")
 
@@ -258,8 +258,8 @@ def load_fuser(path: Path, digest: str) -> Fuser:
             of evidence than this version gathers.
     """
     try:
-        weights = {k: v.float() for k, v in load_file(path).items()}
-    except (OSError, SafetensorError) as exc:
+        weights = read(path)
+    except WeightsError as exc:
         raise _unreadable(path, str(exc)) from exc
     try:
         sizes = FuserSizes.of_weights(weights)

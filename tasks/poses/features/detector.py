@@ -22,6 +22,7 @@ from tasks.core.errors import ModelError
 from tasks.imaging.images import read_grey
 from tasks.poses.features.keypoints import Float32Array, IndexArray, KeyPoints, match
 from tasks.poses.features.sift import MAX_ANGLE, MAX_RATIO, USUAL_CONTRAST, detect_sift
+from tsr.errors import WeightsError
 
 
 class Detector(ABC):
@@ -130,7 +131,7 @@ class LearnedDetector(Detector):
         self._stride = STRIDE
         try:
             self._network = load_xfeat(weights).to(device)
-        except (OSError, ValueError) as exc:
+        except WeightsError as exc:
             raise ModelError(
                 "weights-unreadable",
                 stage=StageName.ESTIMATE_POSES,

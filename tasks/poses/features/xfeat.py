@@ -9,7 +9,6 @@ image matching, CVPR 2024, section 3 and figure 3.
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +19,8 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from tasks.poses.features.keypoints import MOST, KeyPoints
+from tsr.errors import WeightsError
+from tsr.weights import read
 
 CELL = 8
 """Pixels of a cell, horizontally and vertically: the stride of descriptors and of reliability."""
@@ -112,16 +113,14 @@ def load_xfeat(weights: Path) -> XFeat:
         weights: The published checkpoint, a dictionary of tensors.
 
     Raises:
-        ValueError: If it is no checkpoint of this network.
+        WeightsError: If it is not there, or no checkpoint of this network.
     """
     network = XFeat()
+    state = {k: v for k, v in read(weights).items() if not k.startswith(_UNUSED)}
     try:
-        state = torch.load(weights, map_location="cpu", weights_only=True)
-        network.load_state_dict(
-            {name: value for name, value in state.items() if not name.startswith(_UNUSED)}
-        )
-    except (AttributeError, EOFError, RuntimeError, pickle.UnpicklingError) as exc:
-        raise ValueError(f"{weights} is no checkpoint of XFeat: {exc}") from exc
+        network.load_state_dict(state)
+    except RuntimeError as exc:  # names or shapes differ
+        raise WeightsError(f"{weights} is no checkpoint of XFeat: {exc}") from exc
     network.eval()
     for module in network.modules():
         if isinstance(module, _Layer):
