@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from tsr.config import BackboneConfig, PostProcessorConfig, TokenizerConfig
 from tsr.network.attention import attend
+from tsr.network.parameters import normal
 from tsr.precision import cached_casts
 
 
@@ -23,7 +24,7 @@ class TriplaneTokenizer(nn.Module):
         super().__init__()
         self.cfg = cfg
         c, p = cfg.num_channels, cfg.plane_size
-        self.embeddings = nn.Parameter(torch.randn(3, c, p, p) * c**-0.5)
+        self.embeddings = normal(3, c, p, p, std=c**-0.5)
 
     def forward(self) -> Tensor:
         """Tokens ``(1, C, N)``, the same for all images."""

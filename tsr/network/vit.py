@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from tsr.config import ImageTokenizerConfig, ViTConfig
 from tsr.network.attention import attend
+from tsr.network.parameters import normal
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -38,9 +39,7 @@ class Embeddings(nn.Module):
         self.patch_size = cfg.patch_size
         self.side = cfg.image_size // cfg.patch_size
         self.cls_token = nn.Parameter(torch.zeros(1, 1, cfg.hidden_size))
-        self.position_embeddings = nn.Parameter(
-            0.02 * torch.randn(1, 1 + self.side**2, cfg.hidden_size)
-        )
+        self.position_embeddings = normal(1, 1 + self.side**2, cfg.hidden_size, std=0.02)
         self.patch_embeddings = PatchEmbeddings(cfg)
 
     def forward(self, pixels: Tensor) -> Tensor:
