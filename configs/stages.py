@@ -188,6 +188,12 @@ class PoseConfig(StageConfig):
         le=180,
         description="Cameras whose neighbours in time lie this much too far apart do not convince.",
     )
+    max_turn_jump_deg: float = Field(
+        10.0,
+        ge=0,
+        le=180,
+        description="Cameras that turn this much otherwise than before and after do not convince.",
+    )
     num_threads: int = Field(0, ge=0, le=256, description="Threads; 0 means one per core.")
     seed: int = Field(0, ge=0, description="Seed of all random sampling.")
 
@@ -443,6 +449,9 @@ class JudgeConfig(StageConfig):
     posed_share: Limits = _limits(0.85, 0.6, "share of the frames that have a pose")
     path_jump_deg: Limits = _limits(
         30.0, 60.0, "by how much neighbouring frames lie farther apart than a walk allows, degrees"
+    )
+    turn_jump_deg: Limits = _limits(
+        10.0, 60.0, "by how much a camera turns otherwise than before and after, degrees"
     )
     seen_arc_deg: Limits = _limits(200.0, 75.0, "arc of the cameras round the tyre, degrees")
     face_seen: float = Field(

@@ -17,7 +17,7 @@ from tasks.geometry.sphere import tangents
 from tasks.poses.film import Film
 from tasks.poses.fit_solid import fit_solid
 from tasks.poses.lens_distortion import NEGLIGIBLE_PX, USUAL_K1, explains, lie_in_middle
-from tasks.poses.motion import arc_deg, path_jump_deg, turning_axis
+from tasks.poses.motion import arc_deg, path_jump_deg, turn_jump_deg, turning_axis
 from tasks.poses.observations import Observations
 from tasks.poses.outline import Outline
 from tasks.poses.outline_bundle import Scene, adjust_with_outlines, reprojection_px
@@ -113,8 +113,11 @@ class Hypothesis:
         return self.figures["outline_residual_percent"] / explained**2
 
     def leaps(self, config: PoseConfig) -> bool:
-        """Whether the camera would have leapt from one frame to the next."""
-        return self.figures.get("path_jump_deg", 0.0) > config.max_jump_deg
+        """Whether the camera would have leapt, or turned at once, from one frame to the next."""
+        return (
+            self.figures.get("path_jump_deg", 0.0) > config.max_jump_deg
+            or self.figures.get("turn_jump_deg", 0.0) > config.max_turn_jump_deg
+        )
 
     def is_convincing(self, config: PoseConfig, others: Sequence[Hypothesis] = ()) -> bool:
         """Whether no further hypothesis is needed.
@@ -335,6 +338,7 @@ def judged(
         "registered_share": share,
         "arc_deg": arc,
         "path_jump_deg": path_jump_deg(kept, solid.centre),
+        "turn_jump_deg": turn_jump_deg(kept),
         "outline_residual_percent": float(np.median(np.abs(views.misfit(solid).error))),
         "outline_agreement": typical,
         "cameras_dropped": float(len(cameras) - len(kept)),

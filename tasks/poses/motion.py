@@ -9,6 +9,7 @@ from typing import Literal
 
 import cv2
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
@@ -40,6 +41,8 @@ _MIN_AGREEING = 0.5
 
 _UNEVEN = 3.0
 """Somebody who walks unevenly comes this much farther than usual from one frame to the next."""
+_ABOUT = 3
+"""Steps before and after one that tell how a camera turns about that time."""
 
 
 @dataclass(frozen=True)
@@ -203,6 +206,36 @@ def path_jump_deg(cameras: Mapping[int, Camera], centre: FloatArray) -> float:
     frames = np.diff(indices)
     usual = float(np.median(step / frames))
     return max(0.0, float((step - _UNEVEN * usual * frames).max()))
+
+
+def turn_jump_deg(cameras: Mapping[int, Camera]) -> float:
+    """By how much a camera turns otherwise, against the tyre, than before and after.
+
+    Seen along its axle a wheel looks alike after each spoke: cameras that took one spoke for the
+    next stay where they are and turn by that angle at once, with small reprojection errors and
+    outlines that agree.
+
+    Args:
+        cameras: By frame index, which counts up with time.
+
+    Returns:
+        Degrees by which the rotation between two neighbouring frames departs from what it is
+        about them, beyond one usual rotation (where ``n - 1`` frames lack between them, beyond
+        the square root of ``n``); 0 where none does.
+    """
+    indices = sorted(cameras)
+    if len(indices) < 2 * _ABOUT:
+        return 0.0
+    frames = np.diff(indices)[:, None]
+    rotations = Rotation.from_matrix(np.stack([cameras[i].rotation for i in indices]))
+    turns = np.degrees((rotations[1:] * rotations[:-1].inv()).as_rotvec())
+    about = sliding_window_view(
+        np.pad(turns / frames, ((_ABOUT, _ABOUT), (0, 0)), mode="reflect"), 2 * _ABOUT + 1, axis=0
+    )
+    rates = np.median(about, axis=2)
+    off = np.linalg.norm(turns - rates * frames, axis=1)
+    usual = float(np.median(np.linalg.norm(rates, axis=1)))
+    return max(0.0, float((off - usual * np.sqrt(frames[:, 0])).max()))
 
 
 def name_motion(

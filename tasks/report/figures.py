@@ -143,6 +143,11 @@ MEANINGS: Mapping[str, Meaning] = {
         "by how much two neighbouring frames lie farther apart than a walk allows",
         _degrees,
     ),
+    "turn_jump_deg": Meaning(
+        "Sudden turn of the camera",
+        "by how much it turned otherwise between two frames than before and after",
+        _degrees,
+    ),
     "seen_arc_deg": Meaning(
         "Filmed arc", "how much of the way round the tyre was filmed", _degrees
     ),

@@ -226,6 +226,18 @@ def _frames(evidence: Evidence, poses: PoseEstimate, config: JudgeConfig) -> Ite
         "Film in one go, without cuts, before a background with texture; put a few marks of chalk "
         "or tape on the tyre, other ones on each face",
     )
+    if evidence.figures["path_jump_deg"] <= config.path_jump_deg.review:  # else it is told
+        yield from _limited(
+            evidence.figures["turn_jump_deg"],
+            config.turn_jump_deg,
+            "path-jumps",
+            lambda v: (
+                f"from one frame to the next the camera would have turned {v:.0f}° too far: parts "
+                "of the tyre that repeat, such as spokes, were taken for each other"
+            ),
+            "Film in one go, without cuts, before a background with texture; put a mark of chalk "
+            "or tape on one spoke of each face",
+        )
     yield from _limited(
         evidence.figures["posed_share"],
         config.posed_share,

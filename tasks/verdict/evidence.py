@@ -19,7 +19,7 @@ from tasks.imaging.images import read_image, read_mask
 from tasks.imaging.masks import foreground, largest_filled
 from tasks.imaging.resizing import bounded
 from tasks.mesh.merged import MergedMesh
-from tasks.poses.motion import path_jump_deg
+from tasks.poses.motion import path_jump_deg, turn_jump_deg
 from tasks.poses.outline import read_outline
 from tasks.poses.record import PoseEstimate
 from tasks.surface.robust import finite_median
@@ -112,6 +112,7 @@ def gather_evidence(
         "turn_off_percent": turn.off_percent,
         "axle_apart_deg": poses.figures.get("axle_apart_deg", nan),
         "path_jump_deg": path_jump_deg(poses.cameras, poses.tyre.centre),
+        "turn_jump_deg": turn_jump_deg(poses.cameras),
         "posed_share": len(poses.cameras) / max(total, 1),
         "seen_arc_deg": way.seen_deg,
         "outer_face_cosine": outer,

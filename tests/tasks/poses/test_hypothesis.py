@@ -46,6 +46,7 @@ def doubtful(angles_deg: Sequence[float], *, turned: Rotation | None = None) -> 
         ({}, True),
         ({"registered_share": 0.8}, False),
         ({"path_jump_deg": 90.0}, False),
+        ({"turn_jump_deg": 36.0}, False),
         # cameras that hardly moved about a tyre on a bare floor, which they were walked round
         ({"outline_residual_percent": 0.467}, False),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -12,12 +13,14 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from configs.presets import Motion
+from configs.stages import PoseConfig
 from tasks.geometry.camera import Camera, look_at
 from tasks.poses.motion import (
     arc_deg,
     detect_changes,
     name_motion,
     path_jump_deg,
+    turn_jump_deg,
     turning_axis,
     world_up,
 )
@@ -140,6 +143,38 @@ def test_a_leap_is_told_from_a_walk_that_is_uneven_or_has_gaps() -> None:
     glued = {k: c if k < 18 else camera(10.0 * k + 180.0, 15.0) for k, c in walk.items()}
     assert path_jump_deg(glued, here) == pytest.approx(170.0 - 3 * 10.0, abs=25.0)
     assert path_jump_deg({0: walk[0], 1: walk[18]}, here) == 0.0
+
+
+def past_the_face(step_deg: float, roll_deg: float = 0.0) -> dict[int, Camera]:
+    """A walk from one side of the tyre over its face to the other, the camera rolling a little."""
+    walk = {}
+    for k in range(24):
+        seen = camera(step_deg * (k - 12) + 2.0 * np.sin(k), 12.0)
+        roll = Rotation.from_rotvec([0, 0, np.radians(roll_deg) * np.sin(1.7 * k)]).as_matrix()
+        walk[k] = replace(seen, rotation=roll @ seen.rotation, translation=roll @ seen.translation)
+    return walk
+
+
+def taken_for_the_next_spoke(walk: dict[int, Camera], angle_deg: float) -> dict[int, Camera]:
+    """The cameras from the face on lie as though the tyre had turned on its axle meanwhile."""
+    turn = Rotation.from_rotvec(np.radians(angle_deg) * AXLE).as_matrix()
+    return {k: c if k < 12 else replace(c, rotation=c.rotation @ turn) for k, c in walk.items()}
+
+
+@pytest.mark.parametrize("step_deg", [2.0, 7.5, 15.0])
+def test_cameras_that_take_one_spoke_for_the_next_turn_at_once(step_deg: float) -> None:
+    """They hardly move: seen along the axle, they only turn about it."""
+    walk = past_the_face(step_deg)
+    assert turn_jump_deg(walk) < 4.0
+    assert turn_jump_deg({k: c for k, c in walk.items() if k not in range(5, 9)}) < 4.0
+    shaken = past_the_face(step_deg, roll_deg=3.0)
+    assert turn_jump_deg(shaken) < PoseConfig().max_turn_jump_deg
+    leapt = taken_for_the_next_spoke(walk, 36.0)
+    assert path_jump_deg(leapt, np.zeros(3)) < 30.0
+    assert turn_jump_deg(leapt) == pytest.approx(36.0 - step_deg, abs=7.0)
+    without = {k: c for k, c in leapt.items() if k not in range(10, 14)}
+    assert turn_jump_deg(without) > PoseConfig().max_turn_jump_deg or step_deg > 7.5
+    assert turn_jump_deg(dict(list(walk.items())[:5])) == 0.0
 
 
 def test_up_is_that_of_cameras_without_roll() -> None:

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 import trimesh
+from scipy.spatial.transform import Rotation
 
 from configs.stages import JudgeConfig
 from tasks.mesh.merged import MergedMesh
@@ -219,6 +220,18 @@ def test_cameras_that_leap_to_the_other_face_fail(filmed: Films) -> None:
     evidence, judgement = look(filmed, poses=poses)
     assert evidence.figures["path_jump_deg"] > 60
     assert "path-jumps" in {r.code for r in judgement.reasons if r.level == "fail"}
+
+
+def test_cameras_that_turn_at_once_are_reviewed(filmed: Films) -> None:
+    """The last frames took one spoke for the next."""
+    turn = Rotation.from_rotvec([0.0, 0.0, math.radians(72.0)]).as_matrix()
+    cameras = orbit(40)
+    leapt = [replace(c, rotation=c.rotation @ turn) for c in cameras[38:]]
+    evidence, judgement = look(filmed, poses=estimate([*cameras[:38], *leapt]))
+    assert evidence.figures["path_jump_deg"] < 30
+    assert evidence.figures["turn_jump_deg"] == pytest.approx(72.0 - 9.0, abs=7.0)
+    (told,) = [r for r in judgement.reasons if r.code == "path-jumps"]
+    assert "spokes" in told.message
 
 
 def test_lost_frames_are_counted(filmed: Films) -> None:
