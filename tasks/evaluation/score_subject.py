@@ -68,10 +68,8 @@ class PoseScores:
 
 def score_poses(poses: PoseEstimate, true_cameras: Mapping[int, Camera]) -> PoseScores:
     """Compare estimated with true cameras of the same frames, by the frames' indices."""
-    tyre = poses.tyre
-    axes = np.stack([np.cross(tyre.up, tyre.axle), tyre.up, tyre.axle])  # world to tyre frame
     pairs = [
-        (c.rotation @ axes.T, true_cameras[i].rotation)
+        (c.rotation @ poses.tyre.axes.T, true_cameras[i].rotation)
         for i, c in poses.cameras.items()
         if i in true_cameras
     ]

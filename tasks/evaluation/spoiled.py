@@ -131,13 +131,13 @@ def _half_mask(frame: NDArray[np.uint8], time: float) -> NDArray[np.uint8]:
 def _others(frame: NDArray[np.uint8], _: float) -> NDArray[np.uint8]:
     """A second tyre stands beside the first, and is in the mask as well."""
     x, y, w, h = _box(frame)
-    other = cv2.resize(frame[y : y + h, x : x + w], None, fx=0.8, fy=0.8)
+    other = np.asarray(cv2.resize(frame[y : y + h, x : x + w], None, fx=0.8, fy=0.8), np.uint8)
     out = frame.copy()
     left = x + w + 4 if x + w + 4 + other.shape[1] < frame.shape[1] else None
     left = max(0, x - 4 - other.shape[1]) if left is None else left
     room = min(other.shape[1], frame.shape[1] - left)
     target = out[y : y + other.shape[0], left : left + room]
-    inside = (other[:, :room, 3] >= 128) & (target[..., 3] < 128)
+    inside = foreground(other[:, :room, 3]) & ~foreground(target[..., 3])
     target[inside] = other[:, :room][inside]
     return out
 

@@ -59,8 +59,7 @@ def place_tyre(tyre: ObjectEstimate, diameter_m: float) -> TyrePlacement:
     """The tyre frame of an estimate, in metres for the given outer diameter."""
     axle = tyre.axle / np.linalg.norm(tyre.axle)
     up = tyre.up - (tyre.up @ axle) * axle
-    up /= np.linalg.norm(up)
-    axes = np.stack([np.cross(up, axle), up, axle])
+    axes = replace(tyre, axle=axle, up=up / np.linalg.norm(up)).axes
     return TyrePlacement(axes, np.asarray(tyre.centre, float), diameter_m / (2.0 * tyre.radius))
 
 

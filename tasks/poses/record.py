@@ -32,6 +32,11 @@ class ObjectEstimate:
     radius: float
     half_width: float
 
+    @property
+    def axes(self) -> NDArray[np.float64]:
+        """``(3, 3)`` rows are the tyre frame's axes in the world: right of the face, up, axle."""
+        return np.stack([np.cross(self.up, self.axle), self.up, self.axle])
+
 
 @dataclass(frozen=True)
 class PoseEstimate:

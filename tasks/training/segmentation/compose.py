@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.imaging.images import with_jpeg_losses
+from tasks.imaging.masks import foreground
 from tasks.matting.parts import BACKGROUND, RIM, RUBBER
 from tasks.matting.segmenter import MARGIN
 
@@ -162,9 +163,9 @@ class _Scene:
         if rng.random() < 0.4:
             for _ in range(int(rng.integers(1, 3))):
                 mask = self._thing(self._near(centre, span, 0.36, 0.75), 0.6 * span)
-                self.parts[mask > 127] = BACKGROUND
+                self.parts[foreground(mask)] = BACKGROUND
         if rng.random() < _POSTS_BEFORE:
-            self.parts[self._posts(centre, span) > 127] = BACKGROUND
+            self.parts[foreground(self._posts(centre, span))] = BACKGROUND
         if rng.random() < 0.08:
             self._other_tyre(centre, span, rng.uniform(0.62, 0.85))
         if rng.random() < 0.06:
@@ -257,7 +258,7 @@ class _Scene:
         size = span * self.rng.uniform(0.4, self.largest_other)
         image, alpha, _ = self.tyre_at(at, size)
         self._cover(alpha, image)
-        self.parts[alpha > 127] = BACKGROUND
+        self.parts[foreground(alpha)] = BACKGROUND
 
     def paint_ground_like_rim(self, tyre: Layers) -> None:
         """One colour, about the rim's, that fades to another, instead of the ground."""
@@ -275,7 +276,7 @@ class _Scene:
             self._shadow(alpha, span)
         if rng.random() < 0.5:
             contours, _ = cv2.findContours(
-                (alpha > 127).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
+                foreground(alpha).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
             )
             filled = np.zeros_like(alpha)
             cv2.drawContours(filled, contours, -1, 255, cv2.FILLED)
@@ -283,7 +284,7 @@ class _Scene:
             at = _box(filled)
             self.image[at] *= 1 - dark * filled[at][..., None]
         self._cover(alpha, image)
-        seen = alpha > 127
+        seen = foreground(alpha)
         self.parts[seen] = parts[seen]
 
     def _shadow(self, alpha: Image, span: float) -> None:
@@ -396,7 +397,7 @@ class _Scene:
         mask[int(max(low, 0)) :] = 0
         cv2.ellipse(mask, _point(np.array([centre[0], low])), axes, 0, 0, 360, 0, -1, cv2.LINE_AA)
         self._blend(mask, _colour(rng))
-        self.parts[mask > 127] = BACKGROUND
+        self.parts[foreground(mask)] = BACKGROUND
 
 
 def photographed(image: NDArray[np.generic], rng: Rng) -> Image:

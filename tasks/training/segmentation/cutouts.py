@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.geometry.crop import camera_of_crop, crop_of_box
+from tasks.imaging.masks import foreground
 from tasks.matting.parts import BACKGROUND, RIM, RUBBER
 from tasks.synthetic.datasets.dataset import sample_view_camera
 from tasks.synthetic.datasets.shards import make_missing_shards, publish_shard
@@ -84,7 +85,7 @@ def parts_of(tyre: Tyre, face_index: NDArray[np.int32], alpha: Image) -> Image:
         alpha: ``(H, W)``; below a half the pixel is background.
     """
     part = np.where(tyre.part < Part.RIM, RUBBER, RIM).astype(np.uint8)
-    return np.where((face_index >= 0) & (alpha > 127), part[face_index], BACKGROUND)
+    return np.where((face_index >= 0) & foreground(alpha), part[face_index], BACKGROUND)
 
 
 def room(rng: np.random.Generator, side: int = SIDE_PX) -> Image:

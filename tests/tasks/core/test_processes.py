@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from tasks.core.processes import run_child, start_child
+
+NICENESS = str(os.nice(0)).encode()
+"""Of this process, from which a child has its own."""
 
 
 @pytest.fixture
@@ -27,7 +31,7 @@ def test_a_module_runs_with_its_arguments(module: str) -> None:
     child = start_child(module, "a b", "c", stdout=subprocess.PIPE)
     assert child.stdout is not None
     with child.stdout, child:
-        assert child.stdout.read().split() == [b"__main__", b"a", b"b", b"c", b"0"]
+        assert child.stdout.read().split() == [b"__main__", b"a", b"b", b"c", NICENESS]
         assert child.wait(timeout=600) == 0
 
 
@@ -36,7 +40,7 @@ def test_it_ends_where_the_pipe_to_its_parent_does(module: str) -> None:
     child = start_child(module, "wait", stdout=subprocess.PIPE)
     assert child.stdin is not None
     assert child.stdout is not None
-    assert child.stdout.readline().split()[-1] == b"0"
+    assert child.stdout.readline().split()[-1] == NICENESS
     assert child.poll() is None
     child.stdin.close()
     assert child.wait(timeout=600) == -15
@@ -47,6 +51,6 @@ def test_one_that_is_waited_for_is_nice_and_its_failure_told(
     module: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     run_child(module, "x", niceness=3)
-    assert capfd.readouterr().out.split() == ["__main__", "x", "3"]
+    assert capfd.readouterr().out.split() == ["__main__", "x", str(os.nice(0) + 3)]
     with pytest.raises(RuntimeError, match="child_of_test ended with exit code 7"):
         run_child(module, "7")
