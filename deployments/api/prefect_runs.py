@@ -343,7 +343,7 @@ class PrefectRuns:
         answer = await self._request("POST", "/task_runs/filter", json=query)
         return list(answer.json()) if answer.status_code == 200 else []
 
-    async def tell(self, events: Sequence[Mapping[str, Any]]) -> None:
+    async def emit_events(self, events: Sequence[Mapping[str, Any]]) -> None:
         """Have the server note events."""
         await self._request("POST", "/events", json=list(events))
 

@@ -63,15 +63,15 @@ def flat_parts(atlas: TyreAtlas) -> list[FlatPart]:
 def flat_files(atlas: TyreAtlas) -> dict[str, bytes]:
     """The pictures as PNG and their scale as JSON, by what is added to the mesh's name."""
     files = {}
-    pictures = []
+    images = []
     for part in flat_parts(atlas):
         files[f".{part.name}.png"] = _png(part.colours[..., ::-1])
         files[f".{part.name}.provenance.png"] = _png(part.provenance)
-        pictures.append(_scale(part, atlas))
+        images.append(_scale(part, atlas))
     record = {
         "angle": "degrees clockwise from the top, as seen from the outer face",
         "provenance": {kind.name.lower(): int(kind) for kind in Provenance},
-        "pictures": pictures,
+        "pictures": images,
     }
     files[".atlas.json"] = json.dumps(record, indent=2).encode() + b"\n"
     return files

@@ -163,13 +163,13 @@ def align_scans(new: Scan, other: Scan, config: CompareConfig) -> Alignment:
 def _spin(new: Scan, other: Scan, scale: float, config: CompareConfig) -> Spin | None:
     """How the other tyre is turned, by its sidewalls at a scale; None where nothing tells it."""
     walls = [[scan.parts[n] for n in (OUTER, INNER) if n in scan.parts] for scan in (new, other)]
-    pictures = _common([*((p, 1.0) for p in walls[0]), *((p, scale) for p in walls[1])])
-    if not all(walls) or pictures is None:
+    images = _common([*((p, 1.0) for p in walls[0]), *((p, scale) for p in walls[1])])
+    if not all(walls) or images is None:
         return None
     count = len(walls[0])
     return find_spin(
-        {p.name: picture for p, picture in zip(walls[0], pictures[:count], strict=True)},
-        {p.name: picture for p, picture in zip(walls[1], pictures[count:], strict=True)},
+        {p.name: image for p, image in zip(walls[0], images[:count], strict=True)},
+        {p.name: image for p, image in zip(walls[1], images[count:], strict=True)},
         config,
     )
 
@@ -184,17 +184,17 @@ def _by_marks(
         here, there = new.parts.get(name), other.parts.get(other_face(name, faces))
         if here is None or there is None:
             continue
-        pictures = _common([(here, 1.0), (there, scale)])
-        if pictures is not None:
+        images = _common([(here, 1.0), (there, scale)])
+        if images is not None:
             turn = columns if name == OUTER else -columns
-            sets.append(_found(pictures, turn, here, there, scale))
+            sets.append(_found(images, turn, here, there, scale))
     sets = [s for s in sets if len(s.new)]
     num_marks = sum(int((~s.ring).sum()) for s in sets)
     if num_marks < _MIN_MARKS:
         return None
     placement, residuals = _fit(sets, _start(faces, columns), scale)
     reach = float(np.mean([np.hypot(s.new[:, 0], s.new[:, 1]).mean() for s in sets]))
-    spread = random_effects_sd(_sector_means(sets, residuals))
+    registration_sd = random_effects_sd(_sector_means(sets, residuals))
     flat = np.concatenate([r[~s.ring, :2] for s, r in zip(sets, residuals, strict=True)])
     axle = placement.rotation @ np.array([0.0, 0.0, 1.0 if faces == "same" else -1.0])
     base = np.eye(3) if faces == "same" else _TURN_OVER
@@ -210,12 +210,12 @@ def _by_marks(
         spin.runner_up,
         spin.deviations,
         1.0 / placement.scale,
-        spread / reach,
+        registration_sd / reach,
         math.degrees(math.acos(min(1.0, abs(float(axle[2]))))),
         tuple(1000.0 * float(v) for v in placement.translation),  # type: ignore[arg-type]
         num_marks,
         1000.0 * float(np.sqrt(np.median((flat**2).sum(axis=1)))),
-        1000.0 * spread,
+        1000.0 * registration_sd,
     )
 
 
@@ -230,14 +230,14 @@ def _common(parts: Sequence[tuple[FlatPart, float]]) -> list[PolarImage] | None:
 
 
 def _found(
-    pictures: Sequence[PolarImage],
+    images: Sequence[PolarImage],
     columns: int,
     new: FlatPart,
     other: FlatPart,
     scale: float,
 ) -> _Found:
     """Marks and rings of one face, where they lie in both frames."""
-    first, second = pictures
+    first, second = images
     marks, rings = follow_marks(first, second, columns), match_rings(first, second, columns)
     turn = columns * 2 * math.pi / COLUMNS
     here = np.concatenate([marks.new, np.stack([rings.angle, rings.new], axis=1)])

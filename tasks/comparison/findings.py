@@ -71,7 +71,7 @@ class Finding:
         return rounded | {"angle_deg": None if angle is None else angle % 360}
 
 
-def place_of(finding: Mapping[str, Any]) -> str:
+def location_of(finding: Mapping[str, Any]) -> str:
     """Where a finding of a record is, for people: part and angle."""
     angle = finding["angle_deg"]
     part = str(finding["part"]).replace("-", " ")

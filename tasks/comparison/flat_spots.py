@@ -126,8 +126,8 @@ def flat_spots(
     known = np.isfinite(change)
     if known.mean() < _LEAST_KNOWN / 2:
         return [], float("nan")
-    spread = robust_sd(change[known])
-    least = max(config.min_spot_px * pixel_m, _NOISES * spread)
+    deviation = robust_sd(change[known])
+    least = max(config.min_spot_px * pixel_m, _NOISES * deviation)
     radius = float(grid.section[:, 0].max())
     found, left = [], np.where(known, change, 0.0)
     while left.min() < -least:

@@ -93,12 +93,12 @@ def part_pairs(
         if there is None:
             continue
         section = _rows_of(part)
-        pictures = _over_each_other(part, there, section, alignment)
-        if pictures is not None:
+        images = _over_each_other(part, there, section, alignment)
+        if images is not None:
             tolerance = _tolerance(alignment, config)
-            difference, noise = _difference(*pictures, tolerance)
+            difference, noise = _difference(*images, tolerance)
             difference *= _within(name, len(section))
-            pairs.append(PartPair(name, section, *pictures, difference, noise, tolerance))
+            pairs.append(PartPair(name, section, *images, difference, noise, tolerance))
     return pairs
 
 
@@ -166,7 +166,7 @@ def _over_each_other(
 
 
 def _sampled(
-    picture: PolarImage, rows: Float32Array, columns: Float32Array, radii: FloatArray
+    image: PolarImage, rows: Float32Array, columns: Float32Array, radii: FloatArray
 ) -> PolarImage:
     """A picture at other places; its columns go round."""
     pad = 8
@@ -178,9 +178,9 @@ def _sampled(
         )
         return np.asarray(moved, np.float32)
 
-    inside = (rows >= 0) & (rows <= len(picture.known) - 1)
-    known = (sample(picture.known.astype(np.float32)) > 0.99) & inside
-    return PolarImage(sample(picture.brightness), sample(picture.marks), known, radii)
+    inside = (rows >= 0) & (rows <= len(image.known) - 1)
+    known = (sample(image.known.astype(np.float32)) > 0.99) & inside
+    return PolarImage(sample(image.brightness), sample(image.marks), known, radii)
 
 
 def _difference(

@@ -64,7 +64,7 @@ def polar_image(part: FlatPart, scale: float, radii: FloatArray) -> PolarImage:
     own = scale * part.section[:, 0]
     rising = np.maximum.accumulate(own[::-1])  # a belly may make a radius occur twice
     rows = np.interp(radii, rising, np.arange(len(own))[::-1].astype(np.float64))
-    return _picture(part, rows, (radii <= rising[-1]) & (radii >= rising[0]), radii)
+    return _polar_image(part, rows, (radii <= rising[-1]) & (radii >= rising[0]), radii)
 
 
 def strip_image(part: FlatPart, scale: float, heights: FloatArray) -> PolarImage:
@@ -79,10 +79,10 @@ def strip_image(part: FlatPart, scale: float, heights: FloatArray) -> PolarImage
     rising = np.maximum.accumulate(own[:, 1])
     rows = np.interp(heights, rising, np.arange(len(own), dtype=np.float64))
     radii = np.interp(heights, rising, own[:, 0])
-    return _picture(part, rows, (heights >= rising[0]) & (heights <= rising[-1]), radii)
+    return _polar_image(part, rows, (heights >= rising[0]) & (heights <= rising[-1]), radii)
 
 
-def _picture(
+def _polar_image(
     part: FlatPart, rows: FloatArray, inside: NDArray[np.bool_], radii: FloatArray
 ) -> PolarImage:
     """A part at some of its rows ``(H,)``, and which of them lie on it."""
@@ -106,8 +106,8 @@ def _standing_out(values: Float32Array, known: NDArray[np.bool_]) -> Float32Arra
     share = np.maximum(_around(known.astype(np.float32)), 1e-3)
     away = values - _around(values * known) / share
     away[~known] = 0.0
-    spread = np.sqrt(_around(np.square(away)) / share)
-    marks = np.clip(away / (spread + _FLOOR), -_LOUDEST, _LOUDEST)
+    deviation = np.sqrt(_around(np.square(away)) / share)
+    marks = np.clip(away / (deviation + _FLOOR), -_LOUDEST, _LOUDEST)
     return np.asarray(np.where(known, marks, 0.0), np.float32)
 
 
@@ -240,10 +240,10 @@ def match_rings(new: PolarImage, other: PolarImage, columns: int) -> Rings:
     return Rings(np.array(angles), np.array(here), np.array(there))
 
 
-def _edges(picture: PolarImage, columns: int) -> FloatArray:
+def _edges(image: PolarImage, columns: int) -> FloatArray:
     """``(H, SECTORS)`` change of brightness along the radius, not finite where little is known."""
-    values = np.roll(picture.brightness, -columns, axis=1).astype(np.float64)
-    known = np.roll(picture.known, -columns, axis=1)
+    values = np.roll(image.brightness, -columns, axis=1).astype(np.float64)
+    known = np.roll(image.known, -columns, axis=1)
     bounds = np.linspace(0, COLUMNS, _SECTORS + 1).astype(int)[:-1]
     count = np.add.reduceat(known, bounds, axis=1, dtype=np.int64)
     mean = np.add.reduceat(np.where(known, values, 0.0), bounds, axis=1) / np.maximum(count, 1)

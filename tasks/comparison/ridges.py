@@ -101,7 +101,7 @@ def without_dark_lines(image: Float32Array, columns: int, rows: int) -> Float32A
 def standing_out(
     values: Float32Array,
     usable: NDArray[np.bool_],
-    least_spread: float,
+    min_deviation: float,
     away: Float32Array | None = None,
 ) -> Float32Array:
     """How far values lie from the median of their row, in spreads of it; 0 where not usable.
@@ -112,7 +112,7 @@ def standing_out(
     Args:
         values: ``(H, W)`` what the rows' medians and spreads are taken of.
         usable: ``(H, W)``.
-        least_spread: Where a tyre is clean and smooth, hardly anything differs by chance.
+        min_deviation: Where a tyre is clean and smooth, hardly anything differs by chance.
         away: ``(H, W)`` what is told in these spreads instead of the distance from the median.
     """
     out = np.zeros(values.shape, np.float32)
@@ -121,12 +121,12 @@ def standing_out(
     medians = [np.median(row[m]) if m.any() else 0.0 for row, m in zip(values, usable, strict=True)]
     rest = values - np.array(medians)[:, None]
     normal = NormalDist().inv_cdf(0.75)
-    least = max(float(np.median(np.abs(rest[usable]))) / normal, least_spread)
-    deviation = rest if away is None else away
+    least = max(float(np.median(np.abs(rest[usable]))) / normal, min_deviation)
+    distance = rest if away is None else away
     for k, known in enumerate(usable):
         if known.sum() >= _MIN_COLUMNS:
-            spread = max(float(np.median(np.abs(rest[k, known]))) / normal, least)
-            out[k, known] = deviation[k, known] / spread
+            deviation = max(float(np.median(np.abs(rest[k, known]))) / normal, least)
+            out[k, known] = distance[k, known] / deviation
     return out
 
 

@@ -34,9 +34,9 @@ def coloured(mesh: ReadMesh, colouring: Colouring) -> FloatArray:
         return np.tile(_light_of([PALETTE["body"]]), (count, 1))
     nothing = np.zeros(count)
     if colouring == "disagreement":
-        spread = mesh.attributes.get("disagreement", nothing)
-        top = max(float(np.percentile(spread, TOP_PERCENTILE)), 1e-6)
-        return _along(PALETTE["spread"], spread / top)
+        disagreement = mesh.attributes.get("disagreement", nothing)
+        top = max(float(np.percentile(disagreement, TOP_PERCENTILE)), 1e-6)
+        return _along(PALETTE["spread"], disagreement / top)
     seen = mesh.attributes.get("seen_by", nothing)
     colours = _along(PALETTE["seen"], (seen - 1) / max(float(seen.max()) - 1, 1.0))
     inferred = mesh.attributes.get("inferred", nothing) > 0.5

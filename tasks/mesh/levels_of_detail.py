@@ -176,12 +176,12 @@ class _Encoded:
     Args:
         document: The glTF.
         data: Its buffer.
-        places: ``(V, 3)`` where the simplified mesh's vertices are.
+        positions: ``(V, 3)`` where the simplified mesh's vertices are.
     """
 
     document: dict[str, Any]
     data: bytes
-    places: FloatArray
+    positions: FloatArray
 
     def glb(self, lost: Deviation | None = None) -> bytes:
         """The GLB, which tells what was lost."""
@@ -225,11 +225,11 @@ def _fitted(
         return None
     simple, made = found
     if len(simple.faces) == len(full.faces):
-        lost = deviation_of(np.linalg.norm(made.places - full.vertices, axis=1))
+        lost = deviation_of(np.linalg.norm(made.positions - full.vertices, axis=1))
     else:
-        lost = deviation(full.vertices, _normals_of(full), simple, made.places)
+        lost = deviation(full.vertices, _normals_of(full), simple, made.positions)
     written = made.document["accessors"][0]["count"]  # without those that no face is left of
-    level = _level(made.glb(lost), made.places, simple.faces, lost, written)
+    level = _level(made.glb(lost), made.positions, simple.faces, lost, written)
     return replace(level, simple=simple)
 
 

@@ -95,7 +95,7 @@ class Studio:
         ).astype(np.float32)
         self._lens: _Lens | None = None
 
-    def picture(
+    def render(
         self, azimuth_deg: float, elevation_deg: float, width: int, height: int
     ) -> NDArray[np.uint8]:
         """The mesh from a side, filling the picture.
@@ -124,10 +124,10 @@ class Studio:
     def turntable(
         self, elevation_deg: float, width: int, height: int, count: int
     ) -> Iterator[NDArray[np.uint8]]:
-        """Once round the mesh, in ``count`` pictures as of :meth:`picture`."""
+        """Once round the mesh, in ``count`` pictures as of :meth:`render`."""
 
         def taken(number: int) -> NDArray[np.uint8]:
-            return self.picture(360.0 * number / count, elevation_deg, width, height)
+            return self.render(360.0 * number / count, elevation_deg, width, height)
 
         for begin in range(0, count, _AT_ONCE):
             yield from in_threads(taken, range(begin, min(begin + _AT_ONCE, count)))

@@ -169,7 +169,7 @@ def _pinched(vertices: FloatArray, faces: NDArray[np.int32]) -> NDArray[np.bool_
 
 
 def deviation(
-    full: FloatArray, normals: FloatArray, simple: Simplified, places: FloatArray
+    full: FloatArray, normals: FloatArray, simple: Simplified, positions: FloatArray
 ) -> Deviation:
     """How far a mesh's vertices are from the surface that stands for it.
 
@@ -180,12 +180,12 @@ def deviation(
         full: ``(N, 3)`` vertices of the mesh, metres.
         normals: ``(N, 3)`` its unit normals.
         simple: What stands for it.
-        places: ``(V, 3)`` where its vertices are written.
+        positions: ``(V, 3)`` where its vertices are written.
     """
     from tasks.geometry.ray_caster import RayCaster
 
-    off = np.linalg.norm(full - places[simple.origin], axis=1)
-    caster = RayCaster(places, simple.faces, scale=_PER_METRE)
+    off = np.linalg.norm(full - positions[simple.origin], axis=1)
+    caster = RayCaster(positions, simple.faces, scale=_PER_METRE)
     for way in (normals, -normals):
         along = caster.distances(full - _REACH_M * way, way).astype(np.float64)
         off = np.minimum(off, np.abs(along - _REACH_M))

@@ -30,7 +30,7 @@ _RINGS: FloatArray = np.linspace(0.15, 0.93, 80)
 _AROUND = 2.0 * np.pi * np.arange(120) / 120
 """Angles at which a ring is looked at."""
 
-_FAINT = 4.0
+_SATURATION = 4.0
 """Step of grey from ring to ring, of 256, from which on an edge counts whole: where edges lie
 counts, not how the light makes them stand out."""
 
@@ -69,7 +69,7 @@ class Circles:
     sharpness: float
 
 
-class MeanPicture:
+class MeanImage:
     """What frames show on average, to a camera at rest.
 
     Args:
@@ -111,7 +111,7 @@ class MeanPicture:
         u, v = np.moveaxis(at, 2, 0).astype(np.float32)
         shown = cv2.remap(self._blurred[blur], u, v, cv2.INTER_LINEAR)
         step = np.diff(shown.astype(np.float64), axis=0)
-        step /= np.abs(step) + _FAINT
+        step /= np.abs(step) + _SATURATION
         return float(
             (step.mean(axis=1) ** 2).sum() / max(float((step**2).mean(axis=1).sum()), 1e-9)
         )

@@ -48,20 +48,20 @@ def unrolled(images: Sequence[NDArray[np.uint8]], pixels: Sequence[FloatArray]) 
     for image, at in zip(images, pixels, strict=True):
         u, v = np.moveaxis(at - 0.5, 2, 0).astype(np.float32)
         lines.append(cv2.remap(image, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
-    pictures = np.stack(lines).astype(np.float64)
-    pictures -= pictures.mean(axis=0)
-    return np.asarray(pictures - pictures.mean(axis=2, keepdims=True))
+    rings = np.stack(lines).astype(np.float64)
+    rings -= rings.mean(axis=0)
+    return np.asarray(rings - rings.mean(axis=2, keepdims=True))
 
 
-def turns_of(pictures: FloatArray) -> Turns:
+def turns_of(images: FloatArray) -> Turns:
     """By what angles the rings turn, for each pair of frames.
 
     Args:
-        pictures: ``(N, R, A)`` from :func:`unrolled`.
+        images: ``(N, R, A)`` from :func:`unrolled`.
     """
-    count, _, cells = pictures.shape
-    spectra = np.fft.rfft(pictures, axis=2)
-    size = np.linalg.norm(pictures, axis=2) + 1e-3
+    count, _, cells = images.shape
+    spectra = np.fft.rfft(images, axis=2)
+    size = np.linalg.norm(images, axis=2) + 1e-3
     step = 2.0 * np.pi / cells
     resting = np.abs(wrapped(step * np.arange(cells))) < _AT_REST
     turns = []

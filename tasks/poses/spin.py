@@ -48,7 +48,7 @@ from tasks.poses.spin_angles import (
     NEAR_SHOWN,
     angles_from_turns,
     angles_on,
-    face_places,
+    ring_pixels,
     turns_matched,
     turns_shown,
 )
@@ -88,7 +88,7 @@ _AS_SHARP = 0.8
 _CONTRADICTED = np.radians(1.0)
 """Circles that put the axle farther off contradict the points that were followed."""
 
-_HELD_SHARE = 0.7
+_MIN_SUPPORT = 0.7
 """Least share of the observations that must agree with the axle of the circles, too, for it to be
 taken: about a wrong one most do not."""
 
@@ -159,7 +159,7 @@ def follow_spin(
     fit, turning = found
     if not film.images:
         return turning
-    return _held_to_circles(fit, turning, film, guesses[0].focal)
+    return _fixed_by_circles(fit, turning, film, guesses[0].focal)
 
 
 def _likeliest(
@@ -171,7 +171,7 @@ def _likeliest(
     return max(found, key=lambda each: each[1].agreement * each[1].support, default=None)
 
 
-def _held_to_circles(fit: _Fit, free: Turning, film: SpinFilm, focal: float) -> Turning:
+def _fixed_by_circles(fit: _Fit, free: Turning, film: SpinFilm, focal: float) -> Turning:
     """The fit, or one about the axle of the circles that the pictures' average shows.
 
     Points that cover one side of a tyre alone fit axles that are 12 degrees off, and its outline
@@ -183,7 +183,7 @@ def _held_to_circles(fit: _Fit, free: Turning, film: SpinFilm, focal: float) -> 
         film: What is known of the film.
         focal: The assumed focal length.
     """
-    mean = film.mean_picture
+    mean = film.mean_image
     camera = replace(fit.guess(), focal=focal).camera(film.outlines[0])
     face = fit.face()
     towards = -(np.sign(fit.model.centre @ fit.model.axis) or 1.0) * fit.model.axis
@@ -199,7 +199,7 @@ def _held_to_circles(fit: _Fit, free: Turning, film: SpinFilm, focal: float) -> 
         return free
     guess = guess_about(best, focal, fit.model.principal, film)
     from_face = _followed(guess, film, hold_axle=True)
-    if from_face is None or len(from_face.seen.frame) < _HELD_SHARE * len(fit.seen.frame):
+    if from_face is None or len(from_face.seen.frame) < _MIN_SUPPORT * len(fit.seen.frame):
         return free
     found = replace(_turning(from_face, film), axle_apart_deg=free.axle_apart_deg)
     return found if found.agreement >= free.agreement else free
@@ -294,8 +294,8 @@ def _followed_by_patches(guess: Guess, film: SpinFilm) -> _Fit | None:
     for reach in (_NEIGHBOURS, _NEIGHBOURS, len(film.order), len(film.order)):
         if angles is None:
             return None
-        places = face_places(guess, film, PATCH_RINGS)
-        found = follow_patches(unrolled(film.images, places), places, angles, reach)
+        pixels = ring_pixels(guess, film, PATCH_RINGS)
+        found = follow_patches(unrolled(film.images, pixels), pixels, angles, reach)
         _, seen = found.of_longest_tracks(_ENOUGH).renumbered()
         if len(seen.frame) < least:
             return None

@@ -39,7 +39,7 @@ _AT_REST = np.radians(5.0)
 NEAR_SHOWN = np.radians(1.5)
 """Pictures of a face tell its turn so well: a match that turns otherwise is of what does not."""
 
-_FAINT = 0.002
+_MIN_SHARE = 0.002
 """Share of what one source tells that counts for angles that it tells nothing of."""
 
 LEAST_SWEEP = np.radians(60.0)
@@ -89,7 +89,7 @@ def angles_from_turns(
 
     def support(angles: FloatArray) -> float:
         return float(plausibility(angles)) * math.prod(
-            max(votes.share(angles), _FAINT) for _, votes in telling
+            max(votes.share(angles), _MIN_SHARE) for _, votes in telling
         )
 
     turned = [angles for angles in refined if abs(angles[-1]) > LEAST_SWEEP]
@@ -100,10 +100,10 @@ def turns_shown(guess: Guess, film: SpinFilm) -> Turns:
     """By how much pictures of the face turn about the axle, radians; nothing without pictures."""
     if not film.images:
         return []
-    return turns_of(unrolled(film.images, face_places(guess, film, RINGS)))
+    return turns_of(unrolled(film.images, ring_pixels(guess, film, RINGS)))
 
 
-def face_places(guess: Guess, film: SpinFilm, rings: FloatArray) -> list[FloatArray]:
+def ring_pixels(guess: Guess, film: SpinFilm, rings: FloatArray) -> list[FloatArray]:
     """For each frame ``(R, A, 2)``, the pixels of rings of the face (radii of the tyre)."""
     solid, (first, second) = guess.solid, tangents(guess.solid.axle)
     around = 2.0 * np.pi * np.arange(AROUND) / AROUND

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.imaging.images import read_grey
-from tasks.poses.face_circles import MeanPicture
+from tasks.poses.face_circles import MeanImage
 from tasks.poses.outline import Outline
 from tasks.poses.sfm import Matches
 from tasks.poses.stabilisation import Steadying
@@ -77,9 +77,9 @@ class SpinFilm:
         return median_outline([steady(k, outline) for k, outline in enumerate(self.outlines)])
 
     @cached_property
-    def mean_picture(self) -> MeanPicture:
+    def mean_image(self) -> MeanImage:
         """What it would see on average."""
-        return MeanPicture(self.images, self.steadying, self.typical)
+        return MeanImage(self.images, self.steadying, self.typical)
 
     @cached_property
     def steady_matches(self) -> list[Matches]:

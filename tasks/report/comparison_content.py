@@ -53,14 +53,14 @@ def comparison_content(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def picture_of(mesh: ReadMesh) -> str:
+def rendering_of(mesh: ReadMesh) -> str:
     """The mesh from three sides, as a ``data:`` address: what is printed, and shown without WebGL.
 
     Args:
         mesh: As the viewer shows it.
     """
     studio = Studio(mesh)
-    views = [studio.picture(*_side(eye), _VIEW_PX, _VIEW_PX) for eye in VIEWS.values()]
+    views = [studio.render(*_side(eye), _VIEW_PX, _VIEW_PX) for eye in VIEWS.values()]
     return data_uri(np.ascontiguousarray(np.hstack(views)[..., ::-1]), _QUALITY)
 
 
@@ -179,12 +179,12 @@ def _face(pair: PartPair, change: Change, found: list[Finding]) -> dict[str, Any
     }
 
 
-def _shown(picture: PolarImage) -> NDArray[np.uint8]:
+def _shown(image: PolarImage) -> NDArray[np.uint8]:
     """A picture with its light evened out, so that both can be looked at side by side."""
-    known = picture.brightness[picture.known]
+    known = image.brightness[image.known]
     if not known.size:
-        return np.zeros((*picture.known.shape, 3), np.uint8)
+        return np.zeros((*image.known.shape, 3), np.uint8)
     low, high = np.quantile(known, (0.01, 0.99))
-    grey = np.clip((picture.brightness - low) / max(high - low, 1e-3), 0, 1)
-    grey = np.where(picture.known, 30 + 200 * grey, 20)
+    grey = np.clip((image.brightness - low) / max(high - low, 1e-3), 0, 1)
+    grey = np.where(image.known, 30 + 200 * grey, 20)
     return np.ascontiguousarray(cv2.cvtColor(grey.astype(np.uint8), cv2.COLOR_GRAY2BGR))

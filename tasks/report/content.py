@@ -85,15 +85,15 @@ def gather_content(
     way = way_of(poses)
     alphas = masks.paths()
     shown, others = [], [v.index for v in selection.verdicts if not v.taken]
-    pictured = {others[k] for k in evenly(len(others), config.max_thumbnails)}
+    thumbnailed = {others[k] for k in evenly(len(others), config.max_thumbnails)}
     for verdict, candidate in zip(selection.verdicts, frames.candidates, strict=True):
-        picture = ""
-        if verdict.taken or verdict.index in pictured:
+        address = ""
+        if verdict.taken or verdict.index in thumbnailed:
             longest = config.chosen_px if verdict.taken else config.thumbnail_px
             image = bounded(read_image(frames.path(verdict.index)), longest)
             if verdict.index in alphas:
                 image = _outlined(image, bounded(read_mask(alphas[verdict.index]), longest))
-            picture = data_uri(image, config.jpeg_quality)
+            address = data_uri(image, config.jpeg_quality)
         shown.append(
             Shown(
                 verdict.index,
@@ -103,7 +103,7 @@ def gather_content(
                 candidate.source,
                 verdict.scores.sharpness if verdict.scores else None,
                 way.angles_deg.get(verdict.index),
-                picture,
+                address,
             )
         )
     kinds = {frame.index: frame.kind for frame in shown}
@@ -124,7 +124,7 @@ def gather_content(
     }
 
 
-def pictures_of(views: Image, config: ReportConfig) -> dict[str, str]:
+def images_of(views: Image, config: ReportConfig) -> dict[str, str]:
     """The mesh as a picture and as a thumbnail.
 
     Args:

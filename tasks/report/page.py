@@ -153,9 +153,13 @@ def _card(frame: Mapping[str, Any]) -> Markup:
 def _labelled(frame: Mapping[str, Any], *, film: bool) -> dict[str, Any]:
     time = f"{frame['time_s']:.1f}\N{NO-BREAK SPACE}s" if film else printable(frame["source"])
     angle = frame["angle_deg"]
-    place = time if angle is None else f"{time}, {bearing(angle)}"
+    caption = time if angle is None else f"{time}, {bearing(angle)}"
     # why it was kept aside stands above all of them
-    return {**frame, "place": place, "why": "" if frame["kind"] == "held-out" else frame["reason"]}
+    return {
+        **frame,
+        "place": caption,
+        "why": "" if frame["kind"] == "held-out" else frame["reason"],
+    }
 
 
 def _facts(metadata: Mapping[str, Any]) -> list[str]:

@@ -90,8 +90,8 @@ def libraries(module: str, root: Path = ROOT) -> dict[str, str]:
         for path in dependencies(module, root).values()
         for name in source_imports(path)
     }
-    foreign = imported - {*PACKAGES, "configs"} - sys.stdlib_module_names
-    return {name: _installed(name) for name in sorted(foreign)}
+    third_party = imported - {*PACKAGES, "configs"} - sys.stdlib_module_names
+    return {name: _installed(name) for name in sorted(third_party)}
 
 
 @functools.cache

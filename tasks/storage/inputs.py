@@ -36,7 +36,7 @@ def natural_order(name: str) -> list[tuple[int, int, str]]:
     return [(0, int(p), "") if i % 2 else (1, 0, p) for i, p in enumerate(parts)]
 
 
-def pictures_in(folder: Path) -> list[Path]:
+def images_in(folder: Path) -> list[Path]:
     """The pictures of a folder in natural order."""
     found = (
         p
@@ -84,10 +84,10 @@ def check_input(source: Path) -> None:
     check_regular(source)
     with input_errors(source):
         if source.is_dir():
-            pictures = pictures_in(source)
-            for path in pictures:
+            images = images_in(source)
+            for path in images:
                 check_name(path)
-            if not pictures:
+            if not images:
                 raise bad_input(
                     "folder-no-images",
                     f"{source} holds no PNG or JPEG pictures",
@@ -146,7 +146,7 @@ def input_digest(source: Path) -> str:
     check_regular(source)
     with input_errors(source):
         if source.is_dir():
-            listing = [(p.name, sha256_of(p)) for p in pictures_in(source)]
+            listing = [(p.name, sha256_of(p)) for p in images_in(source)]
             return hashlib.sha256(canonical(listing)).hexdigest()
         return sha256_of(source)
 

@@ -26,7 +26,7 @@ _STEPS, _ANGLES = 721, 96
 """Rays of a section, from -180° to 180°, and sections round the axle."""
 _QUANTILE = 0.8
 """Of the distances round the axle: the tops of a tread's blocks, but no outlier."""
-_MAX_SPREAD = 0.05
+_MAX_RANGE = 0.05
 """Distances round the axle may differ by so many outer radii, 10th to 90th percentile."""
 _MAX_JUMP = 0.015
 """Below the shoulders, distances of three neighbouring rays may be so far from a straight line,
@@ -119,7 +119,7 @@ def fit_outer_profile(
     jump[1:-1] = np.abs(np.diff(typical, n=2))
     sound = (
         (met.mean(axis=1) > 0.9)
-        & (high - low < _MAX_SPREAD * reach)
+        & (high - low < _MAX_RANGE * reach)
         & ((jump < _MAX_JUMP * reach) | (section[:, 0] > _SHOULDER * reach))
         & (section[:, 0] > _MIN_RADIUS * reach)
     )

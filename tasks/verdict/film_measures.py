@@ -89,8 +89,8 @@ def roundness(outline: Outline) -> float:
     if area <= 0:
         return 0.0
     centre = np.array([moments["m10"], moments["m01"]]) / area
-    spread = np.array([[moments["mu20"], moments["mu11"]], [moments["mu11"], moments["mu02"]]])
-    values, vectors = np.linalg.eigh(spread / area)
+    covariance = np.array([[moments["mu20"], moments["mu11"]], [moments["mu11"], moments["mu02"]]])
+    values, vectors = np.linalg.eigh(covariance / area)
     turn = np.linspace(0, 2 * np.pi, 96, endpoint=False)
     circle = np.stack([np.cos(turn), np.sin(turn)], axis=1)
     ellipse = centre + (circle * 2.0 * np.sqrt(np.maximum(values, 1e-9))) @ vectors.T

@@ -52,7 +52,7 @@ def first_word(
             "roundness": float(max((g.roundness for g in frontal), default=math.nan)),
             "about_arc_deg": arc_from_aspects([g.aspect for g in seen if not g.cut_off]),
         }
-        reasons += [*_pictures(figures, config), *_way(figures, config)]
+        reasons += [*_image_quality(figures, config), *_way(figures, config)]
     ordered = worst_first(reasons)
     known = {name: value for name, value in figures.items() if math.isfinite(value)}
     return Judgement(ordered, known, tuple(dict.fromkeys(r.advice for r in ordered)))
@@ -79,7 +79,7 @@ def _movement(movement: Movement, config: InspectConfig) -> Iterable[Reason]:
         )
 
 
-def _pictures(figures: dict[str, float], config: InspectConfig) -> Iterable[Reason]:
+def _image_quality(figures: dict[str, float], config: InspectConfig) -> Iterable[Reason]:
     if figures["brightness"] < config.min_brightness:
         yield Reason(
             "film-dark",

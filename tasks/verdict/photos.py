@@ -93,8 +93,10 @@ def photo_agreement(predicted: Prediction, photo: NDArray[np.uint8], mask: MaskA
     rendered, found = (_detail(g, region, sigma)[inner] for g in (predicted.grey, log_grey(photo)))
     if float(found.std()) < MIN_DETAIL:
         return float("nan")
-    spread = float(rendered.std() * found.std())
-    return float(((rendered - rendered.mean()) * (found - found.mean())).mean() / max(spread, 1e-9))
+    normaliser = float(rendered.std() * found.std())
+    return float(
+        ((rendered - rendered.mean()) * (found - found.mean())).mean() / max(normaliser, 1e-9)
+    )
 
 
 def _detail(grey: Float32Array, region: MaskArray, sigma: float) -> Float32Array:

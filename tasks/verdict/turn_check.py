@@ -111,8 +111,8 @@ def check_turn(poses: PoseEstimate, frame_paths: Mapping[int, Path], longest_px:
         ring = tyre.radius * np.linspace(inner, outer, _ACROSS)[:, None, None] * circle
         for height in _HEIGHTS:
             points = tyre.centre + side * height * tyre.half_width * tyre.axle + ring
-            pictures = np.stack([_seen(g, c, points) for g, c in zip(greys, cameras, strict=True)])
-            at_height, most = _coincidence(_turning_part(pictures, angles), angles, *pairs)
+            images = np.stack([_seen(g, c, points) for g, c in zip(greys, cameras, strict=True)])
+            at_height, most = _coincidence(_turning_part(images, angles), angles, *pairs)
             rings[n] = np.maximum(rings[n], at_height)
             shows[n] |= most > _SHOWS
     stated = rings[:, len(_RATES) // 2]
@@ -130,15 +130,15 @@ def _seen(grey: NDArray[np.float32], camera: Camera, points: FloatArray) -> Floa
     return np.asarray(found, np.float64)
 
 
-def _turning_part(pictures: FloatArray, angles: FloatArray) -> FloatArray:
+def _turning_part(images: FloatArray, angles: FloatArray) -> FloatArray:
     """Pictures ``(N, R, A)`` less what stays before the camera, and what varies slowly around.
 
     Args:
-        pictures: At angles of the tyre.
+        images: At angles of the tyre.
         angles: ``(N,)`` angle about the axle at which the camera is, radians.
     """
     shifts = np.rint(angles * _AROUND / (2.0 * np.pi)).astype(int)
-    fixed = np.stack([np.roll(p, -s, axis=1) for p, s in zip(pictures, shifts, strict=True)])
+    fixed = np.stack([np.roll(p, -s, axis=1) for p, s in zip(images, shifts, strict=True)])
     fixed -= np.median(fixed, axis=(1, 2), keepdims=True)
     fixed -= np.median(fixed, axis=0)
     moving = np.stack([np.roll(p, s, axis=1) for p, s in zip(fixed, shifts, strict=True)])
@@ -148,12 +148,12 @@ def _turning_part(pictures: FloatArray, angles: FloatArray) -> FloatArray:
 
 
 def _coincidence(
-    pictures: FloatArray, angles: FloatArray, first: NDArray[np.intp], second: NDArray[np.intp]
+    images: FloatArray, angles: FloatArray, first: NDArray[np.intp], second: NDArray[np.intp]
 ) -> tuple[FloatArray, float]:
     """Median correlation of pairs of pictures ``(N, R, A)``, at each of ``_RATES`` and at best."""
-    spectra = np.fft.rfft(pictures, axis=2).astype(np.complex64)
+    spectra = np.fft.rfft(images, axis=2).astype(np.complex64)
     product = (spectra[second] * spectra[first].conj()).sum(axis=1)
-    size = np.maximum(np.linalg.norm(pictures, axis=(1, 2)), 1e-9)
+    size = np.maximum(np.linalg.norm(images, axis=(1, 2)), 1e-9)
     by_shift = np.fft.irfft(product, n=_AROUND) / (size[first] * size[second])[:, None]
     turned = (angles[second] - angles[first]) * _AROUND / (2.0 * np.pi)
     shifts = np.rint(_RATES[:, None] * turned).astype(int) % _AROUND

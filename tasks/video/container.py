@@ -100,7 +100,7 @@ def probe(path: Path, config: ExtractConfig) -> None:
     with opened(path) as container:
         streams = films(container)
         if not streams:
-            raise no_picture(path)
+            raise no_frames(path)
         largest = max(streams, key=lambda stream: stream.width * stream.height)
         check_size(path.name, largest.width, largest.height, config)
 
@@ -125,7 +125,7 @@ def check_size(name: str, width: int, height: int, config: ExtractConfig) -> Non
         )
 
 
-def no_picture(path: Path) -> InputError:
+def no_frames(path: Path) -> InputError:
     """The error for a file without a film."""
     return bad_input(
         "video-no-picture",

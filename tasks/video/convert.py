@@ -71,8 +71,8 @@ def deinterlaced(
         source, graph.add("bwdif", "mode=send_frame:deint=all"), graph.add("buffersink")
     ).configure()
     window = [f if f is not None and _alike(f, frame) else frame for f in (before, frame, after)]
-    for picture in window:
-        graph.vpush(picture)
+    for neighbour in window:
+        graph.vpush(neighbour)
     graph.vpush(None)
     graph.vpull()
     return graph.vpull()

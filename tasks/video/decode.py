@@ -95,12 +95,12 @@ class Decoding:
             for number, frame in enumerate(self._frames(container, stream)):
                 order = self._order_of(frame, number)
                 index = order if self._timeline.stamped else number
-                picture = DecodedFrame(number, order, times_s[min(index, len(times_s) - 1)], frame)
+                decoded = DecodedFrame(number, order, times_s[min(index, len(times_s) - 1)], frame)
                 if frame.is_corrupt:
                     self._flagged.add(order)
                 self._one_each &= not frame.interlaced_frame
-                self._seen.append(_Seen(order, number, picture.time_s, frame.key_frame))
-                yield picture
+                self._seen.append(_Seen(order, number, decoded.time_s, frame.key_frame))
+                yield decoded
 
     def _frames(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
         context = stream.codec_context
@@ -142,13 +142,13 @@ class Decoding:
         """After a pass: packets, by order, that are damaged or lack what they build upon."""
         found = set(self._flagged)
         seen = sorted(self._seen)
-        keys = [picture for picture in seen if picture.key]
+        keys = [frame for frame in seen if frame.key]
         if not keys:
             return found
         if not self._starts_whole:  # the recording was entered in its middle
-            found |= {picture.order for picture in seen if picture.order < keys[0].order}
+            found |= {frame.order for frame in seen if frame.order < keys[0].order}
         if self._one_each:
-            decoded = {picture.order for picture in seen}
+            decoded = {frame.order for frame in seen}
             orders = [key.order for key in keys]
             for order, shown in enumerate(self._timeline.shown):
                 index = bisect_right(orders, order) - 1
@@ -171,18 +171,18 @@ class Decoding:
         seen = sorted(self._seen)
         bad = sorted(self.damaged())
         sound: list[tuple[int, float]] = []
-        whole = self._starts_whole or not any(picture.key for picture in seen)
+        whole = self._starts_whole or not any(frame.key for frame in seen)
         whole_before, key_time_s, next_bad = whole, 0.0, 0
-        for picture in seen:
-            while next_bad < len(bad) and bad[next_bad] < picture.order:
+        for frame in seen:
+            while next_bad < len(bad) and bad[next_bad] < frame.order:
                 whole, next_bad = False, next_bad + 1
-            if picture.key:
-                whole_before, whole, key_time_s = whole, True, picture.time_s
-            if next_bad < len(bad) and bad[next_bad] == picture.order:
+            if frame.key:
+                whole_before, whole, key_time_s = whole, True, frame.time_s
+            if next_bad < len(bad) and bad[next_bad] == frame.order:
                 whole, next_bad = False, next_bad + 1
-            if whole and (whole_before or picture.time_s >= key_time_s):
-                sound.append((picture.number, picture.time_s))
-        lost = set(bad) - {picture.order for picture in seen}
+            if whole and (whole_before or frame.time_s >= key_time_s):
+                sound.append((frame.number, frame.time_s))
+        lost = set(bad) - {frame.order for frame in seen}
         return sorted(sound), len(seen) + len(lost)
 
 

@@ -18,9 +18,9 @@ from tasks.core.phrasing import counted
 from tasks.core.progress import report
 from tasks.imaging.images import fov_by_exif, read_source_image, write_image
 from tasks.imaging.resizing import bounded
-from tasks.storage.inputs import bad_input, check_input, pictures_in
+from tasks.storage.inputs import bad_input, check_input, images_in
 from tasks.video.completeness import missing_share
-from tasks.video.container import check_size, no_picture
+from tasks.video.container import check_size, no_frames
 from tasks.video.convert import bounded_upright_size, deinterlaced, image_of, upright_size
 from tasks.video.decode import DecodedFrame, Decoding
 from tasks.video.frames import Candidate, Frames, evenly
@@ -98,12 +98,12 @@ def _from_video(
         chosen = {sound[i][0] for i in evenly_in_time([t for _, t in sound], config.max_candidates)}
         for candidate in found:
             (folder / candidate.file).unlink()
-        found = writer.write(decoding, lambda picture: picture.number in chosen)
+        found = writer.write(decoding, lambda decoded: decoded.number in chosen)
         lost = count - len(sound)
         left_out = f"damaged pictures of the video were left out: {lost} of {count}"
         warnings.append(f"{left_out} ({_COPY_AGAIN[0].lower()}{_COPY_AGAIN[1:]})")
     if not found:
-        raise no_picture(source)
+        raise no_frames(source)
     if writer.misshapen:
         warnings.append(f"pictures of another shape were left out: {writer.misshapen}")
     return found, warnings
@@ -124,9 +124,9 @@ def _at_times(due: Sequence[float]) -> FrameFilter:
     """Wants the first picture at or after each of the rising times, in seconds."""
     rest = deque(due)
 
-    def is_due(picture: DecodedFrame) -> bool:
+    def is_due(decoded: DecodedFrame) -> bool:
         taken = False
-        while rest and rest[0] <= picture.time_s + _SLACK_S:
+        while rest and rest[0] <= decoded.time_s + _SLACK_S:
             rest.popleft()
             taken = True
         return taken
@@ -164,14 +164,14 @@ class _Writer:
             report(StageName.EXTRACT, len(found), self._config.max_candidates)
 
         with ThreadPoolExecutor(_WRITERS) as pool:
-            for before, picture, after in _with_neighbours(decoding):
-                if not is_due(picture):
+            for before, decoded, after in _with_neighbours(decoding):
+                if not is_due(decoded):
                     continue
-                upright = upright_size(picture.frame, self._timeline.aspect)
+                upright = upright_size(decoded.frame, self._timeline.aspect)
                 if size is None:
                     check_size(self._name, *upright, self._config)
                     size = bounded_upright_size(
-                        picture.frame, self._timeline.aspect, self._config.max_side_px
+                        decoded.frame, self._timeline.aspect, self._config.max_side_px
                     )
                 if abs(upright[0] / upright[1] * size[1] / size[0] - 1) > _SAME_SHAPE:
                     self.misshapen += 1
@@ -179,7 +179,7 @@ class _Writer:
                 if len(waiting) == _WRITERS:
                     take()
                 index = len(found) + len(waiting)
-                waiting.append(pool.submit(self._written, index, before, picture, after, size))
+                waiting.append(pool.submit(self._written, index, before, decoded, after, size))
             while waiting:
                 take()
         return found
@@ -188,27 +188,27 @@ class _Writer:
         self,
         index: int,
         before: DecodedFrame | None,
-        picture: DecodedFrame,
+        decoded: DecodedFrame,
         after: DecodedFrame | None,
         size: tuple[int, int],
     ) -> Candidate:
         try:
             frame = deinterlaced(
-                before.frame if before else None, picture.frame, after.frame if after else None
+                before.frame if before else None, decoded.frame, after.frame if after else None
             )
             image = image_of(frame, self._timeline.aspect, size)
         except (av.FFmpegError, ValueError) as exc:
             raise bad_input(
                 "video-unreadable",
-                f"the pictures of {self._name} are of a kind ({picture.frame.format.name})"
+                f"the pictures of {self._name} are of a kind ({decoded.frame.format.name})"
                 " that cannot be converted",
                 "Export the video again, as H.264 for example",
             ) from exc
         file = f"frames/{index:06d}.jpg"
         options = [cv2.IMWRITE_JPEG_QUALITY, self._config.jpeg_quality]
         write_image(self._folder / file, image, options)
-        time_s = round(picture.time_s, 6)
-        return Candidate(index, file, time_s, size[0], size[1], str(picture.number))
+        time_s = round(decoded.time_s, 6)
+        return Candidate(index, file, time_s, size[0], size[1], str(decoded.number))
 
 
 def _with_neighbours(
@@ -228,7 +228,7 @@ def _with_neighbours(
 def _from_images(
     source: Path, folder: Path, config: ExtractConfig
 ) -> tuple[list[Candidate], list[str], float | None]:
-    paths = pictures_in(source)
+    paths = images_in(source)
     paths = [paths[i] for i in evenly(len(paths), config.max_candidates)]
     found: list[Candidate] = []
     unreadable: list[InputError] = []

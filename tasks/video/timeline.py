@@ -16,7 +16,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from tasks.storage.inputs import bad_input
-from tasks.video.container import bounded_memory, films, no_picture, opened
+from tasks.video.container import bounded_memory, films, no_frames, opened
 
 _JUMP_S = 10.0
 """A clock that jumps ahead by more, in a format whose clocks may be joined, was joined.
@@ -89,7 +89,7 @@ def read_timeline(path: Path) -> Timeline:
     with bounded_memory(path), opened(path) as container:
         streams = films(container)
         if not streams:
-            raise no_picture(path)
+            raise no_frames(path)
         packets = {stream.index: _Packets() for stream in streams}
         for number, packet in enumerate(read_packets(container, *streams)):
             if number == _MOST_PACKETS:
@@ -106,7 +106,7 @@ def read_timeline(path: Path) -> Timeline:
         found = [_timeline(stream, packets[stream.index], joined=joined) for stream in streams]
     filled = [(line, s) for line, s in zip(found, streams, strict=True) if any(line.shown)]
     if not filled:
-        raise no_picture(path)
+        raise no_frames(path)
     longest = max(_length(line) for line, _ in filled)
     lasting = [(line, s) for line, s in filled if _length(line) >= _LASTING * longest]
     return max(lasting, key=lambda pair: _rank(pair[1]))[0]

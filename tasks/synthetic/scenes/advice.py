@@ -103,8 +103,8 @@ def main() -> None:
     out: Path = parser.parse_args().out
     out.mkdir(parents=True, exist_ok=True)
     for name, (right, wrong) in pairs().items():
-        picture = side_by_side(right, wrong)
-        write_image(out / f"{name}.jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+        example = side_by_side(right, wrong)
+        write_image(out / f"{name}.jpg", example, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
 
 
 if __name__ == "__main__":

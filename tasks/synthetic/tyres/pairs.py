@@ -46,7 +46,7 @@ DETAIL = 2.0
 _LEAST_WALL = 0.045
 _FLAT_SPOTS = (0.0030, 0.0035, 0.0025, 0.0020)
 """Depths that seeds take in turn, metres."""
-_EVEN = 0.002
+_UNIFORM_WEAR_M = 0.002
 
 
 @dataclass(frozen=True)
@@ -210,8 +210,8 @@ def _hurt(spec: TyreSpec, **changes: object) -> TyreSpec:
     return replace(spec, damage=replace(damage, **changes))  # type: ignore[arg-type]
 
 
-def _even(spec: TyreSpec, room: _Room, rng: Rng, seed: int) -> TyreSpec:
-    return _worn(spec, uniform=_EVEN)
+def _uniform(spec: TyreSpec, room: _Room, rng: Rng, seed: int) -> TyreSpec:
+    return _worn(spec, uniform=_UNIFORM_WEAR_M)
 
 
 def _zones(spec: TyreSpec, room: _Room, rng: Rng, seed: int) -> TyreSpec:
@@ -341,7 +341,7 @@ def _turned(spec: TyreSpec, room: _Room, rng: Rng, seed: int) -> TyreSpec:
 
 
 _CHANGES: dict[str, Callable[[TyreSpec, _Room, Rng, int], TyreSpec]] = {
-    "even": _even,
+    "even": _uniform,
     "zones": _zones,
     "conical": _conical,
     "flat-spots": _flat_spots,
