@@ -239,7 +239,7 @@ def _written(
 
 
 def _flattened(store: ArtifactStore, atlas: ArtifactRef) -> dict[str, bytes]:
-    """The flattened pictures, by what is added to the mesh's name."""
+    """The flattened images, by what is added to the mesh's name."""
     from tasks.atlas.flattened import flat_files
     from tasks.atlas.record import load_atlas
 

@@ -342,7 +342,7 @@ def _job_routes(
         """A file of a completed job, as its status lists them.
 
         Of a reconstruction these are mesh.glb, metadata.json, report.html, medium.glb, preview.glb
-        and, where the request asked for them, plain.glb, atlas.json and its pictures; of a
+        and, where the request asked for them, plain.glb, atlas.json and its images; of a
         comparison change.glb, placed.glb, metadata.json, report.html and cells.csv. Range,
         If-Range, If-Match and If-None-Match are heeded.
         """

@@ -174,7 +174,7 @@ async def _until_left(socket: WebSocket) -> None:
 
 
 async def _client(socket: WebSocket, tokens: Tokens, listeners: Listeners) -> Client:
-    """Whose token it is.
+    """The client whose token it is.
 
     Raises:
         ApiError: 401.

@@ -66,7 +66,7 @@ def _open(path: Path) -> int:
 
 
 def render(options: argparse.Namespace) -> int:
-    """Make a picture (PNG, JPEG) or a turntable (MP4) of a GLB; no GPU, no window."""
+    """Make an image (PNG, JPEG) or a turntable (MP4) of a GLB; no GPU, no window."""
     folder, name = parent_and_name(options.out)
     suffix = PurePosixPath(name).suffix.lower()
     if suffix not in (*STILL_SUFFIXES, FILM_SUFFIX):
@@ -121,7 +121,7 @@ def _write_film(out: Path, studio: Any, options: argparse.Namespace) -> None:
 STILL_SUFFIXES, FILM_SUFFIX = (".png", ".jpg", ".jpeg"), ".mp4"
 FPS = 24.0
 BITS_PER_PIXEL = 0.15
-"""Of a turntable: its picture changes slowly."""
+"""Enough for a turntable, whose image changes slowly."""
 
 
 def _bad(what: str) -> InputError:

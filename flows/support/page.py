@@ -30,12 +30,12 @@ def summary(
     content: Mapping[str, Any],
     links: Mapping[str, str],
 ) -> str:
-    """A page of Markdown with pictures.
+    """A page of Markdown with images.
 
     Args:
         tyre: Its name.
         metadata: Metadata of the run.
-        content: What the report shows beside them; its pictures are shown here, too.
+        content: What the report shows beside them; its images are shown here, too.
         links: Web addresses, by what lies there.
     """
     reasons = metadata["reasons"]

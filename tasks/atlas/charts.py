@@ -207,7 +207,7 @@ def _boxes(flat: FloatArray, chart: IntArray) -> tuple[FloatArray, FloatArray]:
 
 
 def _packed(sizes: IntArray, width: int) -> tuple[FloatArray, int]:
-    """Places ``(K, 2)`` of boxes on shelves, the highest first, and the height of all shelves."""
+    """Positions ``(K, 2)`` of boxes on shelves, the highest first, and the height of all."""
     positions = np.zeros(sizes.shape)
     x = y = shelf = 0
     for k in np.lexsort((-sizes[:, 0], -sizes[:, 1])):

@@ -49,7 +49,7 @@ def find_sources(inputs: Sequence[str], settings: Settings) -> list[Source]:
     """Every tyre that the inputs name, in order, each once.
 
     A file is taken as it is, even if it is missing (then it fails alone). A folder stands for the
-    videos and the folders of pictures in it; a folder with pictures and no video is one tyre. A
+    videos and the folders of images in it; a folder with images and no video is one tyre. A
     prefix in a bucket is such a folder, and stands for the videos further below it, too. Where
     others hold something, what holds nothing fails alone: left out, nobody would miss it.
 

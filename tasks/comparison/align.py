@@ -1,8 +1,8 @@
 """Where one reconstruction lies on another of the same tyre, by what does not wear.
 
 Marks of the sidewalls, written or of the rubber itself, give spin, scale, centre and the tilt of
-the axle at once; that they lie on a surface of both gives the place along the axle. Where there are
-none, the reconstructions keep their scales, and a loss all over the tread cannot be told.
+the axle at once; that they lie on a surface of both gives the position along the axle. Where there
+are none, the reconstructions keep their scales, and a loss all over the tread cannot be told.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ Anchor = Literal["sidewall-markings", "diameter"]
 _TURN_OVER = np.diag([-1.0, 1.0, -1.0])
 """About the vertical: the other face outwards."""
 _MARGIN_M = 0.004
-"""Rows of pictures this close to bead and shoulder are left out."""
+"""Rows of images this close to bead and shoulder are left out."""
 _MIN_MARKS = 60
 _MIN_SECTOR_MARKS, _MIN_SECTORS = 15, 4
 """Marks of a sector, and sectors of a face, from which on they tell a radius."""
@@ -57,7 +57,7 @@ class Alignment:
 
     Args:
         transform: The other's frame to the new one's.
-        anchor: What scale and place were taken from.
+        anchor: What scale and position were taken from.
         faces: Whether the same face looks outwards in both.
         spin_deg: By how much the other's marks lie further clockwise, degrees, as one who looks at
             the new one's outer face sees them.
@@ -71,7 +71,7 @@ class Alignment:
         shift_mm: ``(3,)`` distance of the centres before alignment.
         num_marks: Marks that were followed from one to the other.
         residual_mm: Root mean square of their distances in the sidewalls' planes.
-        registration_mm: Standard deviation of the place of the surface that remains.
+        registration_mm: Standard deviation of the position of the surface that remains.
     """
 
     transform: Similarity
@@ -121,7 +121,7 @@ class _Found:
         new: ``(M, 3)`` metres.
         other: ``(M, 3)`` metres.
         angle: ``(M,)`` clockwise for an eye before the face, radians.
-        ring: ``(M,)`` whether it is a place of a circle, of which only the radius is known.
+        ring: ``(M,)`` whether it is a point of a circle, of which only the radius is known.
     """
 
     new: FloatArray
@@ -220,7 +220,7 @@ def _by_marks(
 
 
 def _common(parts: Sequence[tuple[FlatPart, float]]) -> list[PolarImage] | None:
-    """Sidewalls' pictures over the radii that all have, each at its scale."""
+    """Sidewalls' images over the radii that all have, each at its scale."""
     low = max((scale * p.section[:, 0].min() for p, scale in parts), default=0.0) + _MARGIN_M
     high = min((scale * p.section[:, 0].max() for p, scale in parts), default=0.0) - _MARGIN_M
     if high - low < 8 * ROW_M:
@@ -256,7 +256,7 @@ def _in_frame(at: FloatArray, part: FlatPart, scale: float) -> FloatArray:
 
 
 def _start(faces: Faces, columns: int) -> FloatArray:
-    """``(3, 3)`` rotation of the other tyre onto the new one, at the angle of the pictures."""
+    """``(3, 3)`` rotation of the other tyre onto the new one, at the angle of the images."""
     spin = Rotation.from_rotvec([0.0, 0.0, columns * 2 * math.pi / COLUMNS]).as_matrix()
     return np.asarray(spin if faces == "same" else spin @ _TURN_OVER)
 

@@ -1,4 +1,4 @@
-"""What changed, told as findings: kind, place, size, depth and certainty."""
+"""What changed, told as findings: kind, position, size, depth and certainty."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _MIN_TOUCHES, _MIN_FRAMES = 3, 3
 
 @dataclass(frozen=True)
 class Finding:
-    """One change that has a place.
+    """One change that has a position.
 
     Args:
         kind: What it is; ``visual`` for what looks different and is no known damage.

@@ -1,7 +1,7 @@
 """What looks different on sidewalls and tread, beside their shape.
 
 A cut or a scuff is thinner than a surface can be measured, a torn block is smoothed over by it, and
-both are seen all the same. The other tyre's picture is brought onto the new one's; what is told is
+both are seen all the same. The other tyre's image is brought onto the new one's; what is told is
 darker or brighter there than all of the new one's neighbourhood, so that the last pixel of the
 alignment does not matter.
 """
@@ -43,7 +43,7 @@ _EDGE, _FOOT = 0.5, 0.4
 
 _LINE_MM, _LINE_WIDTH_MM, _LINE_MARGIN_PX = 6.0, 1.5, 14
 _MIN_LINE_DEVIATION, _MIN_PATCH_DEVIATION = 0.004, 0.01
-"""Least spreads, logarithmic. Pictures of one film of a clean, smooth tyre at two sizes differ by
+"""Least deviations, logarithmic. Images of one film of a clean, smooth tyre at two sizes differ by
 two or three levels of 8 bits in places, which would stand out of smaller ones."""
 _LETTER_PX = 3
 """Half the distance of a letter's strokes."""
@@ -110,7 +110,7 @@ def visual_marks(pair: PartPair, pixel_m: float, config: CompareConfig) -> list[
 
 
 def _plain_regions(pair: PartPair, config: CompareConfig) -> list[VisualMark]:
-    """Regions that are darker, or brighter, than the noise between both pictures allows."""
+    """Regions that are darker, or brighter, than the noise between both images allows."""
     least = max(config.min_difference, config.difference_noises * pair.noise)
     found = []
     for sign in (-1, 1):
@@ -164,7 +164,7 @@ def _dark_patches(pair: PartPair, config: CompareConfig) -> list[VisualMark]:
 def _uneven(values: Float32Array, usable: NDArray[np.bool_]) -> Float32Array:
     """``(COLUMNS,)`` how much more values spread about a column than all round, at least 1.
 
-    Towards the end of what a film shows its picture is smeared, blocks and grooves alike.
+    Towards the end of what a film shows its image is smeared, blocks and grooves alike.
     """
     away = np.abs(values - np.median(values[usable])) if usable.any() else np.zeros_like(values)
 
@@ -276,7 +276,7 @@ def _regions(values: Float32Array, edge: float, least: float) -> list[Region]:
 
 
 def _inside(region: Region) -> Region:
-    """The region's pixels in a picture that goes round once."""
+    """The region's pixels in an image that goes round once."""
     return region[0], region[1] % COLUMNS
 
 

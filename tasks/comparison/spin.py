@@ -42,8 +42,8 @@ _TOLERANCE_PX = 5
 _REPEAT_PX, _REPEATED = 4.0, 0.02
 """Next to what recurs, what does not is the less worth the stronger that is: it lies a bit off."""
 _SATURATION, _ONCE_PX = 0.03, 1.5
-"""Logarithmic brightness from which on what stands once counts no more, and how far it is spread: a
-cut that is on one of the tyres only would else drown the rubber's mottle."""
+"""Logarithmic brightness from which on what stands once counts no more, and the sigma of its blur:
+a cut that is on one of the tyres only would else drown the rubber's mottle."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ def _spin(new: _Faces, other: _Faces, turn: Turn, rivals: Sequence[Turn]) -> Spi
 
 
 def _rows_off(new: _Faces, other: _Faces) -> int:
-    """Rows by which the other's pictures fit best further down: its scale may be off."""
+    """Rows by which the other's images fit best further down: its scale may be off."""
 
     def fit(rows: int) -> float:
         moved = {n: _down(v, rows) for n, v in other.items()}
@@ -162,7 +162,7 @@ def _rows_off(new: _Faces, other: _Faces) -> int:
 
 
 def _down(image: NDArray[Any], rows: int) -> NDArray[Any]:
-    """The picture so many rows further down; what comes in shows nothing."""
+    """The image so many rows further down; what comes in shows nothing."""
     out = np.roll(image, rows, axis=0)
     out[: max(rows, 0)] = 0
     out[len(out) + min(rows, 0) :] = 0
@@ -188,7 +188,7 @@ def _energy(tyre: _Faces) -> float:
 
 
 def _fits(new: _Faces, other: _Faces) -> _Fits:
-    """How well the pictures fit each way, ``(COLUMNS,)`` by what looks outwards."""
+    """How well the images fit each way, ``(COLUMNS,)`` by what looks outwards."""
     first, second = ({n: np.fft.rfft(v, axis=1) for n, v in tyre.items()} for tyre in (new, other))
     fits: _Fits = {}
     for faces in get_args(Faces):
@@ -223,7 +223,7 @@ def _rivals(fits: _Fits, best: Turn, lead: float) -> list[Turn]:
 
 
 def _placed(tyre: Mapping[str, NDArray[Any]], turn: Turn) -> dict[str, NDArray[Any]]:
-    """The other tyre's pictures where they lie on the new one's."""
+    """The other tyre's images where they lie on the new one's."""
     placed = {}
     for name in (OUTER, INNER):
         image = tyre.get(other_face(name, turn.faces))

@@ -1,6 +1,6 @@
 """Colours that tell what is known of a surface: what frames saw, and how far they disagree.
 
-The palette is here alone: the viewer in reports is given it, so that pictures and viewer are alike.
+The palette is here alone: the viewer in reports is given it, so that images and viewer are alike.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tasks.mesh.palette import PALETTE
 Colouring = Literal["photo", "provenance", "disagreement"]
 
 TOP_PERCENTILE = 98.0
-"""Of the disagreement, what has the last colour of its ramp."""
+"""Percentile of the disagreement that has the last colour of its ramp."""
 
 
 def coloured(mesh: ReadMesh, colouring: Colouring) -> FloatArray:

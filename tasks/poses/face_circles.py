@@ -1,7 +1,7 @@
-"""Where the axle of a spinning tyre points, by what its pictures show on average.
+"""Where the axle of a spinning tyre points, by what its images show on average.
 
 Averaged over the frames a body that turns shows circles about its axle: the rim's edge, steps of
-the sidewall. Pictures of the average unrolled about the axle hold them as straight lines, about any
+the sidewall. Images of the average unrolled about the axle hold them as straight lines, about any
 other axle as waves. That holds for faces on which no feature can be followed, and tells both the
 slant, which outlines do not (a wider tyre seen more from the front looks the same), and, as far as
 perspective does, the side.
@@ -48,10 +48,10 @@ _COARSE, _FINE = 0.02, 0.007
 """Blur of the average in which is searched, and in which is refined, in radii of the tyre."""
 
 _TILT, _SHIFT = np.radians(4.0), 0.03
-"""First steps of the search: of the axle, and of the place of the face, in radii."""
+"""First steps of the search: of the axle, and of the position of the face, in radii."""
 
 CLEAR = 0.3
-"""From this sharpness on circles on the pictures' average tell the axle; right ones have 0.4."""
+"""From this sharpness on circles on the images' average tell the axle; right ones have 0.4."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""How far a face has turned between any two frames, from its unrolled pictures.
+"""How far a face has turned between any two frames, from its unrolled images.
 
 A ring about the axle, unrolled, is a line that moves along itself as the face turns; correlation
 tells by how much (Reddy and Chatterji, An FFT-based technique for translation, rotation, and
@@ -31,18 +31,18 @@ _AT_REST = np.radians(3.0)
 """Turns by less are not looked for: what stays, but for a hand's shake, is strongest there."""
 
 _ALIKE = 0.3
-"""Least correlation of two pictures of a ring that tells an angle."""
+"""Least correlation of two images of a ring that tells an angle."""
 
 
 def unrolled(images: Sequence[NDArray[np.uint8]], pixels: Sequence[FloatArray]) -> FloatArray:
-    """Pictures of the rings.
+    """Images of the rings.
 
     Args:
         images: ``N`` grey images.
-        pixels: For each ``(R, A, 2)``, where the places of the rings lie.
+        pixels: For each ``(R, A, 2)``, where the points of the rings lie.
 
     Returns:
-        ``(N, R, A)``, without what all frames show at the same place before the camera.
+        ``(N, R, A)``, without what all frames show at the same pixel before the camera.
     """
     lines = []
     for image, at in zip(images, pixels, strict=True):

@@ -87,7 +87,7 @@ _MARGIN = _HALF + _SEARCHED[1]
 
 
 def _turned_back(image: FloatArray, shift: int) -> Float32Array:
-    """The picture ``(R, A)`` as if the face had not turned, continued at both ends; less noise."""
+    """The image ``(R, A)`` as if the face had not turned, continued at both ends; less noise."""
     turned = np.pad(np.roll(image, -shift, axis=1), ((0, 0), (_MARGIN, _MARGIN)), "wrap")
     return np.asarray(cv2.GaussianBlur(turned.astype(np.float32), (0, 0), 1.0))
 
@@ -108,7 +108,7 @@ def _distinct(image: Float32Array) -> list[tuple[int, int]]:
 def _found(
     image: Float32Array, patch: Float32Array, row: int, column: int
 ) -> tuple[float, float] | None:
-    """Row and column at which a patch is found near its place, if it is."""
+    """Row and column at which a patch is found near its position, if it is."""
     rows, columns = _SEARCHED
     searched = image[_window(row, _HALF + rows), _window(column, _HALF + columns)]
     alike = cv2.matchTemplate(searched, patch, cv2.TM_CCOEFF_NORMED)

@@ -35,14 +35,14 @@ _LEAP = 0.25
 """So is a frame that is by such a share of the turn between its neighbours off its place there."""
 
 _STEPS_ABOUT = 9
-"""Of so many steps the median is the usual one: leaps and rests are fewer than half of them."""
+"""Steps whose median is the usual one: leaps and rests are fewer than half of them."""
 
 MIN_ON_FACE = 8
 """Fewest matches of a pair that tell how far the face has turned between its frames."""
 
 
 _PRIOR = 0.01
-"""Weight of the rate that was told first, of what a match tells."""
+"""Weight of the rate that was given first, of what a match tells."""
 
 _CELLS = 1440
 """Cells of a full turn in which matches are counted."""
@@ -179,7 +179,7 @@ def refined_angles(angles: FloatArray, phase: FloatArray, turns: Turns) -> Float
             rows.append(row)
             right.append(weight * (expected + np.median(apart)))
         gaps = np.maximum(np.diff(phase) * (n - 1), 1e-3)
-        # where nothing is seen, the rate goes on; where hardly anything is, as it was told
+        # where nothing is seen, the rate goes on; where hardly anything is, as it was given
         rate = np.diff(np.eye(n), axis=0) / gaps[:, None]
         steady = np.diff(rate, axis=0)
         left = np.concatenate(

@@ -243,13 +243,13 @@ def _texture(patches: Float32Array) -> FloatArray:
 def _aligned(
     patches: Float32Array, image: _GradientImage, start: FloatArray, warps: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Where patches are seen in a picture.
+    """Where patches are seen in an image.
 
     Args:
         patches: ``(N, P)`` of mean 0 and variance 1.
         image: Where they are sought.
         start: ``(N, 2)`` pixels to start from.
-        warps: ``(N, 2, 2)`` of offsets in the patches to offsets in the picture.
+        warps: ``(N, 2, 2)`` of offsets in the patches to offsets in the image.
 
     Returns:
         Pixels ``(N, 2)`` and correlations ``(N,)``.

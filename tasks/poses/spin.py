@@ -1,10 +1,10 @@
 """A tyre that turns about its own axle before a camera at rest or in a hand.
 
-How matches move tells the plane of the face, and with it the axle, from either side; pictures of
-the face, unrolled about it, tell the angle between frames. Spokes repeat, so that a picture may be
+How matches move tells the plane of the face, and with it the axle, from either side; images of
+the face, unrolled about it, tell the angle between frames. Spokes repeat, so that an image may be
 some spokes off: the angles are the smoothest sequence that most pairs support (Viterbi). Bundle
 adjustment of one fixed axis does the rest, and the outlines tell how large the solid about that
-axis is. Where features match too little, patches of the pictures are followed. The pictures'
+axis is. Where features match too little, patches of the images are followed. The images'
 average shows circles about the axle: they tell it where matches tell no plane, and points that put
 it elsewhere are held to them, if the outlines agree.
 """
@@ -112,7 +112,7 @@ class Turning:
         points: Number of points followed.
         support: Number of their observations that agree.
         sweep_deg: How far the tyre has turned from the first frame to the last, signed.
-        axle_apart_deg: How far apart the points and the circles that the pictures show on average
+        axle_apart_deg: How far apart the points and the circles that the images show on average
             put the axle; NaN where there are no clear ones.
     """
 
@@ -172,7 +172,7 @@ def _likeliest(
 
 
 def _fixed_by_circles(fit: _Fit, free: Turning, film: SpinFilm, focal: float) -> Turning:
-    """The fit, or one about the axle of the circles that the pictures' average shows.
+    """The fit, or one about the axle of the circles that the images' average shows.
 
     Points that cover one side of a tyre alone fit axles that are 12 degrees off, and its outline
     fits those, too.
@@ -283,10 +283,10 @@ def _followed(guess: Guess, film: SpinFilm, *, hold_axle: bool = False) -> _Fit 
 
 
 def _followed_by_patches(guess: Guess, film: SpinFilm) -> _Fit | None:
-    """The same where features match too little, by patches of the face's pictures.
+    """The same where features match too little, by patches of the face's images.
 
     With a first guess neighbours alone look alike; with what they tell all frames do. About a wrong
-    axle patches are found, too, but pictures unrolled about it tell other angles.
+    axle patches are found, too, but images unrolled about it tell other angles.
     """
     angles = angles_from_turns([turns_shown(guess, film)], film, None)
     prior, least = guess.focal, MIN_ON_FACE * len(film.order)

@@ -62,12 +62,12 @@ class SpinFilm:
 
     @property
     def size(self) -> float:
-        """Of the tyre, pixels."""
+        """Median size of the tyre's outlines, pixels."""
         return float(np.median([o.size for o in self.outlines]))
 
     @cached_property
     def position(self) -> dict[int, int]:
-        """Of the frames in their order."""
+        """Position of each frame in their order, by index."""
         return {index: k for k, index in enumerate(self.order)}
 
     @cached_property

@@ -106,7 +106,7 @@ def first_guesses(film: SpinFilm, fov_deg: float) -> list[Guess]:
 
     Returns:
         By the plane that matches turn in, one for each side; without one by the outline, and one by
-        the circles that the pictures' average shows.
+        the circles that the images' average shows.
     """
     plane = find_turning_plane(film.steady_matches, film.position, film.size)
     if plane is not None:

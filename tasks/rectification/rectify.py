@@ -172,7 +172,7 @@ def _corrected(
     alpha, measures = clean_alpha(alpha)
     _write(path, alpha, config)
     if np.any(foreground(alpha) & ~foreground(before)):
-        # What a post hides is tyre for the shape; its picture is the post's.
+        # What a post hides is tyre for the shape; its image is the post's.
         mask = replace(mask, seen=f"seen/{mask.index:06d}.png")
         _write(folder / mask.seen, np.minimum(alpha, before), config)
     if mask.parts:

@@ -27,7 +27,7 @@ FloatArray = NDArray[np.float64]
 _QUALITY = 82
 _VIEW_PX = 360
 _STRETCH = 2
-"""Rows of the parts' pictures are shown so many times: they are low and long."""
+"""Rows of the parts' images are shown so many times: they are low and long."""
 _MARK = (0, 140, 255)
 """Colour of a finding's circle, BGR."""
 
@@ -154,7 +154,7 @@ def _numbers(values: FloatArray) -> list[float | None]:
 
 
 def _face(pair: PartPair, change: Change, found: list[Finding]) -> dict[str, Any]:
-    """A part of both tyres and what differs, as one picture of three strips."""
+    """A part of both tyres and what differs, as one image of three strips."""
     apart = np.clip(128 + 150 * pair.difference, 0, 255).astype(np.uint8)
     strips = [_shown(pair.new), _shown(pair.other), np.repeat(apart[..., None], 3, axis=2)]
     size = (COLUMNS, _STRETCH * len(pair.section))
@@ -180,7 +180,7 @@ def _face(pair: PartPair, change: Change, found: list[Finding]) -> dict[str, Any
 
 
 def _shown(image: PolarImage) -> NDArray[np.uint8]:
-    """A picture with its light evened out, so that both can be looked at side by side."""
+    """An image with its light evened out, so that both can be looked at side by side."""
     known = image.brightness[image.known]
     if not known.size:
         return np.zeros((*image.known.shape, 3), np.uint8)

@@ -1,4 +1,4 @@
-"""What a report shows beside the metadata: frames as pictures, cameras, coverage."""
+"""What a report shows beside the metadata: frames as images, cameras, coverage."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Shown:
         kind: ``chosen``, ``held-out`` or ``other``.
         reason: Why it was taken, or why not.
         time_s: Its time in the film, seconds.
-        source: Number of the frame in the film, or the name of the picture.
+        source: Number of the frame in the film, or the name of the image.
         sharpness: As the selection measured it; None where no mask was usable.
         angle_deg: Round the tyre from the first frame; None where its pose is unknown.
         picture: A ``data:`` address; empty where there are too many frames to show all.
@@ -76,7 +76,7 @@ def gather_content(
         poses: The cameras.
         selection: What became of every candidate.
         from_world: World of the cameras to the frame of the mesh.
-        config: Sizes of pictures.
+        config: Sizes of images.
         gap_deg: Arcs without a frame that are wider are shown as gaps.
 
     Returns:
@@ -125,7 +125,7 @@ def gather_content(
 
 
 def images_of(views: Image, config: ReportConfig) -> dict[str, str]:
-    """The mesh as a picture and as a thumbnail.
+    """The mesh as an image and as a thumbnail.
 
     Args:
         views: The mesh from three sides, side by side (:func:`tasks.mesh.preview.preview`).

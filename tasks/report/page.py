@@ -55,7 +55,7 @@ def report_page(
         metadata: What lies beside the GLB.
         content: From :func:`tasks.report.content.gather_content`; besides, if there are any,
             ``picture``: a ``data:`` address of the mesh from three sides, and ``flattened``:
-            pictures of the unrolled tyre with ``title``, ``caption`` and ``picture``.
+            images of the unrolled tyre with ``title``, ``caption`` and ``picture``.
         levels: GLBs of the tyre by the name of their level of detail, the fullest first; the first
             that is small enough is shown.
     """

@@ -158,7 +158,7 @@ def _parsed(source: bytes) -> ast.Module:
 
 
 def _imported(tree: ast.AST) -> Iterator[str]:
-    """Of statements alone: looking through expressions as well takes ten times as long."""
+    """What statements import: looking through expressions as well takes ten times as long."""
     for block in _BLOCKS:
         for node in getattr(tree, block, ()):
             if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":

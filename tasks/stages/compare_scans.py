@@ -47,7 +47,7 @@ class Reconstructed:
 
     @property
     def digest(self) -> str:
-        """Of all of them."""
+        """Digest of all of them."""
         parts = (self.views, self.poses, self.mesh, self.atlas)
         return hashlib.sha256("".join(p.sha256 for p in parts).encode()).hexdigest()
 

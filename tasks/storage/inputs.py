@@ -37,7 +37,7 @@ def natural_order(name: str) -> list[tuple[int, int, str]]:
 
 
 def images_in(folder: Path) -> list[Path]:
-    """The pictures of a folder in natural order."""
+    """The images of a folder in natural order."""
     found = (
         p
         for p in folder.iterdir()
@@ -77,7 +77,7 @@ def check_input(source: Path) -> None:
     The command line does so before anything is started, the extract stage for every run.
 
     Raises:
-        InputError: If it is missing, unreadable, empty, or a folder without pictures; or if a name
+        InputError: If it is missing, unreadable, empty, or a folder without images; or if a name
             cannot be handed to the libraries that read it.
     """
     check_name(source)
@@ -138,7 +138,7 @@ def _empty(location: Path | str) -> InputError:
 
 
 def input_digest(source: Path) -> str:
-    """The digest of a video's bytes, or of a folder's pictures with their names.
+    """The digest of a video's bytes, or of a folder's images with their names.
 
     Raises:
         InputError: If it is missing or unreadable.

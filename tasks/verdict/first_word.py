@@ -136,7 +136,7 @@ def _way(figures: dict[str, float], config: InspectConfig) -> Iterable[Reason]:
     """How much of the way round the tyre the outlines speak of."""
     arc = figures["about_arc_deg"]
     if arc >= config.min_about_arc_deg or figures["cut_off_share"] == 1.0:
-        return  # outlines that the picture's border cuts speak of none
+        return  # outlines that the image's border cuts speak of none
     if figures["edge_change"] < STILL <= figures["change"]:
         yield Reason(
             "film-one-face",

@@ -1,7 +1,7 @@
 """The mesh's colours against photos that they were not taken from.
 
 Held-out frames are predicted by casting their rays at the mesh. Only what varies within a window
-counts, so that neither exposure nor shading of whole parts can make up for a wrong place.
+counts, so that neither exposure nor shading of whole parts can make up for a wrong position.
 """
 
 from __future__ import annotations

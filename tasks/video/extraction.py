@@ -32,11 +32,11 @@ MIN_CANDIDATES = 3
 _COPY_AGAIN = "Copy it from the camera again, or export it again"
 _SLACK_S = 1e-6
 _WRITERS = 2
-"""Pictures converted and written while others are decoded; each holds as much as it measures."""
+"""Frames converted and written while others are decoded; each holds as much as it measures."""
 _SAME_FOV = 1.05
 """Ratio of two fields of view up to which they are of one lens; Exif rounds focal lengths."""
 _SAME_SHAPE = 0.01
-"""Relative difference of two aspect ratios up to which a picture is another one's rescaled."""
+"""Relative difference of two aspect ratios up to which a frame is another one's rescaled."""
 
 FrameFilter = Callable[[DecodedFrame], bool]
 
@@ -121,7 +121,7 @@ def _check_sound(source: Path, sound: int, count: int, config: ExtractConfig) ->
 
 
 def _at_times(due: Sequence[float]) -> FrameFilter:
-    """Wants the first picture at or after each of the rising times, in seconds."""
+    """Wants the first frame at or after each of the rising times, in seconds."""
     rest = deque(due)
 
     def is_due(decoded: DecodedFrame) -> bool:
@@ -135,7 +135,7 @@ def _at_times(due: Sequence[float]) -> FrameFilter:
 
 
 class _Writer:
-    """Writes a video's wanted pictures, all of the first one's size.
+    """Writes a video's wanted frames, all of the first one's size.
 
     Args:
         name: Name of the video, for messages.
@@ -144,7 +144,7 @@ class _Writer:
         config: How many, how large.
 
     Attributes:
-        misshapen: Pictures left out, since their shape is another: the camera was turned, or the
+        misshapen: Frames left out, since their shape is another: the camera was turned, or the
             video joined from several.
     """
 
@@ -153,7 +153,7 @@ class _Writer:
         self._name, self._timeline, self._folder, self._config = name, timeline, folder, config
 
     def write(self, decoding: Decoding, is_due: FrameFilter) -> list[Candidate]:
-        """Decode all pictures, write the wanted beside it."""
+        """Decode all frames, write the wanted beside it."""
         found: list[Candidate] = []
         waiting: deque[Future[Candidate]] = deque()
         self.misshapen = 0
@@ -214,7 +214,7 @@ class _Writer:
 def _with_neighbours(
     decoding: Decoding,
 ) -> Iterator[tuple[DecodedFrame | None, DecodedFrame, DecodedFrame | None]]:
-    """Each picture between the one before and the one after it."""
+    """Each frame between the one before and the one after it."""
     before: DecodedFrame | None = None
     current: DecodedFrame | None = None
     for after in decoding:
@@ -264,7 +264,7 @@ def _from_images(
 
 
 def _fov_of_all(fovs_deg: Sequence[float | None]) -> float | None:
-    """The one field of view that all pictures tell; None where one tells none, or another."""
+    """The one field of view that all images tell; None where one tells none, or another."""
     known = [fov for fov in fovs_deg if fov is not None]
     alike = len(known) == len(fovs_deg) and max(known, default=0.0) <= _SAME_FOV * min(
         known, default=0

@@ -18,7 +18,7 @@ from tasks.fusion.decision.components import label_around
 from tasks.fusion.grid import CylinderGrid, Field
 
 RADII = (0.1, 0.72)
-"""Of the outer radius: openings lie between them; within is the bore of the hub."""
+"""Openings lie between these shares of the outer radius; within is the bore of the hub."""
 
 MIN_EXPECTED = 0.87
 """Mean probability that there is matter along the axle, below which no opening is closed. On

@@ -74,7 +74,7 @@ class Background:
 
     Args:
         charts: The first is the floor.
-        textures: sRGB pictures.
+        textures: sRGB images.
         look: The light in the world; baked here.
         seed: Seed of the rays that bake.
         outdoors: The sky is bright, not a dark ceiling.
@@ -201,7 +201,7 @@ class Background:
     def _bake(
         self, charts: Sequence[Chart], sizes: FloatArray, seed: int
     ) -> tuple[Float32Array, Float32Array]:
-        """Atlas of key visibility and openness ``(H, W, 2)`` and the charts' places in it."""
+        """Atlas of key visibility and openness ``(H, W, 2)`` and the charts' rectangles in it."""
         counts = np.clip(np.ceil(sizes / _LIGHT_TEXEL), 3, 160).astype(int)
         rectangles = _packed([(int(w), int(h)) for w, h in counts])
         atlas = np.ones(
@@ -260,7 +260,7 @@ def _triangles(charts: Sequence[Chart]) -> tuple[Float32Array, NDArray[np.int64]
 
 
 def _packed(sizes: Sequence[tuple[int, int]], width: int = 1024) -> NDArray[np.int64]:
-    """Places ``(N, 4)`` x, y, w, h of rectangles on shelves, one pixel apart."""
+    """Rectangles ``(N, 4)`` x, y, w, h on shelves, one pixel apart."""
     rectangles, x, y, shelf = [], 0, 0, 0
     for w, h in sizes:
         if x + w > width:

@@ -299,7 +299,7 @@ def _drift(rng: Rng, size: float) -> Callable[[float], float]:
 def _room(rng: Rng, farthest: float, *, plain: bool, walled: bool) -> tuple[Solid, list[Solid]]:
     """A floor, and walls beyond ``farthest`` metres: a plain room or a grey workshop.
 
-    No picture repeats within sight, and no two walls are alike: cameras are found by such things.
+    No image repeats within sight, and no two walls are alike: cameras are found by such things.
     """
     grey = float(rng.uniform(0.25, 0.85))
     half = farthest + 0.5
@@ -348,7 +348,7 @@ def _things(rng: Rng, tyre: Measures) -> list[Solid]:
 
 
 def _lying_about(rng: Rng, others: tuple[Placed, ...], farthest: float) -> tuple[Placed, ...]:
-    """Other wheels flat on the floor, out of the way: behind the tyre, or not in the picture."""
+    """Other wheels flat on the floor, out of the way: behind the tyre, or not in the image."""
     placed = []
     for other in others:
         low, high = other.caster.low, other.caster.high

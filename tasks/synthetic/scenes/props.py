@@ -31,7 +31,7 @@ from tasks.synthetic.scenes.solids import (
 Rng = np.random.Generator
 
 _VARIANTS = 10
-"""Pictures of a kind: each is made once in a process."""
+"""Textures of a kind: each is made once in a process."""
 
 _MAKERS: dict[str, Callable[[Rng], textures.Texture]] = {
     "wood": textures.wood,
@@ -53,7 +53,7 @@ GLOVES = ((0.02, 0.02, 0.02), (0.05, 0.12, 0.4), (0.6, 0.2, 0.03), (0.5, 0.5, 0.
 
 @functools.lru_cache(maxsize=256)
 def texture(kind: str, variant: int) -> MipMap:
-    """One of the pictures of a kind; the same in every process."""
+    """One of the textures of a kind; the same in every process."""
     rng = np.random.default_rng([list(_MAKERS).index(kind), variant])
     return MipMap(_MAKERS[kind](rng))
 
@@ -67,7 +67,7 @@ def surface(
     specular: float = 0.04,
     roughness: float | None = None,
 ) -> Surface:
-    """A surface with a random picture of a kind."""
+    """A surface with a random texture of a kind."""
     return Surface(
         albedo=albedo or (1.0, 1.0, 1.0),
         texture=texture(kind, int(rng.integers(_VARIANTS))),

@@ -1,4 +1,4 @@
-"""Pictures of one tyre: light, shading and a camera."""
+"""Images of one tyre: light, shading and a camera."""
 
 from __future__ import annotations
 

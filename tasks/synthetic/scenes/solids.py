@@ -53,7 +53,7 @@ class MipMap:
         self.width = width
 
     def linear(self, st: Float32Array, level: Float32Array) -> Float32Array:
-        """Linear RGB ``(N, 3)`` at shares ``st`` ``(N, 2)`` of a picture that repeats.
+        """Linear RGB ``(N, 3)`` at shares ``st`` ``(N, 2)`` of a texture that repeats.
 
         Args:
             st: Any numbers; only what is behind the point counts.
@@ -75,9 +75,9 @@ class Surface:
     """How a solid reflects light.
 
     Args:
-        albedo: Linear RGB; a picture is multiplied with it.
+        albedo: Linear RGB; a texture is multiplied with it.
         texture: What is painted on it, or None.
-        repeat: Metres after which the picture repeats along both axes.
+        repeat: Metres after which the texture repeats along both axes.
         specular: Mirror reflectance at normal incidence.
         roughness: 0 (mirror) to 1.
     """

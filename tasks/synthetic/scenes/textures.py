@@ -1,4 +1,4 @@
-"""Procedural pictures of floors, walls and boxes: sRGB, ``(h, w, 3)`` uint8, rich in corners."""
+"""Procedural textures of floors, walls and boxes: sRGB, ``(h, w, 3)`` uint8, rich in corners."""
 
 from __future__ import annotations
 
