@@ -119,7 +119,7 @@ FLAT_SUFFIXES = (
     FLAT_RECORD,
     *(f".{part}{kind}.png" for part in FLAT_PARTS for kind in ("", ".provenance")),
 )
-"""What is added to a GLB's name without its suffix for the flattened pictures and their scale."""
+"""What is added to a GLB's name without its suffix for the flattened images and their scale."""
 
 
 def names_of(glb: str | Path, *, atlas: bool) -> list[str]:
@@ -127,7 +127,7 @@ def names_of(glb: str | Path, *, atlas: bool) -> list[str]:
 
     Args:
         glb: Where the GLB goes.
-        atlas: Whether flattened pictures are put beside it.
+        atlas: Whether flattened images are put beside it.
     """
     locations = [glb, metadata_of(glb), report_of(glb), *(level_of(glb, each) for each in LEVELS)]
     flat = [f"{stem_of(glb)}{suffix}" for suffix in FLAT_SUFFIXES] if atlas else []

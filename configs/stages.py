@@ -380,7 +380,7 @@ class MergeConfig(StageConfig):
 
 
 class Limits(BaseModel):
-    """From which value of a figure on a mesh is to be looked at, and must not be used.
+    """Values of a figure from which on a mesh is to be looked at, and must not be used.
 
     With ``fail`` above ``review`` high values are bad, otherwise low ones.
     """
@@ -396,7 +396,7 @@ def _limits(review: float, fail: float, description: str) -> Limits:
 
 
 class JudgeConfig(StageConfig):
-    """From which figures on a mesh is to be looked at (``review``) or not to be used (``fail``).
+    """Figures from which on a mesh is to be looked at (``review``) or not to be used (``fail``).
 
     Reasons of the limits and the films that they were set on: docs/verdict.md.
     """

@@ -17,7 +17,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 VALIDATION = "--validate"
-"""Of the tool's bill against CycloneDX's schema, addresses included: half a minute."""
+"""Option: check the tool's bill against CycloneDX's schema, addresses included: half a minute."""
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)==", re.MULTILINE)
 _NAME = re.compile(r"^[A-Za-z0-9._-]+")
 

@@ -3,7 +3,7 @@
 import os
 
 TAG = "tyre3d"
-"""Of all runs: servers and workers watch over these, since others may send no heartbeats."""
+"""Tag of all runs: servers and workers watch over these, since others may send no heartbeats."""
 
 for _name, _value in {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}.items():
     os.environ.setdefault(_name, _value)  # whichever program runs a flow, Prefect asks nobody

@@ -35,7 +35,7 @@ from configs.stages import (
     StageName,
 )
 from flows.infer import remote_tasks
-from flows.support.first_word import advised_by, tell_first_word
+from flows.support.first_word import advised_by, show_first_word
 from flows.support.logs import logged_run, plain_logs
 from flows.support.progress import report_to_prefect
 from flows.support.report import MISSING, page_of, reported
@@ -147,7 +147,7 @@ def _pipeline(
     frames = run(EXTRACT, of(ExtractConfig), source=source)
     inspection = run(INSPECT, of(InspectConfig), frames=frames, weights=background)
     first_word = Judgement.from_dict(store.record(inspection))
-    tell_first_word(request.stem, first_word)
+    show_first_word(request.stem, first_word)
     with advised_by(first_word, store.record(frames)["warnings"]):
         masks = run(REMOVE_BACKGROUNDS, of(MaskConfig), frames=frames, weights=background)
         poses = run(ESTIMATE_POSES, of(PoseConfig), frames=frames, masks=masks, features=features)
@@ -239,7 +239,7 @@ def _written(
 
 
 def _flattened(store: ArtifactStore, atlas: ArtifactRef) -> dict[str, bytes]:
-    """The flattened pictures, by what is added to the mesh's name."""
+    """The flattened images, by what is added to the mesh's name."""
     from tasks.atlas.flattened import flat_files
     from tasks.atlas.record import load_atlas
 

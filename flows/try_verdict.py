@@ -217,13 +217,13 @@ def plan(
     sound = [(kind, name) for kind in sound_kinds[:1] for name in names]
     for turn in range(len(sound_kinds[:each]) - 1):
         sound += [(others[(turn + n) % len(others)], name) for n, name in enumerate(names)]
-    faults = [kind for kind in kinds if kind in DEFECTS]
+    defects = [kind for kind in kinds if kind in DEFECTS]
     every = [
         (kind, names[(n + turn) % len(names)])
         for turn in range(len(names))
-        for n, kind in enumerate(faults)
+        for n, kind in enumerate(defects)
     ]
-    return [*sound, *every[: max(len(sound), len(faults))]]
+    return [*sound, *every[: max(len(sound), len(defects))]]
 
 
 def report(results: Sequence[dict[str, Any]]) -> str:

@@ -23,7 +23,7 @@ WHOLES = {
 """What is tested of a package as a whole, or of several modules of it: names of no module."""
 
 MOST_LINES = 80
-"""Of code, without documentation: a module of no more may be tested through those that use it."""
+"""Lines of code, without documentation: a module of no more may be tested by those that use it."""
 
 PARTS = {
     "deployments/api/test_access": "deployments/api: app prefect_runs",

@@ -133,11 +133,11 @@ def create_app(
 
     folders = _folders(settings)
 
-    async def tell_of_machine() -> int:
+    async def report_machine() -> int:
         low_bytes = 1e9 * Settings().disk_low_gb
         await prefect.healthy()  # so that the server's clock is known
         records = await asyncio.to_thread(events, folders, low_bytes, prefect.now())
-        await prefect.tell(records)
+        await prefect.emit_events(records)
         return len(records)
 
     @contextlib.asynccontextmanager
@@ -147,10 +147,11 @@ def create_app(
             _repeated("crashed jobs", each.make_again, settings.make_again_every_s)
             for each in (jobs, comparisons)
         ]
-        looks.append(_repeated("this machine", tell_of_machine, EVERY_S))
+        looks.append(_repeated("this machine", report_machine, EVERY_S))
         if settings.callback_hosts:
             looks += [
-                _repeated("ended jobs", each.tell, settings.callback_every_s) for each in callbacks
+                _repeated("ended jobs", each.report_ended, settings.callback_every_s)
+                for each in callbacks
             ]
         work = [asyncio.ensure_future(look) for look in looks]
         try:
@@ -341,7 +342,7 @@ def _job_routes(
         """A file of a completed job, as its status lists them.
 
         Of a reconstruction these are mesh.glb, metadata.json, report.html, medium.glb, preview.glb
-        and, where the request asked for them, plain.glb, atlas.json and its pictures; of a
+        and, where the request asked for them, plain.glb, atlas.json and its images; of a
         comparison change.glb, placed.glb, metadata.json, report.html and cells.csv. Range,
         If-Range, If-Match and If-None-Match are heeded.
         """

@@ -132,7 +132,7 @@ class Callbacks:
         """Close the connections."""
         await self._http.aclose()
 
-    async def tell(self, now: datetime | None = None) -> int:
+    async def report_ended(self, now: datetime | None = None) -> int:
         """Tell of all jobs that have ended and of which it is time to tell.
 
         Args:
@@ -154,7 +154,7 @@ class Callbacks:
                 # the next look goes on with it; other hosts do not wait for one that is slow
                 if host in silent or self._clock() > until:
                     return False
-                return await self._tell_of(run, now or self._runs.now(), silent)
+                return await self._report(run, now or self._runs.now(), silent)
 
         due = [run for run in ended if self._is_due(run["id"])]
         return sum(await asyncio.gather(*(one(run) for run in due)))
@@ -162,7 +162,7 @@ class Callbacks:
     def _is_due(self, job: str) -> bool:
         return job not in self._busy and self._tries.get(job, (0, 0.0))[1] <= self._clock()
 
-    async def _tell_of(self, run: dict[str, Any], now: datetime, silent: set[str]) -> bool:
+    async def _report(self, run: dict[str, Any], now: datetime, silent: set[str]) -> bool:
         job, address = str(run["id"]), _address_of(run)
         with self._at_it(job):
             status = await self._jobs.status(UUID(job), None)

@@ -49,7 +49,7 @@ from deployments.api.results import JobResults
 from deployments.api.settings import ApiSettings
 from deployments.api.tokens import Client
 
-_Asked = tuple[UUID, str | None]
+_Requested = tuple[UUID, str | None]
 """A job, and the client that it must belong to."""
 _LOOKED_BACK = timedelta(hours=1)
 """How far a look for crashed runs overlaps the one before: clocks of machines differ."""
@@ -74,7 +74,7 @@ class Jobs:
         self._settings = settings
         self._expected = Expected(runs)
         self._results = JobResults(kind, settings.output_roots)
-        self._looks: dict[_Asked, asyncio.Task[JobStatus]] = {}
+        self._looks: dict[_Requested, asyncio.Task[JobStatus]] = {}
         self._outputs: weakref.WeakValueDictionary[str, asyncio.Lock] = (
             weakref.WeakValueDictionary()
         )
@@ -184,7 +184,7 @@ class Jobs:
             look.add_done_callback(lambda ended: self._forget_later((job_id, owner), ended))
         return await asyncio.shield(look)
 
-    def _forget_later(self, question: _Asked, look: asyncio.Task[JobStatus]) -> None:
+    def _forget_later(self, question: _Requested, look: asyncio.Task[JobStatus]) -> None:
         def forget() -> None:
             if self._looks.get(question) is look:
                 del self._looks[question]

@@ -24,13 +24,13 @@ _ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 
 
 async def metrics(
-    kinds: Sequence[PrefectRuns], places: Mapping[str, Path], now: datetime | None = None
+    kinds: Sequence[PrefectRuns], folders: Mapping[str, Path], now: datetime | None = None
 ) -> bytes:
     """Prometheus' text of the runs that the service started.
 
     Args:
         kinds: The runs of each deployment.
-        places: Folders whose disks are told of, by name.
+        folders: Folders whose disks are told of, by name.
         now: The time; unset: as Prefect's server tells it.
     """
     now = now or kinds[0].now()
@@ -77,7 +77,7 @@ async def metrics(
             {(): round(max([0.0, *waited]))},
         ),
         *_stages(tasks),
-        *_disks(places),
+        *_disks(folders),
         *_machines(await kinds[0].machines()),
     ]
     return generate_latest(_Families(families))
@@ -126,9 +126,9 @@ def _stages(tasks: Sequence[Mapping[str, Any]]) -> list[GaugeMetricFamily]:
     ]
 
 
-def _disks(places: Mapping[str, Path]) -> list[GaugeMetricFamily]:
+def _disks(folders: Mapping[str, Path]) -> list[GaugeMetricFamily]:
     """Bytes that are free, and all bytes, of the disks of some folders."""
-    found = disks(places).items()  # of a share that is not mounted the series ends
+    found = disks(folders).items()  # of a share that is not mounted the series ends
     free: dict[tuple[str, ...], float] = {(name,): disk["free"] for name, disk in found}
     whole: dict[tuple[str, ...], float] = {(name,): disk["total"] for name, disk in found}
     return [

@@ -26,10 +26,11 @@ TAG, COMPARE_TAG = "api", "api-compare"
 _PAUSES_S = (0.0, 0.3, 1.5)
 """Before each attempt of a request; SQLite is locked now and then."""
 _WRITE_PAUSES_S = (0.0, 0.1, 0.2, 0.3, *(0.5,) * 20)
-"""Of a request that changes a run. A server on SQLite refuses it at once where another writer came
-first; to wait longer from attempt to attempt would only let others come first again."""
+"""Before each attempt of a request that changes a run. A server on SQLite refuses it at once where
+another writer came first; to wait longer from attempt to attempt would only let others come first
+again."""
 _CREATION_PAUSES_S = (*_WRITE_PAUSES_S, *(1.0,) * 30)
-"""Of a request that creates a run: whoever asks for it wants it made, not refused."""
+"""Likewise of a request that creates a run: whoever asks for it wants it made, not refused."""
 _CREATIONS_WAITING = 256
 _AGAIN_S = 5
 _PAGE = 200
@@ -39,7 +40,7 @@ _MOST_TASKS = 2000
 ACTIVE = ("SCHEDULED", "PENDING", "RUNNING", "PAUSED", "CANCELLING")
 """Types of the states of runs that have not ended."""
 WAITING = ("SCHEDULED", "PENDING")
-"""Of those that have not begun."""
+"""Types of those that have not begun."""
 
 
 @dataclass(frozen=True)
@@ -343,7 +344,7 @@ class PrefectRuns:
         answer = await self._request("POST", "/task_runs/filter", json=query)
         return list(answer.json()) if answer.status_code == 200 else []
 
-    async def tell(self, events: Sequence[Mapping[str, Any]]) -> None:
+    async def emit_events(self, events: Sequence[Mapping[str, Any]]) -> None:
         """Have the server note events."""
         await self._request("POST", "/events", json=list(events))
 

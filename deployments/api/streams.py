@@ -137,17 +137,19 @@ async def _serve(
         client = await _client(socket, tokens, listeners)
         if not client.may("read"):
             raise ApiError(403, "not-permitted", "This token has no scope read")
-        telling = asyncio.ensure_future(_tell(socket, changes(jobs, job_id, client.owner, poll_s)))
+        sending = asyncio.ensure_future(
+            _send_statuses(socket, changes(jobs, job_id, client.owner, poll_s))
+        )
         leaving = asyncio.ensure_future(_until_left(socket))
         try:
-            await asyncio.wait((telling, leaving), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
         finally:
             leaving.cancel()
-            if not telling.done():
-                telling.cancel()
-            await asyncio.wait((telling, leaving))
-        if not telling.cancelled():
-            await telling
+            if not sending.done():
+                sending.cancel()
+            await asyncio.wait((sending, leaving))
+        if not sending.cancelled():
+            await sending
             await socket.close(_ENDED)
     except ApiError as exc:
         answer = in_words(socket, exc)
@@ -158,7 +160,7 @@ async def _serve(
         pass
 
 
-async def _tell(socket: WebSocket, statuses: AsyncIterator[JobStatus | None]) -> None:
+async def _send_statuses(socket: WebSocket, statuses: AsyncIterator[JobStatus | None]) -> None:
     async for status in statuses:
         if status is not None:  # silence is bridged by the pings of the server
             await socket.send_text(status.model_dump_json())
@@ -172,7 +174,7 @@ async def _until_left(socket: WebSocket) -> None:
 
 
 async def _client(socket: WebSocket, tokens: Tokens, listeners: Listeners) -> Client:
-    """Whose token it is.
+    """The client whose token it is.
 
     Raises:
         ApiError: 401.

@@ -108,7 +108,7 @@ class Tokens:
             self._listed = parse_tokens(path.read_text(encoding="utf-8-sig"))
 
     def client_of(self, token: str) -> Client | None:
-        """Whose token it is, None if it is nobody's."""
+        """The client whose token it is, None if it is nobody's."""
         self._refresh()
         digest, found = digest_of(token), None
         for known, client in (*self._plain, *self._listed):  # all, so that the time tells nothing

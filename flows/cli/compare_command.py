@@ -67,7 +67,7 @@ def report_lines(record: Mapping[str, Any], page: Path | str) -> str:
         record: The comparison.
         page: Where its report lies.
     """
-    from tasks.comparison.findings import depth_of, place_of
+    from tasks.comparison.findings import depth_of, location_of
     from tasks.core.phrasing import signed
 
     lines = ["", "zone                change   told from   seen"]
@@ -80,7 +80,7 @@ def report_lines(record: Mapping[str, Any], page: Path | str) -> str:
         lines.append(f"{zone['name']:<15} {change}    {lod:5.2f} mm   {zone['coverage']:4.0%}")
     for number, finding in enumerate(record["findings"], 1):
         size = f"{finding['length_mm']:.0f} x {finding['width_mm']:.0f} mm"
-        what = filter(None, (finding["kind"], place_of(finding), size, depth_of(finding)))
+        what = filter(None, (finding["kind"], location_of(finding), size, depth_of(finding)))
         lines.append(f"finding {number}   {', '.join(what)} ({finding['certainty']:.0%})")
     for reason in record["reasons"]:
         lines.append(f"note      [{reason['code']}] {reason['text']}")

@@ -86,11 +86,11 @@ def _do(options: argparse.Namespace) -> int:
             raise
         if options.verbose:
             logging.getLogger("tyre3d").exception("failed")
-        from tasks.core.failures import FAULT
+        from tasks.core.failures import BUG_ADVICE
         from tasks.storage.base import disk_error
 
         kind = type(exc).__name__
-        unknown = Tyre3dError("internal", stage=kind, what=str(exc), advice=FAULT)
+        unknown = Tyre3dError("internal", stage=kind, what=str(exc), advice=BUG_ADVICE)
         return _failed(disk_error(exc) or unknown, options)
 
 

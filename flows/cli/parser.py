@@ -87,21 +87,21 @@ def build_parser(words: Sequence[str] | None = None) -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=_Version, help="show the version")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, (told, add_arguments) in _COMMANDS.items():
-        command = commands.add_parser(name, help=told, description=told, epilog=examples_of(name))
+    for name, (text, add_arguments) in _COMMANDS.items():
+        command = commands.add_parser(name, help=text, description=text, epilog=examples_of(name))
         if words is None or name in words:
             add_arguments(command)
     return parser
 
 
 def _add_actions(
-    parser: argparse.ArgumentParser, command: str, **told: str
+    parser: argparse.ArgumentParser, command: str, **help_texts: str
 ) -> list[argparse.ArgumentParser]:
     """A command's actions, each with its help."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     return [
         actions.add_parser(name, help=text, description=text, epilog=examples_of(command, name))
-        for name, text in told.items()
+        for name, text in help_texts.items()
     ]
 
 
@@ -121,7 +121,7 @@ def _add_info(parser: argparse.ArgumentParser) -> None:
 
 def _add_render(parser: argparse.ArgumentParser) -> None:
     out = "picture (.png, .jpg) or turntable (.mp4); s3:// as well"
-    parser.add_argument("--out", required=True, type=_place, metavar="FILE", help=out)
+    parser.add_argument("--out", required=True, type=_location, metavar="FILE", help=out)
     size = "in pixels, even numbers (default: 720x720)"
     parser.add_argument("--size", type=size_of, default=(720, 720), metavar="WxH", help=size)
     parser.add_argument(
@@ -294,14 +294,14 @@ def _add_log(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--verbose", action="store_true", help="log for debugging")
 
 
-def _place(text: str) -> Path | str:
+def _location(text: str) -> Path | str:
     if not text:  # as of a shell's variable that is not set: it would be the folder one is in
         raise argparse.ArgumentTypeError("an empty name names nothing")
     return as_location(text)
 
 
 def _add_out(parser: argparse.ArgumentParser, what: str) -> None:
-    parser.add_argument("--out", required=True, type=_place, metavar="DIR", help=what)
+    parser.add_argument("--out", required=True, type=_location, metavar="DIR", help=what)
 
 
 def _add_reconstruct(parser: argparse.ArgumentParser) -> None:
@@ -325,7 +325,7 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
 def _add_films(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "source",
-        type=_place,
+        type=_location,
         metavar="FILMS",
         help="a CSV with the columns tyre, film and, if wanted, label and operator; or a folder of "
         "films TYRE_new, TYRE_1, TYRE_2; s3:// as well",
@@ -364,8 +364,8 @@ def _add_models(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_config(parser: argparse.ArgumentParser) -> None:
-    told = "every setting and parameter, with its value and origin"
-    (show,) = _add_actions(parser, "config", show=told)
+    text = "every setting and parameter, with its value and origin"
+    (show,) = _add_actions(parser, "config", show=text)
     _add_mesh(show)
     show.add_argument("--json", action="store_true", help="as JSON")
     _add_tracebacks(show)

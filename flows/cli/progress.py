@@ -46,7 +46,7 @@ def lines(out: IO[str]) -> Listener:
     """A listener that writes a line when a stage begins."""
     started, last = time.monotonic(), ""
 
-    def tell(stage: str, done: int, total: int) -> None:
+    def write_line(stage: str, done: int, total: int) -> None:
         nonlocal last
         doing = _doing(stage, done, total)
         if doing != last:
@@ -54,7 +54,7 @@ def lines(out: IO[str]) -> Listener:
             out.write(f"{time.monotonic() - started:7.1f} s  {doing}\n")
             out.flush()
 
-    return tell
+    return write_line
 
 
 class Bar:

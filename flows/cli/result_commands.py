@@ -66,10 +66,10 @@ def _open(path: Path) -> int:
 
 
 def render(options: argparse.Namespace) -> int:
-    """Make a picture (PNG, JPEG) or a turntable (MP4) of a GLB; no GPU, no window."""
+    """Make an image (PNG, JPEG) or a turntable (MP4) of a GLB; no GPU, no window."""
     folder, name = parent_and_name(options.out)
     suffix = PurePosixPath(name).suffix.lower()
-    if suffix not in (*PICTURES, FILM):
+    if suffix not in (*STILL_SUFFIXES, FILM_SUFFIX):
         raise _bad(f"--out {name}: pictures end in .png or .jpg, turntables in .mp4")
     width, height = options.size
     from tasks.report.result_files import find_result, mesh_of
@@ -84,15 +84,15 @@ def render(options: argparse.Namespace) -> int:
     studio = Studio(mesh, options.colours)
     with tempfile.TemporaryDirectory() as working:
         made = Path(working) / f"made{suffix}"
-        if suffix == FILM:
+        if suffix == FILM_SUFFIX:
             _write_film(made, studio, options)
         else:
             import cv2
 
             from tasks.imaging.images import write_image
 
-            picture = studio.picture(options.azimuth, options.elevation, width, height)
-            write_image(made, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+            image = studio.render(options.azimuth, options.elevation, width, height)
+            write_image(made, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
         # whole or not at all, as results are
         results.write({name: made.read_bytes()})
     sys.stdout.write(f"{options.out}\n")
@@ -118,10 +118,10 @@ def _write_film(out: Path, studio: Any, options: argparse.Namespace) -> None:
     encode_video(out, frames, fps=FPS, codec="h264", kbit_s=kbit_s)
 
 
-PICTURES, FILM = (".png", ".jpg", ".jpeg"), ".mp4"
+STILL_SUFFIXES, FILM_SUFFIX = (".png", ".jpg", ".jpeg"), ".mp4"
 FPS = 24.0
 BITS_PER_PIXEL = 0.15
-"""Of a turntable: its picture changes slowly."""
+"""Enough for a turntable, whose image changes slowly."""
 
 
 def _bad(what: str) -> InputError:

@@ -157,7 +157,7 @@ def worker(options: argparse.Namespace) -> int:
             options.name,
             healthcheck=options.healthcheck,
             silence_s=options.silence_s or SILENCE_S,
-            places=locations_of(settings),
+            folders=locations_of(settings),
             low_bytes=1e9 * settings.disk_low_gb,
         )
     )

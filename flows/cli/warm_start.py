@@ -196,14 +196,14 @@ def _exit_status(connection: socket.socket, unblocked: set[Any]) -> bytes:
     signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
     while reader in select.select([reader, connection.fileno()], [], [])[0]:
         for came in os.read(reader, 64):
-            _tell(connection, signal.SIGSTOP if came == signal.SIGTSTP else came)
+            _send_signal(connection, signal.SIGSTOP if came == signal.SIGTSTP else came)
             if came == signal.SIGTSTP:
                 os.kill(os.getpid(), signal.SIGSTOP)
-                _tell(connection, signal.SIGCONT)
+                _send_signal(connection, signal.SIGCONT)
     return connection.recv(16)
 
 
-def _tell(connection: socket.socket, number: int) -> None:
+def _send_signal(connection: socket.socket, number: int) -> None:
     with contextlib.suppress(OSError):  # the command has ended
         connection.send(bytes([number]))
 

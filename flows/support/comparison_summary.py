@@ -12,7 +12,7 @@ from configs.settings import Settings
 from flows.support.events import slug
 from flows.support.links import address_of
 from flows.support.page import escaped, table
-from tasks.comparison.findings import depth_of, place_of
+from tasks.comparison.findings import depth_of, location_of
 from tasks.core.phrasing import signed
 from tasks.storage.results import Results
 
@@ -69,7 +69,7 @@ def comparison_summary(
     findings = [
         (
             each["kind"],
-            place_of(each),
+            location_of(each),
             f"{each['length_mm']:.0f} x {each['width_mm']:.0f}",
             depth_of(each),
             f"{each['certainty']:.0%}",

@@ -30,7 +30,7 @@ def lines_of(word: Judgement) -> list[str]:
     return [f"first word: [{r.code}] {r.message}. {r.advice}" for r in word.reasons]
 
 
-def tell_first_word(tyre: str, word: Judgement) -> None:
+def show_first_word(tyre: str, word: Judgement) -> None:
     """Show the first word in the log, in Prefect's UI and to the API; never fails a run.
 
     Args:

@@ -43,7 +43,7 @@ class Unchanged:
         self._since: dict[UUID, tuple[Hashable, float]] = {}
 
     def of(self, signs: Mapping[UUID, Hashable]) -> list[UUID]:
-        """Whose sign has been the same for longer than it may.
+        """The runs whose sign has been the same for longer than it may.
 
         Args:
             signs: What tells of each; whatever is not among them is forgotten.

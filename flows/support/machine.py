@@ -36,13 +36,13 @@ def locations_of(settings: Settings) -> dict[str, Path]:
     return locations
 
 
-def disks(places: Mapping[str, Path]) -> dict[str, dict[str, int]]:
+def disks(folders: Mapping[str, Path]) -> dict[str, dict[str, int]]:
     """``free`` and ``total`` bytes of the disks of some folders, by name.
 
     A folder that is not there, such as a share that is not mounted, is left out.
     """
     found = {}
-    for name, folder in places.items():
+    for name, folder in folders.items():
         try:
             usage = shutil.disk_usage(folder)
         except OSError:
@@ -79,23 +79,23 @@ def _gpu(index: str, name: str, used: str, memory_used: str, memory: str) -> dic
     return known
 
 
-def events(places: Mapping[str, Path], low_bytes: float, now: datetime) -> list[dict[str, Any]]:
+def events(folders: Mapping[str, Path], low_bytes: float, now: datetime) -> list[dict[str, Any]]:
     """What Prefect's server is told of this machine, as its API takes it.
 
     Args:
-        places: Folders whose disks are looked at, by name.
+        folders: Folders whose disks are looked at, by name.
         low_bytes: A disk with less free is told of by an event of its own, at every look.
         now: The time on that server's clock: what it is told of another time, it overlooks.
     """
-    machine, found = socket.gethostname(), disks(places)
+    machine, found = socket.gethostname(), disks(folders)
     about = {"machine": machine, "disks": found, "gpus": gpus()}
     records = [_event(MACHINE, machine, machine, about, now)]
-    for place, disk in found.items():
+    for name, disk in found.items():
         if disk["free"] < low_bytes:
             free = f"{disk['free'] / 1e9:.1f} of {disk['total'] / 1e9:.1f} GB are free"
-            what = f"{machine}, {place} ({places[place]}): {free}"
+            what = f"{machine}, {name} ({folders[name]}): {free}"
             _log.warning("a disk fills up: %s", what)
-            records.append(_event(DISK_LOW, f"{machine}.{place}", what, disk, now))
+            records.append(_event(DISK_LOW, f"{machine}.{name}", what, disk, now))
     return records
 
 

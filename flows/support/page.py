@@ -30,12 +30,12 @@ def summary(
     content: Mapping[str, Any],
     links: Mapping[str, str],
 ) -> str:
-    """A page of Markdown with pictures.
+    """A page of Markdown with images.
 
     Args:
         tyre: Its name.
         metadata: Metadata of the run.
-        content: What the report shows beside them; its pictures are shown here, too.
+        content: What the report shows beside them; its images are shown here, too.
         links: Web addresses, by what lies there.
     """
     reasons = metadata["reasons"]
@@ -53,7 +53,7 @@ def summary(
         "",
         " · ".join(f"[{label}]({address})" for label, address in links.items()),
         "",
-        *_pictures(content),
+        *_images(content),
         *table(("figure", "value"), _figures(metadata)),
         "",
         *(f"- **Warning:** {escaped(text)}" for text in metadata["warnings"]),
@@ -78,10 +78,10 @@ def _opened_by(metadata: Mapping[str, Any], links: Mapping[str, str]) -> list[st
     return [f"Report: {escaped(report)} (on that machine: tyre3d view, and this path)"]
 
 
-def _pictures(content: Mapping[str, Any]) -> list[str]:
+def _images(content: Mapping[str, Any]) -> list[str]:
     lines = []
-    if picture := content.get("picture"):
-        lines += [f"![The mesh]({picture})", "", "*The mesh from three sides; lightened.*", ""]
+    if address := content.get("picture"):
+        lines += [f"![The mesh]({address})", "", "*The mesh from three sides; lightened.*", ""]
     chosen = [frame for frame in content.get("frames", ()) if frame["kind"] == "chosen"]
     if chosen:
         shown = [f"![Frame {frame['index']}]({frame['picture']})" for frame in chosen]

@@ -59,16 +59,16 @@ class RunProgress:
                 self._pace.begin(stage, now)
             self._pace.step(done, total, now)
             if begins or now >= self._published_at + _EVERY_S:
-                self._tell(now)
+                self._publish_share(now)
 
     def move(self) -> None:
         """Move on with the time that was spent, where the stage tells of no steps."""
         with self._lock:
             now = time.monotonic()
             if self._artifact is not None and now >= self._published_at + _MOVED_EVERY_S:
-                self._tell(now)
+                self._publish_share(now)
 
-    def _tell(self, now: float) -> None:
+    def _publish_share(self, now: float) -> None:
         self._published_at = now
         share = share_before(self._stage) + SHARES[self._stage] * self._pace.share_of_stage(now)
         self.publish(self._start + self._share * share, self._stage)

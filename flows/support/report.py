@@ -33,9 +33,9 @@ def reported(make: Callable[[], ArtifactRef], store: ArtifactStore) -> dict[str,
     except Tyre3dError as exc:
         if exc.retryable:  # a store that is away is away for the mesh, too
             raise
-        _tell(exc)
+        _log_missing(exc)
     except Exception as exc:  # noqa: BLE001  the mesh is there, whatever becomes of its report
-        _tell(exc)
+        _log_missing(exc)
     return None
 
 
@@ -55,9 +55,9 @@ def page_of(
     try:
         return report_page(name, metadata, content, levels)
     except Exception as exc:  # noqa: BLE001  likewise
-        _tell(exc)
+        _log_missing(exc)
         return None
 
 
-def _tell(exc: Exception) -> None:
+def _log_missing(exc: Exception) -> None:
     _log.warning("%s (%s: %s)", MISSING, type(exc).__name__, exc)

@@ -51,15 +51,15 @@ def unknown_variables(
         others.append("TYRE3D_API_")
     else:
         known |= set(variables_of(service).values())
-    bare = {name.partition("_")[2]: name for name in known}
+    unprefixed = {name.partition("_")[2]: name for name in known}
     said = []
     for name in sorted(environment):
         if not name.startswith("TYRE3D_") or "__" in name or name in known:
             continue
         if name.startswith(tuple(others)):
             continue
-        near = difflib.get_close_matches(name.partition("_")[2][:100], list(bare), 1, 0.7)
-        meant = f"is {bare[near[0]]} meant?" if near else "docs/settings.md lists all"
+        near = difflib.get_close_matches(name.partition("_")[2][:100], list(unprefixed), 1, 0.7)
+        meant = f"is {unprefixed[near[0]]} meant?" if near else "docs/settings.md lists all"
         said.append(f"{name} is no setting and does nothing; {meant}")
     return said
 

@@ -50,5 +50,5 @@ def publish_summary(
         page = summary(tyre, metadata, content, links_to(metadata, settings))
         key, about = f"tyre-{slug(tyre)}", f"Mesh of {escaped(tyre)}"
         create_markdown_artifact(page, key=key, description=about)
-    except Exception as exc:  # noqa: BLE001  the result is there, whatever becomes of its picture
+    except Exception as exc:  # noqa: BLE001  the result is there, whatever becomes of its image
         _log.warning("no summary in Prefect's UI: %s: %s", type(exc).__name__, exc)

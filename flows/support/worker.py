@@ -72,7 +72,7 @@ async def serve(
     *,
     healthcheck: bool = False,
     silence_s: float = SILENCE_S,
-    places: Mapping[str, Path] | None = None,
+    folders: Mapping[str, Path] | None = None,
     low_bytes: float = 0.0,
 ) -> int:
     """Work for a pool until a signal arrives and the runs at hand have ended.
@@ -86,7 +86,7 @@ async def serve(
         name: Name of the worker; unset: one of Prefect's making.
         healthcheck: Whether to answer ``/health`` on port 8080 (``PREFECT_WORKER_WEBSERVER_PORT``).
         silence_s: As :class:`LostRuns` takes it; runs of all pools are looked at.
-        places: As :func:`~flows.support.machine.events` takes them.
+        folders: As :func:`~flows.support.machine.events` takes them.
         low_bytes: Likewise.
     """
     worker = DrainingWorker(
@@ -95,7 +95,7 @@ async def serve(
     work = asyncio.ensure_future(worker.start(with_healthcheck=healthcheck, printer=_log.info))
     beside = [
         asyncio.ensure_future(_end_lost_runs(silence_s)),
-        asyncio.ensure_future(_tell_of_machine(places or {}, low_bytes)),
+        asyncio.ensure_future(_report_machine(folders or {}, low_bytes)),
     ]
     signals = 0
 
@@ -141,14 +141,14 @@ async def _end_lost_runs(silence_s: float) -> None:
                 lost = LostRuns(silence_s)  # a server that was away heard no heartbeats
 
 
-async def _tell_of_machine(places: Mapping[str, Path], low_bytes: float) -> None:
+async def _report_machine(folders: Mapping[str, Path], low_bytes: float) -> None:
     """Tell Prefect's server of this machine again and again, until cancelled."""
     async with get_client() as client:
         while True:
             try:
                 answer = await client.request("GET", "/health")
                 now = time_of(answer)
-                records = await asyncio.to_thread(events, places, low_bytes, now)
+                records = await asyncio.to_thread(events, folders, low_bytes, now)
                 await client.request("POST", "/events", json=records)
             except Exception as exc:  # noqa: BLE001  the next time may succeed
                 _log.warning("telling of this machine: %r", exc)

@@ -1,6 +1,6 @@
 """The colours of a texture: brightness from all frames, detail from the best ones.
 
-What a place looks like changes with the side that it is seen from, by gloss, and with the exposure.
+What a texel looks like changes with the side that it is seen from, by gloss, and with the exposure.
 Such changes are smooth over the surface, so two bands are kept apart, as in Burt and Adelson, A
 multiresolution spline with application to image mosaics, ACM Transactions on Graphics 2, 1983:
 around every vertex the weighted median over all frames is the colour, in which no highlight
@@ -29,7 +29,7 @@ _OFFSET = 4.0
 """Added to colours of 0 to 255 before they are divided: black has no ratio."""
 _MAX_RATIO = 3.0
 _FLATTENED = 0.25
-"""Power of the weights in the median: as they are, two frames that see a place best outvote ten
+"""Power of the weights in the median: as they are, two frames that see a texel best outvote ten
 that see something else there, and held-out frames look less alike (0.2 dB in five films)."""
 _OUTLIER = 0.35
 """Deviation from the median, as a logarithm, of the channel that deviates most, at which a frame's

@@ -20,7 +20,7 @@ from tasks.geometry.angles import wrapped
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-_EVENED = 20
+_SMOOTHINGS = 20
 """Rounds in which what a side sees of a face is averaged with its neighbours: charts with even
 borders, of which a level of detail must keep every vertex."""
 _VOTES = 10
@@ -120,13 +120,13 @@ def _sides(seen: FloatArray, beside: csr_matrix) -> IntArray:
         beside: ``(F, F)`` which faces share an edge.
     """
     count = np.maximum(np.asarray(beside.sum(axis=1)), 1.0)
-    even = seen
-    for _ in range(_EVENED):
-        even = 0.5 * (even + beside @ even / count)
+    smoothed = seen
+    for _ in range(_SMOOTHINGS):
+        smoothed = 0.5 * (smoothed + beside @ smoothed / count)
     possible = seen > _LEAST  # of three directions across each other one is nearer than 55 degrees
-    side = np.where(possible, even, -2.0).argmax(axis=1)
+    side = np.where(possible, smoothed, -2.0).argmax(axis=1)
     for _ in range(_VOTES):
-        votes = beside @ np.eye(6)[side] + _OWN * even
+        votes = beside @ np.eye(6)[side] + _OWN * smoothed
         side = np.where(possible, votes, -2.0).argmax(axis=1)
     return np.asarray(side, np.int64)
 
@@ -207,7 +207,7 @@ def _boxes(flat: FloatArray, chart: IntArray) -> tuple[FloatArray, FloatArray]:
 
 
 def _packed(sizes: IntArray, width: int) -> tuple[FloatArray, int]:
-    """Places ``(K, 2)`` of boxes on shelves, the highest first, and the height of all shelves."""
+    """Positions ``(K, 2)`` of boxes on shelves, the highest first, and the height of all."""
     positions = np.zeros(sizes.shape)
     x = y = shelf = 0
     for k in np.lexsort((-sizes[:, 0], -sizes[:, 1])):

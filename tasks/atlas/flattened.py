@@ -1,4 +1,4 @@
-"""The atlas as pictures for people: both sidewalls and the tread, laid flat, with their scale."""
+"""The atlas as images for people: both sidewalls and the tread, laid flat, with their scale."""
 
 from __future__ import annotations
 
@@ -61,17 +61,17 @@ def flat_parts(atlas: TyreAtlas) -> list[FlatPart]:
 
 
 def flat_files(atlas: TyreAtlas) -> dict[str, bytes]:
-    """The pictures as PNG and their scale as JSON, by what is added to the mesh's name."""
+    """The images as PNG and their scale as JSON, by what is added to the mesh's name."""
     files = {}
-    pictures = []
+    images = []
     for part in flat_parts(atlas):
         files[f".{part.name}.png"] = _png(part.colours[..., ::-1])
         files[f".{part.name}.provenance.png"] = _png(part.provenance)
-        pictures.append(_scale(part, atlas))
+        images.append(_scale(part, atlas))
     record = {
         "angle": "degrees clockwise from the top, as seen from the outer face",
         "provenance": {kind.name.lower(): int(kind) for kind in Provenance},
-        "pictures": pictures,
+        "pictures": images,
     }
     files[".atlas.json"] = json.dumps(record, indent=2).encode() + b"\n"
     return files
@@ -83,7 +83,7 @@ def _png(image: NDArray[np.uint8]) -> bytes:
 
 
 def _scale(part: FlatPart, atlas: TyreAtlas) -> dict[str, Any]:
-    """Where the picture's pixels lie on the tyre, in plain JSON types."""
+    """Where the image's pixels lie on the tyre, in plain JSON types."""
     height, width = part.provenance.shape
     step = 360.0 / width
     around = 2000.0 * np.pi * part.section[:, 0] / width

@@ -4,7 +4,7 @@ The outer surface lies as the atlas unrolls it: around the tyre along the rows, 
 length down the columns. What is not of it (rim, inner side) is cut into charts, below.
 
 Angles run clockwise from the top as one who looks at the outer face sees them, and rows from the
-inner face's bead to the outer face's: so the picture is what an eye outside sees, not its mirror.
+inner face's bead to the outer face's: so the image is what an eye outside sees, not its mirror.
 """
 
 from __future__ import annotations

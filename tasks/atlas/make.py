@@ -83,14 +83,14 @@ def _pixel_m(cameras: Mapping[int, Camera]) -> float:
 
 
 def _image(texels: Texels, values: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.uint8]:
-    """Values of the texels ``(T, ...)`` as a picture, 0 elsewhere."""
+    """Values of the texels ``(T, ...)`` as an image, 0 elsewhere."""
     out = np.zeros((shape[0] * shape[1], *values.shape[1:]), np.uint8)
     out[texels.at] = values
     return out.reshape(*shape, *values.shape[1:])
 
 
 def _with_gutters(colours: NDArray[np.uint8], known: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """The picture with the nearest colour where no face lies: renderers mix what is beside it."""
+    """The image with the nearest colour where no face lies: renderers mix what is beside it."""
     if not known.any():
         return colours
     nearest = distance_transform_edt(~known, return_distances=False, return_indices=True)

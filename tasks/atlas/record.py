@@ -1,4 +1,4 @@
-"""The atlas in its artifact: pictures, layout and figures."""
+"""The atlas in its artifact: images, layout and figures."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Provenance(IntEnum):
     MEASURED = 1
     """Frames saw it."""
     SYMMETRY = 2
-    """Frames saw others at the same place of the profile."""
+    """Frames saw others at the same point of the profile."""
     NETWORK = 3
     """The merge's colours, which for what no frame saw are the network's."""
 

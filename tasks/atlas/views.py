@@ -85,8 +85,8 @@ def look_at_vertices(
         weight = (cosine * nearness) ** 2 * within
         seen = np.flatnonzero(weight > 0)
         weights[row, seen] = weight[seen]
-        spread = config.local_colour_m * camera.fx / float(np.median(pixels[:, 2]))
-        blurred = _blurred_within(image, inside, spread)
+        blur_px = config.local_colour_m * camera.fx / float(np.median(pixels[:, 2]))
+        blurred = _blurred_within(image, inside, blur_px)
         local[row, seen] = sample_bilinear(blurred, pixels[seen, :2], outside=0.0)
         sharpness[row] = _sharpness(image, inside)
         images.append(image)

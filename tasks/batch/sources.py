@@ -20,7 +20,7 @@ from configs.locations import (
 )
 from configs.settings import Settings
 from tasks.core.errors import InputError
-from tasks.storage.inputs import IMAGE_SUFFIXES, pictures_in
+from tasks.storage.inputs import IMAGE_SUFFIXES, images_in
 from tasks.storage.open import open_storage
 
 MANIFEST_NAME = "batch.json"
@@ -49,7 +49,7 @@ def find_sources(inputs: Sequence[str], settings: Settings) -> list[Source]:
     """Every tyre that the inputs name, in order, each once.
 
     A file is taken as it is, even if it is missing (then it fails alone). A folder stands for the
-    videos and the folders of pictures in it; a folder with pictures and no video is one tyre. A
+    videos and the folders of images in it; a folder with images and no video is one tyre. A
     prefix in a bucket is such a folder, and stands for the videos further below it, too. Where
     others hold something, what holds nothing fails alone: left out, nobody would miss it.
 
@@ -84,9 +84,9 @@ def _found(text: str, settings: Settings) -> list[str]:
 def _in_folder(folder: Path) -> list[Path]:
     entries = sorted(p for p in folder.iterdir() if not p.name.startswith("."))
     videos = [p for p in entries if p.suffix.lower() in VIDEO_SUFFIXES and p.is_file()]
-    if not videos and pictures_in(folder):
+    if not videos and images_in(folder):
         return [folder]
-    return videos + [p for p in entries if p.is_dir() and pictures_in(p)]
+    return videos + [p for p in entries if p.is_dir() and images_in(p)]
 
 
 def _in_bucket(uri: str, settings: Settings) -> list[str]:

@@ -1,8 +1,8 @@
 """Where one reconstruction lies on another of the same tyre, by what does not wear.
 
 Marks of the sidewalls, written or of the rubber itself, give spin, scale, centre and the tilt of
-the axle at once; that they lie on a surface of both gives the place along the axle. Where there are
-none, the reconstructions keep their scales, and a loss all over the tread cannot be told.
+the axle at once; that they lie on a surface of both gives the position along the axle. Where there
+are none, the reconstructions keep their scales, and a loss all over the tread cannot be told.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ Anchor = Literal["sidewall-markings", "diameter"]
 _TURN_OVER = np.diag([-1.0, 1.0, -1.0])
 """About the vertical: the other face outwards."""
 _MARGIN_M = 0.004
-"""Rows of pictures this close to bead and shoulder are left out."""
+"""Rows of images this close to bead and shoulder are left out."""
 _MIN_MARKS = 60
 _MIN_SECTOR_MARKS, _MIN_SECTORS = 15, 4
 """Marks of a sector, and sectors of a face, from which on they tell a radius."""
@@ -57,7 +57,7 @@ class Alignment:
 
     Args:
         transform: The other's frame to the new one's.
-        anchor: What scale and place were taken from.
+        anchor: What scale and position were taken from.
         faces: Whether the same face looks outwards in both.
         spin_deg: By how much the other's marks lie further clockwise, degrees, as one who looks at
             the new one's outer face sees them.
@@ -71,7 +71,7 @@ class Alignment:
         shift_mm: ``(3,)`` distance of the centres before alignment.
         num_marks: Marks that were followed from one to the other.
         residual_mm: Root mean square of their distances in the sidewalls' planes.
-        registration_mm: Standard deviation of the place of the surface that remains.
+        registration_mm: Standard deviation of the position of the surface that remains.
     """
 
     transform: Similarity
@@ -121,7 +121,7 @@ class _Found:
         new: ``(M, 3)`` metres.
         other: ``(M, 3)`` metres.
         angle: ``(M,)`` clockwise for an eye before the face, radians.
-        ring: ``(M,)`` whether it is a place of a circle, of which only the radius is known.
+        ring: ``(M,)`` whether it is a point of a circle, of which only the radius is known.
     """
 
     new: FloatArray
@@ -163,13 +163,13 @@ def align_scans(new: Scan, other: Scan, config: CompareConfig) -> Alignment:
 def _spin(new: Scan, other: Scan, scale: float, config: CompareConfig) -> Spin | None:
     """How the other tyre is turned, by its sidewalls at a scale; None where nothing tells it."""
     walls = [[scan.parts[n] for n in (OUTER, INNER) if n in scan.parts] for scan in (new, other)]
-    pictures = _common([*((p, 1.0) for p in walls[0]), *((p, scale) for p in walls[1])])
-    if not all(walls) or pictures is None:
+    images = _common([*((p, 1.0) for p in walls[0]), *((p, scale) for p in walls[1])])
+    if not all(walls) or images is None:
         return None
     count = len(walls[0])
     return find_spin(
-        {p.name: picture for p, picture in zip(walls[0], pictures[:count], strict=True)},
-        {p.name: picture for p, picture in zip(walls[1], pictures[count:], strict=True)},
+        {p.name: image for p, image in zip(walls[0], images[:count], strict=True)},
+        {p.name: image for p, image in zip(walls[1], images[count:], strict=True)},
         config,
     )
 
@@ -184,17 +184,17 @@ def _by_marks(
         here, there = new.parts.get(name), other.parts.get(other_face(name, faces))
         if here is None or there is None:
             continue
-        pictures = _common([(here, 1.0), (there, scale)])
-        if pictures is not None:
+        images = _common([(here, 1.0), (there, scale)])
+        if images is not None:
             turn = columns if name == OUTER else -columns
-            sets.append(_found(pictures, turn, here, there, scale))
+            sets.append(_found(images, turn, here, there, scale))
     sets = [s for s in sets if len(s.new)]
     num_marks = sum(int((~s.ring).sum()) for s in sets)
     if num_marks < _MIN_MARKS:
         return None
     placement, residuals = _fit(sets, _start(faces, columns), scale)
     reach = float(np.mean([np.hypot(s.new[:, 0], s.new[:, 1]).mean() for s in sets]))
-    spread = random_effects_sd(_sector_means(sets, residuals))
+    registration_sd = random_effects_sd(_sector_means(sets, residuals))
     flat = np.concatenate([r[~s.ring, :2] for s, r in zip(sets, residuals, strict=True)])
     axle = placement.rotation @ np.array([0.0, 0.0, 1.0 if faces == "same" else -1.0])
     base = np.eye(3) if faces == "same" else _TURN_OVER
@@ -210,17 +210,17 @@ def _by_marks(
         spin.runner_up,
         spin.deviations,
         1.0 / placement.scale,
-        spread / reach,
+        registration_sd / reach,
         math.degrees(math.acos(min(1.0, abs(float(axle[2]))))),
         tuple(1000.0 * float(v) for v in placement.translation),  # type: ignore[arg-type]
         num_marks,
         1000.0 * float(np.sqrt(np.median((flat**2).sum(axis=1)))),
-        1000.0 * spread,
+        1000.0 * registration_sd,
     )
 
 
 def _common(parts: Sequence[tuple[FlatPart, float]]) -> list[PolarImage] | None:
-    """Sidewalls' pictures over the radii that all have, each at its scale."""
+    """Sidewalls' images over the radii that all have, each at its scale."""
     low = max((scale * p.section[:, 0].min() for p, scale in parts), default=0.0) + _MARGIN_M
     high = min((scale * p.section[:, 0].max() for p, scale in parts), default=0.0) - _MARGIN_M
     if high - low < 8 * ROW_M:
@@ -230,14 +230,14 @@ def _common(parts: Sequence[tuple[FlatPart, float]]) -> list[PolarImage] | None:
 
 
 def _found(
-    pictures: Sequence[PolarImage],
+    images: Sequence[PolarImage],
     columns: int,
     new: FlatPart,
     other: FlatPart,
     scale: float,
 ) -> _Found:
     """Marks and rings of one face, where they lie in both frames."""
-    first, second = pictures
+    first, second = images
     marks, rings = follow_marks(first, second, columns), match_rings(first, second, columns)
     turn = columns * 2 * math.pi / COLUMNS
     here = np.concatenate([marks.new, np.stack([rings.angle, rings.new], axis=1)])
@@ -256,7 +256,7 @@ def _in_frame(at: FloatArray, part: FlatPart, scale: float) -> FloatArray:
 
 
 def _start(faces: Faces, columns: int) -> FloatArray:
-    """``(3, 3)`` rotation of the other tyre onto the new one, at the angle of the pictures."""
+    """``(3, 3)`` rotation of the other tyre onto the new one, at the angle of the images."""
     spin = Rotation.from_rotvec([0.0, 0.0, columns * 2 * math.pi / COLUMNS]).as_matrix()
     return np.asarray(spin if faces == "same" else spin @ _TURN_OVER)
 

@@ -239,8 +239,8 @@ def _turning(
         scaled = design * weight[:, None]
         solved = np.linalg.solve(scaled.T @ design + size, scaled.T @ target)
         rest = target - design @ solved
-        spread = max(robust_sd(rest, 0.0), 1e-5)
-        weight = 1.0 / (1.0 + (rest / (2 * spread)) ** 2)
+        robust_scale = max(robust_sd(rest, 0.0), 1e-5)
+        weight = 1.0 / (1.0 + (rest / (2 * robust_scale)) ** 2)
     return np.tensordot(solved[:4], moves, axes=1), float(np.hypot(*solved[:2]))
 
 
@@ -253,15 +253,15 @@ def _all_round(
     config: CompareConfig,
 ) -> _AllRound:
     """The change of bands of rows on the average round the tyre."""
-    change, sd, frames = [], [], []
+    change, sds, frames = [], [], []
     for band in bands:
-        value, spread, count = _by_section(sections, band)
+        value, sd, count = _by_section(sections, band)
         if not count:
-            value, spread, count = _by_frames(new, other, turning, band, config)
+            value, sd, count = _by_frames(new, other, turning, band, config)
         change.append(value)
-        sd.append(spread)
+        sds.append(sd)
         frames.append(count)
-    return _AllRound(np.array(change), np.array(sd), np.array(frames))
+    return _AllRound(np.array(change), np.array(sds), np.array(frames))
 
 
 def _by_frames(
@@ -315,11 +315,11 @@ def _by_section(sections: _Sections, band: NDArray[np.int64]) -> tuple[float, fl
     a, b = sections.new, sections.other
     if a is None or b is None:
         return math.nan, math.nan, 0
-    value, spread = mean_change(a.of(band), b.of(band))
+    value, sd = mean_change(a.of(band), b.of(band))
     sideways = float(sections.sideways[band].mean())
     value -= sideways * sections.along
-    spread = math.hypot(spread, sideways * sections.along_sd)
-    return value, spread, min(a.frames, b.frames) if math.isfinite(value + spread) else 0
+    sd = math.hypot(sd, sideways * sections.along_sd)
+    return value, sd, min(a.frames, b.frames) if math.isfinite(value + sd) else 0
 
 
 def _of_frames(
@@ -419,8 +419,8 @@ def _zones(
             mean = float(np.median(there)) if coverage >= config.min_coverage else math.nan
             chance, floor = 0.0, config.cell_floor_px
         radius = float(grid.section[rows, 0].mean())
-        spread = math.hypot(chance, scale * radius)
-        lod = _95 * spread + floor * pixel_m
+        sd = math.hypot(chance, scale * radius)
+        lod = _95 * sd + floor * pixel_m
         ends = 1000 * (height[rows[[0, -1]]] - middle)
         frames = int(all_round.frames[k])
         zones.append(

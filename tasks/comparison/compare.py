@@ -40,10 +40,10 @@ class Comparison:
     Args:
         alignment: Where the damaged one lies on the new one.
         change: How the outer surface changed.
-        findings: Changes that have a place, the most certain first.
+        findings: Changes that have a position, the most certain first.
         pairs: Sidewalls and tread over each other.
         round_new: Roundness of the new tread.
-        round_other: Roundness of the damaged one, in the new one's place.
+        round_other: Roundness of the damaged one, in the new one's frame.
         least_spot_m: Shallowest flat spot that could be told; not finite where none could.
         verdict: What it comes to.
         reasons: Why it says no more, each with a code and a sentence.

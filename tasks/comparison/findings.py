@@ -1,4 +1,4 @@
-"""What changed, told as findings: kind, place, size, depth and certainty."""
+"""What changed, told as findings: kind, position, size, depth and certainty."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _MIN_TOUCHES, _MIN_FRAMES = 3, 3
 
 @dataclass(frozen=True)
 class Finding:
-    """One change that has a place.
+    """One change that has a position.
 
     Args:
         kind: What it is; ``visual`` for what looks different and is no known damage.
@@ -71,7 +71,7 @@ class Finding:
         return rounded | {"angle_deg": None if angle is None else angle % 360}
 
 
-def place_of(finding: Mapping[str, Any]) -> str:
+def location_of(finding: Mapping[str, Any]) -> str:
     """Where a finding of a record is, for people: part and angle."""
     angle = finding["angle_deg"]
     part = str(finding["part"]).replace("-", " ")

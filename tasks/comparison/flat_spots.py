@@ -1,8 +1,8 @@
 """Flat spots of the tread, by the outlines that touch it.
 
 A mesh on a grid, made to be as round as a tyre, smooths a flat spot of two millimetres away. The
-outline shows it: in every frame it touches the tread all along an arc. An arc's own place, by which
-a camera's error moves all of it, is taken out; what frames agree on is left.
+outline shows it: in every frame it touches the tread all along an arc. An arc's own position, by
+which a camera's error moves all of it, is taken out; what frames agree on is left.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def flat_spots(
     Args:
         grid: The grid of both.
         new: Roundness of the new tread.
-        other: Roundness of the other, in the new one's place.
+        other: Roundness of the other, in the new one's frame.
         pixel_m: What a pixel of the coarser film covers.
         config: Parameters.
 
@@ -126,8 +126,8 @@ def flat_spots(
     known = np.isfinite(change)
     if known.mean() < _LEAST_KNOWN / 2:
         return [], float("nan")
-    spread = robust_sd(change[known])
-    least = max(config.min_spot_px * pixel_m, _NOISES * spread)
+    deviation = robust_sd(change[known])
+    least = max(config.min_spot_px * pixel_m, _NOISES * deviation)
     radius = float(grid.section[:, 0].max())
     found, left = [], np.where(known, change, 0.0)
     while left.min() < -least:

@@ -17,7 +17,7 @@ import numpy as np
 from configs.comparison import ComparisonStage
 from tasks.core.errors import InputError
 
-_SPREAD = 6.0
+_DEVIATIONS = 6.0
 """Standard deviations that a share of the tolerance counts: 99.7 % of a normal distribution."""
 _CATEGORIES = 1.41
 _POOLED_FROM = 0.05
@@ -56,7 +56,7 @@ class GaugeStudy:
     @property
     def share_of_tolerance(self) -> float:
         """Six standard deviations of the measuring system over the tolerance."""
-        return _SPREAD * self.gauge / self.tolerance
+        return _DEVIATIONS * self.gauge / self.tolerance
 
     @property
     def categories(self) -> int:

@@ -1,7 +1,7 @@
 """What looks different on sidewalls and tread, beside their shape.
 
 A cut or a scuff is thinner than a surface can be measured, a torn block is smoothed over by it, and
-both are seen all the same. The other tyre's picture is brought onto the new one's; what is told is
+both are seen all the same. The other tyre's image is brought onto the new one's; what is told is
 darker or brighter there than all of the new one's neighbourhood, so that the last pixel of the
 alignment does not matter.
 """
@@ -42,8 +42,8 @@ _EDGE, _FOOT = 0.5, 0.4
 """A region ends where it falls to these shares of what it must reach, and of its greatest."""
 
 _LINE_MM, _LINE_WIDTH_MM, _LINE_MARGIN_PX = 6.0, 1.5, 14
-_LINE_SPREAD, _PATCH_SPREAD = 0.004, 0.01
-"""Least spreads, logarithmic. Pictures of one film of a clean, smooth tyre at two sizes differ by
+_MIN_LINE_DEVIATION, _MIN_PATCH_DEVIATION = 0.004, 0.01
+"""Least deviations, logarithmic. Images of one film of a clean, smooth tyre at two sizes differ by
 two or three levels of 8 bits in places, which would stand out of smaller ones."""
 _LETTER_PX = 3
 """Half the distance of a letter's strokes."""
@@ -110,7 +110,7 @@ def visual_marks(pair: PartPair, pixel_m: float, config: CompareConfig) -> list[
 
 
 def _plain_regions(pair: PartPair, config: CompareConfig) -> list[VisualMark]:
-    """Regions that are darker, or brighter, than the noise between both pictures allows."""
+    """Regions that are darker, or brighter, than the noise between both images allows."""
     least = max(config.min_difference, config.difference_noises * pair.noise)
     found = []
     for sign in (-1, 1):
@@ -134,12 +134,14 @@ def _dark_lines(pair: PartPair, config: CompareConfig) -> list[VisualMark]:
     written = dilated(lines, 2 * (pair.tolerance_px + _LETTER_PX) + 1)
     before, now = darker_than_around(first), darker_than_around(second)
     at_first, darkness = (
-        without_mean(np.stack([filtered(picture, kernel) for kernel in kernels]))
-        for picture in (before, now)
+        without_mean(np.stack([filtered(image, kernel) for kernel in kernels]))
+        for image in (before, now)
     )
     best = np.zeros(first.shape, np.float32)
     for was, dark in zip(at_first, darkness, strict=True):
-        best = np.maximum(best, standing_out(dark - was, usable, _LINE_SPREAD, dark - written))
+        best = np.maximum(
+            best, standing_out(dark - was, usable, _MIN_LINE_DEVIATION, dark - written)
+        )
     return _stood_out(pair, best, config.line_noises)
 
 
@@ -151,10 +153,10 @@ def _dark_patches(pair: PartPair, config: CompareConfig) -> list[VisualMark]:
     """
     first, second, usable = pair.comparable(_PATCH_MARGIN_PX)
     size = round(_PATCH_MM / (1000 * pair.column_m())), round(_PATCH_MM / (1000 * ROW_M))
-    before, now = (without_dark_lines(picture, *size) for picture in (first, second))
+    before, now = (without_dark_lines(image, *size) for image in (first, second))
     darker, dark = (
-        standing_out(values, usable, _PATCH_SPREAD) / _uneven(values, usable)
-        for values in (blurred(picture, _PATCH_PX) for picture in (before - now, -now))
+        standing_out(values, usable, _MIN_PATCH_DEVIATION) / _uneven(values, usable)
+        for values in (blurred(image, _PATCH_PX) for image in (before - now, -now))
     )
     return _stood_out(pair, np.minimum(darker, dark), config.patch_noises)
 
@@ -162,18 +164,20 @@ def _dark_patches(pair: PartPair, config: CompareConfig) -> list[VisualMark]:
 def _uneven(values: Float32Array, usable: NDArray[np.bool_]) -> Float32Array:
     """``(COLUMNS,)`` how much more values spread about a column than all round, at least 1.
 
-    Towards the end of what a film shows its picture is smeared, blocks and grooves alike.
+    Towards the end of what a film shows its image is smeared, blocks and grooves alike.
     """
     away = np.abs(values - np.median(values[usable])) if usable.any() else np.zeros_like(values)
 
-    def spread(columns: NDArray[np.int64]) -> float:
+    def median_deviation(columns: NDArray[np.int64]) -> float:
         here = away[:, columns % COLUMNS][usable[:, columns % COLUMNS]]
-        return max(float(np.median(here)) if here.size else 0.0, _PATCH_SPREAD)
+        return max(float(np.median(here)) if here.size else 0.0, _MIN_PATCH_DEVIATION)
 
     step = COLUMNS // _UNEVEN_SECTORS
     middles = np.arange(_UNEVEN_SECTORS) * step
     around = np.arange(-step, step)  # half of either neighbour, too
-    ratio = np.array([spread(m + around) for m in middles]) / spread(np.arange(COLUMNS))
+    ratio = np.array([median_deviation(m + around) for m in middles]) / median_deviation(
+        np.arange(COLUMNS)
+    )
     ratio = np.maximum(ratio, 1.0)
     return np.interp(np.arange(COLUMNS), middles, ratio, period=COLUMNS).astype(np.float32)
 
@@ -188,8 +192,8 @@ def _rough_bands(pair: PartPair, config: CompareConfig) -> list[VisualMark]:
     size = 1000 * pair.column_m(), 1000 * ROW_M
     kernels = list(line_kernels(*size, _GRAIN_MM, _LINE_WIDTH_MM))
     before, now = (
-        np.max([np.abs(filtered(picture, kernel)) for kernel in kernels], axis=0)
-        for picture in (first, second)
+        np.max([np.abs(filtered(image, kernel)) for kernel in kernels], axis=0)
+        for image in (first, second)
     )
     edges = dilated(before, 2 * (pair.tolerance_px + _LETTER_PX) + 1)
     quiet = usable & (edges < _QUIET)
@@ -272,7 +276,7 @@ def _regions(values: Float32Array, edge: float, least: float) -> list[Region]:
 
 
 def _inside(region: Region) -> Region:
-    """The region's pixels in a picture that goes round once."""
+    """The region's pixels in an image that goes round once."""
     return region[0], region[1] % COLUMNS
 
 

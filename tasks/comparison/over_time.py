@@ -112,7 +112,7 @@ def gauge_of(comparisons: Sequence[Comparison], tolerance_mm: float) -> GaugeStu
 
 
 def _check_once(compared: Sequence[Comparison]) -> None:
-    """Make sure that no film counts twice, for it repeats nothing: the spread would be too small.
+    """Make sure that no film counts twice, for it repeats nothing: the result would be too small.
 
     Raises:
         InputError: ``gauge-films``.

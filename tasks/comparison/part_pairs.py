@@ -1,4 +1,4 @@
-"""Sidewalls and treads of two tyres over each other, place by place."""
+"""Sidewalls and treads of two tyres over each other, point by point."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ over the shoulder, and how much of their sides is seen differs from film to film
 
 @dataclass(frozen=True)
 class PartPair:
-    """A sidewall or the tread of both tyres in the new one's place.
+    """A sidewall or the tread of both tyres in the new one's frame.
 
     Args:
         part: Its name on the new tyre.
         section: ``(H, 2)`` radius and height of the rows, metres.
-        new: The new tyre's picture.
+        new: The new tyre's image.
         other: The other's, brought onto it.
-        difference: ``(H, COLUMNS)`` how far the other is brighter than what surrounds the place on
+        difference: ``(H, COLUMNS)`` how far the other is brighter than what surrounds the point on
             the new one, or darker (negative), logarithmic; 0 within the neighbourhood's range.
         noise: What differs by chance, logarithmic.
         tolerance_px: Pixels by which marks may lie off.
@@ -56,7 +56,7 @@ class PartPair:
     tolerance_px: int
 
     def comparable(self, margin_px: int) -> tuple[Float32Array, Float32Array, NDArray[np.bool_]]:
-        """Both pictures without their light, and where nothing unknown is near.
+        """Both images without their light, and where nothing unknown is near.
 
         Args:
             margin_px: How near.
@@ -93,12 +93,12 @@ def part_pairs(
         if there is None:
             continue
         section = _rows_of(part)
-        pictures = _over_each_other(part, there, section, alignment)
-        if pictures is not None:
+        images = _over_each_other(part, there, section, alignment)
+        if images is not None:
             tolerance = _tolerance(alignment, config)
-            difference, noise = _difference(*pictures, tolerance)
+            difference, noise = _difference(*images, tolerance)
             difference *= _within(name, len(section))
-            pairs.append(PartPair(name, section, *pictures, difference, noise, tolerance))
+            pairs.append(PartPair(name, section, *images, difference, noise, tolerance))
     return pairs
 
 
@@ -110,14 +110,14 @@ def _tolerance(alignment: Alignment, config: CompareConfig) -> int:
 
 
 def _within(part: str, rows: int) -> NDArray[np.bool_]:
-    """``(H, 1)`` which rows of a part's picture lie within its ends."""
+    """``(H, 1)`` which rows of a part's image lie within its ends."""
     row = np.arange(rows)[:, None]
     first = _END_ROWS if part == TREAD else _SHOULDER_ROWS
     return np.asarray((row >= first) & (row < rows - _END_ROWS))
 
 
 def _rows_of(part: FlatPart) -> FloatArray:
-    """``(H, 2)`` radius and height of the rows of a part's picture, metres."""
+    """``(H, 2)`` radius and height of the rows of a part's image, metres."""
     radius, height = part.section.T
     if part.name == TREAD:
         rows = np.arange(height.min(), height.max(), ROW_M)
@@ -131,13 +131,13 @@ def _rows_of(part: FlatPart) -> FloatArray:
 def _over_each_other(
     new: FlatPart, other: FlatPart, section: FloatArray, alignment: Alignment
 ) -> tuple[PolarImage, PolarImage] | None:
-    """The pictures of a part at the same places, rows as of ``section``."""
+    """The images of a part at the same points, rows as of ``section``."""
     scale = alignment.transform.scale
     across = 1 if new.name == TREAD else 0
     rows, own = section[:, across], scale * other.section[:, across]
     if len(rows) < 8 or own.max() < rows.min() or own.min() > rows.max():
         return None
-    # where each pixel's place lies on the other tyre
+    # where each pixel's point lies on the other tyre
     side = 1.0 if new.clockwise else -1.0
     angle = (np.arange(COLUMNS) + 0.5) * (2 * math.pi / COLUMNS)
     radius, height = section[:, :1], section[:, 1:]
@@ -166,9 +166,9 @@ def _over_each_other(
 
 
 def _sampled(
-    picture: PolarImage, rows: Float32Array, columns: Float32Array, radii: FloatArray
+    image: PolarImage, rows: Float32Array, columns: Float32Array, radii: FloatArray
 ) -> PolarImage:
-    """A picture at other places; its columns go round."""
+    """An image at other positions; its columns go round."""
     pad = 8
 
     def sample(values: NDArray[np.floating]) -> Float32Array:
@@ -178,9 +178,9 @@ def _sampled(
         )
         return np.asarray(moved, np.float32)
 
-    inside = (rows >= 0) & (rows <= len(picture.known) - 1)
-    known = (sample(picture.known.astype(np.float32)) > 0.99) & inside
-    return PolarImage(sample(picture.brightness), sample(picture.marks), known, radii)
+    inside = (rows >= 0) & (rows <= len(image.known) - 1)
+    known = (sample(image.known.astype(np.float32)) > 0.99) & inside
+    return PolarImage(sample(image.brightness), sample(image.marks), known, radii)
 
 
 def _difference(

@@ -1,4 +1,4 @@
-"""Sidewalls as pictures over radius and angle, and where one lies on another.
+"""Sidewalls as images over radius and angle, and where one lies on another.
 
 Sidewalls keep what is written on them, and their mottle, when the tread wears: they tell how far
 one tyre is turned against the other, which of its faces is which, and, by how far their marks lie
@@ -28,9 +28,9 @@ ROW_M = 0.001
 _LOCAL_PX = 10.0
 """Sigma of the neighbourhood that a mark stands out from."""
 _FLOOR = 0.012
-"""Added to the spread of a neighbourhood, logarithmic: what varies less is noise."""
+"""Added to the standard deviation of a neighbourhood, logarithmic: what varies less is noise."""
 _LOUDEST = 3.0
-"""Marks are cut at so many spreads."""
+"""Marks are cut at so many standard deviations."""
 _LOBE = 0.012
 """Angles this close to the best, turns, belong to the same peak."""
 
@@ -42,7 +42,7 @@ class PolarImage:
     Args:
         brightness: ``(H, COLUMNS)`` float32, logarithmic; columns run clockwise for this eye.
         marks: ``(H, COLUMNS)`` float32, how far a pixel stands out from its neighbourhood, in
-            spreads of it; 0 where unknown.
+            standard deviations of it; 0 where unknown.
         known: ``(H, COLUMNS)`` where frames measured it.
         radii: ``(H,)`` metres, falling on a sidewall.
     """
@@ -59,30 +59,30 @@ def polar_image(part: FlatPart, scale: float, radii: FloatArray) -> PolarImage:
     Args:
         part: The sidewall.
         scale: What its radii are multiplied by.
-        radii: ``(H,)`` rows of the picture, metres, falling.
+        radii: ``(H,)`` rows of the image, metres, falling.
     """
     own = scale * part.section[:, 0]
     rising = np.maximum.accumulate(own[::-1])  # a belly may make a radius occur twice
     rows = np.interp(radii, rising, np.arange(len(own))[::-1].astype(np.float64))
-    return _picture(part, rows, (radii <= rising[-1]) & (radii >= rising[0]), radii)
+    return _polar_image(part, rows, (radii <= rising[-1]) & (radii >= rising[0]), radii)
 
 
 def strip_image(part: FlatPart, scale: float, heights: FloatArray) -> PolarImage:
-    """A flattened tread over the place along the axle and angle.
+    """A flattened tread over the position along the axle and angle.
 
     Args:
         part: The tread.
         scale: What its lengths are multiplied by.
-        heights: ``(H,)`` rows of the picture along the axle, metres, rising.
+        heights: ``(H,)`` rows of the image along the axle, metres, rising.
     """
     own = scale * part.section
     rising = np.maximum.accumulate(own[:, 1])
     rows = np.interp(heights, rising, np.arange(len(own), dtype=np.float64))
     radii = np.interp(heights, rising, own[:, 0])
-    return _picture(part, rows, (heights >= rising[0]) & (heights <= rising[-1]), radii)
+    return _polar_image(part, rows, (heights >= rising[0]) & (heights <= rising[-1]), radii)
 
 
-def _picture(
+def _polar_image(
     part: FlatPart, rows: FloatArray, inside: NDArray[np.bool_], radii: FloatArray
 ) -> PolarImage:
     """A part at some of its rows ``(H,)``, and which of them lie on it."""
@@ -102,12 +102,12 @@ def _picture(
 
 
 def _standing_out(values: Float32Array, known: NDArray[np.bool_]) -> Float32Array:
-    """Values less the mean of their neighbourhood, in spreads of it."""
+    """Values less the mean of their neighbourhood, in standard deviations of it."""
     share = np.maximum(_around(known.astype(np.float32)), 1e-3)
     away = values - _around(values * known) / share
     away[~known] = 0.0
-    spread = np.sqrt(_around(np.square(away)) / share)
-    marks = np.clip(away / (spread + _FLOOR), -_LOUDEST, _LOUDEST)
+    deviation = np.sqrt(_around(np.square(away)) / share)
+    marks = np.clip(away / (deviation + _FLOOR), -_LOUDEST, _LOUDEST)
     return np.asarray(np.where(known, marks, 0.0), np.float32)
 
 
@@ -127,7 +127,7 @@ def elsewhere(columns: int) -> NDArray[np.bool_]:
 
 @dataclass(frozen=True)
 class Marks:
-    """The same marks on two pictures of a face.
+    """The same marks on two images of a face.
 
     Args:
         new: ``(M, 2)`` angle clockwise (radians) and radius (metres) on the one.
@@ -146,10 +146,10 @@ _BACK = 0.3
 
 
 def follow_marks(new: PolarImage, other: PolarImage, columns: int) -> Marks:
-    """Follow the marks of one picture onto another, finer than its columns.
+    """Follow the marks of one image onto another, finer than its columns.
 
     Args:
-        new: The one picture.
+        new: The one image.
         other: The other one.
         columns: By how many columns the other's marks lie further clockwise.
     """
@@ -180,7 +180,7 @@ def follow_marks(new: PolarImage, other: PolarImage, columns: int) -> Marks:
 def _flow(
     first: NDArray[np.uint8], second: NDArray[np.uint8], points: NDArray[Any]
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Where points of the first picture lie in the second, and whether they were found."""
+    """Where points of the first image lie in the second, and whether they were found."""
     start = np.empty_like(points)
     there, found, _ = cv2.calcOpticalFlowPyrLK(
         first, second, points, start, winSize=_WINDOW, maxLevel=_LEVELS
@@ -195,7 +195,7 @@ def _grey(marks: Float32Array) -> NDArray[np.uint8]:
 
 @dataclass(frozen=True)
 class Rings:
-    """Where the same circles, such as the rim's edge, lie on two pictures of a face.
+    """Where the same circles, such as the rim's edge, lie on two images of a face.
 
     Args:
         angle: ``(K,)`` middle of each sector, radians clockwise.
@@ -216,10 +216,10 @@ _LEAST_EDGE = 0.015
 
 
 def match_rings(new: PolarImage, other: PolarImage, columns: int) -> Rings:
-    """Match what both pictures show as circles, sector by sector.
+    """Match what both images show as circles, sector by sector.
 
     Args:
-        new: The one picture.
+        new: The one image.
         other: The other one.
         columns: By how many columns the other's marks lie further clockwise.
     """
@@ -240,10 +240,10 @@ def match_rings(new: PolarImage, other: PolarImage, columns: int) -> Rings:
     return Rings(np.array(angles), np.array(here), np.array(there))
 
 
-def _edges(picture: PolarImage, columns: int) -> FloatArray:
+def _edges(image: PolarImage, columns: int) -> FloatArray:
     """``(H, SECTORS)`` change of brightness along the radius, not finite where little is known."""
-    values = np.roll(picture.brightness, -columns, axis=1).astype(np.float64)
-    known = np.roll(picture.known, -columns, axis=1)
+    values = np.roll(image.brightness, -columns, axis=1).astype(np.float64)
+    known = np.roll(image.known, -columns, axis=1)
     bounds = np.linspace(0, COLUMNS, _SECTORS + 1).astype(int)[:-1]
     count = np.add.reduceat(known, bounds, axis=1, dtype=np.int64)
     mean = np.add.reduceat(np.where(known, values, 0.0), bounds, axis=1) / np.maximum(count, 1)

@@ -1,4 +1,4 @@
-"""Dark lines of pictures whose columns go round, and how far they stand out.
+"""Dark lines of images whose columns go round, and how far they stand out.
 
 A line is found by the second derivative across it, averaged along it, in every direction
 (Freeman and Adelson, The design and use of steerable filters, PAMI 13, 1991): a cut has that shape,
@@ -23,7 +23,7 @@ _DIRECTIONS = 16
 _AROUND_PX, _STEPS = 31, np.float32(100.0)
 """Side of the surroundings; levels per unit of brightness that their median is told in."""
 _MIN_COLUMNS = 100
-"""Columns of a row that must be known for its spread to be."""
+"""Columns of a row that must be known for its deviation to be."""
 
 
 def line_kernels(
@@ -72,13 +72,13 @@ def dilated(image: NDArray[np.floating[Any]], side: int) -> Float32Array:
 
 
 def blurred(image: NDArray[np.floating[Any]], sigma: float) -> Float32Array:
-    """The picture, blurred."""
+    """The image, blurred."""
     pad = int(4 * sigma) + 1
     return np.asarray(cv2.GaussianBlur(_around(image, pad), (0, 0), sigma)[:, pad:-pad], np.float32)
 
 
 def darker_than_around(image: Float32Array) -> Float32Array:
-    """How far the picture lies below the median of its surroundings; what is brighter is 0.
+    """How far the image lies below the median of its surroundings; what is brighter is 0.
 
     Beside what is bright, such as a letter, the ground is then no dark line.
 
@@ -92,7 +92,7 @@ def darker_than_around(image: Float32Array) -> Float32Array:
 
 
 def without_dark_lines(image: Float32Array, columns: int, rows: int) -> Float32Array:
-    """The picture without what is dark and narrower than an ellipse of so many pixels."""
+    """The image without what is dark and narrower than an ellipse of so many pixels."""
     ellipse = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (columns | 1, rows | 1))
     closed = cv2.morphologyEx(_around(image, 2 * columns), cv2.MORPH_CLOSE, ellipse)
     return np.asarray(closed[:, 2 * columns : -2 * columns], np.float32)
@@ -101,19 +101,20 @@ def without_dark_lines(image: Float32Array, columns: int, rows: int) -> Float32A
 def standing_out(
     values: Float32Array,
     usable: NDArray[np.bool_],
-    least_spread: float,
+    min_deviation: float,
     away: Float32Array | None = None,
 ) -> Float32Array:
-    """How far values lie from the median of their row, in spreads of it; 0 where not usable.
+    """How far values lie from the median of their row, in robust deviations; 0 where not usable.
 
-    The spread is at least that of all rows, and as given. What goes round, such as the edge of a
-    circle that lies off, spreads its row and no other.
+    The deviation is the median absolute one, scaled to the standard deviation of a normal
+    distribution; it is at least that of all rows, and as given. What goes round, such as the edge
+    of a circle that lies off, raises that of its row and of no other.
 
     Args:
-        values: ``(H, W)`` what the rows' medians and spreads are taken of.
+        values: ``(H, W)`` what the rows' medians and deviations are taken of.
         usable: ``(H, W)``.
-        least_spread: Where a tyre is clean and smooth, hardly anything differs by chance.
-        away: ``(H, W)`` what is told in these spreads instead of the distance from the median.
+        min_deviation: Where a tyre is clean and smooth, hardly anything differs by chance.
+        away: ``(H, W)`` what is given in these deviations instead of the distance from the median.
     """
     out = np.zeros(values.shape, np.float32)
     if not usable.any():
@@ -121,15 +122,15 @@ def standing_out(
     medians = [np.median(row[m]) if m.any() else 0.0 for row, m in zip(values, usable, strict=True)]
     rest = values - np.array(medians)[:, None]
     normal = NormalDist().inv_cdf(0.75)
-    least = max(float(np.median(np.abs(rest[usable]))) / normal, least_spread)
-    deviation = rest if away is None else away
+    least = max(float(np.median(np.abs(rest[usable]))) / normal, min_deviation)
+    distance = rest if away is None else away
     for k, known in enumerate(usable):
         if known.sum() >= _MIN_COLUMNS:
-            spread = max(float(np.median(np.abs(rest[k, known]))) / normal, least)
-            out[k, known] = deviation[k, known] / spread
+            deviation = max(float(np.median(np.abs(rest[k, known]))) / normal, least)
+            out[k, known] = distance[k, known] / deviation
     return out
 
 
 def _around(image: NDArray[np.floating[Any]], pad: int) -> Float32Array:
-    """The picture with some of its columns repeated at both ends."""
+    """The image with some of its columns repeated at both ends."""
     return np.pad(np.asarray(image, np.float32), ((0, 0), (pad, pad)), mode="wrap")

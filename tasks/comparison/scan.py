@@ -44,7 +44,7 @@ class Scan:
     profile: OuterProfile
 
     def moved(self, transform: Similarity) -> Scan:
-        """The scan in another frame; the flattened pictures and the profile stay as they are."""
+        """The scan in another frame; the flattened images and the profile stay as they are."""
         return replace(
             self,
             vertices=transform.apply(self.vertices),

@@ -41,9 +41,9 @@ _TOLERANCE_PX = 5
 """Neighbourhood in which the same stroke may lie on a repeat."""
 _REPEAT_PX, _REPEATED = 4.0, 0.02
 """Next to what recurs, what does not is the less worth the stronger that is: it lies a bit off."""
-_FAINT, _ONCE_PX = 0.03, 1.5
-"""Logarithmic brightness from which on what stands once counts no more, and how far it is spread: a
-cut that is on one of the tyres only would else drown the rubber's mottle."""
+_SATURATION, _ONCE_PX = 0.03, 1.5
+"""Logarithmic brightness from which on what stands once counts no more, and the sigma of its blur:
+a cut that is on one of the tyres only would else drown the rubber's mottle."""
 
 
 @dataclass(frozen=True)
@@ -146,13 +146,13 @@ def _spin(new: _Faces, other: _Faces, turn: Turn, rivals: Sequence[Turn]) -> Spi
     rest = np.concatenate(
         [v[elsewhere(turn.columns)] if f == turn.faces else v for f, v in fits.items()]
     )
-    value, spread = _value(fits, turn), max(float(rest.std()), 1e-12)
+    value, deviation = _value(fits, turn), max(float(rest.std()), 1e-12)
     runner_up = max((_value(fits, _peak(fits, t)) for t in rivals), default=float(rest.max()))
-    return Spin(turn, value / size, runner_up / size, (value - float(rest.mean())) / spread)
+    return Spin(turn, value / size, runner_up / size, (value - float(rest.mean())) / deviation)
 
 
 def _rows_off(new: _Faces, other: _Faces) -> int:
-    """Rows by which the other's pictures fit best further down: its scale may be off."""
+    """Rows by which the other's images fit best further down: its scale may be off."""
 
     def fit(rows: int) -> float:
         moved = {n: _down(v, rows) for n, v in other.items()}
@@ -161,20 +161,20 @@ def _rows_off(new: _Faces, other: _Faces) -> int:
     return max(range(-_OFF_PX, _OFF_PX + 1), key=fit)
 
 
-def _down(picture: NDArray[Any], rows: int) -> NDArray[Any]:
-    """The picture so many rows further down; what comes in shows nothing."""
-    out = np.roll(picture, rows, axis=0)
+def _down(image: NDArray[Any], rows: int) -> NDArray[Any]:
+    """The image so many rows further down; what comes in shows nothing."""
+    out = np.roll(image, rows, axis=0)
     out[: max(rows, 0)] = 0
     out[len(out) + min(rows, 0) :] = 0
     return out
 
 
-def _strokes(picture: PolarImage) -> Float32Array:
+def _strokes(image: PolarImage) -> Float32Array:
     """What is brighter or darker than its surroundings round the tyre, logarithmic."""
-    known = picture.known
+    known = image.known
     if not known.any():
         return np.zeros(known.shape, np.float32)
-    values = np.where(known, picture.brightness - np.median(picture.brightness[known]), 0.0)
+    values = np.where(known, image.brightness - np.median(image.brightness[known]), 0.0)
     broad, share = (
         gaussian_filter1d(v.astype(np.float64), _AROUND_PX, axis=1, mode="wrap")
         for v in (values, known)
@@ -188,7 +188,7 @@ def _energy(tyre: _Faces) -> float:
 
 
 def _fits(new: _Faces, other: _Faces) -> _Fits:
-    """How well the pictures fit each way, ``(COLUMNS,)`` by what looks outwards."""
+    """How well the images fit each way, ``(COLUMNS,)`` by what looks outwards."""
     first, second = ({n: np.fft.rfft(v, axis=1) for n, v in tyre.items()} for tyre in (new, other))
     fits: _Fits = {}
     for faces in get_args(Faces):
@@ -223,14 +223,12 @@ def _rivals(fits: _Fits, best: Turn, lead: float) -> list[Turn]:
 
 
 def _placed(tyre: Mapping[str, NDArray[Any]], turn: Turn) -> dict[str, NDArray[Any]]:
-    """The other tyre's pictures where they lie on the new one's."""
+    """The other tyre's images where they lie on the new one's."""
     placed = {}
     for name in (OUTER, INNER):
-        picture = tyre.get(other_face(name, turn.faces))
-        if picture is not None:
-            placed[name] = np.roll(
-                picture, -turn.columns if name == OUTER else turn.columns, axis=1
-            )
+        image = tyre.get(other_face(name, turn.faces))
+        if image is not None:
+            placed[name] = np.roll(image, -turn.columns if name == OUTER else turn.columns, axis=1)
     return placed
 
 
@@ -242,17 +240,17 @@ def _once(tyre: _Faces, known: _Known, turn: Turn, rest: Iterable[Turn]) -> _Fac
     common = _placed(known, turn)
     for other in rest:
         seen = _placed(known, other)
-        for name, picture in _placed(tyre, other).items():
+        for name, image in _placed(tyre, other).items():
             if name in placed:
-                high[name] = np.maximum(high[name], dilated(picture, _TOLERANCE_PX))
-                low[name] = np.minimum(low[name], -dilated(-picture, _TOLERANCE_PX))
+                high[name] = np.maximum(high[name], dilated(image, _TOLERANCE_PX))
+                low[name] = np.minimum(low[name], -dilated(-image, _TOLERANCE_PX))
                 common[name] = common[name] & seen[name]
     once = {}
-    for name, picture in placed.items():
-        out = np.maximum(picture - high[name], 0.0) + np.minimum(picture - low[name], 0.0)
+    for name, image in placed.items():
+        out = np.maximum(image - high[name], 0.0) + np.minimum(image - low[name], 0.0)
         repeated = np.sqrt(blurred(np.square(np.maximum(high[name], -low[name])), _REPEAT_PX))
-        faint = np.tanh(out / (1.0 + repeated / _REPEATED) / _FAINT)
-        once[name] = blurred(np.where(common[name], faint, 0.0), _ONCE_PX)
+        saturated = np.tanh(out / (1.0 + repeated / _REPEATED) / _SATURATION)
+        once[name] = blurred(np.where(common[name], saturated, 0.0), _ONCE_PX)
     return {n: v.astype(np.float32) for n, v in _placed(once, turn.inverse()).items()}
 
 

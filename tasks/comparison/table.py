@@ -21,8 +21,8 @@ COLUMNS = (
     "significant",
     "measured_share",
 )
-"""Arc lengths count from the inner face's bead, places across from the tread's middle towards the
-outer face, angles clockwise from the top as the outer face is seen; minus is material lost."""
+"""Arc lengths count from the inner face's bead, positions across from the tread's middle towards
+the outer face, angles clockwise from the top as the outer face is seen; minus is material lost."""
 
 
 def cells_csv(change: Change) -> str:

@@ -29,7 +29,7 @@ _SECTORS = 15
 """Pieces of an outline, round the tyre."""
 _MIN_TOUCHES, _MIN_PIECES, _MIN_FRAMES = 2, 3, 8
 """Points of a piece in a strip, pieces that show a strip, and frames, for it to be known."""
-_HELD = 0.25
+_SHRINKAGE = 0.25
 """What a piece is off is held back as if its standard deviation were twice that of its heights."""
 _ROUNDS = 12
 _BLOCKS = 8
@@ -126,15 +126,15 @@ def mean_change(new: TreadSection, other: TreadSection) -> tuple[float, float]:
     less than a third of the strips is known of both.
     """
     value = _mean_over(new.rows, other.height - new.height)
-    spread = 0.0
+    variance = 0.0
     for tyre, sign in ((new, 1.0), (other, -1.0)):
         rest = new.height if sign < 0 else other.height
         left = [_mean_over(new.rows, sign * (rest - each)) for each in tyre.without]
         known = np.array([v for v in left if math.isfinite(v)])
         if len(known) < 2:
             return math.nan, math.nan
-        spread += (len(known) - 1) * float(np.var(known))  # delete-a-block jackknife
-    return value, math.sqrt(spread)
+        variance += (len(known) - 1) * float(np.var(known))  # delete-a-block jackknife
+    return value, math.sqrt(variance)
 
 
 def _mean_over(rows: FloatArray, change: FloatArray) -> float:
@@ -183,8 +183,8 @@ def _solved(
         weighted = weight[:, None] * design
         by, sloped = to_group @ weighted, to_group @ (x[:, None] * weighted)
         u, v = to_group @ (weight * height), to_group @ (weight * x * height)
-        a, b = to_group @ weight + _HELD, to_group @ (weight * x)
-        c = to_group @ (weight * x * x) + _HELD
+        a, b = to_group @ weight + _SHRINKAGE, to_group @ (weight * x)
+        c = to_group @ (weight * x * x) + _SHRINKAGE
         det = a * c - b * b
         p, q, r = (c / det)[:, None], (-b / det)[:, None], (a / det)[:, None]
         to_amount, to_slope = p * by + q * sloped, q * by + r * sloped

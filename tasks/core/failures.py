@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from tasks.core.errors import Tyre3dError, is_transient
 from tasks.storage.base import disk_error
 
-FAULT = "This is a fault of Tyre3D: report it, with the run's log (--verbose prints it)"
+BUG_ADVICE = "This is a fault of Tyre3D: report it, with the run's log (--verbose prints it)"
 """What to do about an error that is none of ours."""
 _ONE_RELEASE = (
     "The worker's release knows no such parameters: bring API, commands and workers to one "
@@ -68,7 +68,7 @@ def failure_of_error(error: BaseException) -> Failure:
     cause = disk_error(error) or error
     if isinstance(cause, Tyre3dError):
         return Failure(cause.code, cause.stage, f"{cause.what}. {cause.advice}")
-    return Failure("internal", "", f"{type(error).__name__}: {error}. {FAULT}")
+    return Failure("internal", "", f"{type(error).__name__}: {error}. {BUG_ADVICE}")
 
 
 def failure_of_state(state_type: str, message: str | None) -> Failure:
@@ -91,5 +91,5 @@ def failure_of_state(state_type: str, message: str | None) -> Failure:
         what = " ".join(text.removeprefix(_NOT_UNDERSTOOD).split())
         return Failure("release-differs", "start", f"{what}. {_ONE_RELEASE}")
     if _OF_PREFECT in text:
-        text = f"{text.rpartition(_OF_PREFECT)[2]}. {FAULT}"
+        text = f"{text.rpartition(_OF_PREFECT)[2]}. {BUG_ADVICE}"
     return Failure("internal", "", text or "The run failed and does not say why")

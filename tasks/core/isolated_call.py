@@ -140,7 +140,7 @@ def main() -> None:
     request, answering = (int(text) for text in sys.argv[1:3])
     with os.fdopen(answering, "wb") as answers:
 
-        def tell(*answer: Any) -> None:
+        def send(*answer: Any) -> None:
             pickle.dump(answer, answers)
             answers.flush()
 
@@ -148,14 +148,14 @@ def main() -> None:
             with os.fdopen(request, "rb") as sent:
                 module, name, args, kwargs = pickle.load(sent)
             function = getattr(importlib.import_module(module), name)
-            with listening(lambda *steps: tell("progress", *steps)):
+            with listening(lambda *steps: send("progress", *steps)):
                 value = function(*args, **kwargs)
-            tell("result", value)
+            send("result", value)
         except Tyre3dError as exc:
-            tell("error", exc)
+            send("error", exc)
         except Exception as exc:  # noqa: BLE001  told to the caller, whatever it is
             traceback.print_exc()
-            tell("error", f"{type(exc).__name__}: {exc}")
+            send("error", f"{type(exc).__name__}: {exc}")
     # not by way of what libraries do at the end of a process
     sys.stderr.flush()
     os._exit(0)

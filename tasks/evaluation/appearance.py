@@ -34,11 +34,11 @@ def vertex_shader(mesh: MergedMesh) -> Shader:
 
 def texture_shader(atlas: TyreAtlas) -> Shader:
     """Colours of the texture, as a viewer samples it."""
-    layout, picture = atlas.layout, atlas.colours.astype(np.float32)
+    layout, colours = atlas.layout, atlas.colours.astype(np.float32)
 
     def shade(face: NDArray[np.integer[Any]], weights: Float32Array) -> Float32Array:
         uv = (layout.uv[layout.faces[face]] * weights[..., None]).sum(axis=1) - 0.5
-        return sample_repeating(picture, uv[:, 0], uv[:, 1])
+        return sample_repeating(colours, uv[:, 0], uv[:, 1])
 
     return shade
 

@@ -46,7 +46,7 @@ def summarise_pairs(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     holding = [z["holds"] for z in measured if z["holds"] is not None]
     planted = [p for r in done for p in r["planted"]]
     scale = [abs(r["scale_error_percent"]) for r in done if r["scale_error_percent"] is not None]
-    even = [r for r in results if r["kind"] == "even"]
+    uniform = [r for r in results if r["kind"] == "even"]
     by_zone = [r for r in results if r["kind"] in ("zones", "conical")]
     figures: dict[str, Any] = {
         "pairs": len(results),
@@ -58,7 +58,7 @@ def summarise_pairs(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             sum(_at_most(r.get("cells_significant"), _CELLS) for r in null), len(null)
         ],
         "null_cells_significant": _median(r.get("cells_significant") for r in null),
-        "even_within_0.5_mm": [sum(_zones_right(r) for r in even), len(even)],
+        "even_within_0.5_mm": [sum(_zones_right(r) for r in uniform), len(uniform)],
         "zones_within_0.5_mm": [sum(_zones_right(r) for r in by_zone), len(by_zone)],
         "zone_error_mm": _median(abs(z["error_mm"]) for z in measured),
         "zone_lod95_mm": _median(z["lod95_mm"] for z in measured),

@@ -24,7 +24,7 @@ from tasks.synthetic.tyres.pair_truth import PairTruth, Planted
 FloatArray = NDArray[np.float64]
 
 FLAT_SPOT_DEG, FLAT_SPOT_MM = 3.0, 0.7
-"""How far a flat spot may be told off its place and its depth to count as found."""
+"""How far a flat spot may be told off its position and its depth to count as found."""
 ZONE_MM = 0.5
 """How far the mean of a zone may be off."""
 _NEAR_MM = 15.0
@@ -126,7 +126,7 @@ def _changed(truth: PairTruth) -> bool:
 def _alignment_scores(
     alignment: Mapping[str, Any], truth: PairTruth, new: Stand, damaged: Stand
 ) -> dict[str, Any]:
-    """Errors of scale, place and faces; None without an anchor or where it tells none."""
+    """Errors of scale, position and faces; None without an anchor or where it tells none."""
     errors: dict[str, Any] = {"scale_error_percent": None, "spin_error_deg": None}
     errors |= {"axle_error_deg": None, "faces_right": None}
     if alignment["anchor"] == "none":
@@ -243,7 +243,7 @@ def _of(finding: Mapping[str, Any], planted: Planted, truth: PairTruth) -> bool:
 def _off_mm(finding: Mapping[str, Any], planted: Planted, truth: PairTruth) -> float:
     """Distance between the middles of a finding and a planted damage, millimetres.
 
-    Of one that goes all round only the place across counts.
+    Of one that goes all round only the position across counts.
     """
     if planted.angle_deg is None or finding["angle_deg"] is None:
         turn = 0.0

@@ -196,10 +196,10 @@ def portrait(name: str, merged: Artifact, extracted: Artifact, out: Path) -> Non
 
 
 def gallery(results: Sequence[dict[str, Any]], folder: Path) -> bool:
-    """Put the pictures of the best, the median and the worst subject side by side.
+    """Put the images of the best, the median and the worst subject side by side.
 
     Returns:
-        Whether there were pictures; then ``gallery.jpg`` is written.
+        Whether there were images; then ``gallery.jpg`` is written.
     """
     done = [r for r in results if "error" not in r]
     ranked = sorted(done, key=lambda r: float(r["fused"]["aligned"]["chamfer"]))

@@ -74,7 +74,7 @@ def _short(count: int) -> int:
 
 
 def _cut_off(frame: NDArray[np.uint8], _: float) -> NDArray[np.uint8]:
-    """The camera points past the tyre, of which a third is outside the picture."""
+    """The camera points past the tyre, of which a third is outside the image."""
     x, _y, w, _h = _box(frame)
     moved = np.zeros_like(frame)
     by = min(x + w // 3, frame.shape[1] - 8)
@@ -94,7 +94,7 @@ def _still(film: Film, _: Film) -> Film:
 
 
 def _stand(frame: NDArray[np.uint8], _: float) -> NDArray[np.uint8]:
-    """A wooden block before the lower part of the tyre, in picture and mask."""
+    """A wooden block before the lower part of the tyre, in image and mask."""
     x, y, w, h = _box(frame)
     out = frame.copy()
     top, bottom = y + round(0.8 * h), min(y + round(1.15 * h), frame.shape[0] - 3)
@@ -106,7 +106,7 @@ def _stand(frame: NDArray[np.uint8], _: float) -> NDArray[np.uint8]:
 
 
 def _hand(frame: NDArray[np.uint8], time: float) -> NDArray[np.uint8]:
-    """An arm that reaches for the tyre from the right, in picture and mask."""
+    """An arm that reaches for the tyre from the right, in image and mask."""
     x, y, w, h = _box(frame)
     out = frame.copy()
     reach = np.zeros(frame.shape[:2], np.uint8)

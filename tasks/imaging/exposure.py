@@ -17,9 +17,9 @@ def frame_gains(
     """One factor per frame, 0.7 to 1.4, that brings its samples to the median of all frames.
 
     Args:
-        samples: ``(N, V, 3)`` colours of places in the frames, 0 to 255.
-        weights: ``(N, V)``, 0 where a frame does not show the place.
-        count: Number of places that are looked at.
+        samples: ``(N, V, 3)`` colours of points in the frames, 0 to 255.
+        weights: ``(N, V)``, 0 where a frame does not show the point.
+        count: Number of points that are looked at.
 
     Returns:
         ``(N,)``.

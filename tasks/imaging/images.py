@@ -78,7 +78,7 @@ def read_source_image(path: Path, check_size: Callable[[int, int], None]) -> Ima
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of large pictures, and of damaged Exif data
+            warnings.simplefilter("ignore")  # of large images, and of damaged Exif data
             with PIL.Image.open(path) as header:
                 check_size(*header.size)
                 png = header.format == "PNG"  # whatever it is called
@@ -122,7 +122,7 @@ def fov_by_exif(path: Path) -> float | None:
     import PIL.Image
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of damaged data; the picture is not
+        warnings.simplefilter("ignore")  # of damaged data; the image is not
         with PIL.Image.open(path) as header:
             width, height = header.size
             try:

@@ -33,7 +33,7 @@ SIDE_PX = 256
 """Longest side of what the network reads, pixels."""
 
 MARGIN = 0.12
-"""Of the crop about the tyre, on each side, share of the tyre's longest side."""
+"""Margin of the crop about the tyre, on each side, as a share of the tyre's longest side."""
 
 MIN_TYRE_INSIDE = 0.02
 """Probability of tyre from which what the outline encloses belongs to it. On real photos spokes

@@ -31,7 +31,7 @@ _DECODER = (1, 1, 1, 1)
 """Blocks at each resolution."""
 
 _MOMENTUM = 0.02
-"""Of the running statistics; batches are small."""
+"""Momentum of the running statistics; batches are small."""
 
 
 class Block(nn.Module):

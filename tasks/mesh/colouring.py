@@ -1,6 +1,6 @@
 """Colours that tell what is known of a surface: what frames saw, and how far they disagree.
 
-The palette is here alone: the viewer in reports is given it, so that pictures and viewer are alike.
+The palette is here alone: the viewer in reports is given it, so that images and viewer are alike.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tasks.mesh.palette import PALETTE
 Colouring = Literal["photo", "provenance", "disagreement"]
 
 TOP_PERCENTILE = 98.0
-"""Of the disagreement, what has the last colour of its ramp."""
+"""Percentile of the disagreement that has the last colour of its ramp."""
 
 
 def coloured(mesh: ReadMesh, colouring: Colouring) -> FloatArray:
@@ -34,9 +34,9 @@ def coloured(mesh: ReadMesh, colouring: Colouring) -> FloatArray:
         return np.tile(_light_of([PALETTE["body"]]), (count, 1))
     nothing = np.zeros(count)
     if colouring == "disagreement":
-        spread = mesh.attributes.get("disagreement", nothing)
-        top = max(float(np.percentile(spread, TOP_PERCENTILE)), 1e-6)
-        return _along(PALETTE["spread"], spread / top)
+        disagreement = mesh.attributes.get("disagreement", nothing)
+        top = max(float(np.percentile(disagreement, TOP_PERCENTILE)), 1e-6)
+        return _along(PALETTE["spread"], disagreement / top)
     seen = mesh.attributes.get("seen_by", nothing)
     colours = _along(PALETTE["seen"], (seen - 1) / max(float(seen.max()) - 1, 1.0))
     inferred = mesh.attributes.get("inferred", nothing) > 0.5

@@ -28,11 +28,11 @@ _LINEAR, _LINEAR_MIPMAP_LINEAR, _REPEAT, _CLAMP_TO_EDGE = 9729, 9987, 10497, 330
 
 @dataclass(frozen=True)
 class Texture:
-    """A picture of a mesh's colours, and where its vertices lie in it.
+    """An image of a mesh's colours, and where its vertices lie in it.
 
     Args:
-        uv: ``(V, 2)`` float32, from the picture's left and top edge, in its widths and heights;
-            beyond the right edge the picture repeats.
+        uv: ``(V, 2)`` float32, from the image's left and top edge, in its widths and heights;
+            beyond the right edge the image repeats.
         image: Content of a JPEG or PNG file, sRGB.
         mime_type: ``image/jpeg`` or ``image/png``.
     """

@@ -1,4 +1,4 @@
-"""A GLB's mesh as arrays: for previews, pictures and what is told of a file.
+"""A GLB's mesh as arrays: for previews, images and what is told of a file.
 
 Reads what this project writes, and what other programs write alike: one or several triangle
 meshes, of plain or quantised numbers, compressed by meshopt or not, with a base-colour texture in

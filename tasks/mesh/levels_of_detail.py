@@ -1,7 +1,7 @@
 """Levels of detail of a GLB: as many faces as a file of some size holds, and how far they lie off.
 
 Positions are 16-bit steps of the largest coordinate (hundredths of a millimetre on a tyre), normals
-8-bit (KHR_mesh_quantization). Vertices that had places of their own keep such, so that a closed
+8-bit (KHR_mesh_quantization). Vertices that had positions of their own keep such, so that a closed
 mesh stays closed. Attributes keep the names and units of the full file. Borders of a texture's
 charts stay where they are; where there are so many of them that no mesh with its texture fits,
 vertex colours take the texture's place, in small charts first.
@@ -39,11 +39,11 @@ from tasks.mesh.texture import uv_gradients
 
 _ROUNDS = 8
 _UNUSED, _FILLED = 0.07, 0.97
-"""Of the file's bytes, so many may stay unused; so many are meant to be used."""
+"""Shares of the file's bytes that may stay unused, and that are meant to be used."""
 _OF_ERROR, _OF_DOCUMENT = 512, 2048
 """Bytes that the error takes in the document, and the document about takes itself."""
 _TEXTURE_SHARE = 0.45
-"""Of the file's bytes, at most this goes to the texture."""
+"""Largest share of the file's bytes that goes to the texture."""
 _SIDES = (5793, 4096, 2896, 2048, 1448, 1024, 724, 512, 256)
 _JPEG = b"\xff\xd8"
 _STEPS = 32767
@@ -56,11 +56,11 @@ class Level:
 
     Args:
         content: The GLB.
-        num_vertices: Its vertices, those at one place counted once.
+        num_vertices: Its vertices, those at one position counted once.
         num_written_vertices: Those that the file holds.
         num_faces: Its faces.
         lost: How far the full mesh's vertices are from its surface.
-        closed: Whether every edge has two faces, vertices at one place taken as one.
+        closed: Whether every edge has two faces, vertices at one position taken as one.
         simple: Its surface, for levels of less detail; None where it has another form than theirs.
     """
 
@@ -176,12 +176,12 @@ class _Encoded:
     Args:
         document: The glTF.
         data: Its buffer.
-        places: ``(V, 3)`` where the simplified mesh's vertices are.
+        positions: ``(V, 3)`` where the simplified mesh's vertices are.
     """
 
     document: dict[str, Any]
     data: bytes
-    places: FloatArray
+    positions: FloatArray
 
     def glb(self, lost: Deviation | None = None) -> bytes:
         """The GLB, which tells what was lost."""
@@ -225,11 +225,11 @@ def _fitted(
         return None
     simple, made = found
     if len(simple.faces) == len(full.faces):
-        lost = deviation_of(np.linalg.norm(made.places - full.vertices, axis=1))
+        lost = deviation_of(np.linalg.norm(made.positions - full.vertices, axis=1))
     else:
-        lost = deviation(full.vertices, _normals_of(full), simple, made.places)
+        lost = deviation(full.vertices, _normals_of(full), simple, made.positions)
     written = made.document["accessors"][0]["count"]  # without those that no face is left of
-    level = _level(made.glb(lost), made.places, simple.faces, lost, written)
+    level = _level(made.glb(lost), made.positions, simple.faces, lost, written)
     return replace(level, simple=simple)
 
 
@@ -304,7 +304,7 @@ def _encode(
     document: dict[str, Any] = {}
     if image is not None and full.uv is not None:
         uv = full.uv[nearest]
-        if gradients is not None:  # a vertex lies beside the one that its place is taken from
+        if gradients is not None:  # a vertex lies beside the one that its position is taken from
             moved = simple.vertices - full.vertices[nearest]
             uv = uv + np.einsum("vij,vi->vj", gradients[nearest], moved)
         uv = uv[order].astype("<f4")
@@ -346,10 +346,10 @@ def _encode(
 
 
 def _steps(vertices: FloatArray, scale: float) -> NDArray[np.int16]:
-    """Places as whole steps; of several places that would fall on one, all but one move aside.
+    """Positions as whole steps; of several that would fall on one, all but one move aside.
 
     Args:
-        vertices: ``(V, 3)``; those at one place stay at one.
+        vertices: ``(V, 3)``; those at one position stay at one.
         scale: Metres of a step.
     """
     positions, back = np.unique(vertices, axis=0, return_inverse=True)
@@ -371,7 +371,7 @@ def _steps(vertices: FloatArray, scale: float) -> NDArray[np.int16]:
 
 
 def _brief(extras: Mapping[str, Any]) -> dict[str, Any]:
-    """Of where the mesh comes from, what a preview repeats: the full file has all."""
+    """What a preview repeats of where the mesh comes from: the full file has all."""
     kept = ("input", "model", "verdict", "reasons", "scale", "frame_of_reference")
     return {name: extras[name] for name in kept if name in extras}
 

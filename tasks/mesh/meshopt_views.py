@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 EXTENSION = "EXT_meshopt_compression"
 _FLOAT_BITS = 18
-"""Of the largest number of a component, its sign included."""
+"""Bits of the largest number of a component, its sign included."""
 _MAX_BYTES = 1 << 30
 
 

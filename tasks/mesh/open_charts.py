@@ -38,7 +38,7 @@ def without_charts(full: ReadMesh) -> ReadMesh:
 def without_small_charts(full: ReadMesh) -> ReadMesh | None:
     """The mesh with its texture on large charts alone, closed where the others cut it open.
 
-    Elsewhere vertices have their colours: all point to a white place of the texture, which their
+    Elsewhere vertices have their colours: all point to a white texel of the texture, which their
     tint is multiplied by. So the mesh stays one, with one material.
 
     Args:
@@ -88,7 +88,7 @@ def _joined(
     uv: FloatArray | None,
     tint: FloatArray | None,
 ) -> ReadMesh:
-    """The mesh with one vertex at each place, but for those vertices ``(V,)`` that stay apart."""
+    """The mesh with one vertex at each position, but for vertices ``(V,)`` that stay apart."""
     number = np.where(apart, np.arange(len(full.vertices)) + 1.0, 0.0)
     _, first, position = np.unique(
         np.column_stack([full.vertices, number]), axis=0, return_index=True, return_inverse=True

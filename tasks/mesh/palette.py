@@ -1,4 +1,4 @@
-"""The colours that stand for provenance and disagreement, in pictures and in the viewer."""
+"""The colours that stand for provenance and disagreement, in images and in the viewer."""
 
 from __future__ import annotations
 
@@ -10,4 +10,4 @@ PALETTE: dict[str, Any] = {
     "seen": ["#d5e4f2", "#9ecae1", "#4a98c9", "#1c5f9e", "#08306b"],
     "spread": ["#2c7bb6", "#7fb8d4", "#f7f3c9", "#f2a65a", "#c42b2b"],
 }
-"""Of a surface without colours; of what no frame saw; by number of frames; by disagreement."""
+"""A surface without colours; what no frame saw; by number of frames; by disagreement."""

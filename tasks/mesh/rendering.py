@@ -1,4 +1,4 @@
-"""Pictures of a GLB as the report's viewer shows it: perspective, smooth, textured; on the CPU."""
+"""Renderings of a GLB like those of the report's viewer: perspective, smooth, textured; CPU."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ _MOST_CONTRAST = 0.08
 """Neighbours, sRGB, that differ by no more look alike."""
 _RAYS_AT_ONCE = 1 << 19
 _AT_ONCE = 8
-"""Pictures that are in memory together."""
+"""Images that are in memory together."""
 _PLAIN_LIGHT = 0.55
 """Rubber wants a light in which the colours of the other ways would be white."""
 _GROUND = (0.90, 0.72)
-"""Brightness of the ground at the picture's middle and in its corners, sRGB."""
+"""Brightness of the ground at the image's middle and in its corners, sRGB."""
 
 
 @dataclass(frozen=True)
 class _Lens:
-    """What all pictures of one size share.
+    """What all images of one size share.
 
     Args:
         width: Pixels.
@@ -55,7 +55,7 @@ class _Lens:
     ground: Float32Array
 
     def rays(self, pixels: NDArray[np.int64], right: float, down: float) -> Float32Array:
-        """Unit rays ``(N, 3)`` in the camera's frame, through places within pixels.
+        """Unit rays ``(N, 3)`` in the camera's frame, through points within pixels.
 
         Args:
             pixels: ``(N,)`` numbers, row by row.
@@ -70,7 +70,7 @@ class _Lens:
 
 
 class Studio:
-    """Takes pictures of one mesh: what costs is made once for all of them.
+    """Renders one mesh: what costs is made once for all images.
 
     Args:
         mesh: The mesh.
@@ -95,15 +95,15 @@ class Studio:
         ).astype(np.float32)
         self._lens: _Lens | None = None
 
-    def picture(
+    def render(
         self, azimuth_deg: float, elevation_deg: float, width: int, height: int
     ) -> NDArray[np.uint8]:
-        """The mesh from a side, filling the picture.
+        """The mesh from a side, filling the image.
 
         Args:
             azimuth_deg: About the up axis, 0 before the outer face (+Z), 90 before +X.
             elevation_deg: Above the equator, -89 to 89.
-            width: The picture's width, pixels.
+            width: The image's width, pixels.
             height: Likewise.
 
         Returns:
@@ -124,10 +124,10 @@ class Studio:
     def turntable(
         self, elevation_deg: float, width: int, height: int, count: int
     ) -> Iterator[NDArray[np.uint8]]:
-        """Once round the mesh, in ``count`` pictures as of :meth:`picture`."""
+        """Once round the mesh, in ``count`` images as of :meth:`render`."""
 
         def taken(number: int) -> NDArray[np.uint8]:
-            return self.picture(360.0 * number / count, elevation_deg, width, height)
+            return self.render(360.0 * number / count, elevation_deg, width, height)
 
         for begin in range(0, count, _AT_ONCE):
             yield from in_threads(taken, range(begin, min(begin + _AT_ONCE, count)))
@@ -150,7 +150,7 @@ class Studio:
         pixels: NDArray[np.int64],
         offsets: Sequence[tuple[float, float]],
     ) -> Float32Array:
-        """Colours of pixels ``(N, 3)``, sRGB 0..1: the mean of what is seen at places in them."""
+        """Colours of pixels ``(N, 3)``, sRGB 0..1: the mean of what is seen at points in them."""
         seen = np.zeros((len(pixels), 3), np.float32)
         for begin in range(0, len(pixels), _RAYS_AT_ONCE):
             part = slice(begin, begin + _RAYS_AT_ONCE)

@@ -46,7 +46,7 @@ class Simplified:
         return np.stack([s / count for s in sums], axis=1).reshape(-1, *values.shape[1:])
 
     def nearest(self, full: FloatArray) -> NDArray[np.int64]:
-        """Of the full mesh's vertices that were merged into each one here the nearest, ``(V,)``.
+        """The nearest of the full mesh's vertices that were merged into each one here, ``(V,)``.
 
         What cannot be averaged is taken from there.
 
@@ -77,7 +77,7 @@ def simplify(full: Simplified, target_faces: int) -> Simplified:
 
     Args:
         full: A mesh as it is (:func:`unsimplified`), or one that was simplified before, of which
-            fewer faces are wanted; vertices at one place are one vertex of the surface.
+            fewer faces are wanted; vertices at one position are one vertex of the surface.
         target_faces: Faces that are wanted; a mesh that has no more is returned as it is.
 
     Source: Garland and Heckbert, Surface simplification using quadric error metrics, SIGGRAPH 97.
@@ -149,10 +149,11 @@ def unsimplified(vertices: FloatArray, faces: NDArray[np.int32]) -> Simplified:
 def edge_counts(
     vertices: FloatArray, faces: NDArray[np.int32]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """How many faces meet at each edge, vertices at one place taken as one.
+    """How many faces meet at each edge, vertices at one position taken as one.
 
     Returns:
-        For each vertex its place, ``(V,)``; edges as pairs of places, ``(E, 2)``; ``(E,)`` faces.
+        For each vertex its position, ``(V,)``; edges as pairs of positions, ``(E, 2)``; ``(E,)``
+        faces.
     """
     _, position = np.unique(vertices, axis=0, return_inverse=True)
     position = position.reshape(-1)
@@ -169,7 +170,7 @@ def _pinched(vertices: FloatArray, faces: NDArray[np.int32]) -> NDArray[np.bool_
 
 
 def deviation(
-    full: FloatArray, normals: FloatArray, simple: Simplified, places: FloatArray
+    full: FloatArray, normals: FloatArray, simple: Simplified, positions: FloatArray
 ) -> Deviation:
     """How far a mesh's vertices are from the surface that stands for it.
 
@@ -180,12 +181,12 @@ def deviation(
         full: ``(N, 3)`` vertices of the mesh, metres.
         normals: ``(N, 3)`` its unit normals.
         simple: What stands for it.
-        places: ``(V, 3)`` where its vertices are written.
+        positions: ``(V, 3)`` where its vertices are written.
     """
     from tasks.geometry.ray_caster import RayCaster
 
-    off = np.linalg.norm(full - places[simple.origin], axis=1)
-    caster = RayCaster(places, simple.faces, scale=_PER_METRE)
+    off = np.linalg.norm(full - positions[simple.origin], axis=1)
+    caster = RayCaster(positions, simple.faces, scale=_PER_METRE)
     for way in (normals, -normals):
         along = caster.distances(full - _REACH_M * way, way).astype(np.float64)
         off = np.minimum(off, np.abs(along - _REACH_M))

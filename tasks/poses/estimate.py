@@ -262,7 +262,7 @@ def estimate_poses(
         times_s: Time of each frame in seconds.
         config: Parameters of the stage.
         scratch_dir: An existing folder for intermediate files.
-        fov_deg: Field of view of the longest side in degrees, where the pictures tell it; the
+        fov_deg: Field of view of the longest side in degrees, where the images tell it; the
             configuration's guess otherwise.
         features: Weights of the learned features, for films in which SIFT finds too little; None
             where they are not here.

@@ -1,7 +1,7 @@
-"""Where the axle of a spinning tyre points, by what its pictures show on average.
+"""Where the axle of a spinning tyre points, by what its images show on average.
 
 Averaged over the frames a body that turns shows circles about its axle: the rim's edge, steps of
-the sidewall. Pictures of the average unrolled about the axle hold them as straight lines, about any
+the sidewall. Images of the average unrolled about the axle hold them as straight lines, about any
 other axle as waves. That holds for faces on which no feature can be followed, and tells both the
 slant, which outlines do not (a wider tyre seen more from the front looks the same), and, as far as
 perspective does, the side.
@@ -30,7 +30,7 @@ _RINGS: FloatArray = np.linspace(0.15, 0.93, 80)
 _AROUND = 2.0 * np.pi * np.arange(120) / 120
 """Angles at which a ring is looked at."""
 
-_FAINT = 4.0
+_SATURATION = 4.0
 """Step of grey from ring to ring, of 256, from which on an edge counts whole: where edges lie
 counts, not how the light makes them stand out."""
 
@@ -48,10 +48,10 @@ _COARSE, _FINE = 0.02, 0.007
 """Blur of the average in which is searched, and in which is refined, in radii of the tyre."""
 
 _TILT, _SHIFT = np.radians(4.0), 0.03
-"""First steps of the search: of the axle, and of the place of the face, in radii."""
+"""First steps of the search: of the axle, and of the position of the face, in radii."""
 
 CLEAR = 0.3
-"""From this sharpness on circles on the pictures' average tell the axle; right ones have 0.4."""
+"""From this sharpness on circles on the images' average tell the axle; right ones have 0.4."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Circles:
     sharpness: float
 
 
-class MeanPicture:
+class MeanImage:
     """What frames show on average, to a camera at rest.
 
     Args:
@@ -111,7 +111,7 @@ class MeanPicture:
         u, v = np.moveaxis(at, 2, 0).astype(np.float32)
         shown = cv2.remap(self._blurred[blur], u, v, cv2.INTER_LINEAR)
         step = np.diff(shown.astype(np.float64), axis=0)
-        step /= np.abs(step) + _FAINT
+        step /= np.abs(step) + _SATURATION
         return float(
             (step.mean(axis=1) ** 2).sum() / max(float((step**2).mean(axis=1).sum()), 1e-9)
         )

@@ -1,4 +1,4 @@
-"""How far a face has turned between any two frames, from its unrolled pictures.
+"""How far a face has turned between any two frames, from its unrolled images.
 
 A ring about the axle, unrolled, is a line that moves along itself as the face turns; correlation
 tells by how much (Reddy and Chatterji, An FFT-based technique for translation, rotation, and
@@ -31,37 +31,37 @@ _AT_REST = np.radians(3.0)
 """Turns by less are not looked for: what stays, but for a hand's shake, is strongest there."""
 
 _ALIKE = 0.3
-"""Least correlation of two pictures of a ring that tells an angle."""
+"""Least correlation of two images of a ring that tells an angle."""
 
 
 def unrolled(images: Sequence[NDArray[np.uint8]], pixels: Sequence[FloatArray]) -> FloatArray:
-    """Pictures of the rings.
+    """Images of the rings.
 
     Args:
         images: ``N`` grey images.
-        pixels: For each ``(R, A, 2)``, where the places of the rings lie.
+        pixels: For each ``(R, A, 2)``, where the points of the rings lie.
 
     Returns:
-        ``(N, R, A)``, without what all frames show at the same place before the camera.
+        ``(N, R, A)``, without what all frames show at the same pixel before the camera.
     """
     lines = []
     for image, at in zip(images, pixels, strict=True):
         u, v = np.moveaxis(at - 0.5, 2, 0).astype(np.float32)
         lines.append(cv2.remap(image, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
-    pictures = np.stack(lines).astype(np.float64)
-    pictures -= pictures.mean(axis=0)
-    return np.asarray(pictures - pictures.mean(axis=2, keepdims=True))
+    rings = np.stack(lines).astype(np.float64)
+    rings -= rings.mean(axis=0)
+    return np.asarray(rings - rings.mean(axis=2, keepdims=True))
 
 
-def turns_of(pictures: FloatArray) -> Turns:
+def turns_of(images: FloatArray) -> Turns:
     """By what angles the rings turn, for each pair of frames.
 
     Args:
-        pictures: ``(N, R, A)`` from :func:`unrolled`.
+        images: ``(N, R, A)`` from :func:`unrolled`.
     """
-    count, _, cells = pictures.shape
-    spectra = np.fft.rfft(pictures, axis=2)
-    size = np.linalg.norm(pictures, axis=2) + 1e-3
+    count, _, cells = images.shape
+    spectra = np.fft.rfft(images, axis=2)
+    size = np.linalg.norm(images, axis=2) + 1e-3
     step = 2.0 * np.pi / cells
     resting = np.abs(wrapped(step * np.arange(cells))) < _AT_REST
     turns = []

@@ -18,7 +18,7 @@ from tasks.poses.fixed_axis import MIN_TRACK
 from tasks.poses.observations import Observations
 
 FloatArray = NDArray[np.float64]
-Picture = NDArray[np.float32]
+Float32Array = NDArray[np.float32]
 
 PATCH_RINGS: FloatArray = np.linspace(0.22, 1.0, 96)
 """Radii of the rings that patches lie on, in radii of the tyre."""
@@ -44,20 +44,20 @@ _ALIKE = 0.6
 
 
 def follow_patches(
-    pictures: FloatArray, places: Sequence[FloatArray], angles: FloatArray, reach: int
+    images: FloatArray, pixels: Sequence[FloatArray], angles: FloatArray, reach: int
 ) -> Observations:
     """Tracks of patches of the face.
 
     Args:
-        pictures: ``(N, R, A)`` the face on :data:`PATCH_RINGS`, from
+        images: ``(N, R, A)`` the face on :data:`PATCH_RINGS`, from
             :func:`tasks.poses.face_images.unrolled`.
-        places: For each frame ``(R, A, 2)``, its pixels that they show.
+        pixels: For each frame ``(R, A, 2)``, its pixels that they show.
         angles: ``(N,)`` how far the face has turned, radians.
         reach: A patch is looked for in so many frames before and after its own.
     """
-    count, _, cells = pictures.shape
+    count, _, cells = images.shape
     shift = np.rint(angles * cells / (2.0 * np.pi)).astype(np.int64)
-    back = [_turned_back(p, s) for p, s in zip(pictures, shift, strict=True)]
+    back = [_turned_back(p, s) for p, s in zip(images, shift, strict=True)]
     frames: list[int] = []
     numbers: list[int] = []
     at: list[tuple[float, float]] = []
@@ -79,16 +79,16 @@ def follow_patches(
     frame, where = np.array(frames, np.int64), np.array(at, np.float64).reshape(-1, 2)
     pixel = np.empty((len(frame), 2))
     for k in range(count):
-        pixel[frame == k] = _pixels(places[k], where[frame == k])
+        pixel[frame == k] = _pixels(pixels[k], where[frame == k])
     return Observations(frame, np.array(numbers, np.int64), pixel)
 
 
 _MARGIN = _HALF + _SEARCHED[1]
 
 
-def _turned_back(picture: FloatArray, shift: int) -> Picture:
-    """The picture ``(R, A)`` as if the face had not turned, continued at both ends; less noise."""
-    turned = np.pad(np.roll(picture, -shift, axis=1), ((0, 0), (_MARGIN, _MARGIN)), "wrap")
+def _turned_back(image: FloatArray, shift: int) -> Float32Array:
+    """The image ``(R, A)`` as if the face had not turned, continued at both ends; less noise."""
+    turned = np.pad(np.roll(image, -shift, axis=1), ((0, 0), (_MARGIN, _MARGIN)), "wrap")
     return np.asarray(cv2.GaussianBlur(turned.astype(np.float32), (0, 0), 1.0))
 
 
@@ -96,19 +96,21 @@ def _window(middle: int, half: int) -> slice:
     return slice(middle - half, middle + half + 1)
 
 
-def _distinct(picture: Picture) -> list[tuple[int, int]]:
+def _distinct(image: Float32Array) -> list[tuple[int, int]]:
     """Row and column of the patches that differ most from what is beside them."""
-    room = np.zeros(picture.shape, np.uint8)
+    room = np.zeros(image.shape, np.uint8)
     rows = _HALF + _SEARCHED[0]
     room[rows:-rows, _MARGIN:-_MARGIN] = 255
-    corners = cv2.goodFeaturesToTrack(picture, _PATCHES, 0.02, _HALF, mask=room, blockSize=_HALF)
+    corners = cv2.goodFeaturesToTrack(image, _PATCHES, 0.02, _HALF, mask=room, blockSize=_HALF)
     return [] if corners is None else [(round(float(v)), round(float(u))) for u, v in corners[:, 0]]
 
 
-def _found(picture: Picture, patch: Picture, row: int, column: int) -> tuple[float, float] | None:
-    """Row and column at which a patch is found near its place, if it is."""
+def _found(
+    image: Float32Array, patch: Float32Array, row: int, column: int
+) -> tuple[float, float] | None:
+    """Row and column at which a patch is found near its position, if it is."""
     rows, columns = _SEARCHED
-    searched = picture[_window(row, _HALF + rows), _window(column, _HALF + columns)]
+    searched = image[_window(row, _HALF + rows), _window(column, _HALF + columns)]
     alike = cv2.matchTemplate(searched, patch, cv2.TM_CCOEFF_NORMED)
     _, best, _, (u, v) = cv2.minMaxLoc(alike)
     if best < _ALIKE or not (0 < u < 2 * columns and 0 < v < 2 * rows):
@@ -123,7 +125,7 @@ def _vertex(values: Sequence[float]) -> float:
     return 0.5 * (before - after) / min(before - 2.0 * there + after, -1e-9)
 
 
-def _pixels(places: FloatArray, where: FloatArray) -> FloatArray:
+def _pixels(pixels: FloatArray, where: FloatArray) -> FloatArray:
     """Pixels ``(K, 2)`` of rings and angles ``(K, 2)``, in steps."""
-    closed = np.concatenate([places, places[:, :1]], axis=1)
+    closed = np.concatenate([pixels, pixels[:, :1]], axis=1)
     return np.stack([map_coordinates(closed[..., c], where.T, order=1) for c in range(2)], axis=1)

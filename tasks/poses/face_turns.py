@@ -35,14 +35,14 @@ _LEAP = 0.25
 """So is a frame that is by such a share of the turn between its neighbours off its place there."""
 
 _STEPS_ABOUT = 9
-"""Of so many steps the median is the usual one: leaps and rests are fewer than half of them."""
+"""Steps whose median is the usual one: leaps and rests are fewer than half of them."""
 
 MIN_ON_FACE = 8
 """Fewest matches of a pair that tell how far the face has turned between its frames."""
 
 
-_TOLD = 0.01
-"""Weight of the rate that was told first, of what a match tells."""
+_PRIOR = 0.01
+"""Weight of the rate that was given first, of what a match tells."""
 
 _CELLS = 1440
 """Cells of a full turn in which matches are counted."""
@@ -65,8 +65,8 @@ class Votes:
         cells = cells - self._whatever_the_time(cells)
         apart = wrapped(2 * np.pi * np.arange(_CELLS) / _CELLS)
         near = np.exp(-0.5 * (apart / (0.5 * NEAR)) ** 2)
-        spread = np.fft.rfft(cells, axis=1) * np.fft.rfft(near)
-        self._near = np.fft.irfft(spread, n=_CELLS, axis=1)  # (pairs, cells)
+        smoothed = np.fft.rfft(cells, axis=1) * np.fft.rfft(near)
+        self._near = np.fft.irfft(smoothed, n=_CELLS, axis=1)  # (pairs, cells)
 
     def _whatever_the_time(self, cells: FloatArray) -> FloatArray:
         """What each pair would count if it turned as pairs do that are other times apart.
@@ -179,13 +179,13 @@ def refined_angles(angles: FloatArray, phase: FloatArray, turns: Turns) -> Float
             rows.append(row)
             right.append(weight * (expected + np.median(apart)))
         gaps = np.maximum(np.diff(phase) * (n - 1), 1e-3)
-        # where nothing is seen, the rate goes on; where hardly anything is, as it was told
+        # where nothing is seen, the rate goes on; where hardly anything is, as it was given
         rate = np.diff(np.eye(n), axis=0) / gaps[:, None]
         steady = np.diff(rate, axis=0)
         left = np.concatenate(
-            [np.array(rows).reshape(-1, n), 0.1 * steady, _TOLD * rate, np.eye(n)[:1]]
+            [np.array(rows).reshape(-1, n), 0.1 * steady, _PRIOR * rate, np.eye(n)[:1]]
         )
-        kept = _TOLD * (rate @ angles)
+        kept = _PRIOR * (rate @ angles)
         angles = np.linalg.lstsq(
             left, np.concatenate([right, np.zeros(len(steady)), kept, [0.0]]), rcond=None
         )[0]

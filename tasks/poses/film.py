@@ -33,7 +33,7 @@ class Film:
         config: Parameters of the stage.
         scratch_dir: An existing folder for intermediate files.
         learned: Finds learned features; None where their weights are not here.
-        fov_deg: Field of view of the longest side in degrees, where the pictures tell it; the
+        fov_deg: Field of view of the longest side in degrees, where the images tell it; the
             configuration's guess otherwise.
     """
 

@@ -160,7 +160,7 @@ def refine_solid(
         start: The start.
         scale: First scale of the weights, percent of the outlines' size: how far off the start is.
         steps: Most steps.
-        known_axle: Whether the start's axle, direction and place, is kept.
+        known_axle: Whether the start's axle, direction and position, is kept.
         known_face: Besides, the plane of which face is kept: that towards the axle (1), that away
             from it (-1) or none (0).
 

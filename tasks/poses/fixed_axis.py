@@ -1,7 +1,7 @@
 """A rigid body that turns about one fixed axis before one camera: bundle adjustment.
 
-The unknowns are the focal length, the axis (direction and place), one angle for each frame and the
-body's points; where the camera is held in a hand, a small motion of its own for each frame, too.
+The unknowns are the focal length, the axis (direction and position), one angle for each frame and
+the body's points; where a hand holds the camera, a small motion of its own for each frame, too.
 Coordinates are those of the camera at rest, the depth of the axis' point being 1:
 
     ``y = R(axis, angle) x + centre``, ``z = exp(shake[:3]) y + shake[3:]``,

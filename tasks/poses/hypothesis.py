@@ -52,11 +52,11 @@ MAX_RISE = 1.1
 """Factor on the points' median error beyond which outlines have bent the cameras, and on the
 outlines' doubt beyond which points have."""
 
-FAINT_GAIN = 0.005
-"""Share by which a faint coefficient must lower the mean reprojection error, where outlines are
+SMALL_K1_GAIN = 0.005
+"""Share by which a small coefficient must lower the mean reprojection error, where outlines are
 adjusted too."""
 
-FAINT_K1 = 0.01
+SMALL_K1 = 0.01
 """A pinhole's coefficient came out at half of this in a small film, which takes 0.9 % off the focal
 length; one of 0.06 that is left out adds ten."""
 
@@ -231,7 +231,7 @@ def _hypothesis_of(
 
 
 def _outlines_of(scene: Scene, found: Reconstruction, film: Film) -> list[Outline | None]:
-    """Of all cameras of a scene, as pinholes see them."""
+    """The outlines in all cameras of a scene, as pinholes see them."""
     straight = film.outlines_through(Lens(scene.k1), scene.cameras[0])
     return [straight.get(i) for i in found.cameras]
 
@@ -252,12 +252,12 @@ def _adjusted(found: Reconstruction, solid: Solid, film: Film) -> _Adjusted | No
         return None
     # Points all over the frames leave little open of a lens. What they leave open of a short arc, a
     # pinhole would explain as well, by a focal length that is ten per cent off.
-    if not fix_k1 and not FAINT_K1 < abs(scene.k1) < USUAL_K1:
+    if not fix_k1 and not SMALL_K1 < abs(scene.k1) < USUAL_K1:
         plain = replace(scene, k1=0.0)
         plain = adjust_with_outlines(plain, seen, outlines(plain), fix_k1=True)
         bent, straight = (float(reprojection_px(s, seen).mean()) for s in (scene, plain))
         shift_px = Lens(scene.k1).shift_px(scene.cameras[0])
-        if shift_px < NEGLIGIBLE_PX or not explains(scene.k1, straight, bent, FAINT_GAIN):
+        if shift_px < NEGLIGIBLE_PX or not explains(scene.k1, straight, bent, SMALL_K1_GAIN):
             scene, fix_k1 = plain, True
     closer = _looked_for(scene, seen, _paths_of(found, film), everywhere=False)
     scene, seen = closer or (scene, seen)

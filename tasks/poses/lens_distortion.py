@@ -19,7 +19,7 @@ FloatArray = NDArray[np.float64]
 _log = logging.getLogger("tyre3d.poses")
 
 MAX_DISTORTION = 0.4
-"""Largest coefficient of a lens: beyond it the picture of no phone or camera is still one."""
+"""Largest coefficient of a lens: beyond it the image of no phone or camera is still one."""
 
 NEGLIGIBLE_PX = 0.5
 """A lens that moves the image's corners less is taken for a pinhole."""

@@ -100,11 +100,11 @@ def detect_changes(frame_paths: Mapping[int, Path], outlines: Mapping[int, Outli
     full = cv2.resize(moving, (width, height), interpolation=cv2.INTER_NEAREST) > 0
     if still:
         return Changes("still", np.asarray(full))
-    in_hand = _held_in_hand(frame_paths, outlines)
+    in_hand = _is_handheld(frame_paths, outlines)
     return Changes("shaking" if in_hand else "moving", np.asarray(full))
 
 
-def _held_in_hand(frame_paths: Mapping[int, Path], outlines: Mapping[int, Outline]) -> bool:
+def _is_handheld(frame_paths: Mapping[int, Path], outlines: Mapping[int, Outline]) -> bool:
     """Whether the background, followed from frame to frame, stays nearly where it is.
 
     Points are followed by Lucas and Kanade's method in pyramids (Bouguet, 1999); a similarity for

@@ -100,7 +100,7 @@ def align_patches(scene: Scene, seen: Observations, paths: Sequence[Path]) -> Ob
     pixel, good = seen.pixel.copy(), textured & own
     for n, path in enumerate(paths):
         of = (seen.frame == n) & textured & ~own
-        found, correlation = _aligned(patches[of], _picture(path), seen.pixel[of], warps[of])
+        found, correlation = _aligned(patches[of], _gradient_image(path), seen.pixel[of], warps[of])
         moved = np.linalg.norm(found - seen.pixel[of], axis=1)
         pixel[of] = found
         good[of] = (correlation > _LEAST_CORRELATION) & (moved < _MOST_MOVED_PX)
@@ -162,14 +162,14 @@ def _warps(scene: Scene, seen: Observations, reference: NDArray[np.intp]) -> Flo
     normals = _normals(scene, seen)
     planes = np.stack([tangents(n).T for n in normals])[seen.point]  # (K, 3, 2)
 
-    def spread(frame: NDArray[np.int64]) -> FloatArray:
+    def jacobians(frame: NDArray[np.int64]) -> FloatArray:
         out = np.empty((len(frame), 2, 3))
         for n, camera in enumerate(scene.cameras):
             of = frame == n
             out[of] = _by_world(camera, scene.points[seen.point[of]])
         return np.asarray(out @ planes)
 
-    here, there = spread(seen.frame), spread(seen.frame[reference])
+    here, there = jacobians(seen.frame), jacobians(seen.frame[reference])
     singular = np.abs(np.linalg.det(there)) < 1e-9
     there[singular] = here[singular] = np.eye(2)
     return np.asarray(here @ np.linalg.inv(there))
@@ -201,7 +201,7 @@ def _blurred(path: Path) -> Float32Array:
     return np.asarray(blurred, np.float32)
 
 
-def _picture(path: Path) -> _GradientImage:
+def _gradient_image(path: Path) -> _GradientImage:
     grey = _blurred(path)
     by_x, by_y = (cv2.Sobel(grey, cv2.CV_32F, *d, ksize=3, scale=0.125) for d in ((1, 0), (0, 1)))
     return _GradientImage(*(np.asarray(image, np.float32) for image in (grey, by_x, by_y)))
@@ -241,15 +241,15 @@ def _texture(patches: Float32Array) -> FloatArray:
 
 
 def _aligned(
-    patches: Float32Array, picture: _GradientImage, start: FloatArray, warps: FloatArray
+    patches: Float32Array, image: _GradientImage, start: FloatArray, warps: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Where patches are seen in a picture.
+    """Where patches are seen in an image.
 
     Args:
         patches: ``(N, P)`` of mean 0 and variance 1.
-        picture: Where they are sought.
+        image: Where they are sought.
         start: ``(N, 2)`` pixels to start from.
-        warps: ``(N, 2, 2)`` of offsets in the patches to offsets in the picture.
+        warps: ``(N, 2, 2)`` of offsets in the patches to offsets in the image.
 
     Returns:
         Pixels ``(N, 2)`` and correlations ``(N,)``.
@@ -261,8 +261,8 @@ def _aligned(
         if len(active) == 0:
             break
         pixels = _sample_pixels(pixel[active], warp[active])
-        now, deviation = _normalised(_sampled(picture.grey, pixels))
-        slopes = [_sampled(d, pixels) / deviation for d in (picture.by_x, picture.by_y)]
+        now, deviation = _normalised(_sampled(image.grey, pixels))
+        slopes = [_sampled(d, pixels) / deviation for d in (image.by_x, image.by_y)]
         slopes = [s - (s @ _WEIGHTS)[:, None] for s in slopes]
         by = np.stack([*slopes, *(s * o for s in slopes for o in _OFFSETS.T)], axis=1)  # (N, 6, P)
         weighted = by * _WEIGHTS
@@ -275,7 +275,7 @@ def _aligned(
         pixel[active] += shift
         warp[active] += step[:, 2:].reshape(-1, 2, 2)
         active = active[np.abs(shift).max(axis=1) > _AT_REST_PX]
-    now, _ = _normalised(_sampled(picture.grey, _sample_pixels(pixel, warp)))
+    now, _ = _normalised(_sampled(image.grey, _sample_pixels(pixel, warp)))
     return pixel, (now * patches) @ _WEIGHTS
 
 

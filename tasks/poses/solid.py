@@ -33,7 +33,7 @@ MAX_FALLS = np.array([0.05, 0.08, 0.1, 0.15, 0.15])
 """Largest falls: a deeper one would be a spike on the axle, not a shoulder or a hub."""
 
 NUM_PARAMETERS = 7 + 2 * len(KNOTS)
-"""Of a solid: centre, tilt of the axle, logarithms of radius and half width, falls."""
+"""Parameters of a solid: centre, tilt of the axle, logarithms of radius and half width, falls."""
 
 FOLLOWED_PERCENT = 2.0
 """Distance from a mask's contour, of the outline's size, at which the two part."""
@@ -341,7 +341,7 @@ _ACROSS = np.stack([-DIRECTIONS[:, 1], DIRECTIONS[:, 0]], axis=1)
 def _meeting(
     one: tuple[FloatArray, FloatArray, FloatArray], other: tuple[FloatArray, FloatArray, FloatArray]
 ) -> FloatArray:
-    """Where tangents of a function meet, given by place, value and slope; between their places."""
+    """Where tangents of a function meet, given by position, value and slope; between them."""
     (x0, y0, m0), (x1, y1, m1) = one, other
     fall = np.where(np.abs(m0 - m1) > 1e-12, m0 - m1, np.inf)
     x = x0 + (y1 - y0 - m1 * (x1 - x0)) / fall
@@ -349,5 +349,5 @@ def _meeting(
 
 
 def _at(values: FloatArray, index: NDArray[np.intp]) -> FloatArray:
-    """Of values ``(N, P, K)`` those at indices ``(N, P)`` of the last axis."""
+    """Values ``(N, P)`` of ``(N, P, K)`` at indices ``(N, P)`` of the last axis."""
     return np.take_along_axis(values, index[..., None], axis=2)[..., 0]

@@ -1,10 +1,10 @@
 """A tyre that turns about its own axle before a camera at rest or in a hand.
 
-How matches move tells the plane of the face, and with it the axle, from either side; pictures of
-the face, unrolled about it, tell the angle between frames. Spokes repeat, so that a picture may be
+How matches move tells the plane of the face, and with it the axle, from either side; images of
+the face, unrolled about it, tell the angle between frames. Spokes repeat, so that an image may be
 some spokes off: the angles are the smoothest sequence that most pairs support (Viterbi). Bundle
 adjustment of one fixed axis does the rest, and the outlines tell how large the solid about that
-axis is. Where features match too little, patches of the pictures are followed. The pictures'
+axis is. Where features match too little, patches of the images are followed. The images'
 average shows circles about the axle: they tell it where matches tell no plane, and points that put
 it elsewhere are held to them, if the outlines agree.
 """
@@ -48,7 +48,7 @@ from tasks.poses.spin_angles import (
     NEAR_SHOWN,
     angles_from_turns,
     angles_on,
-    face_places,
+    ring_pixels,
     turns_matched,
     turns_shown,
 )
@@ -88,7 +88,7 @@ _AS_SHARP = 0.8
 _CONTRADICTED = np.radians(1.0)
 """Circles that put the axle farther off contradict the points that were followed."""
 
-_HELD_SHARE = 0.7
+_MIN_SUPPORT = 0.7
 """Least share of the observations that must agree with the axle of the circles, too, for it to be
 taken: about a wrong one most do not."""
 
@@ -112,7 +112,7 @@ class Turning:
         points: Number of points followed.
         support: Number of their observations that agree.
         sweep_deg: How far the tyre has turned from the first frame to the last, signed.
-        axle_apart_deg: How far apart the points and the circles that the pictures show on average
+        axle_apart_deg: How far apart the points and the circles that the images show on average
             put the axle; NaN where there are no clear ones.
     """
 
@@ -159,7 +159,7 @@ def follow_spin(
     fit, turning = found
     if not film.images:
         return turning
-    return _held_to_circles(fit, turning, film, guesses[0].focal)
+    return _fixed_by_circles(fit, turning, film, guesses[0].focal)
 
 
 def _likeliest(
@@ -171,8 +171,8 @@ def _likeliest(
     return max(found, key=lambda each: each[1].agreement * each[1].support, default=None)
 
 
-def _held_to_circles(fit: _Fit, free: Turning, film: SpinFilm, focal: float) -> Turning:
-    """The fit, or one about the axle of the circles that the pictures' average shows.
+def _fixed_by_circles(fit: _Fit, free: Turning, film: SpinFilm, focal: float) -> Turning:
+    """The fit, or one about the axle of the circles that the images' average shows.
 
     Points that cover one side of a tyre alone fit axles that are 12 degrees off, and its outline
     fits those, too.
@@ -183,7 +183,7 @@ def _held_to_circles(fit: _Fit, free: Turning, film: SpinFilm, focal: float) -> 
         film: What is known of the film.
         focal: The assumed focal length.
     """
-    mean = film.mean_picture
+    mean = film.mean_image
     camera = replace(fit.guess(), focal=focal).camera(film.outlines[0])
     face = fit.face()
     towards = -(np.sign(fit.model.centre @ fit.model.axis) or 1.0) * fit.model.axis
@@ -199,7 +199,7 @@ def _held_to_circles(fit: _Fit, free: Turning, film: SpinFilm, focal: float) -> 
         return free
     guess = guess_about(best, focal, fit.model.principal, film)
     from_face = _followed(guess, film, hold_axle=True)
-    if from_face is None or len(from_face.seen.frame) < _HELD_SHARE * len(fit.seen.frame):
+    if from_face is None or len(from_face.seen.frame) < _MIN_SUPPORT * len(fit.seen.frame):
         return free
     found = replace(_turning(from_face, film), axle_apart_deg=free.axle_apart_deg)
     return found if found.agreement >= free.agreement else free
@@ -283,10 +283,10 @@ def _followed(guess: Guess, film: SpinFilm, *, hold_axle: bool = False) -> _Fit 
 
 
 def _followed_by_patches(guess: Guess, film: SpinFilm) -> _Fit | None:
-    """The same where features match too little, by patches of the face's pictures.
+    """The same where features match too little, by patches of the face's images.
 
     With a first guess neighbours alone look alike; with what they tell all frames do. About a wrong
-    axle patches are found, too, but pictures unrolled about it tell other angles.
+    axle patches are found, too, but images unrolled about it tell other angles.
     """
     angles = angles_from_turns([turns_shown(guess, film)], film, None)
     prior, least = guess.focal, MIN_ON_FACE * len(film.order)
@@ -294,8 +294,8 @@ def _followed_by_patches(guess: Guess, film: SpinFilm) -> _Fit | None:
     for reach in (_NEIGHBOURS, _NEIGHBOURS, len(film.order), len(film.order)):
         if angles is None:
             return None
-        places = face_places(guess, film, PATCH_RINGS)
-        found = follow_patches(unrolled(film.images, places), places, angles, reach)
+        pixels = ring_pixels(guess, film, PATCH_RINGS)
+        found = follow_patches(unrolled(film.images, pixels), pixels, angles, reach)
         _, seen = found.of_longest_tracks(_ENOUGH).renumbered()
         if len(seen.frame) < least:
             return None

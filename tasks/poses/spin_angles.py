@@ -1,4 +1,4 @@
-"""By how much the face of a spinning tyre has turned, as its pictures and its matches tell."""
+"""By how much the face of a spinning tyre has turned, as its images and its matches tell."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ _AT_REST = np.radians(5.0)
 """So is one that turns by less; where the tyre turns slowly, frames farther apart tell."""
 
 NEAR_SHOWN = np.radians(1.5)
-"""Pictures of a face tell its turn so well: a match that turns otherwise is of what does not."""
+"""Images of a face tell its turn so well: a match that turns otherwise is of what does not."""
 
-_FAINT = 0.002
+_MIN_SHARE = 0.002
 """Share of what one source tells that counts for angles that it tells nothing of."""
 
 LEAST_SWEEP = np.radians(60.0)
@@ -68,11 +68,11 @@ def angles_from_turns(
 ) -> FloatArray | None:
     """How far the face has turned, as turns of pairs of frames tell; None where they do not.
 
-    What repeats around a face supports wrong angles, and edges that stay do: pictures others than
+    What repeats around a face supports wrong angles, and edges that stay do: images others than
     matches. The angles are those that all sources support; of some spokes more and less, the less.
 
     Args:
-        sources: Turns of pairs of frames, by pictures and by matches.
+        sources: Turns of pairs of frames, by images and by matches.
         film: What is known of the film.
         known: The angles that were found before.
     """
@@ -89,7 +89,7 @@ def angles_from_turns(
 
     def support(angles: FloatArray) -> float:
         return float(plausibility(angles)) * math.prod(
-            max(votes.share(angles), _FAINT) for _, votes in telling
+            max(votes.share(angles), _MIN_SHARE) for _, votes in telling
         )
 
     turned = [angles for angles in refined if abs(angles[-1]) > LEAST_SWEEP]
@@ -97,13 +97,13 @@ def angles_from_turns(
 
 
 def turns_shown(guess: Guess, film: SpinFilm) -> Turns:
-    """By how much pictures of the face turn about the axle, radians; nothing without pictures."""
+    """By how much images of the face turn about the axle, radians; nothing without images."""
     if not film.images:
         return []
-    return turns_of(unrolled(film.images, face_places(guess, film, RINGS)))
+    return turns_of(unrolled(film.images, ring_pixels(guess, film, RINGS)))
 
 
-def face_places(guess: Guess, film: SpinFilm, rings: FloatArray) -> list[FloatArray]:
+def ring_pixels(guess: Guess, film: SpinFilm, rings: FloatArray) -> list[FloatArray]:
     """For each frame ``(R, A, 2)``, the pixels of rings of the face (radii of the tyre)."""
     solid, (first, second) = guess.solid, tangents(guess.solid.axle)
     around = 2.0 * np.pi * np.arange(AROUND) / AROUND

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.imaging.images import read_grey
-from tasks.poses.face_circles import MeanPicture
+from tasks.poses.face_circles import MeanImage
 from tasks.poses.outline import Outline
 from tasks.poses.sfm import Matches
 from tasks.poses.stabilisation import Steadying
@@ -62,12 +62,12 @@ class SpinFilm:
 
     @property
     def size(self) -> float:
-        """Of the tyre, pixels."""
+        """Median size of the tyre's outlines, pixels."""
         return float(np.median([o.size for o in self.outlines]))
 
     @cached_property
     def position(self) -> dict[int, int]:
-        """Of the frames in their order."""
+        """Position of each frame in their order, by index."""
         return {index: k for k, index in enumerate(self.order)}
 
     @cached_property
@@ -77,9 +77,9 @@ class SpinFilm:
         return median_outline([steady(k, outline) for k, outline in enumerate(self.outlines)])
 
     @cached_property
-    def mean_picture(self) -> MeanPicture:
+    def mean_image(self) -> MeanImage:
         """What it would see on average."""
-        return MeanPicture(self.images, self.steadying, self.typical)
+        return MeanImage(self.images, self.steadying, self.typical)
 
     @cached_property
     def steady_matches(self) -> list[Matches]:

@@ -106,14 +106,14 @@ def first_guesses(film: SpinFilm, fov_deg: float) -> list[Guess]:
 
     Returns:
         By the plane that matches turn in, one for each side; without one by the outline, and one by
-        the circles that the pictures' average shows.
+        the circles that the images' average shows.
     """
     plane = find_turning_plane(film.steady_matches, film.position, film.size)
     if plane is not None:
         return [_guess_on(plane, film, fov_deg, side) for side in (-1.0, 1.0)]
     guesses = [_guess_of(*view_from(side, film.typical, fov_deg)) for side in (-1.0, 1.0)]
     if film.images:
-        circles = film.mean_picture.best(guesses[0].camera(film.outlines[0]))
+        circles = film.mean_image.best(guesses[0].camera(film.outlines[0]))
         if circles.sharpness >= CLEAR:
             guesses.append(guess_about(circles, guesses[0].focal, guesses[0].principal, film))
     return guesses

@@ -23,7 +23,7 @@ class Steadying:
 
     @classmethod
     def of(cls, outlines: Sequence[Outline], *, shaking: bool) -> Steadying:
-        """By place and size of the outlines where the camera shakes, else nothing is moved."""
+        """By position and size of the outlines where the camera shakes, else nothing is moved."""
         centre = np.stack([o.centre for o in outlines])
         sizes = np.array([o.size for o in outlines])
         middle = np.median(centre, axis=0)

@@ -201,7 +201,7 @@ def _depths(model: FixedAxis, tracks: Observations, lengths: NDArray[np.int64]) 
 def _agreeing(
     model: FixedAxis, matches: Sequence[Matches], position: Mapping[int, int]
 ) -> list[Matches]:
-    """Of each pair's matches those that are two views of one point of the body."""
+    """Each pair's matches that are two views of one point of the body."""
     kept = []
     for m in matches:
         n = len(m.a)

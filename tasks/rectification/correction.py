@@ -132,21 +132,21 @@ def polygon_coverage(polygon: FloatArray, shape: tuple[int, ...]) -> Alpha:
     return out
 
 
-def warnings_of(faults: Collection[MaskErrors], config: RectifyConfig) -> list[str]:
+def warnings_of(errors: Collection[MaskErrors], config: RectifyConfig) -> list[str]:
     """Which way masks are wrong, and where, in words."""
-    more = [f.excess_side for f in faults if f.excess > config.notable_share]
-    less = [f.lack_side for f in faults if f.lack > config.notable_share]
+    more = [f.excess_side for f in errors if f.excess > config.notable_share]
+    less = [f.lack_side for f in errors if f.lack > config.notable_share]
     warnings = []
     if more:
         side = _most(more)
         likely = "a stand or a shadow" if side == "below" else "a post or a neighbour"
         warnings.append(
-            f"in {len(more)} of {len(faults)} frames more than the tyre was taken for it, mostly "
+            f"in {len(more)} of {len(errors)} frames more than the tyre was taken for it, mostly "
             f"{_side_in_words(side)} (probably {likely}); it was cut off"
         )
     if less:
         warnings.append(
-            f"in {len(less)} of {len(faults)} frames a part of the tyre was missed, mostly "
+            f"in {len(less)} of {len(errors)} frames a part of the tyre was missed, mostly "
             f"{_side_in_words(_most(less))}; it was filled in"
         )
     return warnings

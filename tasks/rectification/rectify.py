@@ -73,17 +73,17 @@ def rectify_views(
     _straighten(frames, masks, poses, folder, config)
     outlines = _outlines(Masks(folder, masks.masks), poses)
     solid = _refined(outlines, poses)
-    judged, faults = _judged(masks, folder, poses, outlines, solid, config)
+    judged, errors = _judged(masks, folder, poses, outlines, solid, config)
     if sum(m.usable for m in judged) < config.min_usable * len(masks.usable):
         # hardly any frame would be left: filled masks are better than none
         judged = [replace(m, refused=o.refused) for m, o in zip(judged, masks.masks, strict=True)]
-    warnings = warnings_of(faults.values(), config)
+    warnings = warnings_of(errors.values(), config)
     if solid is None and outlines:
         warnings = ["what was taken for the tyre looks too little like one to be mended"]
     return RectifiedViews(
         Frames(folder, tuple(frames.candidates)),
         Masks(folder, tuple(judged)),
-        _figures(faults),
+        _figures(errors),
         tuple(warnings),
     )
 
@@ -131,13 +131,13 @@ def _judged(
         return _corrected(mask, folder, view, solid, config)
 
     judged: list[Mask] = []
-    faults: dict[int, MaskErrors] = {}
+    errors: dict[int, MaskErrors] = {}
     for mask, found in in_threads(correct, masks.masks):
         judged.append(mask)
         if found is not None:
-            faults[mask.index] = found
+            errors[mask.index] = found
         report(StageName.RECTIFY, len(masks.masks) + len(judged), 2 * len(masks.masks))
-    return judged, faults
+    return judged, errors
 
 
 def _outlines(masks: Masks, poses: PoseEstimate) -> dict[int, Outline]:
@@ -166,13 +166,13 @@ def _corrected(
     path = folder / mask.file
     before = read_mask(path)
     openings = opening_outline(solid, view.cameras[0])
-    alpha, faults = correct_mask(before, view.tangent_points(solid)[0], openings, config)
+    alpha, errors = correct_mask(before, view.tangent_points(solid)[0], openings, config)
     if alpha is before:
-        return mask, faults
+        return mask, errors
     alpha, measures = clean_alpha(alpha)
     _write(path, alpha, config)
     if np.any(foreground(alpha) & ~foreground(before)):
-        # What a post hides is tyre for the shape; its picture is the post's.
+        # What a post hides is tyre for the shape; its image is the post's.
         mask = replace(mask, seen=f"seen/{mask.index:06d}.png")
         _write(folder / mask.seen, np.minimum(alpha, before), config)
     if mask.parts:
@@ -180,14 +180,14 @@ def _corrected(
         added = foreground(alpha) & (parts == BACKGROUND)
         kept = np.where(foreground(alpha), np.where(added, RUBBER, parts), BACKGROUND)
         _write(folder / mask.parts, kept.astype(np.uint8), config)
-    return replace(mask, refused=faults.refusal(config), **measures), faults
+    return replace(mask, refused=errors.refusal(config), **measures), errors
 
 
-def _figures(faults: Mapping[int, MaskErrors]) -> dict[str, float]:
+def _figures(errors: Mapping[int, MaskErrors]) -> dict[str, float]:
     """Median and worst shares of the tyre's area that masks held besides it, and lacked."""
-    if not faults:
+    if not errors:
         return {}
-    excess, lack = np.array([(f.excess, f.lack) for f in faults.values()]).T
+    excess, lack = np.array([(f.excess, f.lack) for f in errors.values()]).T
     return {
         "mask_excess_median": float(np.median(excess)),
         "mask_excess_worst": float(excess.max()),

@@ -27,7 +27,7 @@ FloatArray = NDArray[np.float64]
 _QUALITY = 82
 _VIEW_PX = 360
 _STRETCH = 2
-"""Rows of the parts' pictures are shown so many times: they are low and long."""
+"""Rows of the parts' images are shown so many times: they are low and long."""
 _MARK = (0, 140, 255)
 """Colour of a finding's circle, BGR."""
 
@@ -53,14 +53,14 @@ def comparison_content(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def picture_of(mesh: ReadMesh) -> str:
+def rendering_of(mesh: ReadMesh) -> str:
     """The mesh from three sides, as a ``data:`` address: what is printed, and shown without WebGL.
 
     Args:
         mesh: As the viewer shows it.
     """
     studio = Studio(mesh)
-    views = [studio.picture(*_side(eye), _VIEW_PX, _VIEW_PX) for eye in VIEWS.values()]
+    views = [studio.render(*_side(eye), _VIEW_PX, _VIEW_PX) for eye in VIEWS.values()]
     return data_uri(np.ascontiguousarray(np.hstack(views)[..., ::-1]), _QUALITY)
 
 
@@ -154,7 +154,7 @@ def _numbers(values: FloatArray) -> list[float | None]:
 
 
 def _face(pair: PartPair, change: Change, found: list[Finding]) -> dict[str, Any]:
-    """A part of both tyres and what differs, as one picture of three strips."""
+    """A part of both tyres and what differs, as one image of three strips."""
     apart = np.clip(128 + 150 * pair.difference, 0, 255).astype(np.uint8)
     strips = [_shown(pair.new), _shown(pair.other), np.repeat(apart[..., None], 3, axis=2)]
     size = (COLUMNS, _STRETCH * len(pair.section))
@@ -179,12 +179,12 @@ def _face(pair: PartPair, change: Change, found: list[Finding]) -> dict[str, Any
     }
 
 
-def _shown(picture: PolarImage) -> NDArray[np.uint8]:
-    """A picture with its light evened out, so that both can be looked at side by side."""
-    known = picture.brightness[picture.known]
+def _shown(image: PolarImage) -> NDArray[np.uint8]:
+    """An image with its light evened out, so that both can be looked at side by side."""
+    known = image.brightness[image.known]
     if not known.size:
-        return np.zeros((*picture.known.shape, 3), np.uint8)
+        return np.zeros((*image.known.shape, 3), np.uint8)
     low, high = np.quantile(known, (0.01, 0.99))
-    grey = np.clip((picture.brightness - low) / max(high - low, 1e-3), 0, 1)
-    grey = np.where(picture.known, 30 + 200 * grey, 20)
+    grey = np.clip((image.brightness - low) / max(high - low, 1e-3), 0, 1)
+    grey = np.where(image.known, 30 + 200 * grey, 20)
     return np.ascontiguousarray(cv2.cvtColor(grey.astype(np.uint8), cv2.COLOR_GRAY2BGR))

@@ -9,7 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from configs.locations import printable
-from tasks.comparison.findings import depth_of, place_of
+from tasks.comparison.findings import depth_of, location_of
 from tasks.core.phrasing import moment, percent, signed
 from tasks.mesh.palette import PALETTE
 from tasks.report.comparison_charts import crown_chart, map_chart, roundness_chart, zones_chart
@@ -100,7 +100,7 @@ def _finding(number: int, finding: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "number": number,
         "kind": _KINDS.get(finding["kind"], finding["kind"]),
-        "place": with_units(", ".join(filter(None, (place_of(finding), radius)))),
+        "place": with_units(", ".join(filter(None, (location_of(finding), radius)))),
         "size": with_units(", ".join(filter(None, (size, depth_of(finding))))),
         "certainty": percent(finding["certainty"]),
     }
@@ -118,7 +118,7 @@ def _alignment(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     rows = [("taken from", _ANCHORS[a["anchor"]])]
     if a["anchor"] == "diameter":
         return rows
-    spread = 1.96 * (a["scale_sd"] or 0.0)
+    margin = 1.96 * (a["scale_sd"] or 0.0)
     turned = "the same face looks outwards" if a["faces"] == "same" else "the other face outwards"
     certain = "certain" if a["spin_certain"] else "not certain: like marks repeat"
     return [
@@ -127,7 +127,7 @@ def _alignment(record: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("turned by", f"{round(a['spin_deg'], 1) % 360:.1f}° clockwise, {certain}"),
         (
             "scale",
-            f"the damaged result was {a['scale_ratio']:.4f} ± {spread:.4f} times as large",
+            f"the damaged result was {a['scale_ratio']:.4f} ± {margin:.4f} times as large",
         ),
         ("marks", f"{a['num_marks']}, {_mm(a['residual_mm'])} apart in the mean"),
         ("what is left", f"{_mm(a['registration_mm'])} (one standard deviation)"),

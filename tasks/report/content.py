@@ -1,4 +1,4 @@
-"""What a report shows beside the metadata: frames as pictures, cameras, coverage."""
+"""What a report shows beside the metadata: frames as images, cameras, coverage."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Shown:
         kind: ``chosen``, ``held-out`` or ``other``.
         reason: Why it was taken, or why not.
         time_s: Its time in the film, seconds.
-        source: Number of the frame in the film, or the name of the picture.
+        source: Number of the frame in the film, or the name of the image.
         sharpness: As the selection measured it; None where no mask was usable.
         angle_deg: Round the tyre from the first frame; None where its pose is unknown.
         picture: A ``data:`` address; empty where there are too many frames to show all.
@@ -76,7 +76,7 @@ def gather_content(
         poses: The cameras.
         selection: What became of every candidate.
         from_world: World of the cameras to the frame of the mesh.
-        config: Sizes of pictures.
+        config: Sizes of images.
         gap_deg: Arcs without a frame that are wider are shown as gaps.
 
     Returns:
@@ -85,15 +85,15 @@ def gather_content(
     way = way_of(poses)
     alphas = masks.paths()
     shown, others = [], [v.index for v in selection.verdicts if not v.taken]
-    pictured = {others[k] for k in evenly(len(others), config.max_thumbnails)}
+    thumbnailed = {others[k] for k in evenly(len(others), config.max_thumbnails)}
     for verdict, candidate in zip(selection.verdicts, frames.candidates, strict=True):
-        picture = ""
-        if verdict.taken or verdict.index in pictured:
+        address = ""
+        if verdict.taken or verdict.index in thumbnailed:
             longest = config.chosen_px if verdict.taken else config.thumbnail_px
             image = bounded(read_image(frames.path(verdict.index)), longest)
             if verdict.index in alphas:
                 image = _outlined(image, bounded(read_mask(alphas[verdict.index]), longest))
-            picture = data_uri(image, config.jpeg_quality)
+            address = data_uri(image, config.jpeg_quality)
         shown.append(
             Shown(
                 verdict.index,
@@ -103,7 +103,7 @@ def gather_content(
                 candidate.source,
                 verdict.scores.sharpness if verdict.scores else None,
                 way.angles_deg.get(verdict.index),
-                picture,
+                address,
             )
         )
     kinds = {frame.index: frame.kind for frame in shown}
@@ -124,8 +124,8 @@ def gather_content(
     }
 
 
-def pictures_of(views: Image, config: ReportConfig) -> dict[str, str]:
-    """The mesh as a picture and as a thumbnail.
+def images_of(views: Image, config: ReportConfig) -> dict[str, str]:
+    """The mesh as an image and as a thumbnail.
 
     Args:
         views: The mesh from three sides, side by side (:func:`tasks.mesh.preview.preview`).

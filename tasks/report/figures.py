@@ -216,7 +216,7 @@ _NONE_ASIDE: Mapping[str, str] = {
 
 _JUDGED = {"outer_face_seen": "face_seen", "inner_face_seen": "face_seen"}
 _LOW_IS_BAD = {"face_seen", "tread_seen"}
-"""Of the limits that are one number, those below which a figure counts."""
+"""Limits of one number below which a figure counts, not above."""
 _ONLY_COUNTS = {"faces", "vertices"}
 
 

@@ -55,7 +55,7 @@ def report_page(
         metadata: What lies beside the GLB.
         content: From :func:`tasks.report.content.gather_content`; besides, if there are any,
             ``picture``: a ``data:`` address of the mesh from three sides, and ``flattened``:
-            pictures of the unrolled tyre with ``title``, ``caption`` and ``picture``.
+            images of the unrolled tyre with ``title``, ``caption`` and ``picture``.
         levels: GLBs of the tyre by the name of their level of detail, the fullest first; the first
             that is small enough is shown.
     """
@@ -153,9 +153,13 @@ def _card(frame: Mapping[str, Any]) -> Markup:
 def _labelled(frame: Mapping[str, Any], *, film: bool) -> dict[str, Any]:
     time = f"{frame['time_s']:.1f}\N{NO-BREAK SPACE}s" if film else printable(frame["source"])
     angle = frame["angle_deg"]
-    place = time if angle is None else f"{time}, {bearing(angle)}"
+    caption = time if angle is None else f"{time}, {bearing(angle)}"
     # why it was kept aside stands above all of them
-    return {**frame, "place": place, "why": "" if frame["kind"] == "held-out" else frame["reason"]}
+    return {
+        **frame,
+        "place": caption,
+        "why": "" if frame["kind"] == "held-out" else frame["reason"],
+    }
 
 
 def _facts(metadata: Mapping[str, Any]) -> list[str]:

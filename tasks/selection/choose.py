@@ -92,7 +92,7 @@ def viewing_directions(poses: PoseEstimate) -> dict[int, NDArray[np.float64]]:
     return {i: ray / np.linalg.norm(ray) for i, ray in rays.items()}
 
 
-def choose_spread_out(
+def choose_farthest(
     directions: Mapping[int, NDArray[np.float64]], merit: Mapping[int, float], count: int
 ) -> dict[int, str]:
     """Choose ``count`` viewpoints, far apart, each the best of its surroundings.
@@ -212,7 +212,7 @@ def select_frames(
         )
     in_pool = set(pool)
     merit = {m.index: relative[m.index] * m.confidence for m in masks if m.index in in_pool}
-    chosen = choose_spread_out(
+    chosen = choose_farthest(
         {i: d for i, d in viewing_directions(poses).items() if i in merit}, merit, config.num_frames
     )
     posed = {m.index: views[m.index] for m in masks if m.usable and m.index in views}

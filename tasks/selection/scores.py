@@ -52,9 +52,9 @@ def measure(image: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> Scores:
 def edge_sharpness(image: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> float:
     """How thin the edges inside a mask are, whatever is seen there and however it is lit.
 
-    It is the gradient energy of the picture smoothed by one pixel over that smoothed by two
+    It is the gradient energy of the image smoothed by one pixel over that smoothed by two
     (standard deviations of Gaussians): 2 for edges as thin as a pixel, sqrt((4 + s²) / (1 + s²))
-    for edges that are s pixels wide, towards 1 for a blurred picture. Blurring once more to tell
+    for edges that are s pixels wide, towards 1 for a blurred image. Blurring once more to tell
     blur: Crété et al., The blur effect: perception and estimation with a new no-reference
     perceptual blur metric, SPIE 6492, 2007.
 

@@ -90,8 +90,8 @@ def libraries(module: str, root: Path = ROOT) -> dict[str, str]:
         for path in dependencies(module, root).values()
         for name in source_imports(path)
     }
-    foreign = imported - {*PACKAGES, "configs"} - sys.stdlib_module_names
-    return {name: _installed(name) for name in sorted(foreign)}
+    third_party = imported - {*PACKAGES, "configs"} - sys.stdlib_module_names
+    return {name: _installed(name) for name in sorted(third_party)}
 
 
 @functools.cache
@@ -158,7 +158,7 @@ def _parsed(source: bytes) -> ast.Module:
 
 
 def _imported(tree: ast.AST) -> Iterator[str]:
-    """Of statements alone: looking through expressions as well takes ten times as long."""
+    """What statements import: looking through expressions as well takes ten times as long."""
     for block in _BLOCKS:
         for node in getattr(tree, block, ()):
             if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":

@@ -20,7 +20,7 @@ from tasks.mesh.glb_reader import read_glb
 from tasks.mesh.levels_of_detail import level_glb
 from tasks.mesh.merged import load_mesh
 from tasks.poses.record import PoseEstimate
-from tasks.report.comparison_content import comparison_content, picture_of
+from tasks.report.comparison_content import comparison_content, rendering_of
 from tasks.stages.stage import Record, Stage, Workspace
 from tasks.storage.artifacts import ArtifactRef
 from tasks.video.frames import Frames
@@ -47,7 +47,7 @@ class Reconstructed:
 
     @property
     def digest(self) -> str:
-        """Of all of them."""
+        """Digest of all of them."""
         parts = (self.views, self.poses, self.mesh, self.atlas)
         return hashlib.sha256("".join(p.sha256 for p in parts).encode()).hexdigest()
 
@@ -82,7 +82,7 @@ def _produce(
         round_new=comparison.round_new.height,
         round_damaged=comparison.round_other.height,
     )
-    content = {**comparison_content(comparison), "picture": picture_of(shown)}
+    content = {**comparison_content(comparison), "picture": rendering_of(shown)}
     (work.folder / CONTENT_FILE).write_text(json.dumps(content))
     return record
 

@@ -1,4 +1,4 @@
-"""Stage *export*: the mesh as GLBs that say where it comes from, and a picture of it."""
+"""Stage *export*: the mesh as GLBs that say where it comes from, and an image of it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _produce(
     atlas: ArtifactRef,
     provenance: Mapping[str, Any],
 ) -> Record:
-    """Write the GLB with its provenance, whole and in three levels of detail, and a picture."""
+    """Write the GLB with its provenance, whole and in three levels of detail, and an image."""
     from tasks.atlas.record import load_atlas, texture_record
     from tasks.mesh.export import export_glb, levels_of
     from tasks.mesh.merged import load_mesh

@@ -36,7 +36,7 @@ def _produce(
     from tasks.matting.quality import Masks
     from tasks.mesh.merged import load_mesh
     from tasks.poses.record import PoseEstimate
-    from tasks.report.content import flattened_of, gather_content, pictures_of
+    from tasks.report.content import flattened_of, gather_content, images_of
     from tasks.selection.choose import Selection
     from tasks.video.frames import Frames
 
@@ -52,7 +52,7 @@ def _produce(
     )
     content["flattened"] = flattened_of(flat_parts(load_atlas(work.open(atlas))), config)
     if PREVIEW_FILE in export.files:
-        content |= pictures_of(read_image(export.folder / PREVIEW_FILE), config)
+        content |= images_of(read_image(export.folder / PREVIEW_FILE), config)
     (work.folder / CONTENT_FILE).write_text(json.dumps(content))
     return {"frames": len(content["frames"])}
 

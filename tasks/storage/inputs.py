@@ -36,8 +36,8 @@ def natural_order(name: str) -> list[tuple[int, int, str]]:
     return [(0, int(p), "") if i % 2 else (1, 0, p) for i, p in enumerate(parts)]
 
 
-def pictures_in(folder: Path) -> list[Path]:
-    """The pictures of a folder in natural order."""
+def images_in(folder: Path) -> list[Path]:
+    """The images of a folder in natural order."""
     found = (
         p
         for p in folder.iterdir()
@@ -77,17 +77,17 @@ def check_input(source: Path) -> None:
     The command line does so before anything is started, the extract stage for every run.
 
     Raises:
-        InputError: If it is missing, unreadable, empty, or a folder without pictures; or if a name
+        InputError: If it is missing, unreadable, empty, or a folder without images; or if a name
             cannot be handed to the libraries that read it.
     """
     check_name(source)
     check_regular(source)
     with input_errors(source):
         if source.is_dir():
-            pictures = pictures_in(source)
-            for path in pictures:
+            images = images_in(source)
+            for path in images:
                 check_name(path)
-            if not pictures:
+            if not images:
                 raise bad_input(
                     "folder-no-images",
                     f"{source} holds no PNG or JPEG pictures",
@@ -138,7 +138,7 @@ def _empty(location: Path | str) -> InputError:
 
 
 def input_digest(source: Path) -> str:
-    """The digest of a video's bytes, or of a folder's pictures with their names.
+    """The digest of a video's bytes, or of a folder's images with their names.
 
     Raises:
         InputError: If it is missing or unreadable.
@@ -146,7 +146,7 @@ def input_digest(source: Path) -> str:
     check_regular(source)
     with input_errors(source):
         if source.is_dir():
-            listing = [(p.name, sha256_of(p)) for p in pictures_in(source)]
+            listing = [(p.name, sha256_of(p)) for p in images_in(source)]
             return hashlib.sha256(canonical(listing)).hexdigest()
         return sha256_of(source)
 

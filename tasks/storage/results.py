@@ -33,7 +33,7 @@ MANIFEST_MARK = "tyres"
 COMPARISON_MARK = "alignment"
 """A key of all records of comparisons, likewise."""
 ATLAS_MARK = "pictures"
-"""A key of all records of flattened pictures, likewise."""
+"""A key of all records of flattened images, likewise."""
 _GLB_MARK = b'"generator":"Tyre3D'
 """What all GLBs hold, likewise."""
 PAGE_MARK = b'<meta name="generator" content="Tyre3D '
@@ -108,7 +108,7 @@ def check_writable(glb: Path | str, settings: Settings, *, atlas: bool = False) 
     Args:
         glb: Where the GLB goes; it is named by whoever asks, and may be replaced.
         settings: How S3 is reached.
-        atlas: Whether flattened pictures are put beside it.
+        atlas: Whether flattened images are put beside it.
 
     Raises:
         InputError: ``output-unwritable``, ``output-foreign``.

@@ -26,12 +26,12 @@ _BORDER_PX = 4.0
 _TANGENT_PX = 4
 """Points of the contour to either side that its direction is taken from."""
 _SEARCH_PX = 4.0
-"""The picture's edge is looked for so far on either side of the mask's."""
+"""The image's edge is looked for so far on either side of the mask's."""
 _STEP_PX = 0.25
 _CENTROID_PX = 1.25
 """An edge is where the steps within so many pixels of the steepest have their middle."""
 _PRIOR_PX = 2.0
-"""The farther from the mask's edge, the stronger the picture's edge must be."""
+"""The farther from the mask's edge, the stronger the image's edge must be."""
 _LEAST_STEP = 6.0
 """Levels of 255 by which the tyre must differ from what is behind it."""
 _SAMPLES = 96
@@ -42,12 +42,12 @@ _FARTHEST_M = 0.008
 
 @dataclass(frozen=True)
 class Touches:
-    """Places where outlines touch the surface.
+    """Points where outlines touch the surface.
 
     Args:
         row: ``(T,)`` of the grid.
         column: ``(T,)`` of the grid.
-        offset: ``(T,)`` metres by which the picture's edge lies outside of the surface.
+        offset: ``(T,)`` metres by which the image's edge lies outside of the surface.
         frame: ``(T,)`` the frame.
         pixel_m: ``(T,)`` what a pixel covers there.
         around: ``(T,)`` part of the ray's direction that runs round the tyre, 0 to 1: the larger,
@@ -107,7 +107,7 @@ def joined(parts: Sequence[Touches]) -> Touches:
 
 
 def edge_points(image: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> FloatArray:
-    """Points ``(N, 2)`` of the tyre's outline, pixels, where the picture shows an edge.
+    """Points ``(N, 2)`` of the tyre's outline, pixels, where the image shows an edge.
 
     Args:
         image: ``(H, W, 3)`` uint8.
@@ -130,7 +130,7 @@ def edge_points(image: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> FloatArra
 
 
 def _snapped(image: NDArray[np.uint8], points: FloatArray, normal: FloatArray) -> FloatArray:
-    """The points moved onto the strongest edge of the picture nearby; those without one go."""
+    """The points moved onto the strongest edge of the image nearby; those without one go."""
     height, width = image.shape[:2]
     offsets = np.arange(-_SEARCH_PX - 1, _SEARCH_PX + 1 + 1e-9, _STEP_PX)
     at = points[:, None] + offsets[None, :, None] * normal[:, None] - 0.5

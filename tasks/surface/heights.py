@@ -1,7 +1,7 @@
 """The outer surface of a mesh as heights over a common profile, by angle and arc length.
 
 The mesh gives a height everywhere. Where the tyre's outline in a frame touches the surface, the
-edge in the picture corrects it: an outline is seen to a fraction of a pixel, the mesh is on a grid.
+edge in the image corrects it: an outline is seen to a fraction of a pixel, the mesh is on a grid.
 Apparent contours: Cipolla and Giblin, Visual motion of curves and surfaces, Cambridge, 2000.
 """
 
@@ -33,7 +33,7 @@ class SurfaceGrid:
     Args:
         profile: The base, from the inner face's bead to the outer face's.
         columns: Angles of a turn.
-        rows: Places along the profile, in equal steps.
+        rows: Points along the profile, in equal steps.
     """
 
     profile: OuterProfile
@@ -66,7 +66,7 @@ class SurfaceGrid:
         return np.stack([np.interp(self.arc, arc, values[:, k]) for k in range(2)], axis=1)
 
     def points(self) -> tuple[FloatArray, FloatArray]:
-        """Places ``(rows, columns, 3)`` on the profile in the tyre frame, and their normals."""
+        """Points ``(rows, columns, 3)`` on the profile in the tyre frame, and their normals."""
         return self._around(self.section), self._around(self.normals)
 
     def _around(self, section: FloatArray) -> FloatArray:
@@ -130,7 +130,7 @@ class Field:
         height: ``(rows, columns)`` metres, finite.
         origin: Radius and height of the first node of the table.
         distance: ``(R, Z)`` metres from the profile, positive outside.
-        row: ``(R, Z)`` row of the nearest place of the profile.
+        row: ``(R, Z)`` row of the nearest point of the profile.
     """
 
     grid: SurfaceGrid

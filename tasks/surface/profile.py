@@ -25,8 +25,8 @@ _CENTRE = 0.82
 _STEPS, _ANGLES = 721, 96
 """Rays of a section, from -180° to 180°, and sections round the axle."""
 _QUANTILE = 0.8
-"""Of the distances round the axle: the tops of a tread's blocks, but no outlier."""
-_MAX_SPREAD = 0.05
+"""Quantile of the distances round the axle: the tops of a tread's blocks, but no outlier."""
+_MAX_RANGE = 0.05
 """Distances round the axle may differ by so many outer radii, 10th to 90th percentile."""
 _MAX_JUMP = 0.015
 """Below the shoulders, distances of three neighbouring rays may be so far from a straight line,
@@ -81,7 +81,7 @@ class OuterProfile:
             vertices: ``(N, 3)`` in the tyre frame.
 
         Returns:
-            ``(N,)`` arc length of the nearest place of the profile, metres; ``(N,)`` distance from
+            ``(N,)`` arc length of the nearest point of the profile, metres; ``(N,)`` distance from
             it, metres, positive outside.
         """
         section = np.stack([np.hypot(vertices[:, 0], vertices[:, 1]), vertices[:, 2]], axis=1)
@@ -119,7 +119,7 @@ def fit_outer_profile(
     jump[1:-1] = np.abs(np.diff(typical, n=2))
     sound = (
         (met.mean(axis=1) > 0.9)
-        & (high - low < _MAX_SPREAD * reach)
+        & (high - low < _MAX_RANGE * reach)
         & ((jump < _MAX_JUMP * reach) | (section[:, 0] > _SHOULDER * reach))
         & (section[:, 0] > _MIN_RADIUS * reach)
     )
@@ -163,7 +163,7 @@ def _distances(
 
 
 def _run_around(sound: NDArray[np.bool_], start: int) -> tuple[int, int]:
-    """First and last index of the sound places around one of them."""
+    """First and last index of the sound points around one of them."""
     bad = np.flatnonzero(~sound)
     before, after = bad[bad < start], bad[bad > start]
     first = int(before[-1]) + 1 if len(before) else 0

@@ -1,4 +1,4 @@
-"""Middle and spread of values among which some are far off, or none at all."""
+"""Middle and standard deviation of values among which some are far off, or none at all."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def finite_median(values: Iterable[float]) -> float:
 def random_effects_sd(groups: Sequence[NDArray[np.floating[Any]]]) -> float:
     """Standard deviation of the mean of groups of values that share an error within each group.
 
-    How far the groups' means disagree beyond what their values' spread explains is the variance of
-    the shared errors: DerSimonian and Laird, Controlled Clinical Trials 7 (1986).
+    How far the groups' means disagree beyond what their values' deviation explains is the variance
+    of the shared errors: DerSimonian and Laird, Controlled Clinical Trials 7 (1986).
 
     Args:
         groups: Values of each group, at least two of each.

@@ -89,7 +89,7 @@ def _unjudged(evidence: Evidence) -> Iterable[Reason]:
     """A mesh that nothing speaks for but what it was made of.
 
     A plain tyre's photos correlate with nothing, and few frames leave none to be kept aside; the
-    edges in the pictures then still tell.
+    edges in the images then still tell.
     """
     figures = evidence.figures
     aside = figures["silhouette_iou"], figures["photo_agreement"]

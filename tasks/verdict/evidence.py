@@ -42,7 +42,7 @@ class Evidence:
     Args:
         figures: By name, units in the names; not a number where it cannot be had.
         way: The way of the camera.
-        stray_hour: Where in the pictures masks hold what the mesh does not, as hours on a clock.
+        stray_hour: Where in the images masks hold what the mesh does not, as hours on a clock.
         unseen_hours: Hours of the clock at which a part was not seen, by its name.
     """
 

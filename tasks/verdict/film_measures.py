@@ -89,8 +89,8 @@ def roundness(outline: Outline) -> float:
     if area <= 0:
         return 0.0
     centre = np.array([moments["m10"], moments["m01"]]) / area
-    spread = np.array([[moments["mu20"], moments["mu11"]], [moments["mu11"], moments["mu02"]]])
-    values, vectors = np.linalg.eigh(spread / area)
+    covariance = np.array([[moments["mu20"], moments["mu11"]], [moments["mu11"], moments["mu02"]]])
+    values, vectors = np.linalg.eigh(covariance / area)
     turn = np.linspace(0, 2 * np.pi, 96, endpoint=False)
     circle = np.stack([np.cos(turn), np.sin(turn)], axis=1)
     ellipse = centre + (circle * 2.0 * np.sqrt(np.maximum(values, 1e-9))) @ vectors.T
@@ -110,7 +110,7 @@ class Movement:
             pixels, over their contrast (standard deviation): noise is everywhere alike, movement
             is much in few places. Not a number where all are blank: that tells neither movement
             nor rest.
-        edge_step: Likewise along the picture's left, right and upper edge, where no tyre is.
+        edge_step: Likewise along the image's left, right and upper edge, where no tyre is.
         repeated: Share of the frames that look like the one before.
         cut_at: The frame before which the colours change most.
         cut: How much more they change there than elsewhere at most; 0 where they hardly do.
@@ -158,7 +158,7 @@ def movement_of(thumbs: Sequence[NDArray[np.uint8]]) -> Movement:
 
 
 _BLANK = 1.0
-"""Standard deviation of grey values, of 255, below which a picture is white or black all over."""
+"""Standard deviation of grey values, of 255, below which an image is white or black all over."""
 
 _MIN_JUMP = 0.13
 """Hellinger distance of colours, 0..1, below which a jump is none: 23 sound films have at most

@@ -52,7 +52,7 @@ def first_word(
             "roundness": float(max((g.roundness for g in frontal), default=math.nan)),
             "about_arc_deg": arc_from_aspects([g.aspect for g in seen if not g.cut_off]),
         }
-        reasons += [*_pictures(figures, config), *_way(figures, config)]
+        reasons += [*_image_quality(figures, config), *_way(figures, config)]
     ordered = worst_first(reasons)
     known = {name: value for name, value in figures.items() if math.isfinite(value)}
     return Judgement(ordered, known, tuple(dict.fromkeys(r.advice for r in ordered)))
@@ -79,7 +79,7 @@ def _movement(movement: Movement, config: InspectConfig) -> Iterable[Reason]:
         )
 
 
-def _pictures(figures: dict[str, float], config: InspectConfig) -> Iterable[Reason]:
+def _image_quality(figures: dict[str, float], config: InspectConfig) -> Iterable[Reason]:
     if figures["brightness"] < config.min_brightness:
         yield Reason(
             "film-dark",
@@ -136,7 +136,7 @@ def _way(figures: dict[str, float], config: InspectConfig) -> Iterable[Reason]:
     """How much of the way round the tyre the outlines speak of."""
     arc = figures["about_arc_deg"]
     if arc >= config.min_about_arc_deg or figures["cut_off_share"] == 1.0:
-        return  # outlines that the picture's border cuts speak of none
+        return  # outlines that the image's border cuts speak of none
     if figures["edge_change"] < STILL <= figures["change"]:
         yield Reason(
             "film-one-face",

@@ -1,7 +1,7 @@
 """How far the outlines in the frames lie off the mesh: what cameras that are a little wrong leave.
 
 Cameras that are half a degree off still give masks that overlap the mesh by 0.98; the tyre's edges
-in the pictures, which are seen to a fraction of a pixel, no longer meet on one surface.
+in the images, which are seen to a fraction of a pixel, no longer meet on one surface.
 """
 
 from __future__ import annotations

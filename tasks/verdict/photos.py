@@ -1,7 +1,7 @@
 """The mesh's colours against photos that they were not taken from.
 
 Held-out frames are predicted by casting their rays at the mesh. Only what varies within a window
-counts, so that neither exposure nor shading of whole parts can make up for a wrong place.
+counts, so that neither exposure nor shading of whole parts can make up for a wrong position.
 """
 
 from __future__ import annotations
@@ -93,8 +93,10 @@ def photo_agreement(predicted: Prediction, photo: NDArray[np.uint8], mask: MaskA
     rendered, found = (_detail(g, region, sigma)[inner] for g in (predicted.grey, log_grey(photo)))
     if float(found.std()) < MIN_DETAIL:
         return float("nan")
-    spread = float(rendered.std() * found.std())
-    return float(((rendered - rendered.mean()) * (found - found.mean())).mean() / max(spread, 1e-9))
+    normaliser = float(rendered.std() * found.std())
+    return float(
+        ((rendered - rendered.mean()) * (found - found.mean())).mean() / max(normaliser, 1e-9)
+    )
 
 
 def _detail(grey: Float32Array, region: MaskArray, sigma: float) -> Float32Array:

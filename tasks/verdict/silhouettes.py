@@ -58,7 +58,7 @@ def _centre(region: MaskArray) -> FloatArray:
 
 
 def clock_position(fits: Sequence[SilhouetteFit]) -> int | None:
-    """Where in the picture masks hold what the mesh does not, as hours on a clock, 12 at the top.
+    """Where in the image masks hold what the mesh does not, as hours on a clock, 12 at the top.
 
     Returns:
         1 to 12, or None where the frames do not agree on a direction.

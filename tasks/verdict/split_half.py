@@ -1,4 +1,4 @@
-"""Axle, place and outline from halves of the frames that share none, and the scale frame by frame.
+"""Axle, position and outline from halves of the frames that share none; the scale frame by frame.
 
 The outlines of even and of odd frames are fitted apart from each other; what the film determines
 comes out alike. The size of each frame's outline over that of the solid is the scale that this

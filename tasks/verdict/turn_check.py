@@ -1,9 +1,9 @@
 """Whether a tyre turned on its axle as its cameras say, by what its face shows.
 
-A face that is unrolled about the axle shows the same picture in all frames, if it turned as is
+A face that is unrolled about the axle shows the same image in all frames, if it turned as is
 said. It lies at no one height: sidewall and flange bulge, spokes lie deep. Each ring of it is
 therefore looked at on planes at several heights, and counts as it does on the best of them: a wrong
-turn makes pictures coincide on none. A turn that is a little too fast or too slow is told by how
+turn makes images coincide on none. A turn that is a little too fast or too slow is told by how
 much faster or slower one they coincide better with. What stays in place before the camera (shading,
 reflections, edges of what hides the rim) tells nothing of a turn and is taken away.
 """
@@ -55,7 +55,7 @@ _RATES = np.arange(-20, 21) / 50.0
 
 
 _SHOWS = 0.15
-"""A ring whose pictures coincide by less however they are turned shows nothing but noise."""
+"""A ring whose images coincide by less however they are turned shows nothing but noise."""
 
 _WORDS = 0.3
 """A sidewall that coincides by so much has words, and needs no other ring."""
@@ -66,7 +66,7 @@ class TurnCheck:
     """What the face says of a turn; not a number where it shows nothing, or too few frames do.
 
     Args:
-        agreement: Correlation of the face's pictures in two frames, turned back as is said: median
+        agreement: Correlation of the face's images in two frames, turned back as is said: median
             over pairs of frames, of the sidewall, whose words do not repeat as spokes do, or of the
             ring that does second best (that one ring of spokes coincides may be chance), whichever
             is more.
@@ -111,8 +111,8 @@ def check_turn(poses: PoseEstimate, frame_paths: Mapping[int, Path], longest_px:
         ring = tyre.radius * np.linspace(inner, outer, _ACROSS)[:, None, None] * circle
         for height in _HEIGHTS:
             points = tyre.centre + side * height * tyre.half_width * tyre.axle + ring
-            pictures = np.stack([_seen(g, c, points) for g, c in zip(greys, cameras, strict=True)])
-            at_height, most = _coincidence(_turning_part(pictures, angles), angles, *pairs)
+            images = np.stack([_seen(g, c, points) for g, c in zip(greys, cameras, strict=True)])
+            at_height, most = _coincidence(_turning_part(images, angles), angles, *pairs)
             rings[n] = np.maximum(rings[n], at_height)
             shows[n] |= most > _SHOWS
     stated = rings[:, len(_RATES) // 2]
@@ -130,15 +130,15 @@ def _seen(grey: NDArray[np.float32], camera: Camera, points: FloatArray) -> Floa
     return np.asarray(found, np.float64)
 
 
-def _turning_part(pictures: FloatArray, angles: FloatArray) -> FloatArray:
-    """Pictures ``(N, R, A)`` less what stays before the camera, and what varies slowly around.
+def _turning_part(images: FloatArray, angles: FloatArray) -> FloatArray:
+    """Images ``(N, R, A)`` less what stays before the camera, and what varies slowly around.
 
     Args:
-        pictures: At angles of the tyre.
+        images: At angles of the tyre.
         angles: ``(N,)`` angle about the axle at which the camera is, radians.
     """
     shifts = np.rint(angles * _AROUND / (2.0 * np.pi)).astype(int)
-    fixed = np.stack([np.roll(p, -s, axis=1) for p, s in zip(pictures, shifts, strict=True)])
+    fixed = np.stack([np.roll(p, -s, axis=1) for p, s in zip(images, shifts, strict=True)])
     fixed -= np.median(fixed, axis=(1, 2), keepdims=True)
     fixed -= np.median(fixed, axis=0)
     moving = np.stack([np.roll(p, s, axis=1) for p, s in zip(fixed, shifts, strict=True)])
@@ -148,12 +148,12 @@ def _turning_part(pictures: FloatArray, angles: FloatArray) -> FloatArray:
 
 
 def _coincidence(
-    pictures: FloatArray, angles: FloatArray, first: NDArray[np.intp], second: NDArray[np.intp]
+    images: FloatArray, angles: FloatArray, first: NDArray[np.intp], second: NDArray[np.intp]
 ) -> tuple[FloatArray, float]:
-    """Median correlation of pairs of pictures ``(N, R, A)``, at each of ``_RATES`` and at best."""
-    spectra = np.fft.rfft(pictures, axis=2).astype(np.complex64)
+    """Median correlation of pairs of images ``(N, R, A)``, at each of ``_RATES`` and at best."""
+    spectra = np.fft.rfft(images, axis=2).astype(np.complex64)
     product = (spectra[second] * spectra[first].conj()).sum(axis=1)
-    size = np.maximum(np.linalg.norm(pictures, axis=(1, 2)), 1e-9)
+    size = np.maximum(np.linalg.norm(images, axis=(1, 2)), 1e-9)
     by_shift = np.fft.irfft(product, n=_AROUND) / (size[first] * size[second])[:, None]
     turned = (angles[second] - angles[first]) * _AROUND / (2.0 * np.pi)
     shifts = np.rint(_RATES[:, None] * turned).astype(int) % _AROUND

@@ -44,7 +44,7 @@ def missing_share(path: Path) -> float:
 
 
 def _box_ends(file: BinaryIO, there: int) -> Iterator[int]:
-    """Ends of the boxes that hold pictures and their index, in bytes from the start."""
+    """Ends of the boxes that hold frames and their index, in bytes from the start."""
     at = 0
     while at + 8 <= there:
         file.seek(at)

@@ -20,13 +20,13 @@ from tasks.video.completeness import missing_share
 
 FORMATS = "asf,avi,dv,flv,h264,hevc,ivf,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mpeg,mpegts,mxf,ogg"
 """Containers that are opened, by FFmpeg's names: those that hold all of a video in one file.
-Playlists (HLS, DASH, concat), patterns of pictures and devices, which would read other files, are
+Playlists (HLS, DASH, concat), patterns of images and devices, which would read other files, are
 not among them."""
 
 _AUDIO_HEADS = (b"ID3", b"fLaC", b"OggS", b"\xff\xfb", b"\xff\xf3", b"\xff\xf1")
 _PLAYLIST_HEADS = (b"#EXTM3U", b"ffconcat", b"[playlist]", b"<?xml", b"<MPD", b"<ASX", b"<asx")
 _INDEX_MAY_TAKE = 2_000_000_000
-"""Bytes of memory. FFmpeg makes an index of as many pictures as a file says that it has, whether or
+"""Bytes of memory. FFmpeg makes an index of as many frames as a file says that it has, whether or
 not it has them: of two kilobytes one of gigabytes."""
 _BOUND = threading.RLock()
 """The bound is of the process: a thread must not take another's for the one to go back to."""
@@ -81,7 +81,7 @@ def bounded_memory(path: Path) -> Iterator[None]:
 
 
 def films(container: InputContainer) -> list[VideoStream]:
-    """The streams that show a film: not cover pictures, thumbnails or what cannot be decoded."""
+    """The streams that show a film: not cover images, thumbnails or what cannot be decoded."""
     return [
         stream
         for stream in container.streams.video
@@ -95,12 +95,12 @@ def probe(path: Path, config: ExtractConfig) -> None:
     """Refuse a video that cannot be opened, before anything is started for it.
 
     Raises:
-        InputError: If it is no video, or all its pictures are of a senseless size.
+        InputError: If it is no video, or all its frames are of a senseless size.
     """
     with opened(path) as container:
         streams = films(container)
         if not streams:
-            raise no_picture(path)
+            raise no_frames(path)
         largest = max(streams, key=lambda stream: stream.width * stream.height)
         check_size(path.name, largest.width, largest.height, config)
 
@@ -125,7 +125,7 @@ def check_size(name: str, width: int, height: int, config: ExtractConfig) -> Non
         )
 
 
-def no_picture(path: Path) -> InputError:
+def no_frames(path: Path) -> InputError:
     """The error for a file without a film."""
     return bad_input(
         "video-no-picture",

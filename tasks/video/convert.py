@@ -1,4 +1,4 @@
-"""A decoded picture as an image: progressive, in sRGB, upright, with square pixels, bounded."""
+"""A decoded frame as an image: progressive, in sRGB, upright, with square pixels, bounded."""
 
 from __future__ import annotations
 
@@ -49,15 +49,15 @@ _ASPECTS = Fraction(1, 4), Fraction(4)
 def deinterlaced(
     before: VideoFrame | None, frame: VideoFrame, after: VideoFrame | None
 ) -> VideoFrame:
-    """A picture whose two fields were filmed at different times as one of a single time.
+    """A frame whose two fields were filmed at different times as one of a single time.
 
     Args:
-        before: The picture before, of the same size and format; None where there is none.
-        frame: The picture.
-        after: The picture after, likewise.
+        before: The frame before, of the same size and format; None where there is none.
+        frame: The frame.
+        after: The frame after, likewise.
 
     Returns:
-        The picture at the time of its first field, by FFmpeg's ``bwdif`` (a motion-adaptive
+        The frame at the time of its first field, by FFmpeg's ``bwdif`` (a motion-adaptive
         deinterlacer after the BBC's w3fdif and yadif); progressive ones as they are.
     """
     if not frame.interlaced_frame:
@@ -71,8 +71,8 @@ def deinterlaced(
         source, graph.add("bwdif", "mode=send_frame:deint=all"), graph.add("buffersink")
     ).configure()
     window = [f if f is not None and _alike(f, frame) else frame for f in (before, frame, after)]
-    for picture in window:
-        graph.vpush(picture)
+    for neighbour in window:
+        graph.vpush(neighbour)
     graph.vpush(None)
     graph.vpull()
     return graph.vpull()
@@ -84,10 +84,10 @@ def _alike(one: VideoFrame, other: VideoFrame) -> bool:
 
 
 def upright_size(frame: VideoFrame, aspect: Fraction | None) -> tuple[int, int]:
-    """Width and height of a picture once its pixels are square and it is turned upright.
+    """Width and height of a frame once its pixels are square and it is turned upright.
 
     Args:
-        frame: The picture.
+        frame: The frame.
         aspect: Width of a pixel over its height; None where that is not stated.
     """
     width, height = _square_size(frame.width, frame.height, aspect)
@@ -97,10 +97,10 @@ def upright_size(frame: VideoFrame, aspect: Fraction | None) -> tuple[int, int]:
 def image_of(
     frame: VideoFrame, aspect: Fraction | None, size: tuple[int, int]
 ) -> NDArray[np.uint8]:
-    """A progressive picture as an image.
+    """A progressive frame as an image.
 
     Args:
-        frame: The picture, of any format that FFmpeg's scaler reads; transparency is dropped.
+        frame: The frame, of any format that FFmpeg's scaler reads; transparency is dropped.
         aspect: Width of a pixel over its height; None where that is not stated.
         size: Width and height of the image; see :func:`bounded_upright_size`.
 
@@ -108,7 +108,7 @@ def image_of(
         ``(H, W, 3)`` BGR, sRGB.
 
     Raises:
-        ValueError: If the scaler does not know the picture's format.
+        ValueError: If the scaler does not know the frame's format.
     """
     transposed, mirrored, flipped = _turn(frame)
     size = size[::-1] if transposed else size
@@ -136,7 +136,7 @@ def bounded_upright_size(
 
 
 def _rgb(frame: VideoFrame, format_name: str) -> NDArray[np.integer[Any]]:
-    """The picture's code values as ``(H, W, 3)``, by the matrix and range that it states."""
+    """The frame's code values as ``(H, W, 3)``, by the matrix and range that it states."""
     return np.asarray(
         frame.reformat(
             format=format_name,
@@ -180,7 +180,7 @@ def _square_size(width: int, height: int, aspect: Fraction | None) -> tuple[int,
 
 
 def _turn(frame: VideoFrame) -> tuple[bool, bool, bool]:
-    """How to turn a picture upright: transpose it, then mirror its columns, then flip its rows.
+    """How to turn a frame upright: transpose it, then mirror its columns, then flip its rows.
 
     The display matrix maps a pixel ``(p, q)`` to ``(a·p + c·q, b·p + d·q)``; of other angles than
     quarter turns the nearest is taken. Source: ISO/IEC 14496-12, 6.2.2.

@@ -1,4 +1,4 @@
-"""Decode a video's pictures in the order of showing, and tell the sound from the damaged."""
+"""Decode a video's frames in the order of showing, and tell the sound from the damaged."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ from tasks.video.convert import image_of
 from tasks.video.timeline import Timeline, read_packets
 
 _STRICT = {"mjpeg"}
-"""Decoders that pass a picture cut in half as sound unless told to explode; each of their pictures
-stands alone, so that an error costs one picture."""
+"""Decoders that pass a frame cut in half as sound unless told to explode; each of their frames
+stands alone, so that an error costs one frame."""
 
 
 _PADDING = 2
-"""Decoders count the pixels of whole blocks, beyond the picture's edges."""
+"""Decoders count the pixels of whole blocks, beyond the frame's edges."""
 _ONE_EACH = {"h264", "hevc"}
-"""Decoders that give one picture a packet, unless the pictures are interlaced; one that is not
+"""Decoders that give one frame a packet, unless the frames are interlaced; one that is not
 given was lost. Others have packets that are never shown."""
 
 
 @dataclass(frozen=True)
 class DecodedFrame:
-    """A decoded picture.
+    """A decoded frame.
 
     Args:
         number: Its number in the order of showing, from 0.
         order: Number of its packet in the order of decoding, from 0.
-        time_s: Seconds since the first picture that is shown.
-        frame: The picture as the decoder left it.
+        time_s: Seconds since the first frame that is shown.
+        frame: The frame as the decoder left it.
     """
 
     number: int
@@ -52,7 +52,7 @@ class DecodedFrame:
 
 @dataclass(frozen=True, order=True)
 class _Seen:
-    """What is kept of every picture; compared by the order of decoding."""
+    """What is kept of every frame; compared by the order of decoding."""
 
     order: int
     number: int
@@ -61,13 +61,13 @@ class _Seen:
 
 
 class Decoding:
-    """A pass through a video's pictures, and which of them are sound; passes may be repeated.
+    """A pass through a video's frames, and which of them are sound; passes may be repeated.
 
     Args:
         path: The video.
         timeline: Its timeline.
-        config: Bounds of the pictures' size.
-        threads: Whether the decoder may use several threads. Sound pictures are the same either
+        config: Bounds of the frames' size.
+        threads: Whether the decoder may use several threads. Sound frames are the same either
             way; which packet an error belongs to is certain with one only.
     """
 
@@ -83,7 +83,7 @@ class Decoding:
         self._one_each = False
 
     def __iter__(self) -> Iterator[DecodedFrame]:
-        """Decode all pictures that are shown, in the order of showing."""
+        """Decode all frames that are shown, in the order of showing."""
         self._flagged, self._seen, self._sent = set(), [], {}
         times_s = self._timeline.times_s
         if not self._timeline.stamped:  # times of decoding, whose order is not that of showing
@@ -95,12 +95,12 @@ class Decoding:
             for number, frame in enumerate(self._frames(container, stream)):
                 order = self._order_of(frame, number)
                 index = order if self._timeline.stamped else number
-                picture = DecodedFrame(number, order, times_s[min(index, len(times_s) - 1)], frame)
+                decoded = DecodedFrame(number, order, times_s[min(index, len(times_s) - 1)], frame)
                 if frame.is_corrupt:
                     self._flagged.add(order)
                 self._one_each &= not frame.interlaced_frame
-                self._seen.append(_Seen(order, number, picture.time_s, frame.key_frame))
-                yield picture
+                self._seen.append(_Seen(order, number, decoded.time_s, frame.key_frame))
+                yield decoded
 
     def _frames(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
         context = stream.codec_context
@@ -120,9 +120,9 @@ class Decoding:
         yield from self._decoded(context, None, order)
 
     def _order_of(self, frame: VideoFrame, number: int) -> int:
-        """Number of a picture's packet: of those sent with its time stamp, the last.
+        """Number of a frame's packet: of those sent with its time stamp, the last.
 
-        Where clocks were joined there are several; the pictures of the earlier ones have come out.
+        Where clocks were joined there are several; the frames of the earlier ones have come out.
         """
         if not self._timeline.stamped:
             return number
@@ -142,47 +142,47 @@ class Decoding:
         """After a pass: packets, by order, that are damaged or lack what they build upon."""
         found = set(self._flagged)
         seen = sorted(self._seen)
-        keys = [picture for picture in seen if picture.key]
+        keys = [frame for frame in seen if frame.key]
         if not keys:
             return found
         if not self._starts_whole:  # the recording was entered in its middle
-            found |= {picture.order for picture in seen if picture.order < keys[0].order}
+            found |= {frame.order for frame in seen if frame.order < keys[0].order}
         if self._one_each:
-            decoded = {picture.order for picture in seen}
+            decoded = {frame.order for frame in seen}
             orders = [key.order for key in keys]
             for order, shown in enumerate(self._timeline.shown):
                 index = bisect_right(orders, order) - 1
-                # what is decoded after a key picture but shown before it may be left out rightly
+                # what is decoded after a key frame but shown before it may be left out rightly
                 if shown and order not in decoded and index >= 0:
                     leading = self._timeline.times_s[order] < keys[index].time_s
                     found |= set() if leading else {order}
         return found
 
     def sound(self) -> tuple[list[tuple[int, float]], int]:
-        """After a pass with one thread: which pictures are sound.
+        """After a pass with one thread: which frames are sound.
 
         Damage spreads to whatever is predicted from it: what is decoded after it is damaged up to
-        the next key picture, and so is what is decoded after that one but shown before it.
+        the next key frame, and so is what is decoded after that one but shown before it.
 
         Returns:
-            Numbers and times (seconds) of the sound pictures, in the order of showing; and how many
-            pictures there are or should be.
+            Numbers and times (seconds) of the sound frames, in the order of showing; and how many
+            frames there are or should be.
         """
         seen = sorted(self._seen)
         bad = sorted(self.damaged())
         sound: list[tuple[int, float]] = []
-        whole = self._starts_whole or not any(picture.key for picture in seen)
+        whole = self._starts_whole or not any(frame.key for frame in seen)
         whole_before, key_time_s, next_bad = whole, 0.0, 0
-        for picture in seen:
-            while next_bad < len(bad) and bad[next_bad] < picture.order:
+        for frame in seen:
+            while next_bad < len(bad) and bad[next_bad] < frame.order:
                 whole, next_bad = False, next_bad + 1
-            if picture.key:
-                whole_before, whole, key_time_s = whole, True, picture.time_s
-            if next_bad < len(bad) and bad[next_bad] == picture.order:
+            if frame.key:
+                whole_before, whole, key_time_s = whole, True, frame.time_s
+            if next_bad < len(bad) and bad[next_bad] == frame.order:
                 whole, next_bad = False, next_bad + 1
-            if whole and (whole_before or picture.time_s >= key_time_s):
-                sound.append((picture.number, picture.time_s))
-        lost = set(bad) - {picture.order for picture in seen}
+            if whole and (whole_before or frame.time_s >= key_time_s):
+                sound.append((frame.number, frame.time_s))
+        lost = set(bad) - {frame.order for frame in seen}
         return sorted(sound), len(seen) + len(lost)
 
 

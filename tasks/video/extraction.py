@@ -18,9 +18,9 @@ from tasks.core.phrasing import counted
 from tasks.core.progress import report
 from tasks.imaging.images import fov_by_exif, read_source_image, write_image
 from tasks.imaging.resizing import bounded
-from tasks.storage.inputs import bad_input, check_input, pictures_in
+from tasks.storage.inputs import bad_input, check_input, images_in
 from tasks.video.completeness import missing_share
-from tasks.video.container import check_size, no_picture
+from tasks.video.container import check_size, no_frames
 from tasks.video.convert import bounded_upright_size, deinterlaced, image_of, upright_size
 from tasks.video.decode import DecodedFrame, Decoding
 from tasks.video.frames import Candidate, Frames, evenly
@@ -32,11 +32,11 @@ MIN_CANDIDATES = 3
 _COPY_AGAIN = "Copy it from the camera again, or export it again"
 _SLACK_S = 1e-6
 _WRITERS = 2
-"""Pictures converted and written while others are decoded; each holds as much as it measures."""
+"""Frames converted and written while others are decoded; each holds as much as it measures."""
 _SAME_FOV = 1.05
 """Ratio of two fields of view up to which they are of one lens; Exif rounds focal lengths."""
 _SAME_SHAPE = 0.01
-"""Relative difference of two aspect ratios up to which a picture is another one's rescaled."""
+"""Relative difference of two aspect ratios up to which a frame is another one's rescaled."""
 
 FrameFilter = Callable[[DecodedFrame], bool]
 
@@ -98,12 +98,12 @@ def _from_video(
         chosen = {sound[i][0] for i in evenly_in_time([t for _, t in sound], config.max_candidates)}
         for candidate in found:
             (folder / candidate.file).unlink()
-        found = writer.write(decoding, lambda picture: picture.number in chosen)
+        found = writer.write(decoding, lambda decoded: decoded.number in chosen)
         lost = count - len(sound)
         left_out = f"damaged pictures of the video were left out: {lost} of {count}"
         warnings.append(f"{left_out} ({_COPY_AGAIN[0].lower()}{_COPY_AGAIN[1:]})")
     if not found:
-        raise no_picture(source)
+        raise no_frames(source)
     if writer.misshapen:
         warnings.append(f"pictures of another shape were left out: {writer.misshapen}")
     return found, warnings
@@ -121,12 +121,12 @@ def _check_sound(source: Path, sound: int, count: int, config: ExtractConfig) ->
 
 
 def _at_times(due: Sequence[float]) -> FrameFilter:
-    """Wants the first picture at or after each of the rising times, in seconds."""
+    """Wants the first frame at or after each of the rising times, in seconds."""
     rest = deque(due)
 
-    def is_due(picture: DecodedFrame) -> bool:
+    def is_due(decoded: DecodedFrame) -> bool:
         taken = False
-        while rest and rest[0] <= picture.time_s + _SLACK_S:
+        while rest and rest[0] <= decoded.time_s + _SLACK_S:
             rest.popleft()
             taken = True
         return taken
@@ -135,7 +135,7 @@ def _at_times(due: Sequence[float]) -> FrameFilter:
 
 
 class _Writer:
-    """Writes a video's wanted pictures, all of the first one's size.
+    """Writes a video's wanted frames, all of the first one's size.
 
     Args:
         name: Name of the video, for messages.
@@ -144,7 +144,7 @@ class _Writer:
         config: How many, how large.
 
     Attributes:
-        misshapen: Pictures left out, since their shape is another: the camera was turned, or the
+        misshapen: Frames left out, since their shape is another: the camera was turned, or the
             video joined from several.
     """
 
@@ -153,7 +153,7 @@ class _Writer:
         self._name, self._timeline, self._folder, self._config = name, timeline, folder, config
 
     def write(self, decoding: Decoding, is_due: FrameFilter) -> list[Candidate]:
-        """Decode all pictures, write the wanted beside it."""
+        """Decode all frames, write the wanted beside it."""
         found: list[Candidate] = []
         waiting: deque[Future[Candidate]] = deque()
         self.misshapen = 0
@@ -164,14 +164,14 @@ class _Writer:
             report(StageName.EXTRACT, len(found), self._config.max_candidates)
 
         with ThreadPoolExecutor(_WRITERS) as pool:
-            for before, picture, after in _with_neighbours(decoding):
-                if not is_due(picture):
+            for before, decoded, after in _with_neighbours(decoding):
+                if not is_due(decoded):
                     continue
-                upright = upright_size(picture.frame, self._timeline.aspect)
+                upright = upright_size(decoded.frame, self._timeline.aspect)
                 if size is None:
                     check_size(self._name, *upright, self._config)
                     size = bounded_upright_size(
-                        picture.frame, self._timeline.aspect, self._config.max_side_px
+                        decoded.frame, self._timeline.aspect, self._config.max_side_px
                     )
                 if abs(upright[0] / upright[1] * size[1] / size[0] - 1) > _SAME_SHAPE:
                     self.misshapen += 1
@@ -179,7 +179,7 @@ class _Writer:
                 if len(waiting) == _WRITERS:
                     take()
                 index = len(found) + len(waiting)
-                waiting.append(pool.submit(self._written, index, before, picture, after, size))
+                waiting.append(pool.submit(self._written, index, before, decoded, after, size))
             while waiting:
                 take()
         return found
@@ -188,33 +188,33 @@ class _Writer:
         self,
         index: int,
         before: DecodedFrame | None,
-        picture: DecodedFrame,
+        decoded: DecodedFrame,
         after: DecodedFrame | None,
         size: tuple[int, int],
     ) -> Candidate:
         try:
             frame = deinterlaced(
-                before.frame if before else None, picture.frame, after.frame if after else None
+                before.frame if before else None, decoded.frame, after.frame if after else None
             )
             image = image_of(frame, self._timeline.aspect, size)
         except (av.FFmpegError, ValueError) as exc:
             raise bad_input(
                 "video-unreadable",
-                f"the pictures of {self._name} are of a kind ({picture.frame.format.name})"
+                f"the pictures of {self._name} are of a kind ({decoded.frame.format.name})"
                 " that cannot be converted",
                 "Export the video again, as H.264 for example",
             ) from exc
         file = f"frames/{index:06d}.jpg"
         options = [cv2.IMWRITE_JPEG_QUALITY, self._config.jpeg_quality]
         write_image(self._folder / file, image, options)
-        time_s = round(picture.time_s, 6)
-        return Candidate(index, file, time_s, size[0], size[1], str(picture.number))
+        time_s = round(decoded.time_s, 6)
+        return Candidate(index, file, time_s, size[0], size[1], str(decoded.number))
 
 
 def _with_neighbours(
     decoding: Decoding,
 ) -> Iterator[tuple[DecodedFrame | None, DecodedFrame, DecodedFrame | None]]:
-    """Each picture between the one before and the one after it."""
+    """Each frame between the one before and the one after it."""
     before: DecodedFrame | None = None
     current: DecodedFrame | None = None
     for after in decoding:
@@ -228,7 +228,7 @@ def _with_neighbours(
 def _from_images(
     source: Path, folder: Path, config: ExtractConfig
 ) -> tuple[list[Candidate], list[str], float | None]:
-    paths = pictures_in(source)
+    paths = images_in(source)
     paths = [paths[i] for i in evenly(len(paths), config.max_candidates)]
     found: list[Candidate] = []
     unreadable: list[InputError] = []
@@ -264,7 +264,7 @@ def _from_images(
 
 
 def _fov_of_all(fovs_deg: Sequence[float | None]) -> float | None:
-    """The one field of view that all pictures tell; None where one tells none, or another."""
+    """The one field of view that all images tell; None where one tells none, or another."""
     known = [fov for fov in fovs_deg if fov is not None]
     alike = len(known) == len(fovs_deg) and max(known, default=0.0) <= _SAME_FOV * min(
         known, default=0

@@ -16,7 +16,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from tasks.storage.inputs import bad_input
-from tasks.video.container import bounded_memory, films, no_picture, opened
+from tasks.video.container import bounded_memory, films, no_frames, opened
 
 _JUMP_S = 10.0
 """A clock that jumps ahead by more, in a format whose clocks may be joined, was joined.
@@ -26,7 +26,7 @@ _BACK_S = 0.5
 _JOINED_FORMATS = ("mpeg", "mpegts")
 _DEFAULT_RATE = 30.0
 _MOST_PACKETS = 1_000_000
-"""Four hours at 60 pictures a second. A small file can say that each of its bytes is a picture, and
+"""Four hours at 60 frames a second. A small file can say that each of its bytes is a frame, and
 that many times over; each takes memory before anything is decoded."""
 _LASTING = 0.5
 """Share of the longest stream that another must last to be the film."""
@@ -38,9 +38,9 @@ class Timeline:
 
     Args:
         stream: Index of the stream in its container.
-        size: Width and height of its pictures, as its header says.
-        times_s: Time of each packet's picture, seconds since the first that is shown.
-        shown: Whether its picture is shown; an edit list hides some.
+        size: Width and height of its frames, as its header says.
+        times_s: Time of each packet's frame, seconds since the first that is shown.
+        shown: Whether its frame is shown; an edit list hides some.
         missing: Share of the packets in the container's index that are not there.
         stamped: Whether the container has times of showing, rather than of decoding alone.
         aspect: Width of a pixel over its height; None where that is not stated.
@@ -69,7 +69,7 @@ class _Packets:
 
 
 def read_packets(container: InputContainer, *streams: VideoStream) -> Iterator[Packet[VideoStream]]:
-    """The packets of streams as far as they can be read; not empty ones, which repeat pictures."""
+    """The packets of streams as far as they can be read; not empty ones, which repeat frames."""
     packets = container.demux(streams)
     with suppress(av.FFmpegError):
         try:
@@ -89,7 +89,7 @@ def read_timeline(path: Path) -> Timeline:
     with bounded_memory(path), opened(path) as container:
         streams = films(container)
         if not streams:
-            raise no_picture(path)
+            raise no_frames(path)
         packets = {stream.index: _Packets() for stream in streams}
         for number, packet in enumerate(read_packets(container, *streams)):
             if number == _MOST_PACKETS:
@@ -106,7 +106,7 @@ def read_timeline(path: Path) -> Timeline:
         found = [_timeline(stream, packets[stream.index], joined=joined) for stream in streams]
     filled = [(line, s) for line, s in zip(found, streams, strict=True) if any(line.shown)]
     if not filled:
-        raise no_picture(path)
+        raise no_frames(path)
     longest = max(_length(line) for line, _ in filled)
     lasting = [(line, s) for line, s in filled if _length(line) >= _LASTING * longest]
     return max(lasting, key=lambda pair: _rank(pair[1]))[0]
@@ -119,7 +119,7 @@ def _rank(stream: VideoStream) -> tuple[int, bool, int]:
 
 
 def _length(timeline: Timeline) -> float:
-    """Seconds that a stream lasts; one picture lasts no time."""
+    """Seconds that a stream lasts; one frame lasts no time."""
     times_s = timeline.shown_times_s()
     return times_s[-1] - times_s[0]
 
@@ -154,12 +154,12 @@ def straightened(
     step_s: float,
     joined: bool,
 ) -> list[float]:
-    """Times of pictures on one clock, where a recording was joined from several.
+    """Times of frames on one clock, where a recording was joined from several.
 
     Args:
         pts_s: Times of showing in the order of decoding, seconds; None where not stated.
         dts_s: Times of decoding, likewise.
-        step_s: Usual time between pictures, seconds.
+        step_s: Usual time between frames, seconds.
         joined: Whether clocks may jump ahead; that they jump back is noticed in any format.
 
     Returns:
@@ -182,8 +182,8 @@ def straightened(
 def evenly_in_time(times_s: Sequence[float], count: int) -> list[int]:
     """At most ``count`` positions of rising times, spread evenly in time, in order.
 
-    Where a film of variable rate has no picture at such a time, the widest gaps that hold more
-    pictures are filled, so that ``count`` are had if there are as many.
+    Where a film of variable rate has no frame at such a time, the widest gaps that hold more
+    frames are filled, so that ``count`` are had if there are as many.
 
     Args:
         times_s: Rising times, seconds.

@@ -87,7 +87,7 @@ MEANT = {
 }
 """What every field and option of these names says then, wherever it has a default."""
 OTHERS = {("EvaluationRequest", "motion"): "orbit"}
-"""Of films that are made, not looked at."""
+"""Defaults of films that are made, not looked at."""
 
 
 def test_who_changes_a_default_at_its_home_changes_it_for_all() -> None:

@@ -14,7 +14,7 @@ from tests.deployments.stack import TOKEN, Stack, answered
 
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}
 OPTIONS = {"device": "cpu", "motion": "orbit", "num_frames": 2, "mc_resolution": 32}
-"""Of tyres that take seconds."""
+"""Options of tyres that take seconds."""
 
 
 def asked(stack: Stack, method: str, path: str, **options: Any) -> httpx.Response:

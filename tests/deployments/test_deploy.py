@@ -129,7 +129,7 @@ def test_a_server_that_starts_is_waited_for_and_one_that_goes_away_is_told_of(
 
 
 class EmptyServer:
-    """Of which nothing has been asked yet."""
+    """A server of which nothing has been asked yet."""
 
     def read_automations(self, **_: Any) -> list[Any]:
         return []

@@ -36,7 +36,7 @@ BURST, AT_ONCE = 200, 20
 STOPPED_JOBS = 10
 PUT_BACK_JOBS = 6
 PATIENCE = ("--start-within-s", "120", "--silence-s", "90")
-"""Of the server with runs that do not start, or of which nothing is heard."""
+"""Patience of the server with runs that do not start, or of which nothing is heard."""
 RATE, SECONDS = 50, int(os.environ.get("TYRE3D_TEST_LOAD_SECONDS", "60"))
 
 

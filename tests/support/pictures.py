@@ -33,7 +33,7 @@ def film_and_mesh(film: Path, glb: Path) -> Image:
     width = round(frame.shape[1] * _HEIGHT_PX / frame.shape[0])
     studio = Studio(read_glb(glb.read_bytes()))
     sides = [
-        studio.picture(azimuth, _ELEVATION_DEG, _HEIGHT_PX, _HEIGHT_PX)[..., ::-1]
+        studio.render(azimuth, _ELEVATION_DEG, _HEIGHT_PX, _HEIGHT_PX)[..., ::-1]
         for azimuth in _SIDES_DEG
     ]
     small = cv2.resize(frame, (width, _HEIGHT_PX), interpolation=cv2.INTER_AREA)

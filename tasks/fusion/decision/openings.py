@@ -18,7 +18,7 @@ from tasks.fusion.decision.components import label_around
 from tasks.fusion.grid import CylinderGrid, Field
 
 RADII = (0.1, 0.72)
-"""Of the outer radius: openings lie between them; within is the bore of the hub."""
+"""Openings lie between these shares of the outer radius; within is the bore of the hub."""
 
 MIN_EXPECTED = 0.87
 """Mean probability that there is matter along the axle, below which no opening is closed. On
@@ -98,10 +98,10 @@ def _with_walls(field: Field, columns: NDArray[np.bool_]) -> Field:
     depth = _likely_depth(field)
     # what is around is thin where it is likeliest, too: the wall nearest to that depth
     low, high = np.zeros(columns.shape), np.zeros(columns.shape)
-    likely = _spread(np.where(columns, depth, 0.0), columns, around)
+    likely = _interpolated(np.where(columns, depth, 0.0), columns, around)
     for r, t in np.argwhere(edge).tolist():
         low[r, t], high[r, t] = _wall(field[r, t], likely[r, t])
-    low, high = (_spread(face, edge, columns) for face in (low, high))
+    low, high = (_interpolated(face, edge, columns) for face in (low, high))
     thin = np.maximum(_LEAST - (high - low), 0.0) / 2
     nodes = np.arange(field.shape[2])
     inside = np.minimum(nodes - (low - thin)[..., None], (high + thin)[..., None] - nodes)
@@ -131,8 +131,8 @@ def _wall(values: NDArray[np.float32], depth: float) -> tuple[float, float]:
     return faces[0], faces[1]
 
 
-def _spread(
-    values: NDArray[np.float64], known: NDArray[np.bool_], wanted: NDArray[np.bool_]
+def _interpolated(
+    values: NDArray[np.float64], known: NDArray[np.bool_], required: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
     """Values ``(R, T)`` where they are known, and between them the mean of their neighbours."""
     half = known.shape[1] // 2
@@ -140,7 +140,7 @@ def _spread(
     row, column = distance_transform_edt(~turned, return_distances=False, return_indices=True)
     own = slice(half, half + known.shape[1])
     out = np.pad(values, ((0, 0), (half, half)), "wrap")[row, column][:, own]
-    part, free = (known | wanted).astype(np.float64), wanted & ~known
+    part, free = (known | required).astype(np.float64), required & ~known
     count = _neighbours(part)
     for _ in range(_ROUNDS):
         out = np.where(free, _neighbours(part * out) / np.maximum(count, 1.0), out)

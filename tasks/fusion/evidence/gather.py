@@ -29,7 +29,7 @@ from tasks.fusion.grid import CylinderGrid, Field, make_grid
 from tasks.fusion.views import View
 
 _STANDS_OUT = 0.04
-"""Of the radius: by so much a rim may stand out from the widest place of the tyre."""
+"""By this share of the radius a rim may stand out from the widest part of the tyre."""
 
 
 @dataclass(frozen=True)

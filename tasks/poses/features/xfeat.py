@@ -26,7 +26,7 @@ CELL = 8
 """Pixels of a cell, horizontally and vertically: the stride of descriptors and of reliability."""
 
 STRIDE = 32
-"""Of the deepest block: the sides of an image are multiples of it."""
+"""Stride of the deepest block: the sides of an image are multiples of it."""
 
 
 MIN_PROBABILITY = 0.05

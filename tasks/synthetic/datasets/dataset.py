@@ -41,7 +41,7 @@ CUBE_HALF_SIDE = 0.75
 """Half side of the cube of uniform points, in diameters: a little more than the crop frame's."""
 
 COLOUR_GAMMA = 2.2
-"""Of albedos; near sRGB, whose curve has a linear part, but the bundled model learned this one."""
+"""Gamma of albedos; near sRGB, whose curve has a linear part; the bundled model learned this."""
 
 
 def sample_view_camera(rng: np.random.Generator, diameter: float, size_px: int) -> Camera:

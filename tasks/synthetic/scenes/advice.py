@@ -1,4 +1,4 @@
-"""How to film a tyre, in pairs of pictures: what is right on the left, what is wrong on the right.
+"""How to film a tyre, in pairs of images: what is right on the left, what is wrong on the right.
 
 ``python -m tasks.synthetic.scenes.advice docs/filming`` makes those of the README.
 """
@@ -70,7 +70,7 @@ def pairs() -> dict[str, tuple[Image, Image]]:
 
 
 def _strip(frames: Sequence[Image]) -> Image:
-    """Four frames as one picture, two by two."""
+    """Four frames as one image, two by two."""
     half = [
         cv2.resize(f, (_SIZE[0] // 2, _SIZE[1] // 2), interpolation=cv2.INTER_AREA) for f in frames
     ]
@@ -78,7 +78,7 @@ def _strip(frames: Sequence[Image]) -> Image:
 
 
 def side_by_side(right: Image, wrong: Image) -> Image:
-    """A pair as one picture, each in a frame of its colour and with its sign."""
+    """A pair as one image, each in a frame of its colour and with its sign."""
     tiles = []
     for image, colour, is_right in ((right, _RIGHT, True), (wrong, _WRONG, False)):
         tile = cv2.resize(image, _TILE_PX, interpolation=cv2.INTER_AREA)
@@ -97,14 +97,14 @@ def side_by_side(right: Image, wrong: Image) -> Image:
 
 
 def main() -> None:
-    """Write the pictures."""
+    """Write the images."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path, help="folder of the pictures")
     out: Path = parser.parse_args().out
     out.mkdir(parents=True, exist_ok=True)
     for name, (right, wrong) in pairs().items():
-        picture = side_by_side(right, wrong)
-        write_image(out / f"{name}.jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+        example = side_by_side(right, wrong)
+        write_image(out / f"{name}.jpg", example, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
 
 
 if __name__ == "__main__":

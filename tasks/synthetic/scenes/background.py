@@ -74,7 +74,7 @@ class Background:
 
     Args:
         charts: The first is the floor.
-        textures: sRGB pictures.
+        textures: sRGB images.
         look: The light in the world; baked here.
         seed: Seed of the rays that bake.
         outdoors: The sky is bright, not a dark ceiling.
@@ -101,13 +101,13 @@ class Background:
         self._axes = self._axes.astype(np.float32)
         self._texture = np.array([c.texture for c in charts])
         self._round = np.array([c.round for c in charts])
-        self._atlas, self._places = _texture_atlas(textures)
+        self._atlas, self._rectangles = _texture_atlas(textures)
         texels = np.array([t.shape[1::-1] for t in textures])[self._texture]
         self._texels_per_metre = (texels / sizes).max(axis=1).astype(np.float32)
         triangles, self._chart_of = _triangles(charts)
         corners = np.arange(3 * len(triangles)).reshape(-1, 3)
         self._caster = RayCaster(triangles.reshape(-1, 3), corners)
-        self._lightmap, self._light_places = self._bake(charts, sizes, seed)
+        self._lightmap, self._light_rectangles = self._bake(charts, sizes, seed)
 
     def occluded(
         self, origins: Float32Array, directions: Float32Array, reach: Float32Array
@@ -149,10 +149,10 @@ class Background:
         level += rng.random(len(level), dtype=np.float32) - np.float32(0.75)
         step = np.clip(np.floor(level + 0.5), 0, _LEVELS - 1).astype(np.int32)
         seen = st if turn == 0.0 else self._turned(st, chart, turn)
-        xy = _atlas_position(self._places[self._texture[chart], step], seen).reshape(*shape, 2)
+        xy = _atlas_position(self._rectangles[self._texture[chart], step], seen).reshape(*shape, 2)
         albedo = _LINEAR[cv2.remap(self._atlas, xy[..., 0], xy[..., 1], cv2.INTER_LINEAR)]
         albedo = albedo.reshape(-1, 3)
-        xy = _atlas_position(self._light_places[chart], st).reshape(*shape, 2)
+        xy = _atlas_position(self._light_rectangles[chart], st).reshape(*shape, 2)
         baked = cv2.remap(self._lightmap, xy[..., 0], xy[..., 1], cv2.INTER_LINEAR).reshape(-1, 2)
 
         albedo = np.asarray(albedo, dtype=np.float32)
@@ -166,7 +166,7 @@ class Background:
 
     def floor_colour(self) -> Float32Array:
         """Mean linear RGB that the floor sends back, ``(3,)``: what lights a tyre from below."""
-        x, y, w, h = self._places[self._texture[0], 3].astype(int)
+        x, y, w, h = self._rectangles[self._texture[0], 3].astype(int)
         albedo = _LINEAR[self._atlas[y : y + h + 1, x : x + w + 1]].mean(axis=(0, 1))
         floor = np.zeros(1, dtype=np.int64)
         return np.asarray(albedo * (self._key_colour(floor) + self._fill_colour(floor))[0])
@@ -201,20 +201,22 @@ class Background:
     def _bake(
         self, charts: Sequence[Chart], sizes: FloatArray, seed: int
     ) -> tuple[Float32Array, Float32Array]:
-        """Atlas of key visibility and openness ``(H, W, 2)`` and the charts' places in it."""
+        """Atlas of key visibility and openness ``(H, W, 2)`` and the charts' rectangles in it."""
         counts = np.clip(np.ceil(sizes / _LIGHT_TEXEL), 3, 160).astype(int)
-        places = _packed([(int(w), int(h)) for w, h in counts])
-        atlas = np.ones((int((places[:, 1] + places[:, 3]).max()) + 2, 1024, 2), dtype=np.float32)
+        rectangles = _packed([(int(w), int(h)) for w, h in counts])
+        atlas = np.ones(
+            (int((rectangles[:, 1] + rectangles[:, 3]).max()) + 2, 1024, 2), dtype=np.float32
+        )
         rng = np.random.default_rng(seed)
         key = self.look.lights[0]
-        for index, (chart, (x, y, w, h)) in enumerate(zip(charts, places, strict=True)):
+        for index, (chart, (x, y, w, h)) in enumerate(zip(charts, rectangles, strict=True)):
             s, t = np.meshgrid((np.arange(w) + 0.5) / w, (np.arange(h) + 0.5) / h)
             points = chart.origin + s[..., None] * chart.along + t[..., None] * chart.across
             normal = self._normal[index]
             seen = visibility(self, points.reshape(-1, 3), normal, key, rng, _BAKE_RAYS, _REACH)
             smooth = cv2.blur(seen.reshape(h, w, 2), (3, 3), borderType=cv2.BORDER_REPLICATE)
             atlas[y : y + h, x : x + w] = smooth
-        return atlas, (places - np.array([0, 0, 1, 1])).astype(np.float32)
+        return atlas, (rectangles - np.array([0, 0, 1, 1])).astype(np.float32)
 
 
 def visibility(
@@ -258,14 +260,14 @@ def _triangles(charts: Sequence[Chart]) -> tuple[Float32Array, NDArray[np.int64]
 
 
 def _packed(sizes: Sequence[tuple[int, int]], width: int = 1024) -> NDArray[np.int64]:
-    """Places ``(N, 4)`` x, y, w, h of rectangles on shelves, one pixel apart."""
-    places, x, y, shelf = [], 0, 0, 0
+    """Rectangles ``(N, 4)`` x, y, w, h on shelves, one pixel apart."""
+    rectangles, x, y, shelf = [], 0, 0, 0
     for w, h in sizes:
         if x + w > width:
             x, y, shelf = 0, y + shelf + 1, 0
-        places.append((x, y, w, h))
+        rectangles.append((x, y, w, h))
         x, shelf = x + w + 1, max(shelf, h)
-    return np.array(places)
+    return np.array(rectangles)
 
 
 def _texture_atlas(textures: Sequence[Texture]) -> tuple[Texture, Float32Array]:
@@ -277,12 +279,12 @@ def _texture_atlas(textures: Sequence[Texture]) -> tuple[Texture, Float32Array]:
             pyramids.append(level)
             size = (max(level.shape[1] // 2, 1), max(level.shape[0] // 2, 1))
             level = np.asarray(cv2.resize(level, size, interpolation=cv2.INTER_AREA), np.uint8)
-    places = _packed([(p.shape[1], p.shape[0]) for p in pyramids], 4096)
-    atlas = np.zeros((int((places[:, 1] + places[:, 3]).max()), 4096, 3), dtype=np.uint8)
-    for (x, y, w, h), level in zip(places, pyramids, strict=True):
+    rectangles = _packed([(p.shape[1], p.shape[0]) for p in pyramids], 4096)
+    atlas = np.zeros((int((rectangles[:, 1] + rectangles[:, 3]).max()), 4096, 3), dtype=np.uint8)
+    for (x, y, w, h), level in zip(rectangles, pyramids, strict=True):
         atlas[y : y + h, x : x + w] = level
-    places = places - np.array([0, 0, 1, 1])
-    return atlas, places.reshape(len(textures), _LEVELS, 4).astype(np.float32)
+    rectangles = rectangles - np.array([0, 0, 1, 1])
+    return atlas, rectangles.reshape(len(textures), _LEVELS, 4).astype(np.float32)
 
 
 def _atlas_position(rectangle: Float32Array, st: Float32Array) -> Float32Array:

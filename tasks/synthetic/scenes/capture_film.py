@@ -30,7 +30,7 @@ _BRIGHTEST = 1.0
 """What a phone's exposure leaves of the brightest twentieth, linear: more would be white."""
 
 _BITS_PER_PIXEL = 0.065
-"""Of a messenger: 900 kbit/s for 1280x720 at 15 frames a second."""
+"""As a messenger compresses: 900 kbit/s for 1280x720 at 15 frames a second."""
 
 
 @dataclass(frozen=True)

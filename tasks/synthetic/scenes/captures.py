@@ -169,7 +169,7 @@ def plan_take(
         phone=phone,
         look=look,
         gain_at=gain_at,
-        sky=props.picture("panorama", int(rng.integers(10))),
+        sky=props.texture("panorama", int(rng.integers(10))),
         ground=floor_light(floor, look),
     )
 
@@ -299,7 +299,7 @@ def _drift(rng: Rng, size: float) -> Callable[[float], float]:
 def _room(rng: Rng, farthest: float, *, plain: bool, walled: bool) -> tuple[Solid, list[Solid]]:
     """A floor, and walls beyond ``farthest`` metres: a plain room or a grey workshop.
 
-    No picture repeats within sight, and no two walls are alike: cameras are found by such things.
+    No image repeats within sight, and no two walls are alike: cameras are found by such things.
     """
     grey = float(rng.uniform(0.25, 0.85))
     half = farthest + 0.5
@@ -311,8 +311,8 @@ def _room(rng: Rng, farthest: float, *, plain: bool, walled: bool) -> tuple[Soli
         if rng.random() < 0.3:
             ground = str(rng.choice(["asphalt", "epoxy", "planks"]))
         tone = (float(rng.uniform(0.5, 1.0)),) * 3
-        picture = MipMap(textures.floor(rng, ground))
-        floor_look = Surface(tone, picture, (2.2 * half,) * 2, roughness=0.8)
+        texture = MipMap(textures.floor(rng, ground))
+        floor_look = Surface(tone, texture, (2.2 * half,) * 2, roughness=0.8)
     walls = []
     for index in range(4):
         ahead = props.yawed(index * math.pi / 2) @ np.array([0, 0, 1.0])
@@ -321,7 +321,7 @@ def _room(rng: Rng, farthest: float, *, plain: bool, walled: bool) -> tuple[Soli
         look = Surface((grey,) * 3, None, roughness=0.9)
         if not plain:
             drawn = textures.wall(rng) if kind == "wall" else textures.plain(rng, 512, 205)
-            look = replace(look, picture=MipMap(drawn), repeat=(2 * half, _HIGH))
+            look = replace(look, texture=MipMap(drawn), repeat=(2 * half, _HIGH))
         right = np.cross(ahead, [0.0, 1.0, 0.0])
         middle = ahead * half + np.array([0, _HIGH, 0])
         down = np.array([0, -_HIGH, 0])
@@ -348,7 +348,7 @@ def _things(rng: Rng, tyre: Measures) -> list[Solid]:
 
 
 def _lying_about(rng: Rng, others: tuple[Placed, ...], farthest: float) -> tuple[Placed, ...]:
-    """Other wheels flat on the floor, out of the way: behind the tyre, or not in the picture."""
+    """Other wheels flat on the floor, out of the way: behind the tyre, or not in the image."""
     placed = []
     for other in others:
         low, high = other.caster.low, other.caster.high

@@ -62,8 +62,10 @@ def encode_video(
             for image in frames:
                 if count == 0:
                     stream.height, stream.width = image.shape[:2]
-                picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
-                encoded = picture.reformat(
+                video_frame = av.VideoFrame.from_ndarray(
+                    np.ascontiguousarray(image), format="rgb24"
+                )
+                encoded = video_frame.reformat(
                     format="yuv420p", dst_colorspace=_BT709, dst_color_range=ColorRange.MPEG
                 )
                 container.mux(stream.encode(encoded))

@@ -234,8 +234,8 @@ class FilmSet:
         height = np.arccos(np.clip(directions[:, 1], -1, 1)) / np.float32(math.pi)
         st = np.stack([turn, np.clip(height, 0, 0.999)], axis=1).astype(np.float32)
         sky = np.asarray(self._look.sky, dtype=np.float32)
-        picture = self._sky.linear(st, np.zeros(len(st), dtype=np.float32))
-        return np.asarray(1.6 * sky * picture, dtype=np.float32)
+        colours = self._sky.linear(st, np.zeros(len(st), dtype=np.float32))
+        return np.asarray(1.6 * sky * colours, dtype=np.float32)
 
 
 @dataclass(frozen=True)

@@ -107,7 +107,7 @@ def _attempt(seed: int, rng: Rng, size: tuple[int, int]) -> LabelledView | None:
         [floor, *layout.solids, *around],
         items,
         look,
-        sky=props.picture("panorama", int(rng.integers(10))),
+        sky=props.texture("panorama", int(rng.integers(10))),
         ground=ground,
         occlusion_rays=8,
     )

@@ -38,8 +38,8 @@ class Measures:
     @classmethod
     def of(cls, wheel: Wheel) -> Measures:
         """Those of a generated tyre, or of a wheel from a file."""
-        bare = isinstance(wheel, Tyre) and wheel.spec.rim is None
-        hole = wheel.rubber.section.bead_radius if isinstance(wheel, Tyre) and bare else 0.0
+        unmounted = isinstance(wheel, Tyre) and wheel.spec.rim is None
+        hole = wheel.rubber.section.bead_radius if isinstance(wheel, Tyre) and unmounted else 0.0
         return cls(float(wheel.diameter), float(wheel.width), float(hole))
 
 
@@ -194,7 +194,7 @@ def _racked(rng: Rng, tyre: Measures) -> Layout:
     return Layout(_upright(rng, tyre, 0.0), solids, aim=0.05)
 
 
-def _held(rng: Rng, tyre: Measures) -> Layout:
+def _handheld(rng: Rng, tyre: Measures) -> Layout:
     """Hands hold the tyre, on the floor or in the air; sometimes their owner stands behind."""
     height = float(rng.choice([0.0, rng.uniform(0.05, 0.9)]))
     pose = _upright(rng, tyre, height)
@@ -240,7 +240,7 @@ LAYOUTS: dict[str, Callable[[Rng, Measures], Layout]] = {
     "flat": _flat,
     "stacked": _stacked,
     "racked": _racked,
-    "held": _held,
+    "held": _handheld,
     "car": _on_car,
     "hanging": _hanging,
     "product": _product,

@@ -142,8 +142,8 @@ def _sampled_light(
         math.sin(elevation),
         math.cos(elevation) * math.cos(azimuth),
     )
-    spread = float(np.exp(rng.uniform(*np.log(sharpness))))
-    return Light(direction, vector_of(strength * _tint(warmth)), spread)
+    drawn = float(np.exp(rng.uniform(*np.log(sharpness))))
+    return Light(direction, vector_of(strength * _tint(warmth)), drawn)
 
 
 def _tint(warmth: float) -> FloatArray:

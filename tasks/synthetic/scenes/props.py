@@ -31,7 +31,7 @@ from tasks.synthetic.scenes.solids import (
 Rng = np.random.Generator
 
 _VARIANTS = 10
-"""Pictures of a kind: each is made once in a process."""
+"""Textures of a kind: each is made once in a process."""
 
 _MAKERS: dict[str, Callable[[Rng], textures.Texture]] = {
     "wood": textures.wood,
@@ -52,8 +52,8 @@ GLOVES = ((0.02, 0.02, 0.02), (0.05, 0.12, 0.4), (0.6, 0.2, 0.03), (0.5, 0.5, 0.
 
 
 @functools.lru_cache(maxsize=256)
-def picture(kind: str, variant: int) -> MipMap:
-    """One of the pictures of a kind; the same in every process."""
+def texture(kind: str, variant: int) -> MipMap:
+    """One of the textures of a kind; the same in every process."""
     rng = np.random.default_rng([list(_MAKERS).index(kind), variant])
     return MipMap(_MAKERS[kind](rng))
 
@@ -67,10 +67,10 @@ def surface(
     specular: float = 0.04,
     roughness: float | None = None,
 ) -> Surface:
-    """A surface with a random picture of a kind."""
+    """A surface with a random texture of a kind."""
     return Surface(
         albedo=albedo or (1.0, 1.0, 1.0),
-        picture=picture(kind, int(rng.integers(_VARIANTS))),
+        texture=texture(kind, int(rng.integers(_VARIANTS))),
         repeat=repeat,
         specular=specular,
         roughness=float(rng.uniform(0.5, 0.95)) if roughness is None else roughness,
@@ -179,9 +179,9 @@ def axle_stand(rng: Rng, diameter: float, width: float, height: float, hub: floa
             post.append(box(_v(0, 0.03, z), _v(rng.uniform(0.4, 0.9), 0.06, 0.1), look))
             post.append(box(_v(0, 0.03, z + 0.1), _v(0.1, 0.06, rng.uniform(0.3, 0.7)), look))
         else:  # an A
-            spread = rng.uniform(0.2, 0.45)
+            half_width = rng.uniform(0.2, 0.45)
             post = [
-                beam(_v(0, y, z), _v(side * spread, 0, z), (0.05, 0.05), look)
+                beam(_v(0, y, z), _v(side * half_width, 0, z), (0.05, 0.05), look)
                 for side in (-1.0, 1.0)
             ]
         solids.append(joined(post))
@@ -445,9 +445,9 @@ def gripping_arm(rng: Rng, centre: FloatArray, axes: FloatArray, diameter: float
         knuckle = centre + radial * share + face * (width / 2 + 0.015)
         tip = knuckle - radial * 0.07
     solids = []
-    fingers, spread = [], rng.uniform(0.019, 0.026)
+    fingers, gap = [], rng.uniform(0.019, 0.026)
     for k in range(4):
-        shift = tangent * spread * (k - 1.5)
+        shift = tangent * gap * (k - 1.5)
         fingers.append(tube(palm + 0.8 * shift, knuckle + shift, (0.013, 0.01), skin,
                             sides=8, round_ends=True))  # fmt: skip
         fingers.append(tube(knuckle + shift, tip + shift * 1.1, (0.0095, 0.008), skin,
@@ -461,8 +461,10 @@ def gripping_arm(rng: Rng, centre: FloatArray, axes: FloatArray, diameter: float
     fingers.append(tube(palm, thumb - radial * 0.02, (0.015, 0.012), skin, round_ends=True))
     solids.append(joined(fingers))
     elbow = wrist + rng.uniform(0.2, 0.3) * away
-    bare = rng.random() < 0.4
-    solids.append(tube(wrist, elbow, (0.03, 0.045), skin if bare else sleeve, round_ends=True))
+    sleeveless = rng.random() < 0.4
+    solids.append(
+        tube(wrist, elbow, (0.03, 0.045), skin if sleeveless else sleeve, round_ends=True)
+    )
     bend = tangents(away)[int(rng.integers(2))] * rng.uniform(-0.5, 0.5) + away
     far = elbow + 0.35 * bend / np.linalg.norm(bend)
     solids.append(tube(elbow, far, (0.05, 0.065), sleeve, round_ends=True))
@@ -501,8 +503,8 @@ def sling(rng: Rng, diameter: float, centre: FloatArray) -> list[Solid]:
     """Straps or a chain on which a tyre hangs."""
     top = centre + _v(0, diameter / 2 + rng.uniform(0.3, 1.5), 0)
     look = surface(rng, "fabric", (0.2, 0.2)) if rng.random() < 0.5 else steel(rng)
-    spread, radius = rng.uniform(0.0, 0.25), rng.uniform(0.006, 0.02)
-    low = [centre + _v(x, diameter / 2 * 0.85, 0) for x in (-spread, spread)]
+    half_width, radius = rng.uniform(0.0, 0.25), rng.uniform(0.006, 0.02)
+    low = [centre + _v(x, diameter / 2 * 0.85, 0) for x in (-half_width, half_width)]
     return [joined([tube(a, top, (radius, radius), look, sides=8) for a in low])]
 
 

@@ -1,4 +1,4 @@
-"""Pictures of one tyre: light, shading and a camera."""
+"""Images of one tyre: light, shading and a camera."""
 
 from __future__ import annotations
 
@@ -175,8 +175,8 @@ def shade(
     for index, light in enumerate(look.lights):
         direction = np.asarray(light.direction, dtype=np.float32)
         colour = np.asarray(light.colour, dtype=np.float32)
-        spread = np.float32(min(0.5, 1 / light.sharpness))
-        received = np.clip((normals @ direction + spread) / (1 + spread), 0, None)
+        wrap = np.float32(min(0.5, 1 / light.sharpness))
+        received = np.clip((normals @ direction + wrap) / (1 + wrap), 0, None)
         joint = np.float32(light.sharpness) * lobe / (np.float32(light.sharpness) + lobe)
         reflected = 0.5 * joint * np.exp(joint * (mirrored @ direction - 1))
         reflected *= np.clip(8 * received, 0, 1)

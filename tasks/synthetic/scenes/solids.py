@@ -41,25 +41,25 @@ class MipMap:
     def __init__(self, texture: Texture) -> None:
         height, width = texture.shape[:2]
         self._atlas = np.zeros((height, 2 * width + 2 * _LEVELS, 3), dtype=np.uint8)
-        places, left, level = [], 0, texture
+        tiles, left, level = [], 0, texture
         for _ in range(_LEVELS):
             h, w = level.shape[:2]
             self._atlas[:h, left : left + w] = level
-            places.append((left, w, h))
+            tiles.append((left, w, h))
             left += w + 1
             size = (max(w // 2, 1), max(h // 2, 1))
             level = np.asarray(cv2.resize(level, size, interpolation=cv2.INTER_AREA), np.uint8)
-        self._places = np.array(places, dtype=np.float32)
+        self._tiles = np.array(tiles, dtype=np.float32)
         self.width = width
 
     def linear(self, st: Float32Array, level: Float32Array) -> Float32Array:
-        """Linear RGB ``(N, 3)`` at shares ``st`` ``(N, 2)`` of a picture that repeats.
+        """Linear RGB ``(N, 3)`` at shares ``st`` ``(N, 2)`` of a texture that repeats.
 
         Args:
             st: Any numbers; only what is behind the point counts.
             level: ``(N,)`` 0 the finest, rounded.
         """
-        tile = self._places[np.clip(np.rint(level), 0, _LEVELS - 1).astype(np.int32)]
+        tile = self._tiles[np.clip(np.rint(level), 0, _LEVELS - 1).astype(np.int32)]
         inside = (st % 1.0) * (tile[:, 1:] - 1)
         count = len(st)
         rows = max(-(-count // _COLUMNS), 1)
@@ -75,15 +75,15 @@ class Surface:
     """How a solid reflects light.
 
     Args:
-        albedo: Linear RGB; a picture is multiplied with it.
-        picture: What is painted on it, or None.
-        repeat: Metres after which the picture repeats along both axes.
+        albedo: Linear RGB; a texture is multiplied with it.
+        texture: What is painted on it, or None.
+        repeat: Metres after which the texture repeats along both axes.
         specular: Mirror reflectance at normal incidence.
         roughness: 0 (mirror) to 1.
     """
 
     albedo: tuple[float, float, float] = WHITE
-    picture: MipMap | None = None
+    texture: MipMap | None = None
     repeat: tuple[float, float] = (1.0, 1.0)
     specular: float = 0.04
     roughness: float = 0.7
@@ -147,7 +147,7 @@ class Solids:
         specular = np.array([s.specular for s in self._surfaces], dtype=np.float32)[owner]
         rough = np.array([s.roughness for s in self._surfaces], dtype=np.float32)[owner]
         for index, surface in enumerate(self._surfaces):
-            if surface.picture is None:
+            if surface.texture is None:
                 continue
             here = np.flatnonzero(owner == index)
             if len(here) == 0:
@@ -155,10 +155,10 @@ class Solids:
             corners = self.faces[face_index[here]]
             uv = np.einsum("nk,nkd->nd", self._weights(corners, points[here]), self._uv[corners])
             away = np.linalg.norm(points[here] - self._eye, axis=1)
-            texel = surface.repeat[0] / surface.picture.width
+            texel = surface.repeat[0] / surface.texture.width
             level = np.log2(np.maximum(1.4 * away * self._pixel / texel, 1e-6))
             st = (uv / np.asarray(surface.repeat)).astype(np.float32)
-            albedo[here] *= surface.picture.linear(st, level.astype(np.float32))
+            albedo[here] *= surface.texture.linear(st, level.astype(np.float32))
         return Paint(albedo, specular, rough)
 
     def _weights(self, corners: IntArray, points: Float32Array) -> Float32Array:

@@ -133,10 +133,10 @@ def _around(rng: Rng, reach: float, yaw: float, layout: Layout) -> FloatArray:
 def floor_light(floor: Solid, look: Look) -> tuple[float, float, float]:
     """Linear RGB that a floor sends back."""
     albedo = np.array(floor.surface.albedo)
-    if floor.surface.picture is not None:
+    if floor.surface.texture is not None:
         middle = np.random.default_rng(0).random((64, 2), dtype=np.float32)
         level = np.full(64, 5.0, dtype=np.float32)
-        albedo = albedo * floor.surface.picture.linear(middle, level).mean(axis=0)
+        albedo = albedo * floor.surface.texture.linear(middle, level).mean(axis=0)
     key = look.lights[0]
     received = max(key.direction[1], 0.0) * np.array(key.colour) + np.array(look.sky)
     return vector_of(0.8 * albedo * received)

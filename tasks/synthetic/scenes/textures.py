@@ -1,4 +1,4 @@
-"""Procedural pictures of floors, walls and boxes: sRGB, ``(h, w, 3)`` uint8, rich in corners."""
+"""Procedural textures of floors, walls and boxes: sRGB, ``(h, w, 3)`` uint8, rich in corners."""
 
 from __future__ import annotations
 
@@ -298,9 +298,9 @@ def _flat(height: int, width: int, colour: NDArray[np.float64]) -> _Image:
     return np.ascontiguousarray(np.broadcast_to(colour, (height, width, 3)), dtype=np.float32)
 
 
-def _tinted(rng: np.random.Generator, level: float, spread: float) -> NDArray[np.float64]:
+def _tinted(rng: np.random.Generator, level: float, cast_sd: float) -> NDArray[np.float64]:
     """A grey level with a cast, warm or cool."""
-    warm, green = rng.normal(0, spread), rng.normal(0, spread / 4)
+    warm, green = rng.normal(0, cast_sd), rng.normal(0, cast_sd / 4)
     return np.clip(level + np.array([warm, green, -warm]), 5, 250)
 
 

@@ -1,7 +1,7 @@
 """Damage beyond even wear: what it does to the rubber's shape and how it looks.
 
-Places are those of the rubber's own frame: angles counter-clockwise from +X about +Z in radians, z
-from the middle of the tread, lengths in metres. ``face`` is +1 for the sidewall at +z, -1 for the
+Positions are those of the rubber's own frame: angles counter-clockwise from +X about +Z in radians,
+z from the middle of the tread, lengths in metres. ``face`` is +1 for the sidewall at +z, -1 for the
 other.
 """
 
@@ -88,7 +88,7 @@ class Blisters:
         count: Number of pits.
         radius: The largest one's radius.
         depth: The largest one's depth.
-        seed: What their places are drawn with.
+        seed: What their positions are drawn with.
     """
 
     angle: float
@@ -325,7 +325,7 @@ def _lay(
 
 
 def _along(mark: SidewallCut | Scuff, theta: FloatArray, r: FloatArray) -> tuple[FloatArray, ...]:
-    """Places along and across a mark in its half lengths and half widths."""
+    """Positions along and across a mark in its half lengths and half widths."""
     u, v = wrapped(theta - mark.angle) * mark.radius, r - mark.radius
     c, s = math.cos(mark.direction), math.sin(mark.direction)
     return (u * c + v * s) / mark.length, (v * c - u * s) / mark.width

@@ -16,7 +16,7 @@ from tasks.synthetic.scenes.raycast import Float32Array, IntArray
 
 _TEXTURE_SIDE = 1024
 _LONGEST_EDGE = 0.06
-"""Of a face, share of the diameter: occlusion is stored by vertex and needs a fine mesh."""
+"""Longest edge of a face, share of the diameter: occlusion, by vertex, needs a fine mesh."""
 
 
 @dataclass(frozen=True)

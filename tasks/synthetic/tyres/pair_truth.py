@@ -31,7 +31,7 @@ _ROW_MM = 10.0
 
 @dataclass(frozen=True)
 class TrueZone:
-    """A fifth of the tread, all round; places across and mean change in millimetres."""
+    """A fifth of the tread, all round; positions across and mean change in millimetres."""
 
     name: str
     from_mm: float
@@ -78,7 +78,7 @@ class PairTruth:
         rotation: ``(3, 3)`` from the used film's tyre frame to the new film's, for the rubber.
         zones: Five.
         findings: What was planted.
-        profile: ``(R, 2)`` radius and place across of rows, from the inner bead to the outer one.
+        profile: ``(R, 2)`` radius and position across of rows, from the inner bead to the outer.
         field: ``(R, 72)`` change at the middles of 5° from angle 0 on.
         specs: Digest of all that both tyres are made of.
     """

@@ -42,11 +42,11 @@ PAIR_VALIDATION_SEEDS = range(VALIDATION_SEEDS.start + 50_000, VALIDATION_SEEDS.
 PAIR_TEST_SEEDS = range(TEST_SEEDS.start + 50_000, TEST_SEEDS.start + 51_000)
 
 DETAIL = 2.0
-"""Density of the meshes of pairs: chunks and flat spots need more than pictures do."""
+"""Density of the meshes of pairs: chunks and flat spots need more than images do."""
 _LEAST_WALL = 0.045
 _FLAT_SPOTS = (0.0030, 0.0035, 0.0025, 0.0020)
 """Depths that seeds take in turn, metres."""
-_EVEN = 0.002
+_UNIFORM_WEAR_M = 0.002
 
 
 @dataclass(frozen=True)
@@ -66,11 +66,11 @@ class Pair:
 
     @property
     def name(self) -> str:
-        """Of its files."""
+        """Name of its files."""
         return f"{self.kind}-{self.seed}"
 
     def film_seed(self, side: Literal["new", "damaged"]) -> int:
-        """Of the room, the light and the path of a film: another for every film."""
+        """Seed of the room, the light and the path of a film: another for every film."""
         return 3 * self.seed + (1 if side == "new" else 2)
 
 
@@ -210,12 +210,12 @@ def _hurt(spec: TyreSpec, **changes: object) -> TyreSpec:
     return replace(spec, damage=replace(damage, **changes))  # type: ignore[arg-type]
 
 
-def _even(spec: TyreSpec, room: _Room, rng: Rng, seed: int) -> TyreSpec:
-    return _worn(spec, uniform=_EVEN)
+def _uniform(spec: TyreSpec, room: _Room, rng: Rng, seed: int) -> TyreSpec:
+    return _worn(spec, uniform=_UNIFORM_WEAR_M)
 
 
 def _zones(spec: TyreSpec, room: _Room, rng: Rng, seed: int) -> TyreSpec:
-    """0.5 to 4 mm, most at one place across."""
+    """0.5 to 4 mm, most at one position across."""
     least, most = float(rng.uniform(0.0005, 0.0012)), float(rng.uniform(0.001, 0.0028))
     where = rng.permutation(["inner", "centre", "outer"])
     shares = dict(zip(where, (1.0, float(rng.uniform(0.1, 0.6)), 0.0), strict=True))
@@ -341,7 +341,7 @@ def _turned(spec: TyreSpec, room: _Room, rng: Rng, seed: int) -> TyreSpec:
 
 
 _CHANGES: dict[str, Callable[[TyreSpec, _Room, Rng, int], TyreSpec]] = {
-    "even": _even,
+    "even": _uniform,
     "zones": _zones,
     "conical": _conical,
     "flat-spots": _flat_spots,

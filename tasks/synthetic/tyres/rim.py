@@ -133,12 +133,12 @@ def _spokes(
         return [family(off + twist, 0.6 * half), family(-off + twist, 0.6 * half)]
     if kind == "split":
         fork = KNOTS // 2 - 1
-        spread = 0.27 * pitch * np.clip((s - s[fork]) / (1 - s[fork]), 0.0, None)
+        fork_angle = 0.27 * pitch * np.clip((s - s[fork]) / (1 - s[fork]), 0.0, None)
         arm = np.minimum(0.7 * half, 0.24 * pitch * r)
         return [
             family(twist, half, slice(0, fork + 2)),
-            family(twist + spread, arm, slice(fork, None)),
-            family(twist - spread, arm, slice(fork, None)),
+            family(twist + fork_angle, arm, slice(fork, None)),
+            family(twist - fork_angle, arm, slice(fork, None)),
         ]
     return [family(twist, half)]
 

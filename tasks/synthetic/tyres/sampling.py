@@ -149,7 +149,7 @@ def _profile(rng: Rng, family: Family) -> ProfileSpec:
     crown = _between(rng, (0.002, 0.05)) * sidewall + (1 - square) * 0.05 * width * share**2
     if share < 0.35:
         crown = _between(rng, (0.02, 0.06)) * width
-    bare_wall = _between(rng, (0.008, 0.016))
+    base_wall = _between(rng, (0.008, 0.016))
     return ProfileSpec(
         diameter=diameter,
         width=width,
@@ -161,7 +161,7 @@ def _profile(rng: Rng, family: Family) -> ProfileSpec:
         belly=_between(rng, (0.38, 0.62)),
         bead_share=_between(rng, (0.72, 0.96) if rng.random() < 0.85 else (0.96, 1.06)),
         rib=_between(rng, (0.002, 0.007)) if rng.random() < 0.35 else 0.0,
-        tread_wall=bare_wall + _between(rng, (0.003, 0.010)),
+        tread_wall=base_wall + _between(rng, (0.003, 0.010)),
         side_wall=_between(rng, (0.006, 0.014)),
         bead_wall=_between(rng, (0.014, 0.026)),
     )

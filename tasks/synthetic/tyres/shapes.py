@@ -156,7 +156,7 @@ class Spokes:
         """Its watertight surface."""
         k = len(self.r)
         widest = float((self.half / self.r).max())
-        # Places across the spoke, each with a point on the back and one on the front.
+        # Positions across the spoke, each with a point on the back and one on the front.
         n_mid = max(1, math.ceil(2 * self.flat * widest / 0.1))
         t = np.linspace(-self.flat, self.flat, n_mid + 1)
         if self.flat < 1.0:

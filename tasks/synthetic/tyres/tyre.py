@@ -126,7 +126,7 @@ def build_tyre(spec: TyreSpec, *, detail: float = 1.0, rim: RimBuilder = build_r
 
     Args:
         spec: See :func:`sample_spec`.
-        detail: Density of the mesh; 1 for pictures and truth, 0.35 for training. The inside query
+        detail: Density of the mesh; 1 for images and truth, 0.35 for training. The inside query
             does not depend on it.
         rim: Makes the bodies of the wheel.
     """

@@ -49,7 +49,7 @@ class Prefect:
         """Names of the runs that it does not take."""
 
         self.ahead = timedelta()
-        """Of its clock before that of this machine."""
+        """How far its clock is before that of this machine."""
 
     async def respond(self, request: httpx.Request) -> httpx.Response:
         """An answer that takes its time."""

@@ -81,12 +81,12 @@ def test_the_end_of_a_job_is_told_once_and_signed(
             job = (await api.post("/reconstruct", json=body)).json()["job_id"]
             path = f"/reconstruct/status/{job}"
             tells = await teller(prefect, settings)
-            assert await tells.tell() == 0
+            assert await tells.report_ended() == 0
             assert (await api.get(path)).json()["callback"] == "pending"
             prefect.set(job, "FAILED", "exception: InputError: [video-empty] extract: v. Copy it")
-            assert await tells.tell() == 1
-            assert await tells.tell() == 0
-            assert (await (await teller(prefect, settings)).tell()) == 0
+            assert await tells.report_ended() == 1
+            assert await tells.report_ended() == 0
+            assert (await (await teller(prefect, settings)).report_ended()) == 0
             await asyncio.sleep(0.06)
             assert (await api.get(path)).json()["callback"] == "delivered"
             ((where, headers, content),) = backend.got
@@ -122,12 +122,12 @@ def test_of_a_mesh_that_is_out_of_reach_nothing_is_told_yet(
             write_result_of(job, tmp_path, verdict=verdict)
             (tmp_path / "out").rename(tmp_path / "unmounted")
             tells = await teller(prefect, settings, clock=lambda: now[0])
-            assert await tells.tell() == 0
+            assert await tells.report_ended() == 0
             assert backend.got == []
             (tmp_path / "unmounted").rename(tmp_path / "out")
             now[0] += 5.1
             await asyncio.sleep(0.06)
-            assert await tells.tell() == 1
+            assert await tells.report_ended() == 1
             ((_, _, content),) = backend.got
             assert json.loads(content)["job"]["verdict"] == "pass"
 
@@ -147,20 +147,20 @@ def test_it_is_told_again_with_pauses_until_it_is_heard_over_a_restart(
             backend.answers = [500, 302, 404, 429, 503]
             tells = await teller(prefect, settings, clock=lambda: now[0])
             for pause_s in (5.0, 10.0, 20.0):
-                assert await tells.tell() == 0
+                assert await tells.report_ended() == 0
                 now[0] += pause_s - 0.1
                 asked = len(backend.got)
-                assert await tells.tell() == 0
+                assert await tells.report_ended() == 0
                 assert len(backend.got) == asked
                 now[0] += 0.2
             assert len(backend.got) == 3
             # it forgets the pauses, not the job
             tells = await teller(prefect, settings, clock=lambda: now[0])
-            assert await tells.tell() == 0
+            assert await tells.report_ended() == 0
             now[0] += 5.1
-            assert await tells.tell() == 0
+            assert await tells.report_ended() == 0
             now[0] += 10.1
-            assert await tells.tell() == 1
+            assert await tells.report_ended() == 1
             assert len(backend.got) == 6
             assert {headers[DELIVERY] for _, headers, _ in backend.got} == {job}
 
@@ -178,9 +178,9 @@ def test_a_clock_that_is_days_ahead_of_the_servers_gives_up_nothing(
             job = (await api.post("/reconstruct", json=body)).json()["job_id"]
             prefect.set(job, "COMPLETED")
             backend.answers = [500]
-            assert await (await teller(prefect, settings)).tell() == 0
+            assert await (await teller(prefect, settings)).report_ended() == 0
             assert "callback:pending" in prefect.runs[job]["tags"]
-            assert await (await teller(prefect, settings)).tell() == 1
+            assert await (await teller(prefect, settings)).report_ended() == 1
             _, headers, content = backend.got[-1]
             signed = headers[SIGNATURE], SECRET, prefect.now().timestamp()
             assert documented_check()(content, *signed), "a backend would refuse it as too old"
@@ -200,11 +200,17 @@ def test_after_days_it_is_given_up(
             prefect.runs[job]["end_time"] = "2026-01-01T00:00:00Z"
             backend.answers = [500] * 9
             ended = datetime(2026, 1, 1, tzinfo=UTC)
-            assert await (await teller(prefect, settings)).tell(ended + timedelta(days=2.9)) == 0
+            assert (
+                await (await teller(prefect, settings)).report_ended(ended + timedelta(days=2.9))
+                == 0
+            )
             assert "callback:pending" in prefect.runs[job]["tags"]
-            assert await (await teller(prefect, settings)).tell(ended + timedelta(days=3.1)) == 0
+            assert (
+                await (await teller(prefect, settings)).report_ended(ended + timedelta(days=3.1))
+                == 0
+            )
             assert "callback:given-up" in prefect.runs[job]["tags"]
-            assert await (await teller(prefect, settings)).tell() == 0
+            assert await (await teller(prefect, settings)).report_ended() == 0
             assert len(backend.got) == 2
             assert "api" in prefect.runs[job]["tags"]
 
@@ -229,7 +235,7 @@ def test_a_host_that_never_answers_keeps_nobody_waiting(
                 prefect.set(job["job_id"], "COMPLETED")
         tells = await teller(prefect, both)
         begun = time.monotonic()
-        assert await tells.tell() == 1
+        assert await tells.report_ended() == 1
         seconds = time.monotonic() - begun
         assert len(tells._tries) == 2, "those that were not tried are due at the next look"
         await tells.close()
@@ -255,7 +261,7 @@ def test_a_host_that_answers_slowly_does_not_hold_up_the_next_look(
                 prefect.set(job["job_id"], "COMPLETED")
         # four seconds pass with each
         tells = await teller(prefect, settings, clock=lambda: 4.0 * len(backend.got))
-        assert [await tells.tell() for _ in range(5)] == [3, 3, 3, 3, 0]
+        assert [await tells.report_ended() for _ in range(5)] == [3, 3, 3, 3, 0]
         await tells.close()
 
     asyncio.run(ask())
@@ -272,14 +278,14 @@ def test_a_job_that_is_started_again_is_told_of_at_its_end_only(
             job = (await api.post("/reconstruct", json=body)).json()["job_id"]
             prefect.set(job, "CRASHED", "exit code -9")
             tells = await teller(prefect, settings)
-            assert await tells.tell() == 0
+            assert await tells.report_ended() == 0
             runs = runs_on(prefect, settings)
             assert await Jobs(Reconstructions(), runs, settings).make_again() == 1
             again = list(prefect.runs)[-1]
             assert "callback:pending" not in prefect.runs[again]["tags"]
             prefect.set(again, "COMPLETED")
             await asyncio.sleep(0.06)
-            assert await tells.tell() == 1
+            assert await tells.report_ended() == 1
             assert [json.loads(c)["event"] for _, _, c in backend.got] == ["job.completed"]
 
     asyncio.run(ask())
@@ -328,7 +334,7 @@ def test_a_listed_host_that_leads_inside_is_not_asked(
             prefect.set(job, "COMPLETED")
             tells = await teller(prefect, open_only, resolve=resolve)
             monkeypatch.setattr(tells._http, "send", send)
-            assert await tells.tell() == 0
+            assert await tells.report_ended() == 0
             assert "callback:pending" in prefect.runs[job]["tags"]
 
     asyncio.run(ask())
@@ -355,7 +361,7 @@ def test_the_address_that_was_looked_at_is_the_one_that_is_asked(
             prefect.set(job, "COMPLETED")
             tells = await teller(prefect, open_only, resolve=resolve)
             tells._http = httpx.AsyncClient(transport=httpx.MockTransport(answer))
-            assert await tells.tell() == 1
+            assert await tells.report_ended() == 1
         (request,) = sent
         assert str(request.url) == "https://93.184.215.14/told"
         assert request.headers["Host"] == "shop.example"
@@ -374,7 +380,7 @@ def test_a_host_that_is_taken_off_the_list_is_told_nothing_more(
             job = (await api.post("/reconstruct", json=body)).json()["job_id"]
             prefect.set(job, "COMPLETED")
             shorter = settings.model_copy(update={"callback_hosts": ("shop.example",)})
-            assert await (await teller(prefect, shorter)).tell() == 0
+            assert await (await teller(prefect, shorter)).report_ended() == 0
             assert backend.got == []
 
     asyncio.run(ask())

@@ -14,7 +14,7 @@ from tasks.core.errors import InputError
 
 
 class Client:
-    """Of a server that has no pools."""
+    """A client of a server that has no pools."""
 
     def __enter__(self) -> Self:
         return self

@@ -46,7 +46,7 @@ def test_its_table_holds_reasons_as_the_service_reads_them(
     shown: list[list[dict[str, str]]] = []
     monkeypatch.setattr(first_word, "create_table_artifact", lambda table, **_: shown.append(table))
     monkeypatch.setattr(first_word, "emit_first_word", lambda *_: None)
-    first_word.tell_first_word("tyre", word)
+    first_word.show_first_word("tyre", word)
     (rows,) = shown
     assert [JobReason.model_validate(row).code for row in rows] == [r.code for r in word.reasons]
 

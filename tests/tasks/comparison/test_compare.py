@@ -26,7 +26,7 @@ from tasks.geometry.camera import Camera
 from tasks.geometry.similarity import Similarity
 from tasks.mesh.glb import document_of
 from tasks.mesh.glb_reader import read_glb
-from tasks.report.comparison_content import comparison_content, picture_of
+from tasks.report.comparison_content import comparison_content, rendering_of
 from tasks.report.comparison_page import comparison_page
 from tests.tasks.comparison.made import FloatArray, filmed, scan
 
@@ -237,7 +237,7 @@ def test_a_placed_glb_lies_in_the_other_frame(worn: Comparison) -> None:
 
 
 def test_the_change_is_shown_from_three_sides(worn: Comparison) -> None:
-    told = picture_of(read_glb(deviation_glb(scan(), worn.change, {})))
+    told = rendering_of(read_glb(deviation_glb(scan(), worn.change, {})))
     kind, _, text = told.partition(",")
     image = cv2.imdecode(np.frombuffer(base64.b64decode(text), np.uint8), cv2.IMREAD_COLOR)
     assert kind == "data:image/jpeg;base64"

@@ -10,7 +10,7 @@ import pytest
 
 from configs.comparison import CompareConfig
 from tasks.comparison.change import Change, tread_rows
-from tasks.comparison.findings import Finding, depth_of, findings_of, place_of
+from tasks.comparison.findings import Finding, depth_of, findings_of, location_of
 from tasks.comparison.surface_samples import Measured
 from tasks.surface.heights import grid_on
 from tests.tasks.comparison.made import FloatArray, scan, touched
@@ -56,8 +56,8 @@ def test_a_finding_is_told_alike_everywhere() -> None:
     bulge = Finding("bulge", "outer-sidewall", 359.997, 280.0, 90.0, 40.0, 30.0, -3.04, 0.9)
     record = bulge.to_dict()
     assert record["angle_deg"] == 0.0
-    assert (place_of(record), depth_of(record)) == ("outer sidewall, 0°", "3.0 mm outwards")
-    assert place_of(record | {"angle_deg": 359.6}) == "outer sidewall, 0°"
+    assert (location_of(record), depth_of(record)) == ("outer sidewall, 0°", "3.0 mm outwards")
+    assert location_of(record | {"angle_deg": 359.6}) == "outer sidewall, 0°"
     assert depth_of(record | {"depth_mm": 2.5}) == "2.5 mm deep"
     middle = Finding("bulge", "tread", 9.0, 280.0, -0.004, 40.0, 30.0, -3.04, 0.9)
     assert str(middle.to_dict()["across_mm"]) == "0.0"

@@ -76,7 +76,7 @@ def test_values_are_told_in_spreads_of_their_row() -> None:
     values[20, 7] = values[10, 7] = 10.0
     usable = np.ones(SHAPE, np.bool_)
     usable[30] = False
-    out = standing_out(values, usable, least_spread=0.1)
+    out = standing_out(values, usable, min_deviation=0.1)
     assert out[20, 7] == pytest.approx(10.0, rel=0.25)
     assert out[10, 7] == pytest.approx(2.0, rel=0.3), "a row that spreads more tells less"
     assert (out[30] == 0.0).all()

@@ -18,7 +18,7 @@ ROWS, COLUMNS_OF_CELLS = 30, 4
 
 
 def change(cells: np.ndarray) -> Change:
-    """Of a plain tyre, whose rows 10 to 20 are the tread."""
+    """The change of a plain tyre, whose rows 10 to 20 are the tread."""
     grid = SurfaceGrid(OuterProfile(section()), 12, ROWS)
     shape = (ROWS, 12)
     measured = np.ones(cells.shape)

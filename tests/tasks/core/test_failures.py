@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 
 from tasks.core.errors import ResourceError
-from tasks.core.failures import FAULT, failure_of_error, failure_of_state, why_of
+from tasks.core.failures import BUG_ADVICE, failure_of_error, failure_of_state, why_of
 
 
 def test_an_error_and_the_message_of_its_state_are_the_same_failure() -> None:
@@ -31,7 +31,7 @@ def test_a_run_that_ended_otherwise_has_a_code_too() -> None:
     assert not failure_of_error(ValueError("x")).retryable
     raised = failure_of_state("FAILED", "Flow run encountered an exception: ValueError: x")
     assert raised == failure_of_error(ValueError("x"))
-    assert raised.message == f"ValueError: x. {FAULT}"
+    assert raised.message == f"ValueError: x. {BUG_ADVICE}"
 
 
 def test_a_run_that_a_worker_of_another_release_took_is_no_fault_of_ours() -> None:

@@ -298,7 +298,7 @@ def test_where_small_charts_leave_no_room_large_ones_keep_the_texture(
     path = tmp_path / "t.glb"
     path.write_bytes(made.content)
     assert_valid(path)
-    front = Studio(again).picture(0, 0, 300, 120).astype(int)
+    front = Studio(again).render(0, 0, 300, 120).astype(int)
     sheet, rim = front[48:72, 104:128], front[48:72, 172:196]
     assert (sheet[..., 0] > 2 * sheet[..., 1]).all(), "red by the texture"
     assert (rim[..., 1] > 2 * rim[..., 0]).all(), "green by their own colours, on white"

@@ -34,7 +34,7 @@ def redness(picture: Picture, column: int) -> int:
 
 def test_the_side_is_the_one_that_was_asked_for(mesh: ReadMesh) -> None:
     studio = Studio(mesh)
-    front, back = studio.picture(0, 0, 96, 96), studio.picture(180, 0, 96, 96)
+    front, back = studio.render(0, 0, 96, 96), studio.render(180, 0, 96, 96)
     assert redness(front, 18) > 40, "red is at -x, the left seen from +z"
     assert redness(front, 78) < -40
     assert redness(back, 18) < -40
@@ -42,7 +42,7 @@ def test_the_side_is_the_one_that_was_asked_for(mesh: ReadMesh) -> None:
 
 
 def test_the_mesh_fills_the_picture_and_the_hole_is_open(mesh: ReadMesh) -> None:
-    picture = Studio(mesh).picture(0, 0, 120, 80).astype(int)
+    picture = Studio(mesh).render(0, 0, 120, 80).astype(int)
     grey = np.ptp(picture, axis=2) == 0  # the ground
     rows, columns = np.nonzero(~grey)
     assert rows.min() in range(1, 9)
@@ -54,7 +54,7 @@ def test_the_mesh_fills_the_picture_and_the_hole_is_open(mesh: ReadMesh) -> None
 def test_a_turntable_comes_round(mesh: ReadMesh) -> None:
     pictures = list(Studio(mesh).turntable(10, 32, 32, 4))
     assert len(pictures) == 4
-    np.testing.assert_array_equal(pictures[1], Studio(mesh).picture(90, 10, 32, 32))
+    np.testing.assert_array_equal(pictures[1], Studio(mesh).render(90, 10, 32, 32))
 
 
 def test_colours_tell_what_is_known(mesh: ReadMesh) -> None:
@@ -66,13 +66,13 @@ def test_colours_tell_what_is_known(mesh: ReadMesh) -> None:
     spread = coloured(mesh, "disagreement")
     assert spread[below][0, 0] > spread[below][0, 2]
     assert spread[~below][0, 2] > spread[~below][0, 0]
-    pictures = [Studio(mesh, c).picture(0, 0, 48, 48) for c in ("photo", "provenance")]
+    pictures = [Studio(mesh, c).render(0, 0, 48, 48) for c in ("photo", "provenance")]
     assert np.abs(pictures[0].astype(int) - pictures[1]).max() > 60
 
 
 def test_a_texture_is_shown() -> None:
     sheet = read_glb(textured())
-    picture = Studio(sheet).picture(0, 0, 64, 64).astype(int)
+    picture = Studio(sheet).render(0, 0, 64, 64).astype(int)
     left, right = picture[32, 20], picture[32, 44]
     assert left[0] > left[2] + 60, "the left chart shows the red half"
     assert right[2] > right[0] + 60
@@ -96,9 +96,9 @@ def test_rays_are_many_where_the_picture_changes_alone(
 
     monkeypatch.setattr(RayCaster, "intersect", counted)
     studio = Studio(mesh)
-    picture = studio.picture(30, 10, 192, 192)
+    picture = studio.render(30, 10, 192, 192)
     assert sum(counts) < 2 * 192 * 192
-    finer = cv2.resize(studio.picture(30, 10, 768, 768), (192, 192), interpolation=cv2.INTER_AREA)
+    finer = cv2.resize(studio.render(30, 10, 768, 768), (192, 192), interpolation=cv2.INTER_AREA)
     apart = np.abs(finer.astype(int) - picture).max(axis=2)
     assert apart.mean() < 1
     assert np.quantile(apart, 0.99) < 24, "edges are as smooth"

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from tasks.geometry.camera import Camera
-from tasks.poses.face_circles import Circles, MeanPicture
+from tasks.poses.face_circles import Circles, MeanImage
 from tasks.poses.outline import outline_of_mask
 from tasks.poses.stabilisation import Steadying
 from tests.tasks.poses.test_solid import mask_of
@@ -18,20 +18,20 @@ FloatArray = NDArray[np.float64]
 
 
 @pytest.fixture(scope="module")
-def seen() -> tuple[MeanPicture, Camera, FloatArray]:
+def seen() -> tuple[MeanImage, Camera, FloatArray]:
     """The average, the camera at rest, and the right axle towards it."""
     cameras = list(cameras_of(np.arange(12) * 30.0, SIZES["landscape"], 0.0).values())
     outline = outline_of_mask(mask_of(cameras[0], rings()))
     assert outline is not None
     steadying = Steadying.of([outline] * len(cameras), shaking=False)
     texture = face_with_rim()
-    mean = MeanPicture([photographed(c, texture) for c in cameras], steadying, outline)
+    mean = MeanImage([photographed(c, texture) for c in cameras], steadying, outline)
     c = cameras[0]
     rest = Camera(c.fx, c.fy, c.cx, c.cy, c.width, c.height, np.eye(3), np.zeros(3))
     return mean, rest, c.rotation[:, 2]
 
 
-def test_circles_tell_the_axle_and_the_side(seen: tuple[MeanPicture, Camera, FloatArray]) -> None:
+def test_circles_tell_the_axle_and_the_side(seen: tuple[MeanImage, Camera, FloatArray]) -> None:
     mean, rest, axle = seen
     found = mean.best(rest)
     assert found.axle @ axle > np.cos(np.radians(1.0))
@@ -39,7 +39,7 @@ def test_circles_tell_the_axle_and_the_side(seen: tuple[MeanPicture, Camera, Flo
 
 
 def test_about_an_axle_ten_degrees_off_circles_are_waves(
-    seen: tuple[MeanPicture, Camera, FloatArray],
+    seen: tuple[MeanImage, Camera, FloatArray],
 ) -> None:
     mean, rest, axle = seen
     found = mean.best(rest)
@@ -50,7 +50,7 @@ def test_about_an_axle_ten_degrees_off_circles_are_waves(
 
 
 def test_a_face_seen_along_its_edge_is_none(
-    seen: tuple[MeanPicture, Camera, FloatArray], monkeypatch: pytest.MonkeyPatch
+    seen: tuple[MeanImage, Camera, FloatArray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its circles are lines, on which any edges lie: refined from afar it must not win."""
     mean, rest, axle = seen

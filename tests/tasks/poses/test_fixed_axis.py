@@ -77,7 +77,7 @@ def disturbed(model: FixedAxis, seed: int = 2) -> FixedAxis:
 
 
 def rotation_errors_deg(found: FixedAxis, truth: FixedAxis) -> FloatArray:
-    """Of the frames, the body's own frame being turned as fits them best."""
+    """Errors of the frames, the body's own frame being turned as fits them best."""
     frames = range(len(truth.angles))
     apart = Rotation.from_matrix([found.pose(k)[0].T @ truth.pose(k)[0] for k in frames])
     turn = apart.mean().as_matrix()  # truth -> found

@@ -23,7 +23,7 @@ FloatArray = NDArray[np.float64]
 
 NO_SOLID = Solid(np.zeros(3), np.array([0.0, 0.0, 1.0]), 1.0, 0.4, np.zeros((2, 5)))
 SIDE = 1.6
-"""Of the plane, world units."""
+"""Side of the plane, world units."""
 
 FACE = Solid(np.array([0.0, 0.0, -0.4]), np.array([0.0, 0.0, 1.0]), 1.0, 0.4, np.zeros((2, 5)))
 """A tyre whose face lies in the plane."""

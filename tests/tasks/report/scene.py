@@ -12,7 +12,7 @@ from tasks.mesh.export import export_glb
 from tasks.mesh.glb_reader import read_glb
 from tasks.mesh.levels_of_detail import Level, level_glb
 from tasks.mesh.preview import preview
-from tasks.report.content import gather_content, pictures_of
+from tasks.report.content import gather_content, images_of
 from tasks.report.page import report_page
 from tasks.selection.choose import Selection, Verdict
 from tasks.selection.scores import Scores
@@ -57,7 +57,7 @@ def content_of(folder: Path) -> dict[str, Any]:
     content = gather_content(
         frames, Masks(folder, masks), poses, selection(), mesh.from_world, config, gap_deg
     )
-    return content | pictures_of(preview(mesh), config)
+    return content | images_of(preview(mesh), config)
 
 
 def glb() -> bytes:

@@ -13,7 +13,7 @@ from tasks.comparison.compare import compare_scans, comparison_record
 from tasks.mesh.glb import GlbMesh, encode_glb
 from tasks.mesh.glb_reader import read_glb
 from tasks.mesh.normals import vertex_normals
-from tasks.report.comparison_content import comparison_content, picture_of
+from tasks.report.comparison_content import comparison_content, rendering_of
 from tasks.report.comparison_page import comparison_page
 from tests.support.browser import told_by_browser
 from tests.tasks.comparison.made import scan
@@ -42,7 +42,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     record |= {"code": "c", "tyre3d": "1", "made_at": "now"}
     tyres = [_painted(RED), _painted(BLUE)]
     change = _painted(GREEN)
-    content = comparison_content(compared) | {"picture": picture_of(read_glb(change))}
+    content = comparison_content(compared) | {"picture": rendering_of(read_glb(change))}
     page = comparison_page("pair", record, content, change, tyres)
     path = tmp_path_factory.mktemp("page") / "pair.html"
     Path(path).write_text(page, encoding="utf-8")

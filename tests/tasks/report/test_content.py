@@ -19,7 +19,7 @@ from tasks.atlas.flattened import FlatPart
 from tasks.atlas.record import Provenance
 from tasks.geometry.camera import look_at
 from tasks.report.charts import coverage_chart
-from tasks.report.content import flattened_of, pictures_of
+from tasks.report.content import flattened_of, images_of
 from tasks.verdict.coverage import goes_clockwise, way_of
 from tests.tasks.report.scene import CHOSEN, COUNT, HELD_OUT, REFUSED, cameras, content_of
 from tests.tasks.verdict.scene import estimate, orbit
@@ -125,7 +125,7 @@ def test_a_spin_is_drawn_the_way_the_tyre_turned(turn_deg: float) -> None:
 def test_the_thumbnail_is_the_view_at_a_slant() -> None:
     views = np.zeros((240, 720, 3), np.uint8)
     views[:, 240:480] = (0, 0, 200)
-    pictures = pictures_of(views, ReportConfig())
+    pictures = images_of(views, ReportConfig())
     thumbnail = decoded(pictures["thumbnail"])
     assert thumbnail.shape == (112, 112, 3)
     np.testing.assert_allclose(thumbnail.mean(axis=(0, 1)), (0, 0, 200), atol=3)

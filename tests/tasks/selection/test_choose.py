@@ -17,7 +17,7 @@ from tasks.matting.quality import Mask
 from tasks.poses.record import ObjectEstimate, PoseEstimate
 from tasks.selection.choose import (
     Selection,
-    choose_spread_out,
+    choose_farthest,
     select_frames,
     viewpoints,
 )
@@ -147,7 +147,7 @@ def test_nothing_usable_is_an_error() -> None:
 def test_spread_takes_each_once() -> None:
     rng = np.random.default_rng(0)
     rays = {i: r / np.linalg.norm(r) for i, r in enumerate(rng.normal(size=(30, 3)))}
-    chosen = choose_spread_out(rays, {i: float(rng.random()) for i in rays}, 12)
+    chosen = choose_farthest(rays, {i: float(rng.random()) for i in rays}, 12)
     assert len(chosen) == 12
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from configs.stages import ExtractConfig
 from tasks.core.errors import InputError
-from tasks.storage.inputs import check_input, input_digest, pictures_in
+from tasks.storage.inputs import check_input, images_in, input_digest
 from tasks.video.convert import image_of
 from tasks.video.decode import Decoding
 from tasks.video.extraction import extract_frames
@@ -212,7 +212,7 @@ def test_folders_are_read_in_natural_order(tmp_path: Path) -> None:
         cv2.imwrite(str(folder / f"{number}.jpg"), disc_picture(number)[0])
     (folder / "notes.txt").write_text("x")
     (folder / ".hidden.png").write_bytes(b"x")
-    assert [p.name for p in pictures_in(folder)] == ["1.jpg", "2.jpg", "10.jpg"]
+    assert [p.name for p in images_in(folder)] == ["1.jpg", "2.jpg", "10.jpg"]
     found = extract(folder, tmp_path / "out")
     assert [f["source"] for f in found] == ["1.jpg", "2.jpg", "10.jpg"]
     assert [f["time_s"] for f in found] == [0.0, 1.0, 2.0]
@@ -376,7 +376,7 @@ def test_digits_that_are_no_numbers_name_pictures_too(tmp_path: Path) -> None:
     for number, name in enumerate(("①", "②10", "②2", "٣", "x²")):
         content = cv2.imencode(".png", disc_picture(number)[0])[1].tobytes()
         (folder / f"{name}.png").write_bytes(content)
-    names = [p.stem for p in pictures_in(folder)]
+    names = [p.stem for p in images_in(folder)]
     assert sorted(names) == sorted(("①", "②10", "②2", "٣", "x²"))
     assert names.index("②2") < names.index("②10")
     assert len(extract(folder, tmp_path / "out")) == 5

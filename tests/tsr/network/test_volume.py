@@ -14,7 +14,7 @@ from tsr.network.volume import BOX, render_rays, spherical_rays
 
 
 class Slab(Renderer):
-    """Of one colour and density between two heights, nothing elsewhere."""
+    """A slab of one colour and density between two heights, nothing elsewhere."""
 
     def __init__(
         self, density: float, low: float, high: float, colour: tuple[float, ...], samples: int = 400

@@ -40,7 +40,7 @@ def ring() -> ImportedWheel:
 def grey_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """What floors and walls show is drawn for seconds, and no matter where things stand."""
     grey = np.full((64, 64, 3), 128, np.uint8)
-    monkeypatch.setattr(props, "picture", lambda kind, variant: MipMap(grey))
+    monkeypatch.setattr(props, "texture", lambda kind, variant: MipMap(grey))
     monkeypatch.setattr(textures, "floor", lambda rng, kind: grey)
     monkeypatch.setattr(textures, "wall", lambda rng: grey)
 

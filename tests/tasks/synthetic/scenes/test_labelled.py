@@ -38,7 +38,7 @@ def set_of(items: list[Placed], *, before: float | None = None) -> FilmSet:
     solids = [floor]
     if before is not None:
         solids.append(box(np.array([1.0, 0.0, before]), np.array([2.0, 4.0, 0.01]), GREY))
-    return FilmSet(solids, items, LOOK, sky=props.picture("plain", 0), ground=(0.2, 0.2, 0.2))
+    return FilmSet(solids, items, LOOK, sky=props.texture("plain", 0), ground=(0.2, 0.2, 0.2))
 
 
 def test_labels_of_known_rings_are_their_projections() -> None:

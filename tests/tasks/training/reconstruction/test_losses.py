@@ -15,7 +15,7 @@ from tsr.config import RendererConfig
 from tsr.network.field import surface_raw_density
 
 LOG_ODDS = (2.0, -1.0, 0.5)
-"""Of three points, of which the last lies outside of the field."""
+"""Log odds of three points, of which the last lies outside of the field."""
 
 
 class Made:
