@@ -87,7 +87,7 @@ def infer(
     return asdict(INFER.ref_of(cast(State[Any], state)))
 
 
-def remote_tasks(settings: Settings) -> dict[StageName, StageTask]:
+def remote_tasks(settings: Settings) -> dict[str, StageTask]:
     """Tasks of the stages that a deployment runs instead of this process, if settings name one."""
     deployment = settings.infer_deployment
     return {StageName.INFER: _by_deployment(deployment)} if deployment else {}

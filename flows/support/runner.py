@@ -10,7 +10,6 @@ from typing import Any, cast
 
 from prefect import State
 
-from configs.stages import StageName
 from flows.support.events import emit_stage_event
 from tasks.core.progress import report
 from tasks.stages.stage import C, P, Stage, StageTask
@@ -46,7 +45,7 @@ class Runner:
         store: ArtifactStore,
         tyre: str,
         device: str,
-        tasks: Mapping[StageName, StageTask] | None = None,
+        tasks: Mapping[str, StageTask] | None = None,
     ) -> None:
         self.store = store
         self.outcomes: list[Outcome] = []
@@ -83,7 +82,7 @@ class Runner:
             "device": self._device,
             "store": self.store,
         }
-        task = self._tasks.get(cast(StageName, name)) or stage.task()
+        task = self._tasks.get(name) or stage.task()
         state = cast(State[Any], task(return_state=True, **arguments))
         ref = stage.ref_of(state)
         if not self.store.intact(ref):
