@@ -61,6 +61,8 @@ _MIN_QUIET = 0.15
 shows the groove a pixel beside."""
 _BAND_GAP, _MIN_BANDS = 4, 8
 """Bands further apart do not belong together; from fewer the rest of the tread is not known."""
+_ALONE = 1.5
+"""A band by itself, 8 mm wide, is rougher by the edge of a groove; graining is wider, or strong."""
 _SECTORS, _MIN_SECTORS = 12, 0.6
 
 
@@ -210,7 +212,7 @@ def _rough_bands(pair: PartPair, config: CompareConfig) -> list[VisualMark]:
         k for k in np.flatnonzero(rougher >= least) if _is_all_round(before, now, quiet, bands[k])
     ]
     for group in np.split(rough, np.flatnonzero(np.diff(rough) > _BAND_GAP) + 1):
-        if len(group) == 0:
+        if len(group) == 0 or (len(group) == 1 and rougher[group[0]] < _ALONE * least):
             continue
         rows = np.arange(bands[group[0]].start, bands[group[-1]].stop)
         radius, height = (1000 * pair.section[rows].mean(axis=0)).tolist()

@@ -223,3 +223,9 @@ def test_what_is_rough_in_one_place_or_all_over_is_no_band() -> None:
     new, worn = _dirty(_blocks(40), 5), _dirty(_blocks(75), 6)
     assert _told_of(TREAD, new, _grained(worn, slice(95, 122), slice(200, 500))) == []
     assert _told_of(TREAD, new, _grained(worn, slice(None))) == []
+
+
+def test_one_band_that_is_hardly_rougher_is_the_edge_of_a_groove() -> None:
+    new, worn = _dirty(_blocks(40), 5), _dirty(_blocks(75), 6)
+    weakly = worn + 0.5 * (_grained(worn, slice(95, 122)) - worn)
+    assert _told_of(TREAD, new, weakly) == []
