@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from configs.comparison import CompareConfig
+from configs.presets import SEGMENTER
 from configs.stages import (
     ExportConfig,
     ExtractConfig,
@@ -32,10 +33,11 @@ from tasks.fusion.decision.network import load_fuser
 from tasks.geometry.lens import Lens
 from tasks.matting.quality import Masks
 from tasks.matting.removal import remove_backgrounds
+from tasks.matting.sessions import open_session
 from tasks.mesh.export import export_glb, levels_of
 from tasks.mesh.merged import MergedMesh
 from tasks.network.inference import infer_codes
-from tasks.network.weights import choose_model
+from tasks.network.weights import BackgroundWeights, choose_model
 from tasks.poses.estimate import estimate_poses
 from tasks.poses.record import ObjectEstimate, PoseEstimate
 from tasks.rectification.rectify import rectify_views
@@ -56,6 +58,17 @@ def poses(folder: Path) -> Any:
     return estimate_poses(
         video.frames, video.alphas, video.times, PoseConfig(), folder / "scratch"
     ).to_dict()
+
+
+def masks(folder: Path) -> Any:
+    for name in ("extract", "masks"):
+        (folder / name).mkdir()
+    sample = Path(__file__).parents[2] / "data" / "sample_tyre.mp4"
+    frames = extract_frames(sample, folder / "extract", ExtractConfig(max_candidates=6))
+    session = open_session(SEGMENTER, BackgroundWeights(SEGMENTER, folder).path())
+    record = remove_backgrounds(frames, folder / "masks", session, MaskConfig())
+    written = sorted(path for path in folder.rglob("*") if path.is_file())
+    return record, [(path.name, path.read_bytes()) for path in written]
 
 
 def codes(folder: Path) -> Any:
@@ -116,7 +129,7 @@ def compared(folder: Path) -> Any:
 
 
 GROUPS: dict[str, tuple[str, ...]] = {
-    "reconstructing": ("poses", "codes", "learned", "weighted", "glb", "levels"),
+    "reconstructing": ("masks", "poses", "codes", "learned", "weighted", "glb", "levels"),
     "looking": ("rectified", "judged", "compared"),
 }
 
@@ -131,6 +144,7 @@ def main(folder: Path, group: str) -> None:
             make.__name__: make(folder / make.__name__) for make in (rectified, judged, compared)
         }
     else:
+        found["masks"] = masks(folder / "masks")
         found["poses"] = poses(folder / "poses")
         found["codes"] = codes(folder / "codes")
         found["learned"] = merged(folder / "learned", learned=True)
