@@ -19,7 +19,8 @@ Where things are:
 
 - :mod:`tsr.system`, the whole model; :mod:`tsr.utils`, images and meshes around it: the calls of
   the published implementation.
-- :mod:`tsr.config`, :mod:`tsr.weights`, :mod:`tsr.hub`: the checkpoint, read and checked.
+- :mod:`tsr.config`, :mod:`tsr.weights`, :mod:`tsr.state_dict`, :mod:`tsr.hub`: the checkpoint,
+  found, read and checked.
 - :mod:`tsr.network`: image encoder, triplane transformer, field and volume rendering.
 - :mod:`tsr.surface`: the surface of a scene code, evaluated only near it.
 - :mod:`tsr.precision`, :mod:`tsr.memory`: the number format, and running out of memory.

@@ -21,6 +21,7 @@ from tsr.network.transformer import Transformer, TriplaneTokenizer, TriplaneUpsa
 from tsr.network.vit import ImageTokenizer
 from tsr.network.volume import render_rays, spherical_rays
 from tsr.precision import LARGE_NETWORK, Precision, choose_dtype
+from tsr.state_dict import read_state_dict
 from tsr.surface.extract import PARITY, ExtractOptions, colours, extract_surface_of_code
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class TSR(nn.Module):
         cfg = TSRConfig.load(config_path)
         with torch.device("meta"):
             model = cls(cfg)
-        state = weights.read(weight_path)
+        state = read_state_dict(weight_path)
         try:
             model.load_state_dict(state, strict=True, assign=True)
         except RuntimeError as exc:

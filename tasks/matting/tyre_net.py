@@ -19,7 +19,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from tasks.matting.parts import CLASSES
 from tsr.errors import WeightsError
-from tsr.weights import read
+from tsr.state_dict import read_state_dict
 
 MULTIPLE_PX = 32
 """Sides of an image that the network reads are multiples of this."""
@@ -176,7 +176,7 @@ def load_tyre_net(path: Path) -> TyreNet:
         WeightsError: The file is not there, holds no weights, or those of another network.
     """
     network = TyreNet()
-    state = read(path)
+    state = read_state_dict(path)
     try:
         network.load_state_dict(state)
     except RuntimeError as exc:  # names or shapes differ

@@ -25,7 +25,7 @@ from tasks.core.errors import ModelError
 from tasks.fusion.decision.network_inputs import CHANNELS, FIELD_SCALE, mirror_channels
 from tasks.fusion.grid import Field
 from tsr.errors import WeightsError
-from tsr.weights import read
+from tsr.state_dict import read_state_dict
 
 _FIELD = CHANNELS.index("symmetrised")
 
@@ -258,7 +258,7 @@ def load_fuser(path: Path, digest: str) -> Fuser:
             of evidence than this version gathers.
     """
     try:
-        weights = read(path)
+        weights = read_state_dict(path)
     except WeightsError as exc:
         raise _unreadable(path, str(exc)) from exc
     try:

@@ -20,7 +20,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from tasks.poses.features.keypoints import MOST, KeyPoints
 from tsr.errors import WeightsError
-from tsr.weights import read
+from tsr.state_dict import read_state_dict
 
 CELL = 8
 """Pixels of a cell, horizontally and vertically: the stride of descriptors and of reliability."""
@@ -116,7 +116,7 @@ def load_xfeat(weights: Path) -> XFeat:
         WeightsError: If it is not there, or no checkpoint of this network.
     """
     network = XFeat()
-    state = {k: v for k, v in read(weights).items() if not k.startswith(_UNUSED)}
+    state = {k: v for k, v in read_state_dict(weights).items() if not k.startswith(_UNUSED)}
     try:
         network.load_state_dict(state)
     except RuntimeError as exc:  # names or shapes differ

@@ -24,7 +24,7 @@ from tasks.training.fusion.losses import occupancy_loss
 from tasks.training.fusion.validation import validate
 from tasks.training.loop import Objective, Trainer, export_weights, product_format, starting_from
 from tasks.training.muon import Muon
-from tsr.weights import read
+from tsr.state_dict import read_state_dict
 
 _MARGIN = 6
 """Angles at either end of a crop that do not count: the circle does not go on there."""
@@ -56,7 +56,7 @@ class FusionObjective(Objective):
         self.network: Fuser = Fuser().to(self.device)
         if start_from is not None:
             with starting_from(start_from):
-                self.network.load_state_dict(read(start_from))
+                self.network.load_state_dict(read_state_dict(start_from))
         self.average: Fuser = copy.deepcopy(self.network)
         layers = {n: p for n, p in self.network.named_parameters() if p.ndim == 4}
         matrices = [

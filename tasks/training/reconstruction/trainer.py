@@ -28,8 +28,8 @@ from tasks.training.reconstruction.losses import occupancy_and_colour_loss
 from tasks.training.reconstruction.shards import ShardReader
 from tasks.training.reconstruction.validation import calibrate, validate
 from tsr.config import TSRConfig
+from tsr.state_dict import read_state_dict
 from tsr.system import TSR
-from tsr.weights import read
 
 BEST, FINAL = "best.safetensors", "final.safetensors"
 """Names of the weights in a run's folder."""
@@ -70,7 +70,7 @@ class ReconstructionObjective(Objective):
         initialise(self.network)
         if start_from is not None:
             with starting_from(start_from):
-                self.network.load_state_dict(read(start_from))
+                self.network.load_state_dict(read_state_dict(start_from))
         self.network.to(device)
         self.average: TSR = copy.deepcopy(self.network)
         if config.compiled:
@@ -115,7 +115,7 @@ class ReconstructionObjective(Objective):
         """Calibrate the best weights on the validation views; returns their scores."""
         scores = {}
         if self.validation_data.shards:
-            self.average.load_state_dict(read(self.run_dir / BEST))
+            self.average.load_state_dict(read_state_dict(self.run_dir / BEST))
             offset = calibrate(self.average, self.validation_data)
             scores = {"calibration": offset, **validate(self.average, self.validation_data)}
         export_weights(self.average, self.run_dir / FINAL)

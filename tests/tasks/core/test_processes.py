@@ -11,7 +11,7 @@ import pytest
 from tasks.core.processes import run_child, start_child
 
 NICENESS = str(os.nice(0)).encode()
-"""Of this process, from which a child has its own."""
+"""What this process has, and its children after it."""
 
 
 @pytest.fixture

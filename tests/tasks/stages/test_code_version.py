@@ -65,6 +65,7 @@ VIDEO = {"extract", *MATTING, *POSED}
     [
         ("tsr.network.attention", {"infer", "merge"}),
         ("tsr.weights", {"infer", "merge"}),
+        ("tsr.state_dict", {*MATTING, "estimate-poses", "infer", "merge"}),
         ("tsr.precision", {*MATTING, "infer", "merge"}),
         ("tasks.imaging.images", {*VIDEO, "export", "compare"}),
         ("tasks.video.decode", {"extract"}),
