@@ -144,6 +144,21 @@ def check_server(within_s: float | None = None) -> None:
         time.sleep(_LOOK_S)
 
 
+def check_home() -> None:
+    """Make sure that a server can keep its database.
+
+    Raises:
+        ResourceError: ``server-start``.
+    """
+    if not can_write(prefect_home()):
+        raise ResourceError(
+            "server-start",
+            stage="start",
+            what=f"{prefect_home()} cannot be written, where Prefect's local server keeps runs",
+            advice="Let this user write there, or set TYRE3D_HOME to another folder",
+        )
+
+
 def _is_own(url: str) -> bool:
     """Whether a server is this user's own, whose process lives."""
     own = own_server(alive=True)
@@ -221,13 +236,7 @@ class LocalServer:
             os.environ["PREFECT_API_URL"] = own
             os.environ.setdefault("PREFECT_API_AUTH_STRING", own_password())
             return
-        if not can_write(prefect_home()):
-            raise ResourceError(
-                "server-start",
-                stage="start",
-                what=f"{prefect_home()} cannot be written, where Prefect's local server keeps runs",
-                advice="Let this user write there, or set TYRE3D_HOME to another folder",
-            )
+        check_home()
         if self._idle_s > 0 and self._share():
             return
         self._start_private()

@@ -15,7 +15,7 @@ import warnings
 from dataclasses import asdict
 
 from flows.cli.commands import prepare
-from flows.cli.local_server import check_server
+from flows.cli.local_server import check_home, check_server
 from flows.cli.output import checks_table, pruned_in_words
 from flows.support.logs import log_json, runs_log_json
 from flows.support.new_database import make_own_database
@@ -42,6 +42,7 @@ def ui(options: argparse.Namespace) -> int:
     """Become Prefect's server with its UI, closed to everyone without the password."""
     settings = load_settings()
     prepare(settings, verbose=True)
+    check_home()
     origin = f"http://{options.host}:{options.port}"
     password = os.environ.get("PREFECT_SERVER_API_AUTH_STRING") or own_password()
     with server_lock(f"{origin}/api") as locked:

@@ -63,14 +63,18 @@ def test_where_our_own_folder_cannot_be_written_there_is_no_other(
     assert "cannot be written. Let this user write there, or name another folder" in line
 
 
+@pytest.mark.parametrize("words", [["reconstruct"], ["ui"]])
 def test_where_no_folder_can_be_written_that_is_what_is_said(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    words: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Not that runs are recorded there, nor how Prefect's server fails for it."""
     monkeypatch.setenv("TYRE3D_HOME", str(tmp_path / "home/readonly"))
     monkeypatch.setattr(local_server, "can_write", lambda folder: "readonly" not in folder.parts)
     film = Path(__file__).parents[2] / "data" / "sample_tyre.mp4"
-    assert main(["reconstruct", str(film), "--out", str(tmp_path / "out")]) == 6
+    assert main(words if words == ["ui"] else [*words, str(film), "--out", str(tmp_path)]) == 6
     moved, failed = capsys.readouterr().err.splitlines()
     ours = tmp_path / "home/readonly/prefect"
     assert moved == (
