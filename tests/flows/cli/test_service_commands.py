@@ -120,9 +120,42 @@ def test_the_ui_of_a_new_home_finds_its_database(tmp_path: Path) -> None:
         timeout=300,
         check=True,
     )
-    assert f"Prefect's UI, in some seconds: http://127.0.0.1:{number}\n" in told.stderr
+    assert told.stderr == (
+        f"Prefect's UI, in some seconds: http://127.0.0.1:{number}\n"
+        f"It asks once for a password: the whole line that this shows: cat {tmp_path}/prefect/"
+        "tyre3d-auth\n"
+    )
     # its pages, too, lie there: the installation may be another user's, or read-only
     assert told.stdout.split() == ["True", "''", str(tmp_path / "prefect/ui")]
+
+
+SERVER = """
+import sys
+import prefect.cli._server_utils
+prefect.cli._server_utils.uvicorn.run = lambda **_: None  # far enough
+from flows.cli.prefect_process import main
+main()
+"""
+
+
+def test_prefects_server_says_nothing_that_our_users_should_not_do(tmp_path: Path) -> None:
+    """Its banner advised to set PREFECT_API_URL, and did not tell of the password."""
+    with free_port() as port:
+        address = ["--host", "127.0.0.1", "--port", str(port.getsockname()[1])]
+    told = subprocess.run(
+        [sys.executable, "-c", SERVER, "--no-prompt", "server", "start", *address],
+        env={
+            **{k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")},
+            "PREFECT_HOME": str(tmp_path / "prefect"),
+            "PREFECT_SERVER_UI_STATIC_DIRECTORY": str(tmp_path / "ui"),
+            "PYTHONPATH": str(Path(__file__).parents[3]),
+        },
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=True,
+    )
+    assert (told.stdout + told.stderr).split("\n\n\n") == ["Ctrl-C ends it.", "Server stopped!\n"]
 
 
 @pytest.mark.filterwarnings("ignore:Type 'DrainingWorker'")
