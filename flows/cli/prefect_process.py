@@ -1,20 +1,26 @@
 """Prefect's own command line, for its server: ``python -m flows.cli.prefect_process server start``.
 
-It is ``python -m prefect``, but that garbage is not looked for in the server's event loop, and that
-the server's banner is another.
+It is ``python -m prefect``, but that garbage is not looked for in the server's event loop, that
+the server's banner is another, and that runs whose processes were killed are ended.
 """
 
 from __future__ import annotations
 
 import runpy
+import threading
 
 from flows.support.garbage import collect_in_a_thread
+from flows.support.local_runs import any_noted, end_lost_runs
+
+_STARTS_WITHIN_S = 300.0
 
 
 def main() -> None:
     """Do what ``prefect`` does with this process's arguments."""
     collect_in_a_thread()
     _leave_out_banner()
+    if any_noted():
+        threading.Thread(target=end_lost_runs, args=(_STARTS_WITHIN_S,), daemon=True).start()
     runpy.run_module("prefect", run_name="__main__", alter_sys=True)
 
 
