@@ -29,6 +29,7 @@ from flows.reconstruct import reconstruct
 from flows.support.batch_page import write_page
 from flows.support.clocks import time_of
 from flows.support.deployment_runs import RunWatch, pause, retry_while_unavailable
+from flows.support.local_runs import noted_run
 from flows.support.logs import plain_logs
 from flows.support.page import escaped
 from flows.support.run_names import after_folder
@@ -59,7 +60,7 @@ def batch(request: BatchRequest) -> State[Any]:
         Completed if all have a result, else Failed; the message counts them.
     """
     settings = load_settings()
-    with plain_logs():
+    with noted_run(), plain_logs():
         manifest = run_batch(request, settings, str(this_run.id))
     _show(manifest, settings)
     return final_state(manifest)

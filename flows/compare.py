@@ -22,6 +22,7 @@ from configs.settings import Settings
 from configs.stages import MESH_STAGE, StageName
 from flows.reconstruct import reconstruct
 from flows.support.comparison_summary import publish_comparison
+from flows.support.local_runs import noted_run
 from flows.support.logs import logged_run, plain_logs
 from flows.support.progress import report_to_prefect
 from flows.support.runner import Runner
@@ -87,7 +88,7 @@ def compare(request: CompareRequest) -> dict[str, Any]:
         The record that also lies in the folder, ``NAME.json``.
     """
     settings = load_settings()
-    with logged_run(request.name, as_json=settings.log_json), plain_logs():
+    with noted_run(), logged_run(request.name, as_json=settings.log_json), plain_logs():
         return run_comparison(request, settings)
 
 

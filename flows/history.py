@@ -21,6 +21,7 @@ from configs.request import CompareRequest, HistoryRequest, MeshOptions, Reconst
 from configs.settings import Settings
 from flows.compare import compare
 from flows.reconstruct import reconstruct
+from flows.support.local_runs import noted_run
 from flows.support.logs import plain_logs
 from flows.support.page import escaped
 from flows.support.run_names import after_folder
@@ -51,7 +52,7 @@ def history(request: HistoryRequest) -> State[Any]:
         Completed if all were compared, else Failed; the message counts them.
     """
     settings = load_settings()
-    with plain_logs():
+    with noted_run(), plain_logs():
         comparisons = run_history(request, settings)
     rows = [_row(each) for each in comparisons]
     create_table_artifact(key="history", table=rows, description="What became of every film")

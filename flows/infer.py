@@ -22,7 +22,7 @@ from tasks.core.failures import failure_of_state
 from tasks.network.device import pick_device
 from tasks.network.weights import choose_model
 from tasks.stages.infer_codes import INFER
-from tasks.stages.stage import CACHED, StageTask
+from tasks.stages.stage import CACHED, StageTask, found_before
 from tasks.storage.artifacts import ArtifactRef, ArtifactStore, open_store
 
 _POLL_S = 2.0
@@ -113,11 +113,11 @@ def _by_deployment(deployment: str) -> StageTask:
         inputs: Mapping[str, Any],
         device: str,
         store: ArtifactStore,
-    ) -> dict[str, Any]:
+    ) -> dict[str, Any] | State[dict[str, Any]]:
         # the device is the worker's own: that of the caller says nothing of it
-        found = store.find(StageName.INFER, key)
-        if found is not None and store.intact(found):
-            return asdict(found)
+        found = store.find_intact(StageName.INFER, key)
+        if found is not None:
+            return found_before(found)
         try:
             _run_deployment(deployment, key, tyre, config, inputs)
         except StorageError as exc:

@@ -36,6 +36,7 @@ from configs.stages import (
 )
 from flows.infer import remote_tasks
 from flows.support.first_word import advised_by, show_first_word
+from flows.support.local_runs import noted_run
 from flows.support.logs import logged_run, plain_logs
 from flows.support.progress import report_to_prefect
 from flows.support.report import MISSING, page_of, reported
@@ -87,7 +88,12 @@ def reconstruct(request: ReconstructRequest, tyre: str) -> dict[str, Any]:
     """
     settings = load_settings()
     expected = remembered(settings.home, kind_of(request))
-    with logged_run(tyre, as_json=settings.log_json), plain_logs(), report_to_prefect(expected):
+    with (
+        noted_run(),
+        logged_run(tyre, as_json=settings.log_json),
+        plain_logs(),
+        report_to_prefect(expected),
+    ):
         try:
             metadata = run_stages(request, settings)
             remember(settings.home, kind_of(request), metadata["stages"])

@@ -153,7 +153,7 @@ def outcome(name: str, kind: str, film: Film, source: Source, out: Path) -> dict
         "codes": [reason["code"] for reason in metadata["reasons"]],
         "told": "; ".join(reason["message"] for reason in metadata["reasons"]),
         "evidence": metadata["evidence"],
-        "seconds": {s["stage"]: s["seconds"] for s in metadata["stages"]},
+        "seconds": {s["stage"]: s["made_s"] for s in metadata["stages"]},
         "scores": scores_of(glb, metadata, source, kind),
     }
 

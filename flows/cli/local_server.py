@@ -28,6 +28,7 @@ from typing import Any
 
 from flows.cli.warm_start import leave_one_ready
 from flows.support.kept_server import LOG_FILE, Lease, kept_server, kind
+from flows.support.local_runs import any_noted, end_lost_runs
 from flows.support.own_server import (
     can_write,
     closed,
@@ -50,6 +51,8 @@ _OWN_ANSWERS_WITHIN_S = 60.0
 """It tells where it is as it begins, and answers once its database is looked through."""
 _ANNOUNCED_WITHIN_S = 30.0
 """It tells its address before it imports anything that takes long."""
+_ENDING_WITHIN_S = 2.0
+"""For the end of lost runs, where a command itself takes less."""
 _LOOK_S = 1.0
 _SERVER_ENV = {
     "PREFECT_UI_ENABLED": "0",
@@ -144,6 +147,21 @@ def check_server(within_s: float | None = None) -> None:
         time.sleep(_LOOK_S)
 
 
+def check_home() -> None:
+    """Make sure that a server can keep its database.
+
+    Raises:
+        ResourceError: ``server-start``.
+    """
+    if not can_write(prefect_home()):
+        raise ResourceError(
+            "server-start",
+            stage="start",
+            what=f"{prefect_home()} cannot be written, where Prefect's local server keeps runs",
+            advice="Let this user write there, or set TYRE3D_HOME to another folder",
+        )
+
+
 def _is_own(url: str) -> bool:
     """Whether a server is this user's own, whose process lives."""
     own = own_server(alive=True)
@@ -203,6 +221,7 @@ class LocalServer:
         self._lost = lost
         self._idle_s = idle_s
         self._stopped = threading.Event()
+        self._ending: threading.Thread | None = None
 
     def start(self) -> None:
         """Start it and return at once.
@@ -221,13 +240,7 @@ class LocalServer:
             os.environ["PREFECT_API_URL"] = own
             os.environ.setdefault("PREFECT_API_AUTH_STRING", own_password())
             return
-        if not can_write(prefect_home()):
-            raise ResourceError(
-                "server-start",
-                stage="start",
-                what=f"{prefect_home()} cannot be written, where Prefect's local server keeps runs",
-                advice="Let this user write there, or set TYRE3D_HOME to another folder",
-            )
+        check_home()
         if self._idle_s > 0 and self._share():
             return
         self._start_private()
@@ -307,6 +320,7 @@ class LocalServer:
         """
         _end_without_pause()
         if self._lease is None and self._process is None:
+            self._end_lost_runs()
             return
         # Prefect imports it with its first flow; here it costs nothing, as the server starts.
         importlib.import_module("fastapi.encoders")
@@ -322,8 +336,15 @@ class LocalServer:
             time.sleep(0.05)
         if self._lease is not None:
             self._process = None  # it is everybody's now
+        self._end_lost_runs()
         if self._lost is not None:
             threading.Thread(target=self._watch, args=(self._lost,), daemon=True).start()
+
+    def _end_lost_runs(self) -> None:
+        """End runs whose processes were killed, while this command goes on."""
+        if any_noted():
+            self._ending = threading.Thread(target=end_lost_runs, daemon=True)
+            self._ending.start()
 
     def _is_ready(self) -> bool:
         return _answers(self._url)
@@ -349,6 +370,8 @@ class LocalServer:
     def stop(self) -> None:
         """Stop it, if this object started it for itself; one that is kept is left to others."""
         self._stopped.set()
+        if self._ending is not None:
+            self._ending.join(_ENDING_WITHIN_S)
         if (self._process or self._lease) and "prefect" in sys.modules:
             from prefect.logging.handlers import APILogHandler
 

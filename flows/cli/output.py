@@ -31,7 +31,10 @@ def stage_table(metadata: Mapping[str, Any], start_s: float) -> str:
         start_s: Seconds until the first stage could begin.
     """
     rows = [("stage", "seconds", "state"), ("start", f"{start_s:7.2f}", "")]
-    rows += [(s["stage"], f"{s['seconds']:7.2f}", s["state"]) for s in metadata["stages"]]
+    for stage in metadata["stages"]:
+        known = stage["cached"] and stage["made_s"] is not None
+        made = f", made in {stage['made_s']:.2f} s" if known else ""
+        rows.append((stage["stage"], f"{stage['seconds']:7.2f}", f"{stage['state']}{made}"))
     rows.append(("all", f"{metadata['seconds'] + start_s:7.2f}", ""))
     model = metadata["model"]
     text = table(rows) + "\n"

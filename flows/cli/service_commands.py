@@ -7,6 +7,7 @@ import asyncio
 import json
 import math
 import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import warnings
 from dataclasses import asdict
 
 from flows.cli.commands import prepare
-from flows.cli.local_server import check_server
+from flows.cli.local_server import check_home, check_server
 from flows.cli.output import checks_table, pruned_in_words
 from flows.support.logs import log_json, runs_log_json
 from flows.support.new_database import make_own_database
@@ -42,8 +43,10 @@ def ui(options: argparse.Namespace) -> int:
     """Become Prefect's server with its UI, closed to everyone without the password."""
     settings = load_settings()
     prepare(settings, verbose=True)
+    check_home()
     origin = f"http://{options.host}:{options.port}"
-    password = os.environ.get("PREFECT_SERVER_API_AUTH_STRING") or own_password()
+    named = os.environ.get("PREFECT_SERVER_API_AUTH_STRING")
+    password = named or own_password()
     with server_lock(f"{origin}/api") as locked:
         if not locked:
             raise InputError(
@@ -60,7 +63,7 @@ def ui(options: argparse.Namespace) -> int:
         os.environ["PREFECT_API_AUTH_STRING"] = password
         sys.stderr.write(
             f"Prefect's UI, in some seconds: {origin}\n"
-            f"It asks once for the password in {prefect_home() / PASSWORD_FILE}\n"
+            f"It asks once for a password: {_whence(named)}\n"
         )
         links = [sys.executable, "-m", "flows.cli.links_process", str(settings.links_port)]
         subprocess.Popen([*links, str(os.getpid())], stdin=subprocess.DEVNULL)
@@ -68,6 +71,13 @@ def ui(options: argparse.Namespace) -> int:
         command = [sys.executable, "-m", "flows.cli.prefect_process"]
         # on a terminal Prefect would ask which of its profiles to change before it starts
         os.execv(sys.executable, [*command, "--no-prompt", "server", "start", *address])
+
+
+def _whence(named: str | None) -> str:
+    """Where the password is found that pages ask for, which is not put on the screen."""
+    if named:
+        return "the one in PREFECT_SERVER_API_AUTH_STRING"
+    return f"the whole line that this shows: cat {shlex.quote(str(prefect_home() / PASSWORD_FILE))}"
 
 
 def _pages() -> dict[str, str]:

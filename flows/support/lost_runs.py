@@ -83,15 +83,21 @@ class LostRuns:
         }
         lost = self._heartbeats.of(beats)
         for run_id in lost:
-            await client.set_flow_run_state(run_id, _end_of(runs[run_id]))
+            why = "No heartbeat: nobody works on it any more"
+            await client.set_flow_run_state(run_id, end_of(runs[run_id], why))
         return lost
 
 
-def _end_of(run: FlowRun) -> State[None]:
-    """Crashed, so that whoever asked for it starts it again; or Cancelled, if it was to be."""
+def end_of(run: FlowRun, why: str) -> State[None]:
+    """The end of a lost run: Crashed, so that whoever asked for it starts it again; or Cancelled.
+
+    Args:
+        run: The run; one that was to be cancelled is.
+        why: The message of the crash.
+    """
     if run.state_type == StateType.CANCELLING:
         return Cancelled(message="It was to be cancelled, and nobody works on it any more")
-    return Crashed(message="No heartbeat: nobody works on it any more")
+    return Crashed(message=why)
 
 
 async def _begun(client: PrefectClient) -> list[FlowRun]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from configs.locations import printable
+from tasks.core.phrasing import in_seconds
 
 _FIGURES = {
     "watertight": "closed (1: yes)",
@@ -59,8 +60,11 @@ def summary(
         *(f"- **Warning:** {escaped(text)}" for text in metadata["warnings"]),
         "",
         *table(
-            ("stage", "state", "seconds"),
-            [(s["stage"], s["state"], f"{s['seconds']:.2f}") for s in metadata["stages"]],
+            ("stage", "state", "seconds", "seconds when made"),
+            [
+                (s["stage"], s["state"], in_seconds(s["seconds"]), in_seconds(s["made_s"]))
+                for s in metadata["stages"]
+            ],
         ),
         "",
         f"GLB: {escaped(metadata['output_path'])}",

@@ -12,7 +12,7 @@ from prefect import State
 
 from flows.support.events import emit_stage_event
 from tasks.core.progress import report
-from tasks.stages.stage import C, P, Stage, StageTask
+from tasks.stages.stage import CACHED_STATE, C, P, Stage, StageTask
 from tasks.storage.artifacts import ArtifactRef, ArtifactStore
 
 _log = logging.getLogger("tyre3d.stages")
@@ -20,13 +20,26 @@ _log = logging.getLogger("tyre3d.stages")
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one stage went; ``state`` is Prefect's (``Cached`` or ``Completed``)."""
+    """How one stage went.
+
+    Args:
+        stage: Its name.
+        state: Prefect's (``Cached`` or ``Completed``).
+        seconds: How long it took in this run.
+        bytes: Size of its artifact.
+        uri: The artifact's manifest.
+        cached: Whether an earlier run made the artifact.
+        made_s: Seconds that making the artifact took, in whichever run that was; None where that
+            is not known, as of artifacts of earlier releases.
+    """
 
     stage: str
     state: str
     seconds: float
     bytes: int
     uri: str
+    cached: bool
+    made_s: float | None
 
 
 class Runner:
@@ -90,7 +103,9 @@ class Runner:
             state = cast(State[Any], again(return_state=True, **arguments))
             ref = stage.ref_of(state)
         seconds = round(time.perf_counter() - started, 3)
-        outcome = Outcome(name.value, state.name or "", seconds, ref.size, ref.uri)
+        cached = state.name == CACHED_STATE
+        made_s = self.store.seconds_to_make(ref)
+        outcome = Outcome(name.value, state.name or "", seconds, ref.size, ref.uri, cached, made_s)
         self.outcomes.append(outcome)
         details = (name, state.name, seconds, ref.size, key[:12])
         _log.info("%s: %s, %.1f s, %d bytes, key %s", *details)

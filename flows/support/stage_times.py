@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from configs.progress import SHARES, WAYS
+from configs.progress import SHARES, USUAL_S, WAYS
 from configs.request import MeshOptions
 from tasks.storage.partial_files import part_of
 
@@ -19,9 +19,11 @@ _KEPT = 5
 _CACHED_BELOW = 0.2
 """A stage that took so small a part of what was expected was found, not made."""
 _NEVER_MORE = 0.9
-"""What is done of a stage that took all its time and has not ended."""
+"""What is done of a stage, or of a way of it, that took all its time and has not ended."""
 _TRUST = 0.2
 """How much of the whole has to be done until its pace counts as much as that of earlier runs."""
+_TRUST_OF_GUESS = 0.01
+"""The same where there were none: of another film on another machine."""
 
 
 def kind_of(options: MeshOptions) -> str:
@@ -83,17 +85,18 @@ class Pace:
     """What is done of a run, and how long the rest will take.
 
     Args:
-        expected: Seconds of each stage in earlier runs; empty: not known.
+        expected: Seconds of each stage in earlier runs; empty: not known. What is done then follows
+            the sample film's; nothing is said of the time left.
     """
 
     def __init__(self, expected: Mapping[str, float]) -> None:
-        self._expected = dict(expected)
-        self._weights = self._expected or SHARES
-        self._all = sum(self._weights.values())
+        self._known = bool(expected)
+        guess = {stage: USUAL_S * share for stage, share in SHARES.items()}
+        self._expected = dict(expected) or guess
+        self._all = sum(self._expected.values())
         self._made = self._meant = 0.0  # seconds of stages that were made: taken, and expected
-        self._passed = 0.0  # weights of the stages before
         self._stage, self._began, self._done = "", 0.0, 0.0
-        self._ways, self._way_began = 0, 0.0
+        self._ways, self._way_began, self._done_before_way = 0, 0.0, 0.0
 
     def begin(self, stage: str, now: float) -> None:
         """A stage begins, which ends the one before."""
@@ -103,62 +106,73 @@ class Pace:
             if taken > _CACHED_BELOW * meant and self._stage not in WAYS:
                 self._made += taken
                 self._meant += meant
-                self._passed += self._weights.get(self._stage, 0.0)
         self._stage, self._began, self._done = stage, now, 0.0
-        self._ways, self._way_began = 0, now
+        self._ways, self._way_began, self._done_before_way = 0, now, 0.0
 
     def step(self, done: int, total: int, now: float) -> None:
         """The stage has done ``done`` of ``total`` steps.
 
         Where no total is told, so many ways were tried in vain, and another one is tried now.
         """
-        self._done = min(max(done / total, 0.0), 1.0) if total else 0.0
         if not total and done > self._ways:
+            self._done_before_way = self.share_of_stage(now)
             self._ways, self._way_began = done, now
+        self._done = min(max(done / total, 0.0), 1.0) if total else 0.0
 
     def share(self, now: float) -> float:
         """How much of the whole is done, 0 to 1."""
-        stages = list(self._weights)
+        stages = list(self._expected)
         if self._stage not in stages:
             return 0.0
-        before = sum(self._weights[name] for name in stages[: stages.index(self._stage)])
-        return (before + self._weights[self._stage] * self.share_of_stage(now)) / self._all
+        before = sum(self._expected[name] for name in stages[: stages.index(self._stage)])
+        return (before + self._expected[self._stage] * self.share_of_stage(now)) / self._all
 
     def left_s(self, now: float) -> float | None:
         """Seconds until the end; None where no earlier run tells."""
         stages = list(self._expected)
-        if self._stage not in stages:
+        if not self._known or self._stage not in stages:
             return None
         after = sum(self._expected[name] for name in stages[stages.index(self._stage) + 1 :])
-        return self._of_stage_s(now) * (1.0 - self.share_of_stage(now)) + after * self._slower
+        return self._left_of_stage_s(now) + after * self._slower
 
     @property
     def _slower(self) -> float:
         """Seconds that this run takes for each that earlier ones took."""
-        trusted = _TRUST * self._all
+        trusted = (_TRUST if self._known else _TRUST_OF_GUESS) * self._all
         return (self._made + trusted) / (self._meant + trusted)
 
     def share_of_stage(self, now: float) -> float:
-        """By its own steps, or by time where it tells of none; never quite all of it."""
-        whole = self._of_stage_s(now)
-        return self._done or (min((now - self._began) / whole, _NEVER_MORE) if whole else 0.0)
+        """By its own steps, or by time where it tells of none: that grows, and is never quite all.
 
-    def _of_stage_s(self, now: float) -> float:
-        """Seconds that the running stage takes in all, as far as is known.
-
-        Without earlier runs the stages before this one tell.
+        A way that begins goes on from what was done by then, in the time that it is meant to take.
         """
-        if self._expected:
-            meant = self._expected.get(self._stage, 0.0) * self._slower
-        else:
-            weight = self._weights.get(self._stage, 0.0)
-            meant = weight * self._made / self._passed if self._passed else 0.0
+        if self._done:
+            return self._done
+        way_s = self._meant_of_stage_s() - (self._way_began - self._began)
+        left = 1.0 - self._done_before_way
+        return self._done_before_way + left * _share_by_time(now - self._way_began, way_s)
+
+    def _left_of_stage_s(self, now: float) -> float:
+        """Seconds until the running stage ends, as far as is known."""
+        meant, taken = self._meant_of_stage_s(), now - self._began
+        if self._done:  # the more is done by its own steps, the more these tell
+            return max(meant, meant * (1.0 - self._done) + taken) * (1.0 - self._done)
+        # what takes longer than it should will take longer still
+        return max(meant, taken / _NEVER_MORE) - taken if meant else 0.0
+
+    def _meant_of_stage_s(self) -> float:
+        """Seconds that the running stage should take in all."""
+        meant = self._expected.get(self._stage, 0.0) * self._slower
         if self._ways:
             before = self._way_began - self._began
             longer = _ways(self._stage, self._ways + 1) / _ways(self._stage, self._ways)
             meant = max(meant, before * longer)
-        taken = now - self._began
-        # what takes longer than it should will take longer still; the more is done by its own
-        # steps, the more these tell
-        own = meant * (1.0 - self._done) + taken if self._done else taken / _NEVER_MORE
-        return max(meant, own) if meant else 0.0
+        return meant
+
+
+def _share_by_time(taken_s: float, meant_s: float) -> float:
+    """What is done of something that takes so long; beyond that it is ever slower, but moves."""
+    if meant_s <= 0.0:
+        return 0.0
+    share = taken_s / meant_s
+    return share if share <= _NEVER_MORE else 1.0 - (1.0 - _NEVER_MORE) * _NEVER_MORE / share

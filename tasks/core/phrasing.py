@@ -46,6 +46,15 @@ def percent(share: float) -> str:
     return f"{100 * share:.0f}\N{NO-BREAK SPACE}%"
 
 
+def in_seconds(seconds: float | None) -> str:
+    """A time with two digits after the point, a dash where it is not known.
+
+    Args:
+        seconds: The time; None: not known.
+    """
+    return "\N{EN DASH}" if seconds is None else f"{seconds:.2f}"
+
+
 def moment(iso: str) -> str:
     """A time as people write it: ``2026-11-30 21:19 UTC``; what is none stays as it is.
 

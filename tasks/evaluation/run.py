@@ -105,7 +105,7 @@ def score_run(
     masks = Masks.read(artifact_of(store, metadata, StageName.REMOVE_BACKGROUNDS))
     scores = {
         "environment": known.environment,
-        "stages": {s["stage"]: s["seconds"] for s in metadata["stages"]},
+        "stages": {s["stage"]: s["made_s"] for s in metadata["stages"]},
         "masks": film_scores(_mask_scores(masks, frames, filmed)),
         "poses": {"method": poses.method, "motion": poses.motion, **pose_scores.to_dict()},
         "silhouette_iou": metadata["figures"].get("silhouette_iou"),

@@ -22,7 +22,7 @@ from markupsafe import Markup
 
 from configs.locations import parent_and_name, printable
 from configs.presets import DEFAULT_DIAMETER_MM
-from tasks.core.phrasing import bearing, counted, moment
+from tasks.core.phrasing import bearing, counted, in_seconds, moment
 from tasks.mesh.palette import PALETTE
 from tasks.report.charts import coverage_chart, sharpness_chart
 from tasks.report.figures import rows_of
@@ -62,7 +62,7 @@ def report_page(
     level = next((each for each in levels if len(levels[each]) <= _MESH_BYTES), [*levels][-1])
     frames = [_labelled(frame, film=content["is_film"]) for frame in content["frames"]]
     kinds = {k: [f for f in frames if f["kind"] == k] for k in ("chosen", "held-out", "other")}
-    coverage = content["coverage"]
+    coverage, stages = content["coverage"], _stages(metadata)
     name = printable(name)
     return render(
         "report.html.j2",
@@ -88,7 +88,9 @@ def report_page(
         gaps=coverage["gaps_deg"],
         sharpness=Markup(sharpness_chart(content)),  # likewise
         rows=rows_of(metadata),
-        stages=_stages(metadata),
+        stages=stages,
+        any_cached=any(stage["cached"] for stage in stages),
+        made_s=_sum(stages),
         seconds=metadata["seconds"],
         origin=_origin(metadata, level),
         parameters=list(_parameters(metadata["parameters"])),
@@ -134,6 +136,7 @@ def _templates() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     made.filters["counted"] = counted
+    made.filters["seconds"] = in_seconds
     return made
 
 
@@ -208,11 +211,20 @@ def _coverage_note(coverage: Mapping[str, Any]) -> str:
 
 
 def _stages(metadata: Mapping[str, Any]) -> list[dict[str, Any]]:
-    longest = max((s["seconds"] for s in metadata["stages"]), default=0.0) or 1.0
+    """The stages with the time of the run that made them, which may be an earlier one."""
+    stages = metadata["stages"]
+    taken = [stage["made_s"] if stage["cached"] else stage["seconds"] for stage in stages]
+    longest = max((seconds for seconds in taken if seconds is not None), default=0.0) or 1.0
     return [
-        {**stage, "percent": round(100 * stage["seconds"] / longest)}
-        for stage in metadata["stages"]
+        {**stage, "taken": seconds, "percent": round(100 * (seconds or 0.0) / longest)}
+        for stage, seconds in zip(stages, taken, strict=True)
     ]
+
+
+def _sum(stages: Sequence[Mapping[str, Any]]) -> float | None:
+    """What making all stages took; None where it is not known of each."""
+    taken = [stage["taken"] for stage in stages]
+    return None if None in taken else sum(taken)
 
 
 def _origin(metadata: Mapping[str, Any], level: str) -> list[tuple[str, Any]]:

@@ -17,6 +17,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, cast
 from prefect import State
 from prefect import task as prefect_task
 from prefect.context import TaskRunContext
+from prefect.states import Completed
 from prefect.tasks import Task
 
 from configs.comparison import ComparisonStage
@@ -26,6 +27,9 @@ from tasks.core.errors import ResourceError, Tyre3dError
 from tasks.stages.code_version import code_version
 from tasks.storage.artifacts import Artifact, ArtifactRef, ArtifactStore
 from tasks.storage.base import disk_full_errors, storage_errors
+
+CACHED_STATE = "Cached"
+"""Prefect's name of the state of a task that did not need to run."""
 
 Record = Mapping[str, Any]
 """What a stage says about its artifact, in plain JSON types; it stands in the manifest."""
@@ -163,7 +167,7 @@ class Stage(Generic[C, P]):
         """The Prefect task of this stage.
 
         It takes ``key``, ``tyre``, ``config``, ``inputs``, ``device`` and ``store``, and returns
-        the fields of an :class:`ArtifactRef`.
+        the fields of an :class:`ArtifactRef`; its state is ``Cached`` where nothing was made.
         """
 
         def run(
@@ -173,7 +177,10 @@ class Stage(Generic[C, P]):
             inputs: Mapping[str, Any],
             device: str,
             store: ArtifactStore,
-        ) -> dict[str, Any]:
+        ) -> dict[str, Any] | State[dict[str, Any]]:
+            found = store.find_intact(self.name, key)
+            if found is not None:
+                return found_before(found)
             return asdict(self.make(store, key, device, config, inputs))
 
         run.__name__ = self.name.replace("-", "_")
@@ -207,6 +214,15 @@ class Stage(Generic[C, P]):
                 advice="Take a faster machine, --preset fast, or fewer and smaller frames "
                 "(extract.max_candidates, extract.max_side_px); what is finished is kept",
             ) from exc
+
+
+def found_before(ref: ArtifactRef) -> State[dict[str, Any]]:
+    """What a task returns of an artifact that another run made and that Prefect knows nothing of.
+
+    It is the state of what Prefect finds by itself, so that nobody takes the time of a look for
+    that of the work.
+    """
+    return Completed(name=CACHED_STATE, data=asdict(ref))
 
 
 def _prefect_key(context: TaskRunContext, parameters: dict[str, Any]) -> str:

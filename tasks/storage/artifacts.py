@@ -2,7 +2,8 @@
 
 ``cas/<stage>/<key>/manifest.json`` is written last and only once; it lists the artifact's files,
 which lie beside it in a folder named by their digest, so that two writers never mix. Every file's
-size and sha256 are checked when it is read.
+size and sha256 are checked when it is read. How long the artifact took to make stands in
+``seconds.json`` beside the manifest: it is no part of what was made, and of no digest.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from tasks.storage.read_cache import ReadCache
 from tasks.storage.scratch import sweep, working_folder
 
 MANIFEST = "manifest.json"
+_SECONDS = "seconds.json"
 _DIGEST = "digest"
 _READ_CACHE = "read_cache"
 _LEFTOVER_S = 2 * 24 * 3600.0
@@ -242,6 +244,14 @@ class ArtifactStore:
         """Remove files that killed processes left half-written; returns how many there were."""
         return self._storage.remove_parts(dry_run=dry_run)
 
+    def find_intact(self, stage: str, key: str) -> ArtifactRef | None:
+        """The reference of a published artifact that is all there; a damaged one is removed."""
+        found = self.find(stage, key)
+        if found is None or self.intact(found):
+            return found
+        self.discard(stage, key)
+        return None
+
     def make(
         self, stage: str, key: str, produce: Callable[[Path], Mapping[str, Any]]
     ) -> ArtifactRef:
@@ -252,15 +262,25 @@ class ArtifactStore:
             key: Digest of everything that determines the artifact.
             produce: Writes the files into the folder it is given, returns the record.
         """
-        found = self.find(stage, key)
+        found = self.find_intact(stage, key)
         if found is not None:
-            if self.intact(found):
-                return found
-            self.discard(stage, key)
+            return found
         with self.scratch(stage) as folder:
+            started = time.perf_counter()
             record = produce(folder)
+            note = {"seconds": round(time.perf_counter() - started, 3)}
             with storage_errors(self.root):
+                # before the manifest, so that whoever finds the artifact finds it, too
+                self._storage.write({f"cas/{stage}/{key}/{_SECONDS}": json.dumps(note).encode()})
                 return self.publish(stage, key, folder, record)
+
+    def seconds_to_make(self, ref: ArtifactRef) -> float | None:
+        """How long an artifact took to make, whichever run did; None where that is not known."""
+        note = self._storage.get(f"{self._base(ref)}/{_SECONDS}")
+        try:
+            return float(json.loads(note or b"")["seconds"])
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return None
 
     def _ref(self, stage: str, key: str, content: bytes, manifest: _Manifest) -> ArtifactRef:
         uri = f"{self.root}/cas/{stage}/{key}/{MANIFEST}"

@@ -198,7 +198,8 @@ def as_storage_error(location: str, error: OSError) -> StorageError:
         )
     if error.errno in _MISPLACED:
         what = f"{location} cannot be a file or a folder there ({error})"
-        return storage_error("storage-path", what, "Choose another path")
+        advice = "Choose another path: with --out, or by TYRE3D_STORAGE or TYRE3D_HOME"
+        return storage_error("storage-path", what, advice)
     return storage_error("storage-failed", f"{location}: {error}", "Try again")
 
 

@@ -7,7 +7,9 @@ killed process left. Where the file system has no locks, nothing is removed.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
+import os
 import re
 import time
 import uuid
@@ -20,6 +22,30 @@ LEFT_S = 3600.0
 _PART = re.compile(r"\.(.*\.)?[0-9a-f]{32}\.part")
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder and those that it lies in, unless they are there.
+
+    Raises:
+        NotADirectoryError: It cannot be made; the words say what is in the way, where the system's
+            say that a file is not there, or is.
+        OSError: It may not be made, or its name cannot be one.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileNotFoundError, FileExistsError, NotADirectoryError) as exc:
+        raise NotADirectoryError(errno.ENOTDIR, _in_the_way(folder), str(folder)) from exc
+
+
+def _in_the_way(folder: Path) -> str:
+    """Why a folder cannot be made, in words."""
+    there = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
+    if there.is_dir():
+        return f"no folder can be made in {there}"
+    if there.is_symlink():
+        return f"{there} is a link to {there.readlink()}, which is not there"
+    return f"{there} is no folder"
+
+
 @contextlib.contextmanager
 def part_of(target: Path) -> Iterator[Path]:
     """A name beside ``target`` to write under; what is left there afterwards is removed.
@@ -28,8 +54,11 @@ def part_of(target: Path) -> Iterator[Path]:
 
     Args:
         target: What the file is renamed to when it is complete; its folder is made.
+
+    Raises:
+        OSError: Its folder cannot be made (:func:`make_folder`).
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     remove_parts(target.parent.glob(".*.part"))
     # not made of the target's name, which may be as long as names can be
     part = target.with_name(f".{uuid.uuid4().hex}.part")

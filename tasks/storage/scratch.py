@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tasks.storage.base import storage_errors
+from tasks.storage.partial_files import make_folder
 
 _LOCK = ".lock"
 _UNKNOWN_S = 2 * 24 * 3600.0
@@ -30,7 +31,7 @@ def working_folder(parent: Path, purpose: str) -> Iterator[Path]:
     folder = parent / f"{purpose}-{uuid.uuid4().hex}"
     lock = parent / f"{folder.name}{_LOCK}"
     with storage_errors(str(parent)):
-        parent.mkdir(parents=True, exist_ok=True)
+        make_folder(parent)
         file = lock.open("w")
     with file:
         try:

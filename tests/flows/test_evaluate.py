@@ -60,7 +60,7 @@ class Bench:
         if name == self.fail_at:
             raise ReconstructionError("too-few", stage="select", what="no frames", advice="More")
         assert request.diameter_mm == pytest.approx(700.0)
-        return {"stages": [{"stage": "export", "uri": f"{self.artifact}/{name}", "seconds": 1.0}]}
+        return {"stages": [{"stage": "export", "uri": f"{self.artifact}/{name}", "made_s": 1.0}]}
 
     def score(self, glb: Path, *arguments: Any, baselines: bool) -> dict[str, Any]:
         self.calls[f"score {glb.stem}"] += 1

@@ -215,14 +215,28 @@ def test_what_was_left_out_is_told(cut_out_folder: Path, tmp_path: Path, tiny_mo
 def test_what_was_done_is_not_done_again(
     cut_out_folder: Path, tmp_path: Path, tiny_model: Path
 ) -> None:
-    run(cut_out_folder, tmp_path, tiny_model)
+    first = run(cut_out_folder, tmp_path, tiny_model)
     again = run(cut_out_folder, tmp_path, tiny_model)
     assert set(states(again).values()) == {"Cached"}
+    assert_times_are_kept(first, again)
     finer = states(run(cut_out_folder, tmp_path, tiny_model, mc_resolution=96))
     repeated = [s for s, state in finer.items() if state == "Completed"]
     assert repeated == STAGES[STAGES.index("merge") :]
     more = states(run(cut_out_folder, tmp_path, tiny_model, num_frames=5))
     assert [s for s, state in more.items() if state == "Cached"] == STAGES[: STAGES.index("select")]
+
+
+def assert_times_are_kept(first: Mapping[str, Any], again: Mapping[str, Any]) -> None:
+    """A run that finds everything done tells what it took to make, beside its own time."""
+    assert not any(stage["cached"] for stage in first["stages"])
+    assert all(0.0 < stage["made_s"] <= stage["seconds"] for stage in first["stages"])
+    assert all(stage["cached"] for stage in again["stages"])
+    times = [[stage["made_s"] for stage in each["stages"]] for each in (first, again)]
+    assert times[0] == times[1]
+    assert again["seconds"] == pytest.approx(sum(stage["seconds"] for stage in again["stages"]))
+    report = Path(again["report_path"]).read_text()
+    assert f'<td class="number">{sum(times[0]):.2f}</td>' in report
+    assert f'this run</th><td class="number">{again["seconds"]:.2f}</td>' in report
 
 
 def test_the_same_bytes_elsewhere_are_the_same_input(
@@ -267,13 +281,16 @@ def test_results_are_kept_when_prefect_forgets(
     cut_out_folder: Path, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The artifact store alone suffices: nothing complete is computed twice."""
-    run(cut_out_folder, tmp_path, tiny_model)
+    first = run(cut_out_folder, tmp_path, tiny_model)
+    known = remembered(tmp_path / "home", "4 frames at 64")
     monkeypatch.setattr(tasks.fusion.merge, "merge_fields", lambda *_: pytest.fail("merged twice"))
     from prefect.settings import PREFECT_TASKS_REFRESH_CACHE, temporary_settings
 
     with temporary_settings({PREFECT_TASKS_REFRESH_CACHE: True}):
         again = run(cut_out_folder, tmp_path, tiny_model)
-    assert set(states(again).values()) == {"Completed"}
+    assert set(states(again).values()) == {"Cached"}
+    assert_times_are_kept(first, again)
+    assert remembered(tmp_path / "home", "4 frames at 64") == known, "looks are no work"
 
 
 def test_the_call_of_the_replaced_system(

@@ -195,6 +195,28 @@ def test_only_the_users_own_server_is_used_unasked(
     assert os.environ["PREFECT_API_AUTH_STRING"] == started[0] != own_password()
 
 
+@pytest.mark.parametrize("any_lost", [True, False])
+def test_lost_runs_are_ended_beside_the_command(
+    any_lost: bool, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began, ended = threading.Event(), threading.Event()
+
+    def end_lost_runs() -> None:
+        began.set()
+        ended.wait(60)
+
+    monkeypatch.setattr(local_server, "any_noted", lambda: any_lost)
+    monkeypatch.setattr(local_server, "end_lost_runs", end_lost_runs)
+    monkeypatch.setattr(local_server, "_ENDING_WITHIN_S", 0.05)
+    with server_lock(server):
+        used = LocalServer()
+        used.start()
+        used.wait()
+        assert began.wait(60 if any_lost else 0.1) == any_lost
+        used.stop()  # whether they are ended or not
+    ended.set()
+
+
 @pytest.mark.parametrize("killed", [True, False])
 def test_the_death_of_its_server_is_noticed_and_its_end_is_none(
     killed: bool, monkeypatch: pytest.MonkeyPatch

@@ -68,11 +68,29 @@ def test_what_does_not_fit_a_pattern_is_told_what_is_wanted(
     assert "pattern" not in line
 
 
-def test_unwritable_output(tmp_path: Path, video: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "out").write_text("a file")
-    code, line = fails(capsys, "reconstruct", str(video), "--out", str(tmp_path / "out"))
+@pytest.mark.parametrize(
+    ("out", "why"),
+    [
+        ("a-file", "{0}/a-file is no folder"),
+        ("a-link/out", "{0}/a-link is a link to {0}/gone, which is not there"),
+        pytest.param(
+            "/proc/out",
+            "no folder can be made in /proc",
+            marks=pytest.mark.skipif(sys.platform != "linux", reason="there is no /proc"),
+        ),
+    ],
+)
+def test_unwritable_output(
+    out: str, why: str, tmp_path: Path, video: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a-file").write_text("a file")
+    (tmp_path / "a-link").symlink_to(tmp_path / "gone")
+    code, line = fails(capsys, "reconstruct", str(video), "--out", str(tmp_path / out))
     assert code == 2
     assert "[output-unwritable]" in line
+    assert line.endswith(
+        f"cannot be written ({why.format(tmp_path)}). Choose another folder with --out"
+    )
 
 
 @pytest.mark.parametrize(
@@ -248,7 +266,10 @@ def test_a_disk_that_takes_nothing_is_no_fault_of_ours(
 
 @pytest.mark.slow
 def test_the_whole_command_in_another_process(tmp_path: Path, tiny_model: Path) -> None:
-    """A real local server, a real failure inside the flow: one line, exit code, no leftovers."""
+    """A real local server, a real failure inside the flow: one line, exit code, no leftovers.
+
+    Our sentence stands once, and alone: what Prefect logs of the run is for its UI.
+    """
     write_video(tmp_path / "v.mp4", 2)
     environment = {
         **os.environ,
@@ -265,6 +286,9 @@ def test_the_whole_command_in_another_process(tmp_path: Path, tiny_model: Path) 
         timeout=600,
     )
     assert answer.returncode == 2, answer.stderr
-    assert answer.stderr.strip().splitlines()[-1].startswith("tyre3d: [too-few-frames] extract:")
-    assert "Traceback" not in answer.stderr
+    model, progress, failed = answer.stderr.splitlines()
+    assert model.startswith("model ")
+    assert progress.endswith(" s  extract")
+    assert failed.startswith("tyre3d: [too-few-frames] extract:")
+    assert answer.stdout == ""
     assert list((tmp_path / "out").iterdir()) == []

@@ -22,10 +22,22 @@ from tasks.storage.prune import Pruned
 
 METADATA: dict[str, Any] = {
     "stages": [
-        {"stage": "extract", "seconds": 1.5, "state": "Completed"},
-        {"stage": "remove-backgrounds", "seconds": 12.25, "state": "Cached"},
+        {
+            "stage": "extract",
+            "seconds": 1.5,
+            "state": "Completed",
+            "cached": False,
+            "made_s": 1.4,
+        },
+        {
+            "stage": "remove-backgrounds",
+            "seconds": 0.25,
+            "state": "Cached",
+            "cached": True,
+            "made_s": 12.25,
+        },
     ],
-    "seconds": 13.75,
+    "seconds": 1.75,
     "model": {"name": "tyre-mini", "chosen_because": "bundled"},
     "num_vertices": 3,
     "num_faces": 1,
@@ -48,8 +60,9 @@ def test_the_end_of_a_run_adds_up_and_says_where_all_is() -> None:
     words = [line.split() for line in lines]
     assert words[0] == ["stage", "seconds", "state"], "what `head -1` shows"
     assert ["start", "0.50"] in words
-    assert ["remove-backgrounds", "12.25", "Cached"] in words
-    assert ["all", "14.25"] in words
+    assert ["extract", "1.50", "Completed"] in words
+    assert "remove-backgrounds     0.25  Cached, made in 12.25 s" in lines
+    assert ["all", "2.25"] in words
     assert lines[-7:] == [
         "mesh      3 vertices, 1 faces, from 1 frame",
         "warning   odd",

@@ -63,14 +63,18 @@ def test_where_our_own_folder_cannot_be_written_there_is_no_other(
     assert "cannot be written. Let this user write there, or name another folder" in line
 
 
+@pytest.mark.parametrize("words", [["reconstruct"], ["ui"]])
 def test_where_no_folder_can_be_written_that_is_what_is_said(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    words: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Not that runs are recorded there, nor how Prefect's server fails for it."""
     monkeypatch.setenv("TYRE3D_HOME", str(tmp_path / "home/readonly"))
     monkeypatch.setattr(local_server, "can_write", lambda folder: "readonly" not in folder.parts)
     film = Path(__file__).parents[2] / "data" / "sample_tyre.mp4"
-    assert main(["reconstruct", str(film), "--out", str(tmp_path / "out")]) == 6
+    assert main(words if words == ["ui"] else [*words, str(film), "--out", str(tmp_path)]) == 6
     moved, failed = capsys.readouterr().err.splitlines()
     ours = tmp_path / "home/readonly/prefect"
     assert moved == (
@@ -116,9 +120,46 @@ def test_the_ui_of_a_new_home_finds_its_database(tmp_path: Path) -> None:
         timeout=300,
         check=True,
     )
-    assert f"Prefect's UI, in some seconds: http://127.0.0.1:{number}\n" in told.stderr
+    assert told.stderr == (
+        f"Prefect's UI, in some seconds: http://127.0.0.1:{number}\n"
+        f"It asks once for a password: the whole line that this shows: cat {tmp_path}/prefect/"
+        "tyre3d-auth\n"
+    )
     # its pages, too, lie there: the installation may be another user's, or read-only
     assert told.stdout.split() == ["True", "''", str(tmp_path / "prefect/ui")]
+
+
+SERVER = """
+import sys
+import prefect.cli._server_utils
+prefect.cli._server_utils.uvicorn.run = lambda **_: None  # far enough
+from flows.cli import prefect_process
+prefect_process.any_noted = lambda: True
+prefect_process.end_lost_runs = lambda within_s: print("lost runs are ended", flush=True)
+prefect_process.main()
+"""
+
+
+def test_prefects_server_says_nothing_that_our_users_should_not_do(tmp_path: Path) -> None:
+    """Its banner advised to set PREFECT_API_URL, and did not tell of the password."""
+    with free_port() as port:
+        address = ["--host", "127.0.0.1", "--port", str(port.getsockname()[1])]
+    told = subprocess.run(
+        [sys.executable, "-c", SERVER, "--no-prompt", "server", "start", *address],
+        env={
+            **{k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")},
+            "PREFECT_HOME": str(tmp_path / "prefect"),
+            "PREFECT_SERVER_UI_STATIC_DIRECTORY": str(tmp_path / "ui"),
+            "PYTHONPATH": str(Path(__file__).parents[3]),
+        },
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=True,
+    )
+    ended, said = told.stdout.split("\n", 1)
+    assert ended == "lost runs are ended"
+    assert (said + told.stderr).split("\n\n\n") == ["Ctrl-C ends it.", "Server stopped!\n"]
 
 
 @pytest.mark.filterwarnings("ignore:Type 'DrainingWorker'")

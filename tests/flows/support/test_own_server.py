@@ -13,6 +13,7 @@ import pytest
 
 from flows.support.own_server import (
     PASSWORD_FILE,
+    can_write,
     own_password,
     own_server,
     server_lock,
@@ -41,6 +42,14 @@ def test_an_empty_file_is_no_password(home: Path) -> None:
     home.mkdir()
     (home / PASSWORD_FILE).touch()
     assert len(own_password()) > 32
+
+
+def test_a_folder_that_can_be_made_can_be_written(home: Path) -> None:
+    assert can_write(home / "a/b")
+    (home / "file").touch()
+    assert not can_write(home / "file")
+    assert not can_write(home / "file/a")
+    assert not can_write(Path("/proc/tyre3d")), "root may write there, and yet nobody can"
 
 
 def test_one_server_at_a_time() -> None:

@@ -48,7 +48,7 @@ METADATA = {
         {"code": "axle-unsure", "level": "review", "message": "it wobbles", "advice": "Film more"}
     ],
     "retake": ["film again between 120° and 165°"],
-    "stages": [{"stage": "extract", "state": "Cached", "seconds": 0.5}],
+    "stages": [{"stage": "extract", "state": "Cached", "seconds": 0.5, "made_s": 7.25}],
 }
 
 
@@ -89,7 +89,7 @@ def test_the_page_holds_pictures_and_figures() -> None:
     assert "**Verdict: review**" in page
     assert "- it wobbles (`axle-unsure`, review). Film more" in page
     assert "- **Retake:** film again between 120° and 165°" in page
-    assert "| extract | Cached | 0.50 |" in page
+    assert "| extract | Cached | 0.50 | 7.25 |" in page
 
 
 def test_a_name_brings_no_link_image_or_tag_into_the_page() -> None:

@@ -52,7 +52,7 @@ def test_a_stage_without_steps_moves_with_time(told: list[tuple[float, str]], at
     assert told[-1][0] == pytest.approx(100 * (before + share / 2), abs=0.1)
     at(1000.0)  # longer than ever
     progress.move()
-    assert told[-1][0] == pytest.approx(100 * (before + 0.9 * share), abs=0.1)
+    assert 100 * (before + 0.9 * share) < told[-1][0] < 100 * (before + share)
 
 
 def test_a_first_run_moves_by_its_own_pace_and_never_back(
@@ -66,7 +66,7 @@ def test_a_first_run_moves_by_its_own_pace_and_never_back(
     progress.move()
     before, share = share_before("estimate-poses"), SHARES["estimate-poses"]
     meant = share / SHARES["remove-backgrounds"] * 50.0
-    assert told[-1][0] == pytest.approx(100 * (before + share * 10 / meant), abs=0.1)
+    assert told[-1][0] == pytest.approx(100 * (before + share * 10 / meant), abs=0.3)
     at(170.0)
     progress("estimate-poses", 1, 1000)
     assert [p for p, _ in told] == sorted(p for p, _ in told)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from configs.progress import SHARES, WAYS
+from configs.progress import SHARES, USUAL_S, WAYS
 from configs.request import MeshOptions
 from flows.support.stage_times import Pace, kind_of, remember, remembered
 
@@ -85,3 +86,35 @@ def test_what_is_done_never_goes_back_while_a_stage_takes_its_time() -> None:
     pace.step(3, 2, 61.0)
     assert pace.share(61.0) == pytest.approx(2 / 12), "more steps than there are are no more"
     assert Pace({}).share(1.0) == 0.0
+
+
+@pytest.mark.parametrize("slower", [0.5, 1.0, 4.0])
+def test_the_first_run_moves_however_long_its_poses_take(slower: float) -> None:
+    pace, now = Pace({}), 0.0
+    for stage in ("extract", "inspect", "remove-backgrounds"):
+        pace.begin(stage, now)
+        now += slower * USUAL_S * SHARES[stage]
+    pace.begin("estimate-poses", now)
+    before, after = (sum(list(SHARES.values())[:count]) for count in (3, 4))
+    meant = slower * USUAL_S * SHARES["estimate-poses"]
+    assert pace.share(now) == pytest.approx(before)
+    half = (pace.share(now + meant / 2) - before) / (after - before)
+    assert half == pytest.approx(0.5, abs=0.2), "as the stages before it tell"
+    shares = []
+    for way in range(4):
+        pace.step(way, 0, now)
+        for _ in range(10):
+            now += 2.0 * meant / 10  # twice what it should take, each way
+            shares.append(pace.share(now))
+    moved = [b - a for a, b in pairwise(shares)]
+    assert min(moved) > 0.0, "it never stands still"
+    assert shares[-1] < after
+    assert pace.left_s(now) is None, "no earlier run tells"
+
+
+def test_the_first_run_takes_nothing_that_was_found_for_the_pace() -> None:
+    pace = Pace({})
+    for place, stage in enumerate(("extract", "inspect", "remove-backgrounds", "estimate-poses")):
+        pace.begin(stage, 0.05 * place)
+    share = pace.share_of_stage(0.15 + USUAL_S * SHARES["estimate-poses"] / 2)
+    assert share == pytest.approx(0.5)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.core.phrasing import bearing, counted, moment, percent, signed
+from tasks.core.phrasing import bearing, counted, in_seconds, moment, percent, signed
 
 ROOT = Path(__file__).parents[3]
 _COUNTS = re.compile(
@@ -59,6 +59,7 @@ def test_times_and_shares_are_told_as_people_write_them() -> None:
     assert moment("2026-11-30T22:19:42+01:00") == "2026-11-30 21:19 UTC"
     assert moment("some day") == "some day"
     assert percent(0.954) == "95\N{NO-BREAK SPACE}%"
+    assert [in_seconds(s) for s in (0.125, 7.0, None)] == ["0.12", "7.00", "\N{EN DASH}"]
 
 
 @pytest.mark.parametrize("package", ["flows", "tasks"])

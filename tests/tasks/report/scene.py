@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,15 @@ def metadata_of(name: str, made: Level, verdict: str = "review") -> dict[str, An
         ],
         "evidence": {"seen_arc_deg": 248.0, "tread_seen": 0.5, "silhouette_iou": 0.99},
         "retake": ["film again between 245° and 360°: the tread"],
-        "stages": [{"stage": "extract", "state": "Completed", "seconds": 2.0}],
+        "stages": [
+            {
+                "stage": "extract",
+                "state": "Completed",
+                "seconds": 2.0,
+                "cached": False,
+                "made_s": 1.9,
+            }
+        ],
         "seconds": 2.0,
         "made_at": "2026-01-01T00:00:00+00:00",
         "python": "3.11.0",
@@ -106,11 +115,17 @@ def metadata_of(name: str, made: Level, verdict: str = "review") -> dict[str, An
 
 
 def report_of(
-    folder: Path, name: str, max_bytes: int = 120_000, fuller: bytes | None = None
+    folder: Path,
+    name: str,
+    max_bytes: int = 120_000,
+    fuller: bytes | None = None,
+    stages: Sequence[Mapping[str, Any]] = (),
 ) -> str:
     """The page of the report on the drum, which may have a fuller level than its preview."""
     made = level_glb(read_glb(glb()), max_bytes, compressed=True)
     metadata, levels = metadata_of(name, made), {"preview": made.content}
+    if stages:
+        metadata["stages"] = list(stages)
     if fuller is not None:
         metadata["levels"]["medium"] = made.figures()
         levels = {"medium": fuller, **levels}

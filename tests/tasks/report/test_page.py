@@ -127,6 +127,23 @@ def test_the_fullest_mesh_is_shown_that_can_be_mailed(
     assert len(page) < 5_000_000
 
 
+@pytest.mark.parametrize(
+    ("made_s", "taken", "percent", "all_s"), [(7.25, "7.25", 100, "8.75"), (None, "–", 0, "–")]
+)
+def test_a_cached_stage_has_the_time_of_the_run_that_made_it(
+    made_s: float | None, taken: str, percent: int, all_s: str, tmp_path: Path
+) -> None:
+    stages = [
+        {"stage": "extract", "state": "Cached", "seconds": 0.5, "cached": True, "made_s": made_s},
+        {"stage": "merge", "state": "Completed", "seconds": 1.5, "cached": False, "made_s": 1.4},
+    ]
+    page = report_of(tmp_path, "tyre", stages=stages)
+    text = " ".join(" ".join(read(page).texts).split())
+    assert f"extract {taken} Cached merge 1.50 Completed all {all_s} this run 2.00" in text
+    assert f'Cached</td><td><span class="bar"><span style="width:{percent}%">' in page
+    assert "this run" not in report_of(tmp_path, "tyre")
+
+
 def test_a_diameter_that_may_be_assumed_is_not_called_given(page: str) -> None:
     assert "720 mm diameter (the default)" in page
 

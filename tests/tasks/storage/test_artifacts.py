@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,28 @@ def test_made_once_and_read_back(store: ArtifactStore) -> None:
     assert artifact.record == {"n": 1}
     assert (artifact.folder / "sub/a.txt").read_text() == "hello"
     assert store.intact(ref)
+
+
+def test_how_long_it_took_is_told_and_is_no_part_of_it(
+    store: ArtifactStore, tmp_path: Path
+) -> None:
+    def slowly(folder: Path) -> dict[str, Any]:
+        time.sleep(0.05)
+        (folder / "a.txt").write_text("a")
+        return {}
+
+    ref = store.make("stage", "k", slowly)
+    taken = store.seconds_to_make(ref)
+    assert taken is not None
+    assert taken >= 0.05
+    assert store.make("stage", "k", lambda _: pytest.fail("made twice")) == ref
+    assert store.seconds_to_make(ref) == taken
+    elsewhere = ArtifactStore(MemoryStorage(), tmp_path / "elsewhere")
+    published = elsewhere.publish("stage", "k", store.open(ref).folder, {})
+    assert (published.sha256, published.size) == (ref.sha256, ref.size), "it has no digest"
+    assert elsewhere.seconds_to_make(published) is None, "as of artifacts of earlier releases"
+    store.discard("stage", "k")
+    assert store.seconds_to_make(ref) is None
 
 
 def test_a_record_is_read_without_the_files(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 from tasks.storage import partial_files
 from tasks.storage.artifacts import ArtifactStore
 from tasks.storage.local import LocalStorage
-from tasks.storage.partial_files import LEFT_S, part_of, remove_parts
+from tasks.storage.partial_files import LEFT_S, make_folder, part_of, remove_parts
 from tasks.storage.prune import prune
 
 ROOT = Path(__file__).parents[3]
@@ -65,6 +65,21 @@ def killed_between(how: str, folder: Path) -> Iterator[None]:
 
 def files_below(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def test_what_is_in_the_way_of_a_folder_is_told(tmp_path: Path) -> None:
+    make_folder(tmp_path / "a/b")
+    make_folder(tmp_path / "a/b")
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "gone")
+    for name, said in {
+        "file": "file is no folder",
+        "file/a/b": "file is no folder",
+        "link/a": f"link is a link to {tmp_path / 'gone'}, which is not there",
+    }.items():
+        with pytest.raises(NotADirectoryError, match=said) as caught:
+            make_folder(tmp_path / name)
+        assert caught.value.filename == str(tmp_path / name)
 
 
 @pytest.fixture
