@@ -74,6 +74,7 @@ def test_runs_are_recorded_elsewhere_where_the_database_cannot_be_used(
         assert str(settings.home / "prefect") in told
         assert prefect_home() == settings.home / "prefect"
         assert os.environ["PREFECT_PROFILES_PATH"] == str(theirs / "profiles.toml")
+        prefect_home().mkdir(parents=True)
         (prefect_home() / "prefect.db").write_bytes(b"nor is this one" * 1000)
         with pytest.raises(ResourceError, match=r"server-start.*damaged.*Move it away"):
             prepare(settings, verbose=False)

@@ -46,6 +46,8 @@ def test_an_empty_file_is_no_password(home: Path) -> None:
 
 def test_a_folder_that_can_be_made_can_be_written(home: Path) -> None:
     assert can_write(home / "a/b")
+    assert not home.exists(), "nothing was made"
+    home.mkdir()
     (home / "file").touch()
     assert not can_write(home / "file")
     assert not can_write(home / "file/a")
